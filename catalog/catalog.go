@@ -1,0 +1,273 @@
+package catalog
+
+import (
+	"context"
+	"log/slog"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"weir/store"
+)
+
+const (
+	systemDB = "weir"
+
+	// PublicSchema is the schema of the startup database's collections.
+	PublicSchema = "public"
+	// SystemSchema is the schema of the monitoring views.
+	SystemSchema = "weir"
+
+	defaultSampleSize = 1000
+	listAge           = 2 * time.Second  // how long a list of collections is believed
+	smallSampleAge    = time.Second      // of a sample that saw every document
+	sampleAge         = 60 * time.Second // of others, then refreshed behind the scenes
+)
+
+// Options are what a catalog is made with; the zero value works.
+type Options struct {
+	// Functions are the table functions over live state.
+	Functions []*Table
+	// Relations are views and virtual relations of system schemas.
+	Relations []*Table
+	// SampleSize is the number of documents that a schema is read from.
+	SampleSize int
+	Log        *slog.Logger
+	Now        func() time.Time
+}
+
+// Catalog is the schema of everything in a store, shared by all sessions.
+type Catalog struct {
+	store store.Store
+	opts  Options
+	oids  *oids
+	loads singleflight.Group
+
+	functions map[string]*Table            // by lower-case name
+	system    map[string]map[string]*Table // schema, name
+
+	mu        sync.Mutex
+	version   uint64
+	databases map[string]*database
+	tables    map[store.Namespace]*entry
+	names     struct {
+		list []string
+		at   time.Time
+	}
+	wanted map[store.Namespace]bool // to be sampled again by Run
+}
+
+// database is what is known of a database without looking at documents.
+type database struct {
+	at          time.Time
+	collections map[string]*store.Collection
+	sorted      []string
+	folded      map[string][]string // lower case -> stored names
+	objects     map[string]*object
+}
+
+// entry is a collection whose documents have been looked at.
+type entry struct {
+	table  *Table
+	at     time.Time
+	all    bool // the sample saw every document
+	source *object
+}
+
+// New makes a catalog; nothing is read yet.
+func New(st store.Store, opts Options) *Catalog {
+	if opts.SampleSize <= 0 {
+		opts.SampleSize = defaultSampleSize
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	c := &Catalog{
+		store: st, opts: opts, oids: newOIDs(),
+		functions: map[string]*Table{}, system: map[string]map[string]*Table{},
+		databases: map[string]*database{}, tables: map[store.Namespace]*entry{},
+		wanted: map[store.Namespace]bool{},
+	}
+	for _, t := range opts.Functions {
+		t.Kind = Function
+		c.register(t)
+		c.functions[strings.ToLower(t.Name)] = t
+	}
+	for _, t := range opts.Relations {
+		c.AddRelation(t)
+	}
+	return c
+}
+
+// AddRelation registers a virtual relation or a view of a system schema. It is
+// for the time of construction, before sessions ask.
+func (c *Catalog) AddRelation(t *Table) {
+	c.register(t)
+	byName := c.system[t.Schema]
+	if byName == nil {
+		byName = map[string]*Table{}
+		c.system[t.Schema] = byName
+	}
+	byName[t.Name] = t
+}
+
+// register fills in what the maker of a system relation may leave out.
+func (c *Catalog) register(t *Table) {
+	if t.Schema == "" {
+		t.Schema = SystemSchema
+	}
+	if t.OID == 0 {
+		t.OID = c.oids.of("system", t.Schema, t.Name)
+	}
+	if t.Version == 0 {
+		t.Version = 1
+	}
+	for i := range t.Columns {
+		col := &t.Columns[i]
+		if col.Attr == 0 {
+			col.Attr = int16(i + 1)
+		}
+		if col.Path == nil {
+			col.Path = []string{col.Name}
+		}
+		if col.Kinds == 0 {
+			col.Kinds = DeclaredKinds(col.Type)
+		}
+	}
+}
+
+// Run refreshes samples that grew old, until ctx ends.
+func (c *Catalog) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		for _, ns := range c.takeWanted() {
+			if _, err := c.sampled(ctx, ns, true); err != nil && ctx.Err() == nil {
+				c.opts.Log.Warn("catalog: refresh a sample", "collection", ns.String(), "error", err)
+			}
+		}
+	}
+}
+
+func (c *Catalog) takeWanted() []store.Namespace {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]store.Namespace, 0, len(c.wanted))
+	for ns := range c.wanted {
+		list = append(list, ns)
+	}
+	clear(c.wanted)
+	return list
+}
+
+// Touch says that documents of a collection were written, so that its sample
+// may be out of date.
+func (c *Catalog) Touch(ns store.Namespace) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.tables[ns]; ok && e.all {
+		e.at = time.Time{}
+	}
+}
+
+// forget drops what is known of a database's names.
+func (c *Catalog) forget(db string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.databases, db)
+	c.names.at = time.Time{}
+}
+
+// Analyze looks at a collection's documents anew.
+func (c *Catalog) Analyze(ctx context.Context, ns store.Namespace) error {
+	c.forget(ns.DB)
+	_, err := c.sampled(ctx, ns, true)
+	return err
+}
+
+// database gives the names of a database, not older than maxAge.
+func (c *Catalog) database(ctx context.Context, db string, maxAge time.Duration) (*database, error) {
+	c.mu.Lock()
+	d := c.databases[db]
+	c.mu.Unlock()
+	if d != nil && c.opts.Now().Sub(d.at) < maxAge {
+		return d, nil
+	}
+	v, err, _ := c.loads.Do("db\x00"+db, func() (any, error) {
+		return c.loadDatabase(context.WithoutCancel(ctx), db)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*database), nil
+}
+
+func (c *Catalog) loadDatabase(ctx context.Context, db string) (*database, error) {
+	at := c.opts.Now()
+	list, err := c.store.Collections(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	d := &database{at: at, collections: map[string]*store.Collection{}, folded: map[string][]string{}}
+	if d.objects, err = c.loadObjects(ctx, db); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if !strings.HasPrefix(list[i].Name, "system.") {
+			d.collections[list[i].Name] = &list[i]
+			d.sorted = append(d.sorted, list[i].Name)
+		}
+	}
+	for name, o := range d.objects {
+		if o.OID != 0 {
+			c.oids.keep("relation", db, name, uint32(o.OID))
+		}
+		if _, ok := d.collections[name]; !ok && (o.Kind == "view" || o.Kind == "sequence") {
+			d.sorted = append(d.sorted, name)
+		}
+	}
+	sort.Strings(d.sorted)
+	for _, n := range d.sorted {
+		f := strings.ToLower(n)
+		d.folded[f] = append(d.folded[f], n)
+	}
+	c.mu.Lock()
+	c.databases[db] = d
+	c.mu.Unlock()
+	return d, nil
+}
+
+// databaseNames lists the databases that are schemas.
+func (c *Catalog) databaseNames(ctx context.Context) ([]string, error) {
+	c.mu.Lock()
+	list, at := c.names.list, c.names.at
+	c.mu.Unlock()
+	if list != nil && c.opts.Now().Sub(at) < listAge {
+		return list, nil
+	}
+	all, err := c.store.Databases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list = make([]string, 0, len(all))
+	for _, n := range all {
+		if n != systemDB && n != "local" && n != "config" && n != "admin" {
+			list = append(list, n)
+		}
+	}
+	c.mu.Lock()
+	c.names.list, c.names.at = list, c.opts.Now()
+	c.mu.Unlock()
+	return list, nil
+}

@@ -1,0 +1,164 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/sqltype"
+	"weir/store"
+)
+
+// objects is where the catalog keeps what MongoDB does not know: declared
+// columns, SQL views, sequences, comments.
+var objects = store.Namespace{DB: systemDB, Coll: "catalog"}
+
+// object is a document of it. Its _id is "database.name": relations of a
+// database share one space of names, as in PostgreSQL.
+type object struct {
+	ID          string          `bson:"_id"`
+	DB          string          `bson:"db"`
+	Name        string          `bson:"name"`
+	Kind        string          `bson:"kind"` // table, view, matview, sequence, comment
+	OID         int64           `bson:"oid"`
+	Version     int64           `bson:"version"`
+	Declared    bool            `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
+	Columns     []objectColumn  `bson:"columns,omitempty"`
+	NextAttr    int32           `bson:"next_attr,omitempty"`
+	PrimaryKey  []string        `bson:"primary_key,omitempty"`
+	Checks      []objectCheck   `bson:"checks,omitempty"`
+	SQL         string          `bson:"sql,omitempty"`
+	Deps        []int64         `bson:"deps,omitempty"`
+	Comment     string          `bson:"comment,omitempty"`
+	Owner       string          `bson:"owner,omitempty"`
+	Unpopulated bool            `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
+	Sequence    *objectSequence `bson:"sequence,omitempty"`
+}
+
+type objectColumn struct {
+	Name     string   `bson:"name"`
+	Path     []string `bson:"path,omitempty"`
+	Attr     int32    `bson:"attr"`
+	Type     int64    `bson:"type"`
+	Mod      int32    `bson:"mod"`
+	NotNull  bool     `bson:"not_null,omitempty"`
+	Default  string   `bson:"default,omitempty"`
+	Identity string   `bson:"identity,omitempty"`
+	Comment  string   `bson:"comment,omitempty"`
+	// Pinned columns of sampled collections have a type of their own; without
+	// it the entry carries a comment or a default only.
+	Pinned bool `bson:"pinned,omitempty"`
+}
+
+type objectCheck struct {
+	OID  int64  `bson:"oid"`
+	Name string `bson:"name"`
+	SQL  string `bson:"sql"`
+}
+
+type objectSequence struct {
+	Type      int64  `bson:"type"`
+	Start     int64  `bson:"start"`
+	Increment int64  `bson:"increment"`
+	Min       int64  `bson:"min"`
+	Max       int64  `bson:"max"`
+	Last      int64  `bson:"last"`
+	Called    bool   `bson:"called"`
+	OwnedBy   string `bson:"owned_by,omitempty"` // table.column
+}
+
+func objectID(db, name string) string { return db + "." + name }
+
+func (c *objectColumn) column() Column {
+	t := sqltype.Type{OID: sqltype.OID(c.Type), Mod: c.Mod}
+	col := Column{
+		Name: c.Name, Attr: int16(c.Attr), Type: t, Path: c.Path, Kinds: DeclaredKinds(t),
+		NotNull: c.NotNull, Default: c.Default, Comment: c.Comment, Declared: true,
+	}
+	if c.Identity != "" {
+		col.Identity = c.Identity[0]
+	}
+	if col.Path == nil {
+		col.Path = []string{c.Name}
+	}
+	if c.Name == "_id" && t.OID == sqltype.Text {
+		col.Kinds |= KindObjectID
+	}
+	return col
+}
+
+func (o *object) column(name string) *objectColumn {
+	for i := range o.Columns {
+		if o.Columns[i].Name == name {
+			return &o.Columns[i]
+		}
+	}
+	return nil
+}
+
+// loadObjects reads the objects of a database.
+func (c *Catalog) loadObjects(ctx context.Context, db string) (map[string]*object, error) {
+	var b value.Builder
+	b.Open(bson.TypeEmbeddedDocument, "$match")
+	b.Add("db", value.String(db))
+	b.Close()
+	cur, err := c.store.Aggregate(ctx, objects, []bson.Raw{b.Doc()}, store.AggregateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Close()
+	found := map[string]*object{}
+	for {
+		doc, err := cur.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		o := new(object)
+		if err := bson.Unmarshal(doc, o); err != nil {
+			return nil, err
+		}
+		found[o.Name] = o
+	}
+}
+
+// saveObject writes an object, new or changed.
+func (c *Catalog) saveObject(ctx context.Context, o *object) error {
+	o.ID = objectID(o.DB, o.Name)
+	o.Version++
+	doc, err := bson.Marshal(o)
+	if err != nil {
+		return err
+	}
+	op := store.WriteOp{
+		Kind: store.Update, Filter: idFilter(o.ID), Upsert: true,
+		Update: value.Document(doc).RawValue(),
+	}
+	res, err := c.store.Write(ctx, objects, []store.WriteOp{op}, store.WriteOptions{Durable: true})
+	if err == nil {
+		err = res.Err()
+	}
+	c.forget(o.DB)
+	return err
+}
+
+func (c *Catalog) deleteObject(ctx context.Context, db, name string) error {
+	op := store.WriteOp{Kind: store.Delete, Filter: idFilter(objectID(db, name))}
+	res, err := c.store.Write(ctx, objects, []store.WriteOp{op}, store.WriteOptions{Durable: true})
+	if err == nil {
+		err = res.Err()
+	}
+	c.forget(db)
+	return err
+}
+
+func idFilter(id string) bson.Raw {
+	var b value.Builder
+	b.Add("_id", value.String(id))
+	return b.Doc()
+}

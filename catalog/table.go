@@ -1,0 +1,160 @@
+// Package catalog shows MongoDB's collections as SQL's tables: schemas, tables
+// with columns from validators, declarations and samples, views, functions and
+// roles. pg_catalog and information_schema are virtual collections made of it
+// (pgcatalog*.go, infoschema*.go).
+//
+// It plans and runs nothing. Start with Resolver.
+package catalog
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/sqltype"
+	"weir/store"
+)
+
+// Kinds is the set of BSON types seen at a path: the OR of what KindOf gives.
+type Kinds uint32
+
+// TableKind is what a relation is.
+type TableKind uint8
+
+// The kinds of relations.
+const (
+	Collection TableKind = iota // documents of a collection
+	View                        // a SQL view: Definition is planned in its place
+	MaterializedView
+	MongoView // a view of MongoDB's own
+	Virtual   // rows made here: pg_catalog, information_schema
+	Function  // a table function over live state, with Params
+	Sequence
+)
+
+// Table is a relation.
+type Table struct {
+	OID     uint32
+	Schema  string
+	Name    string // stored spelling
+	Kind    TableKind
+	Columns []Column
+	// NS is where the documents are (Collection, MaterializedView, MongoView).
+	NS store.Namespace
+	// Definition is a view's SELECT.
+	Definition string
+	// Rows makes the documents of a Virtual relation; it may use the filter
+	// hints but need not (the plan filters again).
+	Rows RowSource
+	// Function makes the source of a table function's rows from its arguments.
+	Function TableFunction
+	Params   []Param
+	// Indexes are the collection's, for constraints, planning and pg_index.
+	Indexes []Index
+	// Estimate is the number of documents at the last sample.
+	Estimate int64
+	// Lenient relations may have columns that the catalog does not know
+	// (collections: documents may hold any field); others are 42703 in every mode.
+	Open    bool
+	Comment string
+	Version uint64
+	// Constraints beyond indexes.
+	Checks []Check
+	PrimaryKey []string // column names; collections without a declared one: _id
+	// SequenceID is the _id of a sequence's document in NS.
+	SequenceID string
+}
+
+// Column is a column of a relation.
+type Column struct {
+	Name     string
+	Attr     int16 // attnum, stable
+	Type     sqltype.Type
+	Path     []string // in the documents
+	Kinds    Kinds
+	NotNull  bool
+	Default  string // SQL text, "": none
+	Identity byte   // 'a', 'd', 0
+	Comment  string
+	Hidden   bool // not in SELECT *
+	// Fields are what the embedded documents of a jsonb column hold, as far as
+	// they have been seen; their Path is from the top.
+	Fields []Column
+	// Declared columns were written in a CREATE or ALTER TABLE or a validator.
+	Declared bool
+}
+
+// Index is an index of a collection.
+type Index struct {
+	OID     uint32
+	Name    string
+	Keys    []IndexKey
+	Unique  bool
+	Primary bool
+	Sparse  bool
+	Partial bson.Raw
+	TTL     *int32
+}
+
+// IndexKey is a part of an index: a path and 1, -1 or a kind such as hashed.
+type IndexKey struct {
+	Path string
+	Desc bool
+	Kind string
+}
+
+// Check is a CHECK constraint in SQL.
+type Check struct {
+	OID  uint32
+	Name string
+	SQL  string
+}
+
+// Param is a parameter of a table function; all are optional unless Required.
+type Param struct {
+	Name     string
+	Type     sqltype.Type
+	Required bool
+}
+
+// RowSource yields the documents of a virtual relation for a session.
+type RowSource func(ctx context.Context, s Session) (store.Cursor, error)
+
+// TableFunction gives the rows of a call. Arguments are BSON values by Params,
+// zero where not given. Either NS with Pipeline (run in the store, so that the
+// statement's own stages can follow), or Rows, is set in the answer.
+type TableFunction func(ctx context.Context, s Session, args []bson.RawValue) (FunctionRows, error)
+
+// FunctionRows is where a table function's rows come from.
+type FunctionRows struct {
+	NS       store.Namespace
+	Pipeline []bson.Raw
+	Rows     store.Cursor
+}
+
+// Session is what virtual relations may know of the asking session.
+type Session interface {
+	User() string
+	Database() string
+	Setting(name string) string
+	BackendPID() uint32
+}
+
+// Dep is a catalog object that a plan relies on; a changed Version makes the plan stale.
+type Dep struct {
+	OID     uint32
+	Version uint64
+}
+
+// Resolver is what the planner asks.
+type Resolver interface {
+	// Table finds a relation: schema "" means the search path. The second
+	// result is false when there is none; near lists names to suggest.
+	Table(ctx context.Context, schema, name string, quoted bool) (t *Table, found bool, err error)
+	// TableFunction finds a table function by name.
+	TableFunction(schema, name string) (*Table, bool)
+	Near(ctx context.Context, name string) []string
+	// Refresh looks at the documents of a table again, for a column that it
+	// does not have. It gives the table itself when it was looked at just now.
+	Refresh(ctx context.Context, t *Table) (*Table, error)
+}

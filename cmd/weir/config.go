@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"weir/gateway"
+)
+
+// config is what serve and demo are told, after flags and environment.
+type config struct {
+	mongoURI     string
+	dir          string
+	listen       string
+	mongoListen  string
+	logLevel     string
+	allowPrivate bool
+	allowTargets list
+	testCommands bool
+	oplogMB      int
+}
+
+// list is a flag that may be repeated, or hold several values with commas.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+func (l *list) Set(s string) error {
+	for _, part := range strings.Split(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*l = append(*l, part)
+		}
+	}
+	return nil
+}
+
+// flags makes the flag set of a subcommand with its help.
+func flags(io streams, name, help string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.err)
+	fs.Usage = func() {
+		fs.SetOutput(io.out)
+		fmt.Fprint(io.out, help+"\nFlags:\n")
+		fs.VisitAll(func(f *flag.Flag) {
+			value, text := flag.UnquoteUsage(f)
+			line := "  --" + f.Name
+			if value != "" {
+				line += " " + value
+			}
+			fmt.Fprintf(io.out, "%s\n        %s", line, text)
+			if f.DefValue != "" && f.DefValue != "false" {
+				fmt.Fprintf(io.out, " (default %s)", f.DefValue)
+			}
+			fmt.Fprintf(io.out, " [%s]\n", variable(f.Name))
+		})
+	}
+	return fs
+}
+
+func variable(name string) string {
+	return "WEIR_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// gatewayFlags adds the flags that serve and demo share.
+func (c *config) gatewayFlags(fs *flag.FlagSet) {
+	fs.StringVar(&c.listen, "listen", "127.0.0.1:7432", "`ADDRESS` where PostgreSQL clients connect")
+	fs.StringVar(&c.mongoListen, "mongo-listen", "127.0.0.1:27717", "`ADDRESS` where MongoDB drivers reach the embedded engine; \"\" turns it off")
+	fs.StringVar(&c.logLevel, "log-level", "info", "`LEVEL` of the log on standard error: debug, info, warn, error")
+	fs.BoolVar(&c.allowPrivate, "allow-private-targets", false, "let webhooks go to private and loopback addresses")
+	fs.Var(&c.allowTargets, "allow-target", "let webhooks go to this private `CIDR`; may be repeated")
+	fs.IntVar(&c.oplogMB, "oplog-mb", 1024, "bound of the embedded engine's oplog in `MiB`")
+}
+
+// parse reads flags, then the environment for those that were not given.
+func parse(fs *flag.FlagSet, args []string) error {
+	fs.SetOutput(discard{})
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage{fmt.Errorf("%w; see --help", err)}
+	}
+	if fs.NArg() > 0 {
+		return errUsage{fmt.Errorf("unexpected argument %q; see --help", fs.Arg(0))}
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var bad error
+	fs.VisitAll(func(f *flag.Flag) {
+		if v, ok := os.LookupEnv(variable(f.Name)); ok && !given[f.Name] && bad == nil {
+			if err := fs.Set(f.Name, v); err != nil {
+				bad = errUsage{fmt.Errorf("%s=%q: %w", variable(f.Name), v, err)}
+			}
+		}
+	})
+	return bad
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// options validates the configuration as a whole.
+func (c *config) options(io streams) (gateway.Options, error) {
+	o := gateway.Options{
+		MongoURI: c.mongoURI, Dir: c.dir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
+		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, OplogBytes: int64(c.oplogMB) << 20,
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
+		return o, errUsage{fmt.Errorf("--log-level %q: use debug, info, warn or error", c.logLevel)}
+	}
+	o.Logger = slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	if err := checkAddress("--listen", c.listen); err != nil {
+		return o, err
+	}
+	if c.mongoListen != "" && c.mongoURI == "" {
+		if err := checkAddress("--mongo-listen", c.mongoListen); err != nil {
+			return o, err
+		}
+	}
+	if c.mongoURI != "" {
+		if err := options.Client().ApplyURI(c.mongoURI).Validate(); err != nil {
+			return o, errUsage{fmt.Errorf("--mongodb-uri: %w", err)}
+		}
+	}
+	for _, t := range c.allowTargets {
+		p, err := netip.ParsePrefix(t)
+		if err != nil {
+			return o, errUsage{fmt.Errorf("--allow-target %q: use a CIDR such as 10.0.0.0/8", t)}
+		}
+		o.AllowTargets = append(o.AllowTargets, p)
+	}
+	if c.oplogMB < 1 {
+		return o, errUsage{fmt.Errorf("--oplog-mb %d: use 1 or more", c.oplogMB)}
+	}
+	return o, nil
+}
+
+func checkAddress(name, address string) error {
+	if _, err := net.ResolveTCPAddr("tcp", address); err != nil {
+		return errUsage{fmt.Errorf("%s %q: use HOST:PORT, for example 127.0.0.1:7432", name, address)}
+	}
+	return nil
+}

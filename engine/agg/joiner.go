@@ -1,0 +1,280 @@
+package agg
+
+import (
+	"context"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/expr"
+	"weir/engine/value"
+	"weir/store"
+)
+
+// joiner finds the foreign documents for each local one. It picks its way at
+// the first document: an index of the foreign side if that has one, else a
+// hash table of the foreign side, else (too large for memory) a scan for each
+// document.
+type joiner struct {
+	s     *lookupStage
+	r     *run
+	src   Source // nil: the pipeline makes its documents
+	seek  Seeker
+	table *hashTable
+	scan  bool
+	ready bool
+
+	cached    []bson.Raw // result of a pipeline without variables
+	hasCached bool
+	vals      []value.Value
+	hits      []int32
+	key       []byte
+}
+
+// matches gives the results for one document, valid until the next call.
+func (j *joiner) matches(ctx context.Context, doc bson.Raw) (store.Cursor, error) {
+	j.r.x.Root = doc
+	if !j.ready {
+		j.ready = true
+		if err := j.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case j.s.local != nil:
+		return j.equal(ctx, doc)
+	case j.hasCached:
+		return Documents(j.cached), nil
+	}
+	x, err := j.s.lets.bind(j.r.env, j.r.x)
+	if err != nil {
+		return nil, err
+	}
+	sub := j.r.with(x)
+	if j.table != nil && j.s.joinOn != nil {
+		return j.exprEqual(ctx, sub)
+	}
+	return j.s.pipe.run(ctx, sub, j.src)
+}
+
+func (j *joiner) prepare(ctx context.Context) error {
+	switch {
+	case j.s.local != nil:
+		return j.prepareEqual(ctx)
+	case j.s.uncorrelated:
+		return j.prepareCached(ctx)
+	case j.s.joinOn != nil && j.src != nil:
+		return j.buildTable(ctx, j.s.joinOn.keys)
+	}
+	return nil
+}
+
+// prepareCached runs a pipeline that does not depend on the document once.
+func (j *joiner) prepareCached(ctx context.Context) error {
+	if docs, ok := j.r.shared.cached[j.s]; ok {
+		j.cached, j.hasCached = docs, true
+		return nil
+	}
+	x, err := j.s.lets.bind(j.r.env, j.r.x)
+	if err != nil {
+		return err
+	}
+	cur, err := j.s.pipe.run(ctx, j.r.with(x), j.src)
+	if err != nil {
+		return err
+	}
+	defer cur.Close()
+	var mem arena
+	err = drain(ctx, cur, func(d bson.Raw) error {
+		j.cached = append(j.cached, mem.copy(d))
+		if mem.total > j.r.env.memoryLimit() {
+			return errTooLarge
+		}
+		return nil
+	})
+	if err == errTooLarge {
+		j.cached = nil
+		return nil
+	}
+	j.hasCached = err == nil
+	if err == nil && j.s.pure {
+		j.r.shared.cached[j.s] = j.cached
+	}
+	return err
+}
+
+func (j *joiner) prepareEqual(ctx context.Context) error {
+	if sk, ok := j.src.(Seeker); ok && sk.CanSeek(j.s.foreign, j.s.coll) {
+		j.seek = sk
+		return nil
+	}
+	path := splitNames(j.s.foreign)
+	return j.buildTable(ctx, func(doc bson.Raw, add func(value.Value)) error {
+		visitMatchValues(doc, path, add)
+		return nil
+	})
+}
+
+// buildTable reads the foreign side into a hash table, unless it is too large.
+func (j *joiner) buildTable(ctx context.Context, keys keysOf) error {
+	if t := j.r.shared.tables[j.s]; t != nil {
+		j.table = t
+		return nil
+	}
+	t := &hashTable{coll: j.s.coll, index: map[string][]int32{}}
+	cur, err := j.openForeign(ctx)
+	if err != nil {
+		return err
+	}
+	defer cur.Close()
+	err = drain(ctx, cur, func(doc bson.Raw) error { return t.add(doc, keys, j.r.env.memoryLimit()) })
+	if err == errTooLarge {
+		j.scan = true
+		return nil
+	}
+	if err == nil {
+		j.table, j.r.shared.tables[j.s] = t, t
+	}
+	return err
+}
+
+func (j *joiner) openForeign(ctx context.Context) (store.Cursor, error) {
+	if j.src == nil {
+		return Documents(nil), nil
+	}
+	cur, _, err := j.src.Open(ctx, Request{Context: &expr.Context{}})
+	return cur, err
+}
+
+// equal finds the documents whose foreign field equals the local one, and
+// runs the pipeline over them if there is one.
+func (j *joiner) equal(ctx context.Context, doc bson.Raw) (store.Cursor, error) {
+	j.vals = localValues(j.vals[:0], doc, j.s.local)
+	cur, err := j.candidates(ctx)
+	if err != nil || j.s.pipe == nil {
+		return cur, err
+	}
+	x, err := j.s.lets.bind(j.r.env, j.r.x)
+	if err != nil {
+		cur.Close()
+		return nil, err
+	}
+	return openStages(ctx, j.r.with(x), cur, j.s.pipe.stages)
+}
+
+func (j *joiner) candidates(ctx context.Context) (store.Cursor, error) {
+	if j.table != nil {
+		return j.table.find(j, j.vals), nil
+	}
+	var cur store.Cursor
+	var err error
+	if j.seek != nil {
+		cur, err = j.seek.Seek(ctx, j.s.foreign, j.vals)
+	} else {
+		cur, err = j.openForeign(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	path := splitNames(j.s.foreign)
+	keys := map[string]bool{}
+	for _, v := range j.vals {
+		j.key = appendEqualKey(j.key[:0], v, j.s.coll)
+		keys[string(j.key)] = true
+	}
+	return &nextFunc{piped{cur}, func(ctx context.Context) (bson.Raw, error) {
+		for {
+			doc, err := cur.Next(ctx)
+			if err != nil {
+				return nil, err
+			}
+			found := false
+			visitMatchValues(doc, path, func(v value.Value) {
+				if !found {
+					j.key = appendEqualKey(j.key[:0], v, j.s.coll)
+					found = keys[string(j.key)]
+				}
+			})
+			if found {
+				return doc, nil
+			}
+		}
+	}}, nil
+}
+
+// exprEqual runs the pipeline over the documents that its equality selects;
+// the pipeline tests it again.
+func (j *joiner) exprEqual(ctx context.Context, sub *run) (store.Cursor, error) {
+	sub.x.Root = value.EmptyDocument
+	v, err := j.s.joinOn.probe.Eval(sub.x)
+	if err != nil {
+		return nil, err
+	}
+	j.vals = append(j.vals[:0], v)
+	return openStages(ctx, sub, j.table.find(j, j.vals), j.s.pipe.stages)
+}
+
+// hashTable holds foreign documents by the values of their join key.
+type hashTable struct {
+	coll  *value.Collation
+	mem   arena
+	docs  []bson.Raw
+	index map[string][]int32
+	key   []byte
+	size  int64
+}
+
+// keysOf calls add with every value that a document can be found by.
+type keysOf func(doc bson.Raw, add func(value.Value)) error
+
+func (t *hashTable) add(doc bson.Raw, keys keysOf, limit int64) error {
+	n := int32(len(t.docs))
+	t.docs = append(t.docs, t.mem.copy(doc))
+	err := keys(doc, func(v value.Value) {
+		t.key = appendEqualKey(t.key[:0], v, t.coll)
+		list := t.index[string(t.key)]
+		if len(list) > 0 && list[len(list)-1] == n {
+			return
+		}
+		if list == nil {
+			t.size += int64(len(t.key)) + 64
+		}
+		t.size += 8
+		t.index[string(t.key)] = append(list, n)
+	})
+	if t.mem.total+t.size > limit {
+		return errTooLarge
+	}
+	return err
+}
+
+// find gives the documents of any of the values, in the order of the table.
+func (t *hashTable) find(j *joiner, vals []value.Value) store.Cursor {
+	hits := j.hits[:0]
+	for _, v := range vals {
+		t.key = appendEqualKey(t.key[:0], v, t.coll)
+		hits = append(hits, t.index[string(t.key)]...)
+	}
+	if len(vals) > 1 {
+		slices.Sort(hits)
+		hits = slices.Compact(hits)
+	}
+	j.hits = hits
+	return &hitCursor{t, hits}
+}
+
+type hitCursor struct {
+	t    *hashTable
+	hits []int32
+}
+
+func (c *hitCursor) Next(context.Context) (bson.Raw, error) {
+	if len(c.hits) == 0 {
+		return nil, errEnd
+	}
+	d := c.t.docs[c.hits[0]]
+	c.hits = c.hits[1:]
+	return d, nil
+}
+
+func (c *hitCursor) Close() error { return nil }

@@ -1,0 +1,118 @@
+package agg
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/expr"
+	"weir/engine/value"
+	"weir/store"
+)
+
+// stage is one compiled stage. open puts it behind its input; first stages
+// that make documents themselves close the input they get.
+type stage interface {
+	open(ctx context.Context, r *run, in store.Cursor) (store.Cursor, error)
+}
+
+// run is one execution of a pipeline.
+type run struct {
+	env *Env
+	x   *expr.Context
+	// shared is common to an execution and all its sub-pipelines.
+	shared *shared
+}
+
+// shared keeps what sub-pipelines that are run again and again need not make anew.
+type shared struct {
+	tables map[*lookupStage]*hashTable
+	cached map[*lookupStage][]bson.Raw
+}
+
+func newRun(env *Env) *run {
+	return &run{env: env, x: env.context(), shared: &shared{
+		tables: map[*lookupStage]*hashTable{}, cached: map[*lookupStage][]bson.Raw{},
+	}}
+}
+
+// with is the same execution with other variables.
+func (r *run) with(x *expr.Context) *run { return &run{env: r.env, x: x, shared: r.shared} }
+
+func (e *Env) compileOptions() *expr.CompileOptions {
+	o := &expr.CompileOptions{Library: e.Library, Collation: e.Collation}
+	for it := value.Walk(e.Let); it.Next(); {
+		o.Vars = append(o.Vars, it.Key())
+	}
+	return o
+}
+
+// context makes what expressions of one execution see.
+func (e *Env) context() *expr.Context {
+	x := &expr.Context{Now: e.Now, Session: e.Session, Vars: value.Items(nil, e.Let)}
+	if x.Now == 0 {
+		x.Now = time.Now().UnixMilli()
+	}
+	if e.ClusterTime != (bson.Timestamp{}) {
+		x.ClusterTime = value.Timestamp(e.ClusterTime.T, e.ClusterTime.I)
+	}
+	return x
+}
+
+// Run starts the pipeline over a source. src may be nil when the first stage
+// makes its own documents.
+func (p *Pipeline) Run(ctx context.Context, src Source) (store.Cursor, error) {
+	return p.run(ctx, newRun(p.env), src)
+}
+
+func (p *Pipeline) run(ctx context.Context, r *run, src Source) (store.Cursor, error) {
+	stages := p.stages
+	in := Documents(nil)
+	if src != nil && !p.generates() {
+		var err error
+		if in, stages, err = p.openSource(ctx, r, src); err != nil {
+			return nil, err
+		}
+	}
+	return openStages(ctx, r, in, stages)
+}
+
+// RunOver runs the pipeline over the documents of a cursor, which it closes.
+func (p *Pipeline) RunOver(ctx context.Context, in store.Cursor) (store.Cursor, error) {
+	return openStages(ctx, newRun(p.env), &checked{piped: piped{in}}, p.stages)
+}
+
+func openStages(ctx context.Context, r *run, in store.Cursor, stages []stage) (store.Cursor, error) {
+	for _, s := range stages {
+		out, err := s.open(ctx, r, in)
+		if err != nil {
+			in.Close()
+			return nil, err
+		}
+		in = out
+	}
+	return in, nil
+}
+
+// Generates tells whether the pipeline makes its own documents, so that it
+// needs no source.
+func (p *Pipeline) Generates() bool { return p.generates() }
+
+func (p *Pipeline) generates() bool {
+	if len(p.stages) == 0 {
+		return false
+	}
+	g, ok := p.stages[0].(generator)
+	return ok && g.generates()
+}
+
+// generator is a stage that makes documents without input.
+type generator interface{ generates() bool }
+
+// localStage runs a stage that only local execution knows.
+type localStage struct{ s Stage }
+
+func (l localStage) open(ctx context.Context, _ *run, in store.Cursor) (store.Cursor, error) {
+	return l.s.Run(ctx, in)
+}

@@ -1,0 +1,193 @@
+package agg
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// maxTopK is the largest limit for which a sort keeps only the best documents.
+const maxTopK = 100_000
+
+// sortItem is a document with its key; both lie in one allocation or arena.
+type sortItem struct {
+	key, doc []byte
+	seq      int
+}
+
+func compareItems(a, b sortItem) int {
+	if c := bytes.Compare(a.key, b.key); c != 0 {
+		return c
+	}
+	return a.seq - b.seq
+}
+
+// arena copies byte strings into large blocks.
+type arena struct {
+	block []byte
+	total int64
+}
+
+const arenaBlock = 1 << 20
+
+func (a *arena) room(n int) {
+	if cap(a.block)-len(a.block) < n {
+		size := max(n, min(arenaBlock, max(4096, int(a.total))))
+		a.block = make([]byte, 0, size)
+	}
+}
+
+func (a *arena) copy(b []byte) []byte {
+	a.room(len(b))
+	start := len(a.block)
+	a.block = append(a.block, b...)
+	a.total += int64(len(b))
+	return a.block[start:len(a.block):len(a.block)]
+}
+
+// sortAll sorts everything, on disk when it does not fit into memory.
+func sortAll(ctx context.Context, r *run, in store.Cursor, p *sortPattern) (store.Cursor, error) {
+	s := &sorter{r: r}
+	var key []byte
+	err := drain(ctx, in, func(doc bson.Raw) (err error) {
+		if key, err = p.appendKey(key[:0], doc); err != nil {
+			return err
+		}
+		return s.add(key, doc)
+	})
+	if err != nil {
+		s.discard()
+		return nil, err
+	}
+	return s.finish()
+}
+
+// sorter orders documents by key bytes, stably.
+type sorter struct {
+	r     *run
+	items []sortItem
+	mem   arena
+	runs  []*spillFile
+	seq   int
+}
+
+func (s *sorter) add(key, doc []byte) error {
+	if s.mem.total+int64(len(s.items))*56 > s.r.env.memoryLimit() {
+		if err := s.spill(); err != nil {
+			return err
+		}
+	}
+	s.items = append(s.items, sortItem{s.mem.copy(key), s.mem.copy(doc), s.seq})
+	s.seq++
+	return nil
+}
+
+func (s *sorter) spill() error {
+	if !s.r.env.AllowDiskUse {
+		return mongoerr.New(mongoerr.QueryExceededMemoryLimitNoDiskUse,
+			"Sort exceeded memory limit of %d bytes, but did not opt in to external sorting.", s.r.env.memoryLimit())
+	}
+	f, err := newSpillFile(s.r.env.TempDir)
+	if err != nil {
+		return err
+	}
+	s.runs = append(s.runs, f)
+	slices.SortFunc(s.items, compareItems)
+	for _, it := range s.items {
+		if err := f.write(it.key, it.doc); err != nil {
+			return err
+		}
+	}
+	s.items, s.mem = s.items[:0], arena{}
+	return nil
+}
+
+func (s *sorter) discard() {
+	for _, f := range s.runs {
+		f.close()
+	}
+}
+
+func (s *sorter) finish() (store.Cursor, error) {
+	slices.SortFunc(s.items, compareItems)
+	if len(s.runs) == 0 {
+		return &itemCursor{items: s.items}, nil
+	}
+	m := &mergeCursor{}
+	m.h.items = s.items
+	for i, f := range s.runs {
+		if err := f.rewind(); err != nil {
+			s.discard()
+			return nil, err
+		}
+		m.h.files = append(m.h.files, mergeFile{f: f, order: i})
+	}
+	return m, nil
+}
+
+// itemCursor yields sorted documents in memory.
+type itemCursor struct{ items []sortItem }
+
+func (c *itemCursor) Next(context.Context) (bson.Raw, error) {
+	if len(c.items) == 0 {
+		return nil, errEnd
+	}
+	d := c.items[0].doc
+	c.items = c.items[1:]
+	return d, nil
+}
+
+func (c *itemCursor) Close() error { c.items = nil; return nil }
+
+// topK keeps the k first documents in a heap whose top is the last of them.
+func topK(ctx context.Context, r *run, in store.Cursor, p *sortPattern, k int) (store.Cursor, error) {
+	h := &topHeap{}
+	var key []byte
+	seq := 0
+	bytesHeld := int64(0)
+	err := drain(ctx, in, func(doc bson.Raw) (err error) {
+		if key, err = p.appendKey(key[:0], doc); err != nil {
+			return err
+		}
+		seq++
+		if len(*h) < k {
+			bytesHeld += int64(len(key) + len(doc))
+			if bytesHeld > r.env.memoryLimit() && !r.env.AllowDiskUse {
+				return mongoerr.New(mongoerr.QueryExceededMemoryLimitNoDiskUse,
+					"Sort exceeded memory limit of %d bytes, but did not opt in to external sorting.", r.env.memoryLimit())
+			}
+			heap.Push(h, sortItem{bytes.Clone(key), bytes.Clone(doc), seq})
+			return nil
+		}
+		if bytes.Compare(key, (*h)[0].key) < 0 {
+			top := &(*h)[0]
+			top.key, top.doc, top.seq = append(top.key[:0], key...), append(top.doc[:0], doc...), seq
+			heap.Fix(h, 0)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(*h, compareItems)
+	return &itemCursor{items: *h}, nil
+}
+
+type topHeap []sortItem
+
+func (h topHeap) Len() int           { return len(h) }
+func (h topHeap) Less(i, j int) bool { return compareItems(h[i], h[j]) > 0 }
+func (h topHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *topHeap) Push(x any)        { *h = append(*h, x.(sortItem)) }
+func (h *topHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}

@@ -1,0 +1,186 @@
+package agg
+
+import (
+	"strings"
+
+	"weir/engine/expr"
+	"weir/engine/value"
+	"weir/mongoerr"
+)
+
+// windowSpec is {$function: argument, window: {…}} as written.
+type windowSpec struct {
+	field string
+	name  string
+	arg   value.Value
+	win   value.Value // missing: none
+	sort  *sortPattern
+}
+
+// windowCompiler makes one kind of window function.
+type windowCompiler func(c *compiler, w *windowSpec) (windowFunc, error)
+
+// lookupWindowFunc is the table of functions that are no accumulators.
+func lookupWindowFunc(name string) windowCompiler {
+	switch name {
+	case "$rank", "$denseRank", "$documentNumber":
+		return compileRank
+	case "$shift":
+		return compileShift
+	case "$derivative", "$integral":
+		return compileCalculus
+	case "$expMovingAvg":
+		return compileMovingAvg
+	case "$covariancePop", "$covarianceSamp":
+		return compileCovariance
+	case "$linearFill":
+		return compileLinearFill
+	case "$locf":
+		return compileLocf
+	}
+	return nil
+}
+
+func (c *compiler) windowFunc(field string, v value.Value, sort *sortPattern) (windowFunc, error) {
+	w, err := parseWindowSpec(field, v)
+	if err != nil {
+		return nil, err
+	}
+	w.sort = sort
+	if compile := lookupWindowFunc(w.name); compile != nil {
+		return compile(c, w)
+	}
+	local := strings.HasPrefix(w.name, "$weir.") && c.env.Library != nil
+	if lookupAccumulator(w.name) == nil && !local || w.name == "$mergeObjects" {
+		return nil, failParse("Unrecognized window function, %s", w.name)
+	}
+	return compileWindowAcc(c, w)
+}
+
+func parseWindowSpec(field string, v value.Value) (*windowSpec, error) {
+	if !v.IsDocument() {
+		return nil, failParse("The field '%s' must be an object", field)
+	}
+	w := &windowSpec{field: field}
+	for it := value.Walk(v.Doc()); it.Next(); {
+		k := it.Key()
+		switch {
+		case strings.HasPrefix(k, "$"):
+			if w.name != "" {
+				return nil, failParse("Cannot specify two functions in window function spec")
+			}
+			w.name, w.arg = k, it.Value()
+		case k == "window":
+			w.win = it.Value()
+		default:
+			return nil, failParse("Window function found an unknown argument: %s", k)
+		}
+	}
+	if w.name == "" {
+		return nil, failParse("Expected a $-prefixed window function, in field %s", field)
+	}
+	return w, nil
+}
+
+func (w *windowSpec) noWindow() error {
+	if !w.win.IsMissing() {
+		return failParse("%s does not accept a 'window' field", w.name)
+	}
+	return nil
+}
+
+// oneSortKey asks for a sortBy of one field.
+func (w *windowSpec) oneSortKey() error {
+	if w.sort == nil || len(w.sort.keys) != 1 {
+		return mongoerr.New(5371602, "%s must be specified with a top level sortBy expression with exactly one element", w.name)
+	}
+	return nil
+}
+
+// argFields reads an argument that is an object of known fields.
+func (w *windowSpec) argFields(names ...string) (map[string]value.Value, error) {
+	if !w.arg.IsDocument() {
+		return nil, failParse("Argument to %s must be an object", w.name)
+	}
+	out := map[string]value.Value{}
+	for it := value.Walk(w.arg.Doc()); it.Next(); {
+		known := false
+		for _, n := range names {
+			known = known || n == it.Key()
+		}
+		if !known {
+			return nil, failParse("%s got unexpected argument: %s", w.name, it.Key())
+		}
+		out[it.Key()] = it.Value()
+	}
+	return out, nil
+}
+
+// evalAll evaluates an expression for every document of a partition.
+func evalAll(x *expr.Context, p *partition, e expr.Expr) ([]value.Value, error) {
+	out := make([]value.Value, len(p.docs))
+	for i, doc := range p.docs {
+		x.Root = doc
+		v, err := e.Eval(x)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// windowAcc is an accumulator over a window.
+type windowAcc struct {
+	spec  accSpec
+	plain extractor
+	b     *windowBounds
+}
+
+func compileWindowAcc(c *compiler, w *windowSpec) (windowFunc, error) {
+	f := &windowAcc{}
+	if err := c.accumulator(&f.plain, w.name, w.arg.RawValue(), &f.spec); err != nil {
+		return nil, err
+	}
+	var err error
+	f.b, err = c.windowBounds(w)
+	return f, err
+}
+
+// evaluate lets one accumulator grow while the window only grows, and begins
+// anew where documents leave it.
+func (f *windowAcc) evaluate(x *expr.Context, p *partition) ([]value.Value, error) {
+	out := make([]value.Value, len(p.docs))
+	spans, err := f.b.spans(x, p)
+	if err != nil {
+		return nil, err
+	}
+	var acc accumulator
+	from, to := 0, 0
+	for i := range p.docs {
+		lo, hi := spans(i)
+		if acc == nil || lo != from || hi < to {
+			x.Root = value.EmptyDocument
+			if acc, err = f.spec.make(x); err != nil {
+				return nil, err
+			}
+			from, to = lo, lo
+		} else if i > 0 && hi == to {
+			out[i] = out[i-1]
+			continue
+		}
+		for ; to < hi; to++ {
+			x.Root = p.docs[to]
+			f.plain.read(p.docs[to])
+			if err := f.spec.feed(x, &f.plain, acc, p.docs[to]); err != nil {
+				return nil, err
+			}
+		}
+		v, err := acc.result()
+		if err != nil {
+			return nil, err
+		}
+		out[i] = orNull(v)
+	}
+	return out, nil
+}

@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/agg"
+	"weir/engine/oplog"
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// errIdle is what a change stream's cursor gives while there is no event. The
+// stages above hand it on and can be asked again.
+var errIdle = errors.New("no event yet")
+
+// changeStream turns oplog entries of one scope into events.
+type changeStream struct {
+	e         *Engine
+	scope     store.Namespace // Coll empty: a database; DB empty: the cluster
+	spec      streamSpec
+	next      storage.OplogPos // the next entry to read
+	skip      resumePoint      // events up to here are not shown again
+	queue     []bson.Raw
+	queued    int
+	seen      bson.Raw // token after everything that was taken out of queue
+	scanned   bson.Raw // token after everything that was read
+	returns   bson.Raw // postBatchResumeToken
+	ended     bool     // after an invalidate
+	lastID    bson.Raw // token of the event handed to the pipeline
+	hasStages bool
+}
+
+// openStream starts a change stream with its pipeline.
+func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) (opened, error) {
+	if o.tx != nil {
+		return opened{}, mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Operation not permitted in transaction :: caused by :: Aggregation stage $changeStream cannot run within a multi-document transaction")
+	}
+	s := &changeStream{e: e, hasStages: len(pipeline) > 1}
+	env := e.pipelineEnv(ns, o)
+	env.Writer = nil
+	env.ChangeStream = func(_ context.Context, spec bson.Raw) (store.Cursor, error) {
+		return s, s.start(ns, spec)
+	}
+	var err error
+	if env.Collation, err = collationOf(o.collationSpec, nil); err != nil {
+		return opened{}, err
+	}
+	if env.Let, err = e.evalLet(o.let); err != nil {
+		return opened{}, err
+	}
+	if c := e.catalog.get(ns); c != nil && c.load().view != nil {
+		return opened{}, mongoerr.New(mongoerr.OptionNotSupportedOnView, "$changeStream is not supported on views")
+	}
+	p, err := agg.Compile(pipeline, env)
+	if err != nil {
+		return opened{}, err
+	}
+	cur, err := p.Run(ctx, nil)
+	if err != nil {
+		return opened{}, err
+	}
+	return opened{cur: cur, stream: s, ns: ns}, nil
+}
+
+// Next implements store.Cursor below the pipeline.
+func (s *changeStream) Next(context.Context) (bson.Raw, error) {
+	if len(s.queue) == 0 {
+		if s.ended {
+			return nil, errEnd
+		}
+		s.queue = s.queue[:0]
+		if err := s.read(); err != nil {
+			return nil, err
+		}
+		if len(s.queue) == 0 {
+			s.returns = s.scanned
+			return nil, errIdle
+		}
+	}
+	ev := s.queue[0]
+	s.queue = s.queue[1:]
+	s.lastID = value.Lookup(ev, "_id").Doc()
+	return ev, nil
+}
+
+func isIdle(err error) bool { return errors.Is(err, errIdle) }
+
+// Close implements store.Cursor.
+func (s *changeStream) Close() error { return nil }
+
+const (
+	streamReadEvents = 500
+	streamReadBytes  = 4 << 20
+)
+
+// read takes the next entries of the log into the queue.
+func (s *changeStream) read() error {
+	bytes := 0
+	err := s.e.log.Scan(s.next, func(pos storage.OplogPos, entry *oplog.Entry) (bool, error) {
+		ev, err := s.event(pos, entry)
+		if err != nil {
+			return false, err
+		}
+		s.next = storage.OplogPos{TS: pos.TS, Ord: pos.Ord + 1}
+		s.scanned = token(resumePoint{pos: pos, kind: tokenAfter})
+		for _, d := range ev {
+			s.queue = append(s.queue, d)
+			bytes += len(d)
+		}
+		return !s.ended && len(s.queue) < streamReadEvents && bytes < streamReadBytes, nil
+	})
+	if err != nil {
+		return err
+	}
+	if first, complete := s.e.log.First(); !complete && s.next.Less(first) && len(s.queue) == 0 {
+		return historyLost()
+	}
+	return nil
+}
+
+// returned notes that an event goes to the client.
+func (s *changeStream) returned(doc bson.Raw) {
+	if id := value.Lookup(doc, "_id"); id.IsDocument() {
+		s.returns = slices.Clone(id.Doc())
+	}
+}
+
+// checkToken refuses events whose _id the pipeline has changed.
+func (s *changeStream) checkToken(doc bson.Raw) error {
+	if !s.hasStages {
+		return nil
+	}
+	id := value.Lookup(doc, "_id")
+	if id.IsDocument() && (value.Equal(id, value.Document(s.lastID)) || !value.Lookup(doc, "splitEvent").IsMissing()) {
+		return nil
+	}
+	return mongoerr.New(mongoerr.ChangeStreamFatalError,
+		"Encountered an event whose _id field, which contains the resume token, was modified by the pipeline. "+
+			"Modifying the _id field of an event makes it impossible to resume the stream from that point. "+
+			"Only transformations that retain the unmodified _id field are allowed. Expected: %s but found: %s",
+		value.Document(s.lastID), id).WithLabels("NonResumableChangeStreamError")
+}
+
+// streamCursor is a change stream's whole pipeline as a cursor that never
+// waits: it gives errIdle instead.
+type streamCursor struct {
+	in     store.Cursor
+	stream *changeStream
+}
+
+func (c *streamCursor) Next(ctx context.Context) (bson.Raw, error) {
+	doc, err := c.in.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return doc, c.stream.checkToken(doc)
+}
+
+func (c *streamCursor) Close() error { return c.in.Close() }
+
+// awaitEvents waits until the log has grown beyond what the stream has read,
+// for at most d. It tells whether there is something to read.
+func (s *changeStream) awaitEvents(ctx context.Context, d time.Duration) (bool, error) {
+	durable, changed := s.e.log.Wait()
+	if s.ended || len(s.queue) > 0 || s.next.TS <= durable && s.unread(durable) {
+		return true, nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-changed:
+		return true, nil
+	case <-ctx.Done():
+		return false, interrupted(ctx)
+	case <-t.C:
+		return false, nil
+	}
+}
+
+// unread tells whether entries up to durable have not been read: s.next is
+// behind the last entry read, whose whole group becomes durable together.
+func (s *changeStream) unread(durable uint64) bool {
+	return s.next.TS < durable || s.next.Ord == 0
+}

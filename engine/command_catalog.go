@@ -1,0 +1,592 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// listed answers a list command: its documents through filter as a cursor.
+func (r *request) listed(ctx context.Context, dst []byte, ns store.Namespace, docs []bson.Raw, filter bson.Raw, batch int) ([]byte, error) {
+	var kept []bson.Raw
+	f, err := r.e.compileFilter(filter, nil, nil)
+	if err != nil {
+		return dst, err
+	}
+	for _, d := range docs {
+		ok, err := f.matches(d)
+		if err != nil {
+			return dst, err
+		}
+		if ok {
+			kept = append(kept, d)
+		}
+	}
+	return r.firstBatch(ctx, dst, opened{cur: &sliceCursor{docs: kept}, ns: ns}, batch, true, false, false)
+}
+
+// cmdListDatabases: {listDatabases: 1, filter, nameOnly}.
+func cmdListDatabases(_ context.Context, r *request, dst []byte) ([]byte, error) {
+	filter, nameOnly := emptyDoc, false
+	err := r.fields(func(key string, v value.Value) (_ bool, err error) {
+		switch key {
+		case "filter":
+			filter, err = r.document(key, v)
+		case "nameOnly":
+			nameOnly, err = r.boolean(key, v)
+		case "authorizedDatabases":
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	if err != nil {
+		return dst, err
+	}
+	f, err := r.e.compileFilter(filter, nil, nil)
+	if err != nil {
+		return dst, err
+	}
+	var total int64
+	dst = value.AppendHeader(dst, bson.TypeArray, "databases")
+	start, dst := value.BeginDocument(dst)
+	n := 0
+	for _, db := range r.e.catalog.databases() {
+		s, doc := value.BeginDocument(nil)
+		doc = value.AppendElement(doc, "name", value.String(db))
+		size := r.e.databaseSize(db)
+		if !nameOnly {
+			doc = value.AppendElement(doc, "sizeOnDisk", value.Int64(size))
+			doc = value.AppendElement(doc, "empty", value.Bool(false))
+		}
+		raw := bson.Raw(value.EndDocument(doc, s))
+		ok, err := f.matches(raw)
+		if err != nil {
+			return dst, err
+		}
+		if ok {
+			dst = value.AppendItem(dst, n, value.Document(raw))
+			n, total = n+1, total+size
+		}
+	}
+	dst = value.EndDocument(dst, start)
+	if !nameOnly {
+		dst = value.AppendElement(dst, "totalSize", value.Int64(total))
+		dst = value.AppendElement(dst, "totalSizeMb", value.Int64(total>>20))
+	}
+	return dst, nil
+}
+
+func (e *Engine) databaseSize(db string) int64 {
+	size := int64(8192)
+	for _, c := range e.catalog.list(db) {
+		size += c.size.Load()
+	}
+	return size
+}
+
+// cmdListCollections: {listCollections: 1, filter, nameOnly, cursor}.
+func cmdListCollections(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	filter, nameOnly, batch := emptyDoc, false, 1<<30
+	err := r.fields(func(key string, v value.Value) (_ bool, err error) {
+		switch key {
+		case "filter":
+			filter, err = r.document(key, v)
+		case "nameOnly":
+			nameOnly, err = r.boolean(key, v)
+		case "cursor":
+			if batch, err = r.cursorOption(v); batch == defaultBatch {
+				batch = 1 << 30
+			}
+		case "authorizedCollections", "$includePendingDrops":
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	if err != nil {
+		return dst, err
+	}
+	var docs []bson.Raw
+	for _, c := range r.e.catalog.list(r.db) {
+		docs = append(docs, c.describe(nameOnly))
+	}
+	return r.listed(ctx, dst, store.Namespace{DB: r.db, Coll: "$cmd.listCollections"}, docs, filter, batch)
+}
+
+// describe is the collection as listCollections shows it.
+func (c *collection) describe(nameOnly bool) bson.Raw {
+	m := c.load()
+	kind := "collection"
+	if m.view != nil {
+		kind = "view"
+	}
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "name", value.String(m.ns.Coll))
+	d = value.AppendElement(d, "type", value.String(kind))
+	if nameOnly {
+		return value.EndDocument(d, start)
+	}
+	options := m.options
+	if options == nil {
+		options = emptyDoc
+	}
+	d = value.AppendElement(d, "options", value.Document(options))
+	d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "info")
+	info, d := value.BeginDocument(d)
+	d = value.AppendElement(d, "readOnly", value.Bool(m.view != nil))
+	if m.view == nil {
+		d = value.AppendElement(d, "uuid", value.Binary(4, c.uuid[:]))
+	}
+	d = value.EndDocument(d, info)
+	if m.view == nil {
+		d = value.AppendElement(d, "idIndex", value.Document(m.idIndex().Spec))
+	}
+	return value.EndDocument(d, start)
+}
+
+// createOptions are the fields of create that become options of the collection.
+var createOptions = map[string]bson.Type{
+	"capped": bson.TypeBoolean, "size": bson.TypeInt64, "max": bson.TypeInt64, "validator": bson.TypeEmbeddedDocument,
+	"validationLevel": bson.TypeString, "validationAction": bson.TypeString, "collation": bson.TypeEmbeddedDocument,
+	"viewOn": bson.TypeString, "pipeline": bson.TypeArray, "changeStreamPreAndPostImages": bson.TypeEmbeddedDocument,
+	"storageEngine": bson.TypeEmbeddedDocument, "indexOptionDefaults": bson.TypeEmbeddedDocument,
+	"expireAfterSeconds": 0, "flags": bson.TypeInt64,
+}
+
+// cmdCreate: {create: coll, …options}.
+func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	start, options := value.BeginDocument(nil)
+	err = r.fields(func(key string, v value.Value) (bool, error) {
+		switch key {
+		case "autoIndexId", "idIndex", "writeConcern", "temp":
+			return true, nil
+		case "timeseries", "clusteredIndex", "encryptedFields":
+			return true, mongoerr.New(mongoerr.InvalidOptions, "create option '%s' is not supported", key)
+		}
+		want, known := createOptions[key]
+		if !known {
+			return false, nil
+		}
+		if err := r.checkType(key, v, want); err != nil {
+			return true, err
+		}
+		if key == "collation" {
+			c, err := value.ParseCollation(v.Doc())
+			if err != nil {
+				return true, err
+			}
+			if c != nil {
+				v = value.Document(completeCollation(v.Doc()))
+			} else {
+				return true, nil
+			}
+		}
+		if key == "capped" && !v.Truthy() {
+			return true, nil
+		}
+		options = value.AppendElement(options, key, v)
+		return true, nil
+	})
+	if err != nil {
+		return dst, err
+	}
+	opts := bson.Raw(value.EndDocument(options, start))
+	if err := checkCreate(ns, opts); err != nil {
+		return dst, err
+	}
+	if value.Len(opts) == 0 {
+		opts = nil
+	}
+	if c := r.e.catalog.get(ns); c != nil && sameOptions(c.load().options, opts) {
+		return dst, nil
+	}
+	_, err = r.e.createCollection(ctx, ns, opts)
+	return dst, err
+}
+
+func sameOptions(a, b bson.Raw) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return value.Equal(value.Document(a), value.Document(b))
+}
+
+func checkCreate(ns store.Namespace, o bson.Raw) error {
+	capped := !value.Lookup(o, "capped").IsMissing()
+	size := value.Lookup(o, "size")
+	switch {
+	case capped && size.IsMissing():
+		return mongoerr.New(mongoerr.InvalidOptions, "the 'size' field is required when 'capped' is true")
+	case !capped && (!size.IsMissing() || !value.Lookup(o, "max").IsMissing()):
+		return mongoerr.New(mongoerr.InvalidOptions, "the 'capped' field needs to be true when either the 'size' or 'max' fields are present")
+	case !value.Lookup(o, "pipeline").IsMissing() && value.Lookup(o, "viewOn").IsMissing():
+		return mongoerr.New(mongoerr.InvalidOptions, "'pipeline' requires 'viewOn' to also be specified")
+	}
+	for _, e := range [...]struct{ key, values string }{
+		{"validationLevel", " off strict moderate "}, {"validationAction", " error warn errorAndLog "},
+	} {
+		if v := value.Lookup(o, e.key); v.IsString() && !strings.Contains(e.values, " "+v.Str()+" ") {
+			return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'create.%s' is not a valid value.", v.Str(), e.key)
+		}
+	}
+	return checkValidator(ns, value.Lookup(o, "validator"))
+}
+
+func checkValidator(ns store.Namespace, v value.Value) error {
+	if v.IsDocument() && (ns.DB == "admin" || ns.DB == "local" || ns.DB == "config") {
+		return mongoerr.New(mongoerr.InvalidOptions, "Document validators not allowed on collection %s in the %s database", ns, ns.DB)
+	}
+	return nil
+}
+
+// checkType checks the type of an option; numbers and bools may be of any number type.
+func (r *request) checkType(key string, v value.Value, want bson.Type) error {
+	switch want {
+	case 0:
+		return nil
+	case bson.TypeBoolean:
+		_, err := r.boolean(key, v)
+		return err
+	case bson.TypeInt64:
+		if !v.IsNumber() {
+			return r.wrongType(key, v, "long")
+		}
+		return nil
+	}
+	if v.Kind() != want {
+		return r.wrongType(key, v, value.TypeName(want))
+	}
+	return nil
+}
+
+// completeCollation adds the options that a collation leaves out, as the server shows them.
+func completeCollation(c bson.Raw) bson.Raw {
+	defaults := []struct {
+		key string
+		v   value.Value
+	}{
+		{"locale", value.Value{}}, {"caseLevel", value.Bool(false)}, {"caseFirst", value.String("off")},
+		{"strength", value.Int32(3)}, {"numericOrdering", value.Bool(false)}, {"alternate", value.String("non-ignorable")},
+		{"maxVariable", value.String("punct")}, {"normalization", value.Bool(false)}, {"backwards", value.Bool(false)},
+		{"version", value.String("57.1")},
+	}
+	start, d := value.BeginDocument(nil)
+	for _, o := range defaults {
+		v := value.Lookup(c, o.key)
+		if v.IsMissing() {
+			v = o.v
+		}
+		d = value.AppendElement(d, o.key, v)
+	}
+	return value.EndDocument(d, start)
+}
+
+// cmdDrop: {drop: coll}.
+func cmdDrop(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	if err := r.fields(func(key string, _ value.Value) (bool, error) { return key == "collectionUUID", nil }); err != nil {
+		return dst, err
+	}
+	var indexes int
+	var view, found bool
+	err = r.e.ddl(ctx, func(u *unit) error {
+		c := r.e.catalog.get(ns)
+		if c == nil {
+			return nil
+		}
+		m := c.load()
+		indexes, view, found = len(m.indexes), m.view != nil, true
+		return u.drop(c)
+	})
+	if err != nil || !found {
+		return dst, err
+	}
+	r.e.cursors.killIf(func(c *serverCursor) bool { return c.ns == ns && c.stream == nil })
+	if !view {
+		dst = value.AppendElement(dst, "nIndexesWas", value.Int32(int32(indexes)))
+	}
+	return value.AppendElement(dst, "ns", value.String(ns.String())), nil
+}
+
+// cmdDropDatabase: {dropDatabase: 1}.
+func cmdDropDatabase(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	if n, ok := r.arg.Integral(); !ok || n != 1 {
+		return dst, mongoerr.New(5, "have to pass 1 as db parameter")
+	}
+	existed, err := r.e.dropDatabase(ctx, r.db)
+	if err != nil {
+		return dst, err
+	}
+	db := r.db
+	r.e.cursors.killIf(func(c *serverCursor) bool { return c.ns.DB == db && c.stream == nil })
+	if existed {
+		dst = value.AppendElement(dst, "dropped", value.String(db))
+	}
+	return dst, nil
+}
+
+// cmdRenameCollection: {renameCollection: "db.a", to: "db.b", dropTarget}.
+func cmdRenameCollection(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	to, drop := value.Value{}, false
+	err := r.fields(func(key string, v value.Value) (_ bool, err error) {
+		switch key {
+		case "to":
+			to = v
+		case "dropTarget":
+			drop, err = r.boolean(key, v)
+		case "stayTemp", "collectionUUID":
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	switch {
+	case err != nil:
+		return dst, err
+	case !r.arg.IsString():
+		return dst, r.wrongType("renameCollection", r.arg, "string")
+	case to.IsMissing():
+		return dst, r.missing("to")
+	case !to.IsString():
+		return dst, r.wrongType("to", to, "string")
+	}
+	from, target := splitNamespace(r.arg.Str()), splitNamespace(to.Str())
+	if err := checkNamespace(from); err != nil {
+		return dst, err
+	}
+	if err := checkCreatable(target); err != nil {
+		return dst, err
+	}
+	if from == target {
+		return dst, mongoerr.New(mongoerr.IllegalOperation, "Can't rename a collection to itself")
+	}
+	return dst, r.e.rename(ctx, from, target, drop)
+}
+
+func splitNamespace(s string) store.Namespace {
+	db, coll, _ := strings.Cut(s, ".")
+	return store.Namespace{DB: db, Coll: coll}
+}
+
+// existing finds the collection that a command is about; a view or nothing is an error.
+func (r *request) existing() (*collection, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return nil, err
+	}
+	c := r.e.catalog.get(ns)
+	switch {
+	case c == nil:
+		return nil, mongoerr.New(mongoerr.NamespaceNotFound, "ns does not exist: %s", ns)
+	case c.load().view != nil:
+		return nil, mongoerr.New(mongoerr.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", ns)
+	}
+	return c, nil
+}
+
+// cmdCollMod: {collMod: coll, validator…, changeStreamPreAndPostImages, index: {…}, viewOn, pipeline}.
+func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	c := r.e.catalog.get(ns)
+	if c == nil {
+		return dst, mongoerr.New(mongoerr.NamespaceNotFound, "ns does not exist")
+	}
+	var keys []string
+	changes := map[string]value.Value{}
+	var ix value.Value
+	err = r.fields(func(key string, v value.Value) (bool, error) {
+		if key == "index" {
+			ix = v
+			return true, r.checkType(key, v, bson.TypeEmbeddedDocument)
+		}
+		want, known := createOptions[key]
+		if !known || key == "capped" || key == "collation" || key == "size" || key == "max" || key == "storageEngine" {
+			return false, nil
+		}
+		keys = append(keys, key)
+		changes[key] = v
+		return true, r.checkType(key, v, want)
+	})
+	if err != nil {
+		return dst, err
+	}
+	isView := c.load().view != nil
+	for _, k := range keys {
+		if viewKey := k == "viewOn" || k == "pipeline"; viewKey != isView {
+			return dst, mongoerr.New(mongoerr.InvalidOptions, "option not supported on a %s: %s", map[bool]string{true: "view", false: "collection"}[isView], k)
+		}
+	}
+	if ix.IsDocument() {
+		if dst, err = r.modifyIndex(ctx, dst, c, ix.Doc()); err != nil {
+			return dst, err
+		}
+	}
+	if len(keys) == 0 {
+		return dst, nil
+	}
+	return dst, r.e.ddl(ctx, func(u *unit) error { return r.modifyOptions(u, c, keys, changes) })
+}
+
+func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes map[string]value.Value) error {
+	old := c.load().options
+	start, d := value.BeginDocument(nil)
+	ds, desc := value.BeginDocument(nil)
+	bs, before := value.BeginDocument(nil)
+	before = value.AppendHeader(before, bson.TypeEmbeddedDocument, "collectionOptions")
+	inner, before := value.BeginDocument(before)
+	before = value.AppendElement(before, "uuid", value.Binary(4, c.uuid[:]))
+	if old != nil {
+		for it := value.Walk(old); it.Next(); {
+			before = append(before, it.Element()...)
+			if _, changed := changes[it.Key()]; !changed {
+				d = append(d, it.Element()...)
+			}
+		}
+	}
+	before = value.EndDocument(before, inner)
+	for _, k := range keys {
+		desc = value.AppendElement(desc, k, changes[k])
+		if v := changes[k]; !v.IsDocument() || value.Len(v.Doc()) > 0 {
+			d = value.AppendElement(d, k, v)
+		}
+	}
+	options := bson.Raw(value.EndDocument(d, start))
+	if err := checkCreate(c.load().ns, options); err != nil {
+		return err
+	}
+	if v := value.Lookup(options, "viewOn"); v.IsString() {
+		m, err := u.e.newMeta(c.load().ns, options)
+		if err != nil {
+			return err
+		}
+		if err := u.e.checkView(m.ns, m.view); err != nil {
+			return err
+		}
+	}
+	return u.setOptions(c, options, value.EndDocument(desc, ds), value.EndDocument(before, bs))
+}
+
+// cmdCollStats: {collStats: coll, scale}.
+func cmdCollStats(_ context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	scale, err := r.scale()
+	if err != nil {
+		return dst, err
+	}
+	return r.e.appendCollStats(dst, ns, scale)
+}
+
+func (r *request) scale() (int64, error) {
+	v := value.Lookup(r.cmd, "scale")
+	if v.IsNullish() {
+		return 1, nil
+	}
+	if !v.IsNumber() {
+		return 0, r.wrongType("scale", v, "double")
+	}
+	if v.AsInt64() < 1 {
+		return 0, mongoerr.New(51024, "BSON field 'scale' value must be >= 1, actual value '%s'", v)
+	}
+	return v.AsInt64(), nil
+}
+
+func (e *Engine) appendCollStats(dst []byte, ns store.Namespace, scale int64) ([]byte, error) {
+	c := e.catalog.get(ns)
+	var m = &meta{}
+	var count, size int64
+	if c != nil {
+		m, count, size = c.load(), c.count.Load(), c.size.Load()
+		if m.view != nil {
+			return dst, mongoerr.New(mongoerr.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", ns)
+		}
+	}
+	dst = value.AppendElement(dst, "ns", value.String(ns.String()))
+	dst = value.AppendElement(dst, "size", value.IntOrLong(size/scale))
+	dst = value.AppendElement(dst, "count", value.IntOrLong(count))
+	if count > 0 {
+		dst = value.AppendElement(dst, "avgObjSize", value.IntOrLong(size/count))
+	}
+	dst = value.AppendElement(dst, "numOrphanDocs", value.Int32(0))
+	storageSize := int64(0)
+	if c != nil {
+		storageSize = e.db.DiskUsage(storage.DocumentRange(c.id))
+	}
+	dst = value.AppendElement(dst, "storageSize", value.IntOrLong(storageSize/scale))
+	dst = value.AppendElement(dst, "freeStorageSize", value.Int32(0))
+	dst = value.AppendElement(dst, "capped", value.Bool(m.capped.bytes > 0))
+	if m.capped.bytes > 0 {
+		dst = value.AppendElement(dst, "max", value.IntOrLong(m.capped.documents))
+		dst = value.AppendElement(dst, "maxSize", value.IntOrLong(m.capped.bytes/scale))
+	}
+	dst = value.AppendElement(dst, "nindexes", value.Int32(int32(len(m.indexes))))
+	dst = value.AppendElement(dst, "indexBuilds", value.Array(emptyDoc))
+	sizes, total := []byte(nil), int64(0)
+	start, sizes := value.BeginDocument(sizes)
+	for _, ix := range m.indexes {
+		n := e.db.DiskUsage(storage.IndexRange(ix.ID))
+		total += n
+		sizes = value.AppendElement(sizes, ix.Name, value.IntOrLong(n/scale))
+	}
+	dst = value.AppendElement(dst, "totalIndexSize", value.IntOrLong(total/scale))
+	dst = value.AppendElement(dst, "totalSize", value.IntOrLong((total+storageSize)/scale))
+	dst = value.AppendElement(dst, "indexSizes", value.Document(value.EndDocument(sizes, start)))
+	return value.AppendElement(dst, "scaleFactor", value.IntOrLong(scale)), nil
+}
+
+// cmdDBStats: {dbStats: 1, scale}.
+func cmdDBStats(_ context.Context, r *request, dst []byte) ([]byte, error) {
+	scale, err := r.scale()
+	if err != nil {
+		return dst, err
+	}
+	var colls, views, objects, size, indexes int64
+	for _, c := range r.e.catalog.list(r.db) {
+		m := c.load()
+		if m.view != nil {
+			views++
+			continue
+		}
+		colls++
+		objects += c.count.Load()
+		size += c.size.Load()
+		indexes += int64(len(m.indexes))
+	}
+	avg := 0.0
+	if objects > 0 {
+		avg = float64(size) / float64(objects)
+	}
+	s := float64(scale)
+	dst = value.AppendElement(dst, "db", value.String(r.db))
+	dst = value.AppendElement(dst, "collections", value.Int64(colls))
+	dst = value.AppendElement(dst, "views", value.Int64(views))
+	dst = value.AppendElement(dst, "objects", value.Int64(objects))
+	dst = value.AppendElement(dst, "avgObjSize", value.Double(avg))
+	dst = value.AppendElement(dst, "dataSize", value.Double(float64(size)/s))
+	dst = value.AppendElement(dst, "storageSize", value.Double(float64(size)/s))
+	dst = value.AppendElement(dst, "indexes", value.Int64(indexes))
+	dst = value.AppendElement(dst, "indexSize", value.Double(0))
+	dst = value.AppendElement(dst, "totalSize", value.Double(float64(size)/s))
+	dst = value.AppendElement(dst, "scaleFactor", value.Int64(scale))
+	dst = value.AppendElement(dst, "fsUsedSize", value.Double(0))
+	return value.AppendElement(dst, "fsTotalSize", value.Double(0)), nil
+}

@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// cmdExplain: {explain: {command}, verbosity}.
+func cmdExplain(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	if !r.arg.IsDocument() {
+		return dst, r.wrongType("explain", r.arg, "object")
+	}
+	verbosity := "allPlansExecution"
+	err := r.fields(func(key string, v value.Value) (bool, error) {
+		if key != "verbosity" {
+			return false, nil
+		}
+		if !v.IsString() {
+			return true, r.wrongType(key, v, "string")
+		}
+		verbosity = v.Str()
+		switch verbosity {
+		case "queryPlanner", "executionStats", "allPlansExecution":
+			return true, nil
+		}
+		return true, mongoerr.New(mongoerr.FailedToParse, "verbosity string must be one of {'queryPlanner', 'executionStats', 'allPlansExecution'}")
+	})
+	if err != nil {
+		return dst, err
+	}
+	inner := &request{e: r.e, s: r.s, db: r.db, cmd: r.arg.Doc()}
+	it := value.Walk(inner.cmd)
+	if !it.Next() {
+		return dst, mongoerr.New(mongoerr.CommandNotFound, "Explain failed due to unknown command: ")
+	}
+	inner.name, inner.arg = it.Key(), it.Value()
+	ns, pipeline, o, err := inner.explained()
+	if err != nil {
+		return dst, err
+	}
+	return r.explain(ctx, dst, ns, pipeline, o, verbosity, inner.cmd)
+}
+
+func explainAggregate(ctx context.Context, r *request, dst []byte, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) ([]byte, error) {
+	return r.explain(ctx, dst, ns, pipeline, o, "queryPlanner", r.cmd)
+}
+
+// explained turns the command to explain into the pipeline that it runs.
+func (r *request) explained() (store.Namespace, []bson.Raw, pipelineOptions, error) {
+	var o pipelineOptions
+	ns := store.Namespace{DB: r.db}
+	if r.arg.IsString() {
+		ns.Coll = r.arg.Str()
+	}
+	filter := func(key string) []bson.Raw {
+		v := value.Lookup(r.cmd, key)
+		if !v.IsDocument() {
+			return nil
+		}
+		return []bson.Raw{stageDoc("$match", v)}
+	}
+	list := func(key string) ([]bson.Raw, error) {
+		docs, err := r.documents(key, value.Lookup(r.cmd, key))
+		if err != nil || len(docs) == 0 {
+			return nil, err
+		}
+		if h := value.Lookup(docs[0], "hint"); !h.IsMissing() {
+			o.hint = h.RawValue()
+		}
+		return []bson.Raw{stageDoc("$match", value.Lookup(docs[0], "q"))}, nil
+	}
+	if h := value.Lookup(r.cmd, "hint"); !h.IsMissing() {
+		o.hint = h.RawValue()
+	}
+	if c := value.Lookup(r.cmd, "collation"); c.IsDocument() {
+		o.collationSpec = c.Doc()
+	}
+	switch r.name {
+	case "find":
+		p := filter("filter")
+		for _, s := range [...][2]string{{"sort", "$sort"}, {"skip", "$skip"}, {"limit", "$limit"}} {
+			if v := value.Lookup(r.cmd, s[0]); !v.IsMissing() && !(v.IsDocument() && value.Len(v.Doc()) == 0) && !(v.IsNumber() && v.Sign() <= 0) {
+				p = append(p, stageDoc(s[1], v))
+			}
+		}
+		return ns, p, o, nil
+	case "aggregate":
+		p, err := r.documents("pipeline", value.Lookup(r.cmd, "pipeline"))
+		return ns, p, o, err
+	case "count", "distinct", "findAndModify", "findandmodify":
+		return ns, filter("query"), o, nil
+	case "update":
+		p, err := list("updates")
+		return ns, p, o, err
+	case "delete":
+		p, err := list("deletes")
+		return ns, p, o, err
+	}
+	return ns, nil, o, mongoerr.New(mongoerr.CommandNotFound, "Explain failed due to unknown command: %s", r.name)
+}
+
+func (r *request) explain(ctx context.Context, dst []byte, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions, verbosity string, cmd bson.Raw) ([]byte, error) {
+	report := &scanReport{}
+	o.report = report
+	began := time.Now()
+	op, err := r.e.aggregate(ctx, ns, pipeline, o)
+	if err != nil {
+		return dst, err
+	}
+	var n int64
+	for verbosity != "queryPlanner" {
+		if _, err := op.cur.Next(ctx); isEOF(err) {
+			break
+		} else if err != nil {
+			_ = op.cur.Close()
+			return dst, err
+		}
+		n++
+	}
+	if err := op.cur.Close(); err != nil {
+		return dst, err
+	}
+	dst = value.AppendElement(dst, "explainVersion", value.String("1"))
+	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "queryPlanner")
+	start, dst := value.BeginDocument(dst)
+	dst = value.AppendElement(dst, "namespace", value.String(ns.String()))
+	dst = value.AppendElement(dst, "indexFilterSet", value.Bool(false))
+	if len(pipeline) > 0 && firstKey(pipeline[0]) == "$match" {
+		dst = value.AppendElement(dst, "parsedQuery", value.Lookup(pipeline[0], "$match"))
+	}
+	dst = value.AppendElement(dst, "winningPlan", value.Document(report.plan(r.e.catalog.get(ns) == nil)))
+	dst = value.AppendElement(dst, "rejectedPlans", value.Array(emptyDoc))
+	dst = value.EndDocument(dst, start)
+	if verbosity != "queryPlanner" {
+		dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "executionStats")
+		start, d := value.BeginDocument(dst)
+		d = value.AppendElement(d, "executionSuccess", value.Bool(true))
+		d = value.AppendElement(d, "nReturned", value.IntOrLong(n))
+		d = value.AppendElement(d, "executionTimeMillis", value.IntOrLong(time.Since(began).Milliseconds()))
+		d = value.AppendElement(d, "totalKeysExamined", value.IntOrLong(report.keys))
+		d = value.AppendElement(d, "totalDocsExamined", value.IntOrLong(report.docs))
+		dst = value.EndDocument(d, start)
+	}
+	dst = value.AppendElement(dst, "command", value.Document(cmd))
+	return r.appendServerInfo(dst), nil
+}
+
+func (r *request) appendServerInfo(dst []byte) []byte {
+	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "serverInfo")
+	start, dst := value.BeginDocument(dst)
+	dst = value.AppendElement(dst, "host", value.String(r.e.host()))
+	dst = value.AppendElement(dst, "version", value.String(Version))
+	return value.EndDocument(dst, start)
+}
+
+// plan is the access as winningPlan shows it.
+func (s *scanReport) plan(nothing bool) bson.Raw {
+	if nothing {
+		return stageDoc("stage", value.String("EOF"))
+	}
+	return s.access.plan()
+}
+
+func (a *access) plan() bson.Raw {
+	direction := "forward"
+	if a.reverse {
+		direction = "backward"
+	}
+	start, d := value.BeginDocument(nil)
+	switch {
+	case a.or != nil:
+		d = value.AppendElement(d, "stage", value.String("FETCH"))
+		d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "inputStage")
+		inner, dd := value.BeginDocument(d)
+		dd = value.AppendElement(dd, "stage", value.String("OR"))
+		dd = value.AppendHeader(dd, bson.TypeArray, "inputStages")
+		arr, dd := value.BeginDocument(dd)
+		for i := range a.or {
+			dd = value.AppendItem(dd, i, value.Document(a.or[i].scanPlan("forward")))
+		}
+		dd = value.EndDocument(dd, arr)
+		d = value.EndDocument(dd, inner)
+	case a.index == nil:
+		d = value.AppendElement(d, "stage", value.String("COLLSCAN"))
+		d = value.AppendElement(d, "direction", value.String(direction))
+	default:
+		d = value.AppendElement(d, "stage", value.String("FETCH"))
+		d = value.AppendElement(d, "inputStage", value.Document(a.scanPlan(direction)))
+	}
+	return value.EndDocument(d, start)
+}
+
+func (a *access) scanPlan(direction string) bson.Raw {
+	ix := a.index
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "stage", value.String("IXSCAN"))
+	d = value.AppendElement(d, "keyPattern", value.Document(ix.Key))
+	d = value.AppendElement(d, "indexName", value.String(ix.Name))
+	d = value.AppendElement(d, "isMultiKey", value.Bool(ix.multikey.Load()))
+	d = value.AppendElement(d, "isUnique", value.Bool(ix.Unique))
+	d = value.AppendElement(d, "isSparse", value.Bool(ix.Sparse))
+	d = value.AppendElement(d, "isPartial", value.Bool(ix.PartialSpec != nil))
+	d = value.AppendElement(d, "indexVersion", value.Int32(2))
+	d = value.AppendElement(d, "direction", value.String(direction))
+	return value.EndDocument(d, start)
+}

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/agg"
+	"weir/engine/match"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// findArgs are the arguments of find.
+type findArgs struct {
+	filter, projection, sort, let, collation bson.Raw
+	hint                                     bson.RawValue
+	skip, limit                              int64
+	batch                                    int
+	single, keep, tailable, await            bool
+	natural                                  int // direction of sort {$natural}
+	diskUse                                  bool
+	unsupported                              string
+}
+
+// cmdFind: {find: coll, filter, sort, projection, skip, limit, …}.
+func cmdFind(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	a := findArgs{filter: emptyDoc, batch: defaultBatch}
+	if err := r.fields(a.set(r)); err != nil {
+		return dst, err
+	}
+	if err := a.check(); err != nil {
+		return dst, err
+	}
+	r.e.counters.query.Add(1)
+	o := pipelineOptions{tx: r.tx}
+	cur, err := r.e.find(ctx, ns, &a, o)
+	if err != nil {
+		return dst, err
+	}
+	return r.firstBatch(ctx, dst, opened{cur: cur, ns: ns}, a.batch, true, a.single, a.keep)
+}
+
+func (a *findArgs) set(r *request) func(string, value.Value) (bool, error) {
+	return func(key string, v value.Value) (_ bool, err error) {
+		switch key {
+		case "filter":
+			a.filter, err = r.document(key, v)
+		case "projection":
+			a.projection, err = r.document(key, v)
+		case "sort":
+			a.sort, err = r.document(key, v)
+		case "let":
+			a.let, err = r.document(key, v)
+		case "collation":
+			a.collation, err = r.document(key, v)
+		case "hint":
+			a.hint, err = r.hintOf(v)
+		case "skip":
+			a.skip, err = r.number(key, v)
+		case "limit":
+			a.limit, err = r.number(key, v)
+		case "batchSize":
+			var n int64
+			n, err = r.number(key, v)
+			a.batch = int(n)
+		case "singleBatch":
+			a.single, err = r.boolean(key, v)
+		case "noCursorTimeout":
+			a.keep, err = r.boolean(key, v)
+		case "tailable":
+			a.tailable, err = r.boolean(key, v)
+		case "awaitData":
+			a.await, err = r.boolean(key, v)
+		case "allowDiskUse":
+			a.diskUse, err = r.boolean(key, v)
+		case "min", "max", "returnKey", "showRecordId":
+			if v.IsDocument() && value.Len(v.Doc()) > 0 || v.Kind() == bson.TypeBoolean && v.AsBool() {
+				a.unsupported = key
+			}
+		case "allowPartialResults", "oplogReplay", "maxScan", "snapshot", "collectionUUID", "term", "readOnce":
+		default:
+			return false, nil
+		}
+		return true, err
+	}
+}
+
+func (a *findArgs) check() error {
+	switch {
+	case a.unsupported != "":
+		return mongoerr.New(mongoerr.CommandNotSupported, "find option '%s' is not supported", a.unsupported)
+	case a.await && !a.tailable:
+		return mongoerr.New(mongoerr.FailedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
+	case a.tailable:
+		return mongoerr.New(mongoerr.CommandNotSupported, "tailable cursors are not supported; use a change stream")
+	}
+	if a.sort != nil {
+		if n := value.Lookup(a.sort, "$natural"); !n.IsMissing() {
+			if n.Sign() == 0 || value.Len(a.sort) > 1 {
+				return mongoerr.New(mongoerr.BadValue, "$natural sort cannot be set to a value other than -1 or 1.")
+			}
+			a.hint, a.sort = bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: a.sort}, nil
+		}
+	}
+	return nil
+}
+
+// find starts a find: the stages that it stands for, then its projection.
+func (e *Engine) find(ctx context.Context, ns store.Namespace, a *findArgs, o pipelineOptions) (store.Cursor, error) {
+	o.collationSpec, o.let, o.hint, o.allowDiskUse = a.collation, a.let, a.hint, a.diskUse
+	proj, err := e.findProjection(ns, a, o)
+	if err != nil {
+		return nil, err
+	}
+	stages := []bson.Raw{stageDoc("$match", value.Document(a.filter))}
+	if a.sort != nil && value.Len(a.sort) > 0 {
+		stages = append(stages, stageDoc("$sort", value.Document(a.sort)))
+	}
+	if a.skip > 0 {
+		stages = append(stages, stageDoc("$skip", value.Int64(a.skip)))
+	}
+	if a.limit > 0 {
+		stages = append(stages, stageDoc("$limit", value.Int64(a.limit)))
+	}
+	op, err := e.aggregate(ctx, ns, stages, o)
+	if err != nil {
+		return nil, err
+	}
+	if proj == nil {
+		return op.cur, nil
+	}
+	return &projected{in: op.cur, p: proj, e: e, let: o.let}, nil
+}
+
+// findProjection compiles the projection; nil without one.
+func (e *Engine) findProjection(ns store.Namespace, a *findArgs, o pipelineOptions) (*agg.FindProjection, error) {
+	if a.projection == nil || value.Len(a.projection) == 0 {
+		return nil, nil
+	}
+	env := e.pipelineEnv(ns, o)
+	var err error
+	if env.Collation, err = collationOf(a.collation, e.catalog.get(ns)); err != nil {
+		return nil, err
+	}
+	if env.Let, err = e.evalLet(a.let); err != nil {
+		return nil, err
+	}
+	opts, _ := e.compileOptions(env.Collation, env.Let)
+	m, err := match.Compile(a.filter, opts)
+	if err != nil {
+		return nil, err
+	}
+	return agg.CompileFindProjection(a.projection, m, env)
+}
+
+// projected applies a find's projection to a cursor.
+type projected struct {
+	in  store.Cursor
+	p   *agg.FindProjection
+	e   *Engine
+	let bson.Raw
+}
+
+func (c *projected) Next(ctx context.Context) (bson.Raw, error) {
+	doc, err := c.in.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	let, err := c.e.evalLet(c.let)
+	if err != nil {
+		return nil, err
+	}
+	_, vars := c.e.compileOptions(nil, let)
+	return c.p.Apply(c.e.exprContext(vars), doc)
+}
+
+func (c *projected) Close() error { return c.in.Close() }

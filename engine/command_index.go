@@ -1,0 +1,464 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/index"
+	"weir/engine/match"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// cmdListIndexes: {listIndexes: coll, cursor}.
+func cmdListIndexes(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	batch := 1 << 30
+	err := r.fields(func(key string, v value.Value) (_ bool, err error) {
+		if key == "cursor" {
+			if batch, err = r.cursorOption(v); batch == defaultBatch {
+				batch = 1 << 30
+			}
+			return true, err
+		}
+		return key == "includeBuildUUIDs" || key == "includeIndexBuildInfo", nil
+	})
+	if err != nil {
+		return dst, err
+	}
+	c, err := r.existing()
+	if err != nil {
+		return dst, err
+	}
+	var docs []bson.Raw
+	for _, ix := range c.load().indexes {
+		docs = append(docs, ix.Spec)
+	}
+	return r.firstBatch(ctx, dst, opened{cur: &sliceCursor{docs: docs}, ns: c.load().ns}, batch, true, false, false)
+}
+
+// cmdCreateIndexes: {createIndexes: coll, indexes: [{key, name, …}]}.
+func cmdCreateIndexes(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	var list value.Value
+	err = r.fields(func(key string, v value.Value) (bool, error) {
+		if key == "indexes" {
+			list = v
+		}
+		return key == "indexes" || key == "commitQuorum" || key == "ignoreUnknownIndexOptions", nil
+	})
+	if err != nil {
+		return dst, err
+	}
+	docs, err := r.documents("indexes", list)
+	if err != nil {
+		return dst, err
+	}
+	if list.IsMissing() && docs == nil {
+		return dst, r.missing("indexes")
+	}
+	if len(docs) == 0 {
+		return dst, mongoerr.New(mongoerr.BadValue, "Must specify at least one index to create")
+	}
+	return r.createIndexes(ctx, dst, ns, docs)
+}
+
+func (r *request) createIndexes(ctx context.Context, dst []byte, ns store.Namespace, docs []bson.Raw) ([]byte, error) {
+	var specs []bson.Raw
+	for _, d := range docs {
+		s, err := normalIndex(d)
+		if err != nil {
+			return dst, err
+		}
+		specs = append(specs, s)
+	}
+	created := r.e.catalog.get(ns) == nil
+	w := r.writer()
+	c, err := w.collection(ns)
+	if err != nil {
+		return dst, err
+	}
+	before := len(c.load().indexes)
+	specs, err = newIndexes(c.load(), specs)
+	if err == nil && len(specs) > 0 {
+		err = r.e.buildIndexes(ctx, c, specs)
+	}
+	if err != nil {
+		return dst, err
+	}
+	dst = value.AppendElement(dst, "numIndexesBefore", value.Int32(int32(before)))
+	dst = value.AppendElement(dst, "numIndexesAfter", value.Int32(int32(len(c.load().indexes))))
+	dst = value.AppendElement(dst, "createdCollectionAutomatically", value.Bool(created))
+	if len(specs) == 0 {
+		dst = value.AppendElement(dst, "note", value.String("all indexes already exist"))
+	} else {
+		dst = value.AppendElement(dst, "commitQuorum", value.String("votingMembers"))
+	}
+	return dst, nil
+}
+
+// newIndexes leaves out the indexes that exist, and refuses those that clash.
+func newIndexes(m *meta, specs []bson.Raw) ([]bson.Raw, error) {
+	var out []bson.Raw
+	for _, s := range specs {
+		exists, err := clash(m, s)
+		if err != nil {
+			return nil, err
+		}
+		if !exists && !slices.ContainsFunc(out, func(o bson.Raw) bool { return string(o) == string(s) }) {
+			if value.Lookup(s, "collation").IsMissing() && m.collation != nil {
+				s = withCollation(s, m)
+			}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func withCollation(s bson.Raw, m *meta) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	d = append(d, s[4:len(s)-1]...)
+	d = value.AppendElement(d, "collation", value.Lookup(m.options, "collation"))
+	return value.EndDocument(d, start)
+}
+
+func clash(m *meta, s bson.Raw) (exists bool, err error) {
+	name, key := value.Lookup(s, "name").Str(), value.Lookup(s, "key")
+	for _, ix := range m.indexes {
+		sameKey := string(ix.Key) == string(key.Doc()) ||
+			value.Equal(value.Document(ix.Key), key) && value.Equal(value.Lookup(ix.Spec, "collation"), value.Lookup(s, "collation"))
+		if ix.IsID() && sameKey {
+			return true, nil
+		}
+		sameOptions := equalSpecs(ix.Spec, s)
+		switch {
+		case ix.Name == name && sameKey && sameOptions:
+			return true, nil
+		case ix.Name == name && sameKey:
+			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with the same name but different options. Requested index: %s, existing index: %s", value.Document(s), value.Document(ix.Spec))
+		case ix.Name == name:
+			return false, mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", value.Document(s), value.Document(ix.Spec))
+		case sameKey && value.Equal(value.Lookup(ix.Spec, "collation"), value.Lookup(s, "collation")) &&
+			value.Equal(value.Lookup(ix.Spec, "partialFilterExpression"), value.Lookup(s, "partialFilterExpression")):
+			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "Index already exists with a different name: %s", ix.Name)
+		}
+	}
+	return false, nil
+}
+
+func equalSpecs(a, b bson.Raw) bool {
+	return value.Len(a) == value.Len(b) && covers(a, b)
+}
+
+func covers(a, b bson.Raw) bool {
+	for it := value.Walk(a); it.Next(); {
+		if !value.Equal(it.Value(), value.Lookup(b, it.Key())) {
+			return false
+		}
+	}
+	return true
+}
+
+// normalIndex checks an index specification and puts it into the form of listIndexes.
+func normalIndex(d bson.Raw) (bson.Raw, error) {
+	key := value.Lookup(d, "key")
+	if key.IsMissing() {
+		return nil, mongoerr.New(mongoerr.FailedToParse, "Error in specification %s :: caused by :: The 'key' field is a required property of an index specification", value.Document(d))
+	}
+	if !key.IsDocument() {
+		return nil, mongoerr.New(mongoerr.TypeMismatch, "Error in specification %s :: caused by :: The field 'key' must be an object, but got %s", value.Document(d), value.TypeName(key.Kind()))
+	}
+	if err := checkKeyPattern(key.Doc()); err != nil {
+		return nil, err
+	}
+	name := value.Lookup(d, "name")
+	if name.IsMissing() {
+		return nil, mongoerr.New(mongoerr.FailedToParse, "Error in specification %s :: caused by :: The 'name' field is a required property of an index specification", value.Document(d))
+	}
+	if !name.IsString() {
+		return nil, mongoerr.New(mongoerr.TypeMismatch, "The field 'name' must be a string, but got %s", value.TypeName(name.Kind()))
+	}
+	if name.Str() == "" || name.Str() == "*" {
+		return nil, mongoerr.New(mongoerr.BadValue, "The index name '%s' is not valid.", name.Str())
+	}
+	start, s := value.BeginDocument(nil)
+	s = value.AppendElement(s, "v", value.Int32(2))
+	s = value.AppendElement(s, "key", key)
+	s = value.AppendElement(s, "name", name)
+	s, err := appendIndexOptions(s, d, key.Doc())
+	if err != nil {
+		return nil, err
+	}
+	return value.EndDocument(s, start), nil
+}
+
+func appendIndexOptions(s []byte, d, key bson.Raw) ([]byte, error) {
+	for it := value.Walk(d); it.Next(); {
+		k, v := it.Key(), it.Value()
+		switch k {
+		case "v", "key", "name", "ns", "background", "dropDups":
+			continue
+		case "unique", "sparse", "hidden":
+			if !v.IsNumber() && v.Kind() != bson.TypeBoolean {
+				return s, mongoerr.New(mongoerr.TypeMismatch, "Error in specification %s :: caused by :: The field '%s' has value %s, which is not convertible to bool", value.Document(d), k, v)
+			}
+			if !v.Truthy() {
+				continue
+			}
+			v = value.Bool(true)
+		case "expireAfterSeconds":
+			if err := checkTTL(v, key); err != nil {
+				return s, err
+			}
+			v = value.Int32(int32(v.AsInt64()))
+		case "partialFilterExpression":
+			if err := checkPartial(v, d); err != nil {
+				return s, err
+			}
+		case "collation":
+			if !v.IsDocument() {
+				return s, mongoerr.New(mongoerr.TypeMismatch, "The field 'collation' must be an object, but got %s", value.TypeName(v.Kind()))
+			}
+			c, err := value.ParseCollation(v.Doc())
+			if err != nil {
+				return s, err
+			}
+			if c == nil {
+				continue
+			}
+			v = value.Document(completeCollation(v.Doc()))
+		case "storageEngine", "weights", "default_language", "language_override", "textIndexVersion", "2dsphereIndexVersion",
+			"bits", "min", "max", "wildcardProjection", "prepareUnique", "clustered", "originalSpec":
+		default:
+			return s, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field '%s' is not valid for an index specification. Specification: %s", k, value.Document(d))
+		}
+		s = value.AppendElement(s, k, v)
+	}
+	if value.Lookup(d, "unique").Truthy() && !value.Lookup(d, "unique").IsMissing() && hashed(key) {
+		return s, mongoerr.New(16764, "Currently hashed indexes cannot guarantee uniqueness. Use a regular index.")
+	}
+	if !value.Lookup(d, "sparse").IsNullish() && value.Lookup(d, "sparse").Truthy() && !value.Lookup(d, "partialFilterExpression").IsMissing() {
+		return s, mongoerr.New(mongoerr.CannotCreateIndex, "Error in specification %s :: caused by :: cannot mix \"partialFilterExpression\" and \"sparse\" options", value.Document(d))
+	}
+	return s, nil
+}
+
+func hashed(key bson.Raw) bool {
+	for it := value.Walk(key); it.Next(); {
+		if it.Kind() == bson.TypeString && it.Value().Str() == "hashed" {
+			return true
+		}
+	}
+	return false
+}
+
+func checkTTL(v value.Value, key bson.Raw) error {
+	switch {
+	case !v.IsNumber():
+		return mongoerr.New(mongoerr.TypeMismatch, "TTL index 'expireAfterSeconds' option must be numeric, but received a type of '%s'", value.TypeName(v.Kind()))
+	case v.AsInt64() < 0 || v.AsInt64() > 1<<31-1:
+		return mongoerr.New(mongoerr.CannotCreateIndex, "TTL index 'expireAfterSeconds' option must be within an acceptable range, try a different number than %s", v)
+	case value.Len(key) > 1:
+		return mongoerr.New(mongoerr.CannotCreateIndex, "TTL indexes are single-field indexes, compound indexes do not support TTL. Index spec: %s", value.Document(key))
+	case firstKey(key) == "_id":
+		return mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field 'expireAfterSeconds' is not valid for an _id index specification.")
+	}
+	return nil
+}
+
+// checkPartial allows what the server allows in a partial index: comparisons,
+// $exists: true, $type, $in, $and and $or.
+func checkPartial(v value.Value, spec bson.Raw) error {
+	if !v.IsDocument() {
+		return mongoerr.New(mongoerr.TypeMismatch, "The field 'partialFilterExpression' must be an object, but got %s", value.TypeName(v.Kind()))
+	}
+	m, err := match.Compile(v.Doc(), nil)
+	if err != nil {
+		return err
+	}
+	if !partialNode(m.Root()) {
+		return mongoerr.New(mongoerr.CannotCreateIndex, "Error in specification %s :: caused by :: Expression not supported in partial index: %s", value.Document(spec), v)
+	}
+	return nil
+}
+
+func partialNode(n match.Node) bool {
+	switch n := n.(type) {
+	case *match.And:
+		return !slices.ContainsFunc(n.Of, func(x match.Node) bool { return !partialNode(x) })
+	case *match.Or:
+		return !slices.ContainsFunc(n.Of, func(x match.Node) bool { return !partialNode(x) })
+	case *match.Compare, *match.In, *match.Exists, *match.Type:
+		return true
+	}
+	return false
+}
+
+// checkKeyPattern refuses key patterns that the server refuses, and the index
+// types that the engine does not have.
+func checkKeyPattern(key bson.Raw) error {
+	if value.Len(key) == 0 {
+		return mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot be empty.")
+	}
+	seen := map[string]bool{}
+	for it := value.Walk(key); it.Next(); {
+		k, v := it.Key(), it.Value()
+		switch {
+		case seen[k]:
+			return mongoerr.New(mongoerr.BadValue, "Error in specification %s, the field '%s' appears multiple times", value.Document(key), k)
+		case k == "":
+			return mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot be an empty field.")
+		case strings.HasPrefix(k, ".") || strings.HasSuffix(k, ".") || strings.Contains(k, ".."):
+			return mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot contain an empty field.")
+		case strings.Contains(k, "$**"):
+			return mongoerr.New(mongoerr.CannotCreateIndex, "wildcard indexes are not supported")
+		case strings.HasPrefix(k, "$") || strings.Contains(k, ".$"):
+			return mongoerr.New(mongoerr.CannotCreateIndex, "Index key contains an illegal field name: field name starts with '$'.")
+		case v.IsString() && v.Str() == "hashed":
+		case v.IsString():
+			return mongoerr.New(mongoerr.CannotCreateIndex, "Unknown index plugin '%s'", v.Str())
+		case !v.IsNumber():
+			return mongoerr.New(mongoerr.CannotCreateIndex, "Values in v:2 index key pattern cannot be of type %s. Only numbers > 0, numbers < 0, and strings are allowed.", value.TypeName(v.Kind()))
+		case v.Sign() == 0 || v.IsNaN():
+			return mongoerr.New(mongoerr.CannotCreateIndex, "Values in the index key pattern cannot be 0.")
+		}
+		seen[k] = true
+	}
+	return nil
+}
+
+// cmdDropIndexes: {dropIndexes: coll, index: name | key | [names] | "*"}.
+func cmdDropIndexes(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	var ix value.Value
+	err := r.fields(func(key string, v value.Value) (bool, error) {
+		if key == "index" {
+			ix = v
+		}
+		return key == "index" || key == "collectionUUID", nil
+	})
+	if err != nil {
+		return dst, err
+	}
+	c, err := r.existing()
+	if err != nil {
+		return dst, err
+	}
+	if ix.IsMissing() {
+		return dst, r.missing("index")
+	}
+	names, err := c.load().indexesToDrop(ix)
+	if err != nil {
+		return dst, err
+	}
+	was := len(c.load().indexes)
+	if err := r.e.dropIndexes(ctx, c, names); err != nil {
+		return dst, err
+	}
+	dst = value.AppendElement(dst, "nIndexesWas", value.Int32(int32(was)))
+	if ix.IsString() && ix.Str() == "*" {
+		dst = value.AppendElement(dst, "msg", value.String("non-_id indexes dropped for collection"))
+	}
+	return dst, nil
+}
+
+func (m *meta) indexesToDrop(ix value.Value) ([]string, error) {
+	var names []string
+	switch {
+	case ix.IsString() && ix.Str() == "*":
+		for _, x := range m.indexes[1:] {
+			names = append(names, x.Name)
+		}
+		return names, nil
+	case ix.IsString():
+		names = []string{strings.Clone(ix.Str())}
+	case ix.IsArray():
+		for it := value.Walk(ix.Doc()); it.Next(); {
+			if it.Kind() != bson.TypeString {
+				return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'dropIndexes.index.%s' is the wrong type '%s', expected type 'string'", it.Key(), value.TypeName(it.Kind()))
+			}
+			names = append(names, strings.Clone(it.Value().Str()))
+		}
+	case ix.IsDocument():
+		x := m.hintedIndex(ix.RawValue())
+		if x == nil {
+			return nil, mongoerr.New(mongoerr.IndexNotFound, "can't find index with key: %s", ix)
+		}
+		names = []string{x.Name}
+	default:
+		return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'dropIndexes.index' is the wrong type '%s', expected types '[string, object, array]'", value.TypeName(ix.Kind()))
+	}
+	for _, n := range names {
+		x := m.index(n)
+		if x == nil {
+			return nil, mongoerr.New(mongoerr.IndexNotFound, "index not found with name [%s]", n)
+		}
+		if x.IsID() {
+			return nil, mongoerr.New(mongoerr.InvalidOptions, "cannot drop _id index")
+		}
+	}
+	return names, nil
+}
+
+// modifyIndex is collMod's index: {name | keyPattern, hidden, expireAfterSeconds}.
+func (r *request) modifyIndex(ctx context.Context, dst []byte, c *collection, spec bson.Raw) ([]byte, error) {
+	name, pattern := value.Lookup(spec, "name"), value.Lookup(spec, "keyPattern")
+	if name.IsMissing() == pattern.IsMissing() {
+		return dst, mongoerr.New(mongoerr.InvalidOptions, "must specify either index name or key pattern")
+	}
+	target := name
+	if name.IsMissing() {
+		target = pattern
+	}
+	var ix *indexState
+	if target.IsString() || target.IsDocument() {
+		ix = c.load().hintedIndex(target.RawValue())
+	}
+	if ix == nil {
+		return dst, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", target, c.load().ns)
+	}
+	hidden, ttl := value.Lookup(spec, "hidden"), value.Lookup(spec, "expireAfterSeconds")
+	if hidden.IsMissing() && ttl.IsMissing() && value.Lookup(spec, "unique").IsMissing() {
+		return dst, mongoerr.New(mongoerr.InvalidOptions, "no expireAfterSeconds, hidden, unique, or prepareUnique field")
+	}
+	if !ttl.IsMissing() {
+		if err := checkTTL(ttl, ix.Key); err != nil {
+			return dst, err
+		}
+		if ix.ExpireAfter >= 0 {
+			dst = value.AppendElement(dst, "expireAfterSeconds_old", value.Int64(ix.ExpireAfter))
+		}
+		dst = value.AppendElement(dst, "expireAfterSeconds_new", value.Int64(ttl.AsInt64()))
+	}
+	if !hidden.IsMissing() {
+		if ix.IsID() {
+			return dst, mongoerr.New(mongoerr.BadValue, "can't hide _id index")
+		}
+		dst = value.AppendElement(dst, "hidden_old", value.Bool(ix.Hidden))
+		dst = value.AppendElement(dst, "hidden_new", value.Bool(hidden.Truthy()))
+	}
+	changed := changedIndex(ix.Definition, hidden, ttl)
+	return dst, r.e.ddl(ctx, func(u *unit) error { return u.changeIndex(c, ix.Name, changed) })
+}
+
+func changedIndex(d *index.Definition, hidden, ttl value.Value) bson.Raw {
+	start, s := value.BeginDocument(nil)
+	for it := value.Walk(d.Spec); it.Next(); {
+		if it.Key() == "hidden" && !hidden.IsMissing() || it.Key() == "expireAfterSeconds" && !ttl.IsMissing() {
+			continue
+		}
+		s = append(s, it.Element()...)
+	}
+	if !ttl.IsMissing() {
+		s = value.AppendElement(s, "expireAfterSeconds", value.Int32(int32(ttl.AsInt64())))
+	}
+	if !hidden.IsMissing() && hidden.Truthy() {
+		s = value.AppendElement(s, "hidden", value.Bool(true))
+	}
+	return value.EndDocument(s, start)
+}

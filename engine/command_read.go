@@ -1,0 +1,533 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+const defaultBatch = 101
+
+// cmdAggregate: {aggregate: coll | 1, pipeline: [...], cursor: {batchSize}}.
+func cmdAggregate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns := store.Namespace{DB: r.db}
+	if r.arg.IsString() {
+		var err error
+		if ns, err = r.namespace(); err != nil {
+			return dst, err
+		}
+	} else if n, ok := r.arg.Integral(); !ok || n != 1 {
+		return dst, mongoerr.New(mongoerr.FailedToParse, "Invalid command format: the 'aggregate' field must specify a collection name or 1")
+	}
+	a := aggregateArgs{batch: defaultBatch}
+	if err := r.fields(a.set(r)); err != nil {
+		return dst, err
+	}
+	if a.pipeline == nil {
+		return dst, r.missing("pipeline")
+	}
+	if a.explain {
+		return explainAggregate(ctx, r, dst, ns, *a.pipeline, a.opts)
+	}
+	if !a.cursor {
+		return dst, mongoerr.New(mongoerr.FailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
+	}
+	a.opts.tx = r.tx
+	r.e.counters.query.Add(1)
+	o, err := r.e.aggregate(ctx, ns, *a.pipeline, a.opts)
+	if err != nil {
+		return dst, err
+	}
+	if ns.Coll == "" {
+		o.ns.Coll = "$cmd.aggregate"
+	}
+	return r.firstBatch(ctx, dst, o, a.batch, true, false, false)
+}
+
+type aggregateArgs struct {
+	pipeline *[]bson.Raw
+	cursor   bool
+	explain  bool
+	batch    int
+	opts     pipelineOptions
+}
+
+func (a *aggregateArgs) set(r *request) func(string, value.Value) (bool, error) {
+	return func(key string, v value.Value) (known bool, err error) {
+		switch key {
+		case "pipeline":
+			if !v.IsArray() {
+				return true, mongoerr.New(mongoerr.TypeMismatch, "'pipeline' option must be specified as an array")
+			}
+			p := []bson.Raw{}
+			for it := value.Walk(v.Doc()); it.Next(); {
+				if it.Kind() != bson.TypeEmbeddedDocument {
+					return true, mongoerr.New(mongoerr.TypeMismatch, "Each element of the 'pipeline' array must be an object")
+				}
+				p = append(p, it.Value().Doc())
+			}
+			a.pipeline = &p
+		case "cursor":
+			a.cursor = true
+			a.batch, err = r.cursorOption(v)
+		case "explain":
+			a.explain, err = r.boolean(key, v)
+		case "allowDiskUse":
+			a.opts.allowDiskUse, err = r.boolean(key, v)
+		case "collation":
+			a.opts.collationSpec, err = r.document(key, v)
+		case "let":
+			a.opts.let, err = r.document(key, v)
+		case "hint":
+			a.opts.hint, err = r.hintOf(v)
+		case "bypassDocumentValidation", "fromMongos", "needsMerge", "exchange", "isMapReduceCommand", "collectionUUID", "bypassEmptyTsReplacement":
+		default:
+			return false, nil
+		}
+		return true, err
+	}
+}
+
+func (r *request) cursorOption(v value.Value) (int, error) {
+	if !v.IsDocument() {
+		return 0, mongoerr.New(mongoerr.TypeMismatch, "cursor field must be missing or an object")
+	}
+	batch := defaultBatch
+	for it := value.Walk(v.Doc()); it.Next(); {
+		if it.Key() != "batchSize" {
+			return 0, mongoerr.New(40415, "BSON field 'cursor.%s' is an unknown field.", it.Key())
+		}
+		n, err := r.number("batchSize", it.Value())
+		if err != nil {
+			return 0, err
+		}
+		batch = int(n)
+	}
+	return batch, nil
+}
+
+// firstBatch appends the cursor field of a reply and registers the cursor when
+// it goes on.
+func (r *request) firstBatch(ctx context.Context, dst []byte, o opened, batch int, limited, single, keep bool) ([]byte, error) {
+	c := &serverCursor{ns: o.ns, cur: o.cur, stream: o.stream, session: string(r.lsid), tx: r.tx, keep: keep, comment: r.comment}
+	if o.stream != nil {
+		c.cur = &streamCursor{in: o.cur, stream: o.stream}
+	}
+	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "cursor")
+	start, dst := value.BeginDocument(dst)
+	dst = value.AppendHeader(dst, bson.TypeArray, "firstBatch")
+	dst, err := c.appendBatch(ctx, dst, batch, limited)
+	if err != nil {
+		_ = c.cur.Close()
+		return dst, err
+	}
+	if !c.done && batch > 0 && o.stream == nil && !single {
+		if err := c.peek(ctx); err != nil {
+			_ = c.cur.Close()
+			return dst, err
+		}
+	}
+	if c.done || single {
+		_ = c.cur.Close()
+	} else {
+		r.e.cursors.add(c, r.e.opts.Now())
+		if r.tx != nil {
+			r.tx.cursors = append(r.tx.cursors, c.id)
+		}
+	}
+	if o.stream != nil {
+		dst = value.AppendElement(dst, "postBatchResumeToken", value.Document(o.stream.returns))
+	}
+	dst = value.AppendElement(dst, "id", value.Int64(c.id))
+	dst = value.AppendElement(dst, "ns", value.String(o.ns.String()))
+	return value.EndDocument(dst, start), nil
+}
+
+// peek finds out whether the cursor has more, so that a client is spared an
+// empty getMore.
+func (c *serverCursor) peek(ctx context.Context) error {
+	if c.pending != nil {
+		return nil
+	}
+	doc, err := c.cur.Next(ctx)
+	if isEOF(err) {
+		c.done = true
+		return nil
+	}
+	if err == nil {
+		c.pending = append(bson.Raw(nil), doc...)
+	}
+	return err
+}
+
+// cmdGetMore: {getMore: id, collection: name, batchSize, maxTimeMS}.
+func cmdGetMore(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	if r.arg.Kind() != bson.TypeInt64 {
+		return dst, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'getMore.getMore' is the wrong type '%s', expected type 'long'", value.TypeName(r.arg.Kind()))
+	}
+	coll, batch, limited := "", 0, false
+	err := r.fields(func(key string, v value.Value) (bool, error) {
+		switch key {
+		case "collection":
+			if !v.IsString() {
+				return true, r.wrongType(key, v, "string")
+			}
+			coll = v.Str()
+		case "batchSize":
+			n, err := r.number(key, v)
+			batch, limited = int(n), n > 0
+			return true, err
+		case "term", "lastKnownCommittedOpTime":
+		default:
+			return false, nil
+		}
+		return true, nil
+	})
+	if err != nil {
+		return dst, err
+	}
+	if coll == "" {
+		return dst, r.missing("collection")
+	}
+	c, err := r.e.cursors.take(r.arg.AsInt64())
+	if err != nil {
+		return dst, err
+	}
+	defer func() { r.e.cursors.put(c, r.e.opts.Now()) }()
+	if err := r.mayUse(c, coll); err != nil {
+		return dst, err
+	}
+	r.e.counters.getmore.Add(1)
+	return r.nextBatch(ctx, dst, c, batch, limited)
+}
+
+func (r *request) mayUse(c *serverCursor, coll string) error {
+	switch {
+	case c.ns.DB != r.db || c.ns.Coll != coll:
+		return mongoerr.New(mongoerr.Unauthorized, "Requested getMore on namespace '%s.%s', but cursor belongs to a different namespace %s", r.db, coll, c.ns)
+	case c.session != string(r.lsid) && c.session != "":
+		return mongoerr.New(50738, "Cannot run getMore on cursor %d, which was created in session %x, in a different session", c.id, c.session)
+	case c.tx != r.tx:
+		return mongoerr.New(50740, "Cannot run getMore on cursor %d outside of the transaction in which it was created", c.id)
+	}
+	return nil
+}
+
+func (r *request) nextBatch(ctx context.Context, dst []byte, c *serverCursor, batch int, limited bool) ([]byte, error) {
+	start0 := len(dst)
+	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "cursor")
+	start, dst := value.BeginDocument(dst)
+	dst = value.AppendHeader(dst, bson.TypeArray, "nextBatch")
+	dst, err := r.fill(ctx, dst, c, batch, limited)
+	if err != nil {
+		c.done = true
+		return dst[:start0], err
+	}
+	if !c.done && c.stream == nil && limited {
+		if err := c.peek(ctx); err != nil {
+			c.done = true
+			return dst[:start0], err
+		}
+	}
+	id := c.id
+	if c.done {
+		id = 0
+	}
+	if c.stream != nil {
+		dst = value.AppendElement(dst, "postBatchResumeToken", value.Document(c.stream.returns))
+	}
+	dst = value.AppendElement(dst, "id", value.Int64(id))
+	dst = value.AppendElement(dst, "ns", value.String(c.ns.String()))
+	return value.EndDocument(dst, start), nil
+}
+
+// fill appends a batch; of a change stream without events it waits for one.
+func (r *request) fill(ctx context.Context, dst []byte, c *serverCursor, batch int, limited bool) ([]byte, error) {
+	if c.stream == nil {
+		if r.maxTime > 0 {
+			return dst, mongoerr.New(mongoerr.BadValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
+		}
+		return c.appendBatch(ctx, dst, batch, limited)
+	}
+	await := time.Second
+	if r.maxTime > 0 {
+		await = r.maxTime
+	}
+	deadline := time.Now().Add(await)
+	empty := len(dst) + 5
+	for {
+		out, err := c.appendBatch(ctx, dst, batch, limited)
+		if err != nil || len(out) > empty || c.done {
+			return out, err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return out, nil
+		}
+		if _, err := c.stream.awaitEvents(ctx, left); err != nil {
+			return dst, err
+		}
+		if c.killed {
+			return dst, mongoerr.New(mongoerr.CursorKilled, "operation was interrupted because a client disconnected or killed the cursor")
+		}
+	}
+}
+
+// cmdKillCursors: {killCursors: coll, cursors: [ids]}.
+func cmdKillCursors(_ context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	var ids []int64
+	found := false
+	err = r.fields(func(key string, v value.Value) (bool, error) {
+		if key != "cursors" {
+			return false, nil
+		}
+		found = true
+		if !v.IsArray() {
+			return true, r.wrongType(key, v, "array")
+		}
+		for it := value.Walk(v.Doc()); it.Next(); {
+			if it.Kind() != bson.TypeInt64 {
+				return true, r.wrongType("cursors."+it.Key(), it.Value(), "long")
+			}
+			ids = append(ids, it.Value().AsInt64())
+		}
+		return true, nil
+	})
+	if err != nil {
+		return dst, err
+	}
+	if !found {
+		return dst, r.missing("cursors")
+	}
+	if len(ids) == 0 {
+		return dst, mongoerr.New(mongoerr.BadValue, "Must specify at least one cursor id in: { killCursors: \"%s\", cursors: [] }", ns.Coll)
+	}
+	var killed, gone []int64
+	for _, id := range ids {
+		if r.e.cursors.kill(id, ns) {
+			killed = append(killed, id)
+		} else {
+			gone = append(gone, id)
+		}
+	}
+	dst = appendLongs(dst, "cursorsKilled", killed)
+	dst = appendLongs(dst, "cursorsNotFound", gone)
+	dst = appendLongs(dst, "cursorsAlive", nil)
+	return appendLongs(dst, "cursorsUnknown", nil), nil
+}
+
+func appendLongs(dst []byte, key string, ns []int64) []byte {
+	dst = value.AppendHeader(dst, bson.TypeArray, key)
+	start, dst := value.BeginDocument(dst)
+	for i, n := range ns {
+		dst = value.AppendItem(dst, i, value.Int64(n))
+	}
+	return value.EndDocument(dst, start)
+}
+
+// cmdCount: {count: coll, query, skip, limit, hint, collation}.
+func cmdCount(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	q := emptyDoc
+	var skip, limit int64
+	var o pipelineOptions
+	err = r.fields(func(key string, v value.Value) (_ bool, err error) {
+		switch key {
+		case "query":
+			if v.IsNullish() {
+				return true, nil
+			}
+			q, err = r.document(key, v)
+		case "skip":
+			skip, err = r.number(key, v)
+		case "limit":
+			if !v.IsNumber() {
+				return true, r.wrongType(key, v, "long")
+			}
+			limit = max(v.AsInt64(), -v.AsInt64())
+		case "hint":
+			o.hint, err = r.hintOf(v)
+		case "collation":
+			o.collationSpec, err = r.document(key, v)
+		case "fields", "queryOptions", "collectionUUID":
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	if err != nil {
+		return dst, err
+	}
+	pipeline := []bson.Raw{stageDoc("$match", value.Document(q))}
+	if skip > 0 {
+		pipeline = append(pipeline, stageDoc("$skip", value.Int64(skip)))
+	}
+	if limit > 0 {
+		pipeline = append(pipeline, stageDoc("$limit", value.Int64(limit)))
+	}
+	n, err := r.e.countPipeline(ctx, ns, pipeline, o)
+	if err != nil {
+		return dst, err
+	}
+	return value.AppendElement(dst, "n", value.IntOrLong(n)), nil
+}
+
+func (e *Engine) countPipeline(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) (int64, error) {
+	op, err := e.aggregate(ctx, ns, append(pipeline, stageDoc("$count", value.String("n"))), o)
+	if err != nil {
+		return 0, err
+	}
+	defer op.cur.Close()
+	doc, err := op.cur.Next(ctx)
+	if isEOF(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return value.Lookup(doc, "n").AsInt64(), nil
+}
+
+func stageDoc(name string, v value.Value) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	return value.EndDocument(value.AppendElement(d, name, v), start)
+}
+
+// cmdDistinct: {distinct: coll, key, query, collation}.
+func cmdDistinct(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	key, q := "", emptyDoc
+	var o pipelineOptions
+	err = r.fields(func(k string, v value.Value) (_ bool, err error) {
+		switch k {
+		case "key":
+			if !v.IsString() {
+				return true, r.wrongType(k, v, "string")
+			}
+			key = v.Str()
+		case "query":
+			if !v.IsNullish() {
+				q, err = r.document(k, v)
+			}
+		case "hint":
+			o.hint, err = r.hintOf(v)
+		case "collation":
+			o.collationSpec, err = r.document(k, v)
+		case "collectionUUID":
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	switch {
+	case err != nil:
+		return dst, err
+	case key == "":
+		return dst, r.missing("key")
+	case strings.Contains(key, "\x00"):
+		return dst, mongoerr.New(mongoerr.BadValue, "Key field cannot contain an embedded null byte")
+	}
+	o.tx = r.tx
+	return r.distinct(ctx, dst, ns, key, q, o)
+}
+
+func (r *request) distinct(ctx context.Context, dst []byte, ns store.Namespace, key string, q bson.Raw, o pipelineOptions) ([]byte, error) {
+	op, err := r.e.aggregate(ctx, ns, []bson.Raw{stageDoc("$match", value.Document(q))}, o)
+	if err != nil {
+		return dst, err
+	}
+	defer op.cur.Close()
+	coll, err := collationOf(o.collationSpec, r.e.catalog.get(ns))
+	if err != nil {
+		return dst, err
+	}
+	d := distinctValues{path: strings.Split(key, "."), collation: coll, seen: map[string]bool{}}
+	dst = value.AppendHeader(dst, bson.TypeArray, "values")
+	start, dst := value.BeginDocument(dst)
+	for {
+		doc, err := op.cur.Next(ctx)
+		if isEOF(err) {
+			return value.EndDocument(dst, start), nil
+		}
+		if err != nil {
+			return dst, err
+		}
+		dst = d.collect(dst, value.Document(doc), d.path, false)
+		if len(dst)-start > 16<<20 {
+			return dst, mongoerr.New(17217, "distinct too big, 16mb cap")
+		}
+	}
+}
+
+// distinctValues gathers the different values of a path, in the order of appearance.
+type distinctValues struct {
+	path      []string
+	collation *value.Collation
+	seen      map[string]bool
+	n         int
+	key       []byte
+}
+
+func (d *distinctValues) collect(dst []byte, v value.Value, rest []string, item bool) []byte {
+	switch {
+	case v.IsArray() && !(item && len(rest) == 0):
+		if len(rest) > 0 && isIndex(rest[0]) {
+			dst = d.collectAt(dst, v, rest)
+		}
+		for it := value.Walk(v.Doc()); it.Next(); {
+			if x := it.Value(); len(rest) == 0 || x.IsDocument() {
+				dst = d.collect(dst, x, rest, true)
+			}
+		}
+		return dst
+	case len(rest) == 0:
+		return d.add(dst, v)
+	case v.IsDocument():
+		return d.collect(dst, value.Lookup(v.Doc(), rest[0]), rest[1:], false)
+	}
+	return dst
+}
+
+func (d *distinctValues) collectAt(dst []byte, v value.Value, rest []string) []byte {
+	n := 0
+	for _, c := range rest[0] {
+		n = n*10 + int(c-'0')
+	}
+	if x := value.Index(v.Doc(), n); !x.IsMissing() {
+		return d.collect(dst, x, rest[1:], false)
+	}
+	return dst
+}
+
+func isIndex(s string) bool {
+	return s != "" && len(s) < 9 && strings.Trim(s, "0123456789") == ""
+}
+
+func (d *distinctValues) add(dst []byte, v value.Value) []byte {
+	if v.IsMissing() {
+		return dst
+	}
+	d.key = value.AppendSortKeyCollated(d.key[:0], v, false, d.collation)
+	if d.seen[string(d.key)] {
+		return dst
+	}
+	d.seen[string(d.key)] = true
+	d.n++
+	return value.AppendItem(dst, d.n-1, v)
+}

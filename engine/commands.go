@@ -1,0 +1,474 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// Sequence is a document sequence of an OP_MSG: an array argument that
+// travels beside the command document.
+type Sequence struct {
+	Name string
+	Docs []bson.Raw
+}
+
+// handler runs one command and appends the fields of its reply, without ok.
+type handler func(ctx context.Context, r *request, dst []byte) ([]byte, error)
+
+// command is one entry of the table.
+type command struct {
+	run   handler
+	admin bool // only on the admin database
+	inTxn bool // allowed in transactions
+	retry bool // may be a retryable write
+	write bool
+}
+
+// request is one command on its way.
+type request struct {
+	e    *Engine
+	s    *Session
+	db   string
+	name string
+	cmd  bson.Raw
+	seqs []Sequence
+	arg  value.Value // of the first field
+
+	lsid       []byte
+	hasTxn     bool
+	txnNumber  int64
+	autocommit bool // the field is there, so it is false
+	start      bool // startTransaction
+	stmtIDs    []int32
+	maxTime    time.Duration
+	comment    value.Value
+	lazy       bool // writeConcern w: 0 or j: false
+	afterTime  bson.Timestamp
+
+	session *logicalSession
+	tx      *transaction
+	retry   *retryWrite
+	concern bson.Raw // writeConcernError of a fail point
+}
+
+// generic are the fields that every command takes.
+var generic = map[string]bool{
+	"$db": true, "lsid": true, "txnNumber": true, "autocommit": true, "startTransaction": true, "maxTimeMS": true,
+	"comment": true, "readConcern": true, "writeConcern": true, "$readPreference": true, "$clusterTime": true,
+	"apiVersion": true, "apiStrict": true, "apiDeprecationErrors": true, "stmtId": true, "stmtIds": true,
+	"$client": true, "$configServerState": true, "$audit": true, "$oplogQueryData": true, "$queryOptions": true,
+	"clientOperationKey": true, "maxTimeMSOpOnly": true, "$replData": true, "databaseVersion": true, "shardVersion": true,
+	"mayBypassWriteBlocking": true, "$traceCtx": true, "rawData": true, "serialization_context": true, "$tenant": true, "expectPrefix": true,
+}
+
+// RunCommand runs a database command and returns its reply. An error is a *mongoerr.Error.
+func (e *Engine) RunCommand(ctx context.Context, s *Session, db string, cmd bson.Raw, seqs []Sequence) (bson.Raw, error) {
+	reply, err := e.runCommand(ctx, s, db, cmd, seqs)
+	if err == nil {
+		return reply, nil
+	}
+	if errors.Is(err, ErrCloseConnection) {
+		return nil, err
+	}
+	return nil, asServerError(ctx, err)
+}
+
+func asServerError(ctx context.Context, err error) *mongoerr.Error {
+	var m *mongoerr.Error
+	if errors.As(err, &m) {
+		return m
+	}
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		errors.As(interrupted(ctx), &m)
+		return m
+	}
+	return mongoerr.New(mongoerr.InternalError, "%v", err)
+}
+
+func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson.Raw, seqs []Sequence) (bson.Raw, error) {
+	it := value.Walk(cmd)
+	if !it.Next() {
+		return nil, mongoerr.New(mongoerr.CommandNotFound, "no such command: ''")
+	}
+	r := &request{e: e, s: s, db: db, name: it.Key(), cmd: cmd, seqs: seqs, arg: it.Value()}
+	c, ok := e.commands[r.name]
+	if !ok {
+		return nil, mongoerr.New(mongoerr.CommandNotFound, "no such command: '%s'", r.name)
+	}
+	if err := checkDatabase(db); err != nil {
+		return nil, err
+	}
+	if c.admin && db != "admin" {
+		return nil, mongoerr.New(mongoerr.Unauthorized, "%s may only be run against the admin database.", r.name)
+	}
+	if err := r.parseGeneric(); err != nil {
+		return nil, err
+	}
+	if err := e.fail.check(ctx, r); err != nil {
+		return nil, err
+	}
+	e.counters.command.Add(1)
+	if r.maxTime > 0 && r.name != "getMore" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.maxTime)
+		defer cancel()
+	}
+	if err := r.enter(ctx, c); err != nil {
+		return nil, err
+	}
+	start, dst := value.BeginDocument(make([]byte, 0, 512))
+	dst, err := r.runIn(ctx, c, dst)
+	if err != nil {
+		return nil, err
+	}
+	dst = value.AppendElement(dst, "ok", value.Double(1))
+	dst = e.fail.appendConcern(r, dst)
+	dst = r.appendTimes(dst)
+	return value.EndDocument(dst, start), nil
+}
+
+// runIn runs the command, in its transaction if it has one. A failed statement
+// ends the transaction.
+func (r *request) runIn(ctx context.Context, c command, dst []byte) ([]byte, error) {
+	if r.tx == nil {
+		return c.run(ctx, r, dst)
+	}
+	r.tx.run.Lock()
+	defer r.tx.run.Unlock()
+	at := len(dst)
+	dst, err := c.run(ctx, r, dst)
+	if err != nil || hasWriteErrors(dst[at:]) {
+		r.tx.abort()
+		r.session.finish(r.tx, txnAborted)
+	}
+	var m *mongoerr.Error
+	if errors.As(err, &m) && (m.Code == mongoerr.WriteConflict || m.Code == mongoerr.NoSuchTransaction) && !m.HasLabel("TransientTransactionError") {
+		m.WithLabels("TransientTransactionError")
+	}
+	return dst, err
+}
+
+// hasWriteErrors looks for writeErrors among appended elements.
+func hasWriteErrors(elems []byte) bool {
+	doc := append(make([]byte, 4, len(elems)+5), elems...)
+	return !value.Lookup(value.EndDocument(doc, 0), "writeErrors").IsMissing()
+}
+
+// appendTimes appends what a replica set member adds to every reply.
+func (r *request) appendTimes(dst []byte) []byte {
+	return r.e.AppendTimes(dst)
+}
+
+// AppendTimes appends $clusterTime and operationTime to a reply in the making.
+func (e *Engine) AppendTimes(dst []byte) []byte {
+	ts := e.log.Durable()
+	now := value.Timestamp(uint32(ts>>32), uint32(ts))
+	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "$clusterTime")
+	start, dst := value.BeginDocument(dst)
+	dst = value.AppendElement(dst, "clusterTime", now)
+	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "signature")
+	sig, dst := value.BeginDocument(dst)
+	dst = value.AppendElement(dst, "hash", value.Binary(0, make([]byte, 20)))
+	dst = value.AppendElement(dst, "keyId", value.Int64(0))
+	dst = value.EndDocument(dst, sig)
+	dst = value.EndDocument(dst, start)
+	return value.AppendElement(dst, "operationTime", now)
+}
+
+// parseGeneric reads the fields that every command takes.
+func (r *request) parseGeneric() error {
+	for it := value.Walk(r.cmd); it.Next(); {
+		key, v := it.Key(), it.Value()
+		var err error
+		switch key {
+		case "lsid":
+			err = r.parseSession(v)
+		case "txnNumber":
+			r.hasTxn, r.txnNumber = true, v.AsInt64()
+		case "autocommit":
+			r.autocommit = true
+			if v.Kind() != bson.TypeBoolean || v.AsBool() {
+				err = mongoerr.New(mongoerr.InvalidOptions, "autocommit field may only be specified as false in a transaction or retryable write")
+			}
+		case "startTransaction":
+			r.start = v.AsBool()
+		case "maxTimeMS":
+			r.maxTime, err = parseMaxTime(v)
+		case "comment":
+			r.comment = v
+		case "writeConcern":
+			err = r.parseWriteConcern(v)
+		case "readConcern":
+			err = r.parseReadConcern(v)
+		case "stmtId":
+			r.stmtIDs = []int32{int32(v.AsInt64())}
+		case "stmtIds":
+			r.stmtIDs = nil
+			for a := value.Walk(v.Doc()); a.Next(); {
+				r.stmtIDs = append(r.stmtIDs, int32(a.Value().AsInt64()))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *request) parseSession(v value.Value) error {
+	if !v.IsDocument() {
+		return r.wrongType("lsid", v, "object")
+	}
+	sub, id := value.Lookup(v.Doc(), "id").AsBinary()
+	if value.Lookup(v.Doc(), "id").Kind() != bson.TypeBinary || sub != 4 || len(id) != 16 {
+		return mongoerr.New(207, "BSON field 'OperationSessionInfo.lsid.id' must be a UUID")
+	}
+	r.lsid = id
+	return nil
+}
+
+func parseMaxTime(v value.Value) (time.Duration, error) {
+	n, ok := v.Integral()
+	if !v.IsNumber() {
+		return 0, mongoerr.New(mongoerr.BadValue, "maxTimeMS must be a number")
+	}
+	if !ok {
+		return 0, mongoerr.New(mongoerr.BadValue, "maxTimeMS has non-integral value")
+	}
+	if n < 0 || n > 1<<31-1 {
+		return 0, mongoerr.New(mongoerr.BadValue, "%d value for maxTimeMS is out of range", n)
+	}
+	return time.Duration(n) * time.Millisecond, nil
+}
+
+func (r *request) parseWriteConcern(v value.Value) error {
+	if !v.IsDocument() {
+		return r.wrongType("writeConcern", v, "object")
+	}
+	for it := value.Walk(v.Doc()); it.Next(); {
+		switch w := it.Value(); it.Key() {
+		case "w":
+			switch {
+			case w.IsNumber():
+				if n := w.AsInt64(); n < 0 || n > 50 {
+					return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50")
+				} else if n > 1 {
+					return mongoerr.New(100, "Not enough data-bearing nodes")
+				} else if n == 0 {
+					r.lazy = true
+				}
+			case w.IsString():
+				if w.Str() != "majority" {
+					return mongoerr.New(79, "No write concern mode named '%s' found in replica set configuration", w.Str())
+				}
+			case w.IsDocument():
+			default:
+				return mongoerr.New(mongoerr.FailedToParse, "w has to be a number, string, or object")
+			}
+		case "j":
+			if !w.IsNumber() && w.Kind() != bson.TypeBoolean {
+				return mongoerr.New(mongoerr.TypeMismatch, "Field 'j' must be numeric or boolean")
+			}
+			if !w.Truthy() && value.Lookup(v.Doc(), "w").Kind() != bson.TypeString {
+				r.lazy = true
+			}
+		}
+	}
+	return nil
+}
+
+func (r *request) parseReadConcern(v value.Value) error {
+	if !v.IsDocument() {
+		return r.wrongType("readConcern", v, "object")
+	}
+	level := value.Lookup(v.Doc(), "level")
+	if level.IsMissing() {
+		return nil
+	}
+	if !level.IsString() {
+		return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'readConcern.level' is the wrong type '%s', expected type 'string'", value.TypeName(level.Kind()))
+	}
+	switch level.Str() {
+	case "local", "majority", "available", "linearizable", "snapshot":
+		return nil
+	}
+	return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'readConcern.level' is not a valid value.", level.Str())
+}
+
+// enter finds the session, transaction or retryable write of the command.
+func (r *request) enter(_ context.Context, c command) error {
+	if r.lsid == nil {
+		if r.hasTxn {
+			return mongoerr.New(mongoerr.InvalidOptions, "Transaction number requires a session ID to also be specified")
+		}
+		if r.autocommit {
+			return mongoerr.New(mongoerr.InvalidOptions, "'autocommit' field requires a session ID to also be specified")
+		}
+		return nil
+	}
+	r.session = r.e.sessions.get(r.lsid, r.e.opts.Now())
+	if !r.hasTxn {
+		if r.autocommit || r.start {
+			return mongoerr.New(mongoerr.InvalidOptions, "'autocommit' field requires a transaction number to also be specified")
+		}
+		return nil
+	}
+	if r.txnNumber < 0 {
+		return mongoerr.New(mongoerr.InvalidOptions, "Transaction number cannot be negative")
+	}
+	if r.autocommit {
+		return r.enterTransaction(c)
+	}
+	if r.start {
+		return mongoerr.New(mongoerr.InvalidOptions, "'startTransaction' field requires 'autocommit' field to also be specified")
+	}
+	if !c.retry {
+		return mongoerr.New(50768, "txnNumber may only be provided for multi-document transactions and retryable write commands. autocommit:false was not provided, and %s is not a retryable write command.", r.name)
+	}
+	var err error
+	r.retry, err = r.session.newRetry(r.e, r.txnNumber)
+	if r.retry != nil {
+		r.retry.stmts = r.stmtIDs
+	}
+	return err
+}
+
+func (r *request) enterTransaction(c command) error {
+	if r.name == "commitTransaction" || r.name == "abortTransaction" {
+		return nil
+	}
+	if !c.inTxn {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run '%s' in a multi-document transaction.", r.name)
+	}
+	if r.db == "config" || r.db == "local" || r.db == "admin" && c.write {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run command against the '%s' database in a transaction.", r.db)
+	}
+	var err error
+	if r.start {
+		r.tx, err = r.session.startTransaction(r.e, lsidDocument(r.lsid), r.txnNumber)
+		return err
+	}
+	r.tx, err = r.session.transaction(r.txnNumber)
+	return err
+}
+
+// namespace is the collection that the first field names.
+func (r *request) namespace() (store.Namespace, error) {
+	ns := store.Namespace{DB: r.db}
+	if !r.arg.IsString() {
+		return ns, mongoerr.New(mongoerr.InvalidNamespace, "collection name has invalid type %s", value.TypeName(r.arg.Kind()))
+	}
+	ns.Coll = strings.Clone(r.arg.Str())
+	return ns, checkNamespace(ns)
+}
+
+// fields calls f for every field but the first and the generic ones; f tells
+// whether it knows the field.
+func (r *request) fields(f func(key string, v value.Value) (known bool, err error)) error {
+	it := value.Walk(r.cmd)
+	it.Next()
+	seen := map[string]bool{}
+	for it.Next() {
+		key := it.Key()
+		if seen[key] {
+			return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", r.name, key)
+		}
+		seen[key] = true
+		if generic[key] {
+			continue
+		}
+		known, err := f(key, it.Value())
+		if err != nil {
+			return err
+		}
+		if !known {
+			return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", r.name, key)
+		}
+	}
+	return nil
+}
+
+func (r *request) wrongType(key string, v value.Value, want string) error {
+	return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s.%s' is the wrong type '%s', expected type '%s'",
+		r.name, key, value.TypeName(v.Kind()), want)
+}
+
+func (r *request) missing(key string) error {
+	return mongoerr.New(40414, "BSON field '%s.%s' is missing but a required field", r.name, key)
+}
+
+func (r *request) document(key string, v value.Value) (bson.Raw, error) {
+	if !v.IsDocument() {
+		return nil, r.wrongType(key, v, "object")
+	}
+	return v.Doc(), nil
+}
+
+func (r *request) boolean(key string, v value.Value) (bool, error) {
+	if v.Kind() == bson.TypeBoolean || v.IsNumber() {
+		return v.Truthy(), nil
+	}
+	return false, r.wrongType(key, v, "bool")
+}
+
+// number reads a whole number that is not negative.
+func (r *request) number(key string, v value.Value) (int64, error) {
+	if !v.IsNumber() {
+		return 0, r.wrongType(key, v, "long")
+	}
+	n := v.AsInt64()
+	if n < 0 {
+		return 0, mongoerr.New(51024, "BSON field '%s' value must be >= 0, actual value '%d'", key, n)
+	}
+	return n, nil
+}
+
+// documents reads an array of documents, from the command or its sequence.
+func (r *request) documents(key string, v value.Value) ([]bson.Raw, error) {
+	if v.IsMissing() {
+		for _, s := range r.seqs {
+			if s.Name == key {
+				return s.Docs, nil
+			}
+		}
+		return nil, nil
+	}
+	if !v.IsArray() {
+		return nil, r.wrongType(key, v, "array")
+	}
+	var docs []bson.Raw
+	for it := value.Walk(v.Doc()); it.Next(); {
+		if it.Kind() != bson.TypeEmbeddedDocument {
+			return nil, r.wrongType(key+"."+it.Key(), it.Value(), "object")
+		}
+		docs = append(docs, it.Value().Doc())
+	}
+	return docs, nil
+}
+
+// writer is the command's writer.
+func (r *request) writer() *writer {
+	return &writer{e: r.e, tx: r.tx, retry: r.retry, lazy: r.lazy}
+}
+
+// hintOf reads a hint: a name or a key pattern.
+func (r *request) hintOf(v value.Value) (bson.RawValue, error) {
+	switch v.Kind() {
+	case bson.TypeString, bson.TypeEmbeddedDocument:
+		if v.IsDocument() && value.Len(v.Doc()) == 0 {
+			return bson.RawValue{}, nil
+		}
+		return v.RawValue(), nil
+	}
+	return bson.RawValue{}, mongoerr.New(mongoerr.FailedToParse, "Hint must be a string or an object")
+}
+
+func isEOF(err error) bool { return errors.Is(err, errEnd) }

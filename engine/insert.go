@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/oplog"
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+const (
+	maxDocument     = 16 << 20
+	maxStoredDepth  = 180
+	insertGroupSize = 64 // documents of one unit
+	insertGroupData = 1 << 20
+)
+
+// insertMany inserts documents in order and calls done with every outcome. An
+// error of the whole command comes back; stop at the first failed document is
+// done's choice.
+func (w *writer) insertMany(ctx context.Context, ns store.Namespace, docs []bson.Raw, done func(i int, err error) bool) error {
+	c, err := w.collection(ns)
+	if err != nil {
+		return err
+	}
+	for at := 0; at < len(docs); {
+		n := groupLen(docs[at:])
+		if c.load().capped.bytes > 0 {
+			n = 1 // trimming must see what was inserted before
+		}
+		inserted, failed, err := w.insertGroup(ctx, c, docs[at:at+n], at)
+		if err != nil {
+			return err
+		}
+		for i := range inserted {
+			done(at+i, nil)
+		}
+		at += inserted
+		if failed != nil {
+			if !done(at, failed) {
+				return nil
+			}
+			at++
+		}
+		if ctx.Err() != nil {
+			return interrupted(ctx)
+		}
+	}
+	return nil
+}
+
+func groupLen(docs []bson.Raw) int {
+	n, size := 0, 0
+	for n < len(docs) && n < insertGroupSize && (n == 0 || size < insertGroupData) {
+		size += len(docs[n])
+		n++
+	}
+	return n
+}
+
+// insertGroup inserts documents up to the first that fails.
+func (w *writer) insertGroup(ctx context.Context, c *collection, docs []bson.Raw, base int) (inserted int, failed, err error) {
+	err = w.do(ctx, func(u *unit) error {
+		inserted, failed = 0, nil
+		if len(docs) > 1 && u.tx == nil {
+			u.seen = make(map[string]struct{}, len(docs))
+		}
+		for i, doc := range docs {
+			_, err := u.insert(w, c, doc, base+i)
+			if wait := (*blocked)(nil); errors.As(err, &wait) {
+				if inserted > 0 {
+					return nil // the rest comes in the next group
+				}
+				return err
+			}
+			if err != nil {
+				if isFatal(err) || u.tx != nil && mongoerr.CodeOf(err) == mongoerr.WriteConflict {
+					return err
+				}
+				failed = err
+				return nil
+			}
+			inserted++
+		}
+		return nil
+	})
+	return inserted, failed, err
+}
+
+// isFatal tells errors of the engine from errors of a document.
+func isFatal(err error) bool {
+	var m *mongoerr.Error
+	return !errors.As(err, &m)
+}
+
+// insert adds one document. Nothing is written when it fails.
+func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Raw, error) {
+	m := c.load()
+	if c.dropped.Load() {
+		return nil, droppedMeanwhile(m)
+	}
+	doc, err := u.e.prepareInsert(doc)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.validate(u.e, m, nil, doc); err != nil {
+		return nil, err
+	}
+	rec, err := c.allocate(u.e.db)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := u.planKeys(m, rec, nil, doc)
+	if err != nil {
+		return nil, err
+	}
+	var key [13]byte
+	if err := u.w.Set(storage.AppendDocumentKey(key[:0], c.id, rec), doc); err != nil {
+		return nil, err
+	}
+	if err := u.writeKeys(c, m, rec, plan); err != nil {
+		return nil, err
+	}
+	u.adjust(c, 1, int64(len(doc)))
+	entry := oplog.Entry{Kind: oplog.Insert, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Key: documentKey(doc), Doc: doc}
+	if err := u.record(m, &entry, nil, nil); err != nil {
+		return nil, err
+	}
+	if err := w.retry.save(u, stmt, writeOutcome{n: 1}); err != nil {
+		return nil, err
+	}
+	return doc, u.trimCapped(c, m)
+}
+
+func droppedMeanwhile(m *meta) error {
+	return mongoerr.New(mongoerr.OperationFailed, "collection dropped: %s", m.ns)
+}
+
+// prepareInsert checks a document and puts _id in front, making one if needed.
+func (e *Engine) prepareInsert(doc bson.Raw) (bson.Raw, error) {
+	if len(doc) > maxDocument {
+		return nil, mongoerr.New(mongoerr.BadValue, "object to insert too large. size in bytes: %d, max size: %d", len(doc), maxDocument)
+	}
+	if depthOver(doc, maxStoredDepth) {
+		return nil, mongoerr.New(mongoerr.Overflow, "cannot insert document because it exceeds %d levels of nesting", maxStoredDepth)
+	}
+	first, stamps := true, false
+	var id value.Value
+	hasID := false
+	for it := value.Walk(doc); it.Next(); first = false {
+		v := it.Value()
+		if it.Key() == "_id" {
+			if hasID {
+				return nil, mongoerr.New(mongoerr.BadValue, "can't have multiple _id fields in one document")
+			}
+			if err := checkID(v); err != nil {
+				return nil, err
+			}
+			id, hasID = v, true
+			if first {
+				first = false
+				continue
+			}
+			stamps = true // to be moved
+		}
+		if v.Kind() == bson.TypeTimestamp {
+			if t, i := v.AsTimestamp(); t == 0 && i == 0 {
+				stamps = true
+			}
+		}
+	}
+	if hasID && !stamps {
+		return doc, nil
+	}
+	if !hasID {
+		id = value.ObjectID(bson.NewObjectID())
+	}
+	return e.rebuildInsert(doc, id), nil
+}
+
+func (e *Engine) rebuildInsert(doc bson.Raw, id value.Value) bson.Raw {
+	start, dst := value.BeginDocument(make([]byte, 0, len(doc)+24))
+	dst = value.AppendElement(dst, "_id", id)
+	for it := value.Walk(doc); it.Next(); {
+		if it.Key() == "_id" {
+			continue
+		}
+		if v := it.Value(); v.Kind() == bson.TypeTimestamp {
+			if t, i := v.AsTimestamp(); t == 0 && i == 0 {
+				now := e.log.Last() + 1
+				dst = value.AppendElement(dst, it.Key(), value.Timestamp(uint32(now>>32), uint32(now)))
+				continue
+			}
+		}
+		dst = append(dst, it.Element()...)
+	}
+	return value.EndDocument(dst, start)
+}
+
+// checkID refuses values that cannot be an _id.
+func checkID(v value.Value) error {
+	switch v.Kind() {
+	case bson.TypeArray, bson.TypeRegex, bson.TypeUndefined:
+		return mongoerr.New(mongoerr.InvalidIDField, "The '_id' value cannot be of type %s", value.TypeName(v.Kind()))
+	case bson.TypeEmbeddedDocument:
+		return checkStorableID(v.Doc())
+	}
+	return nil
+}
+
+func checkStorableID(doc bson.Raw) error {
+	for it := value.Walk(doc); it.Next(); {
+		if strings.HasPrefix(it.Key(), "$") {
+			return mongoerr.New(mongoerr.DollarPrefixedFieldName,
+				"_id fields may not contain '$'-prefixed fields: %s is not valid for storage.", it.Key())
+		}
+		if it.Kind() == bson.TypeEmbeddedDocument {
+			if err := checkStorableID(it.Value().Doc()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// depthOver tells whether documents are nested more than limit deep.
+func depthOver(doc bson.Raw, limit int) bool {
+	if limit == 0 {
+		return true
+	}
+	for it := value.Walk(doc); it.Next(); {
+		if k := it.Kind(); k == bson.TypeEmbeddedDocument || k == bson.TypeArray {
+			if depthOver(it.Value().Doc(), limit-1) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// trimCapped deletes the oldest documents of a capped collection beyond its limits.
+func (u *unit) trimCapped(c *collection, m *meta) error {
+	if m.capped.bytes == 0 {
+		return nil
+	}
+	count, size := c.count.Load(), c.size.Load()
+	if d := u.stats[c]; d != nil {
+		count, size = count+d.count, size+d.size
+	}
+	over := func() bool {
+		return count > 1 && (size > m.capped.bytes || m.capped.documents > 0 && count > m.capped.documents)
+	}
+	if !over() {
+		return nil
+	}
+	lower, upper := storage.DocumentRange(c.id)
+	it, err := u.r.Iter(lower, upper, false)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	for over() && it.Next() {
+		v, err := it.Value()
+		if err != nil {
+			return err
+		}
+		rec, doc := storage.RecordOf(it.Key()), bson.Raw(append([]byte(nil), v...))
+		if err := u.remove(c, m, rec, doc); err != nil {
+			return err
+		}
+		count, size = count-1, size-int64(len(doc))
+	}
+	return it.Err()
+}

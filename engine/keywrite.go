@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+)
+
+// keysOf makes the sorted, distinct keys of a document in an index (without
+// record ids).
+func (u *unit) keysOf(ix *indexState, doc bson.Raw) (keys [][]byte, multikey bool, err error) {
+	multikey, err = u.e.gen.Keys(ix.Definition, doc, func(values []value.Value) error {
+		k := storage.AppendIndexPrefix(make([]byte, 0, 32), ix.ID)
+		keys = append(keys, ix.AppendKey(k, values))
+		return nil
+	})
+	if len(keys) > 1 {
+		slices.SortFunc(keys, bytes.Compare)
+		keys = slices.CompactFunc(keys, bytes.Equal)
+	}
+	return keys, multikey, err
+}
+
+// keyChange is what a document's change does to one index.
+type keyChange struct {
+	ix       *indexState
+	add, del [][]byte
+	multikey bool
+}
+
+// planKeys finds the index entries to write, and refuses duplicates before
+// anything is written. before or after is nil for an insert or delete.
+func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) ([]keyChange, error) {
+	plan := make([]keyChange, 0, len(m.indexes))
+	for _, ix := range m.indexes {
+		if before != nil && after != nil && ix.IsID() {
+			continue // _id never changes
+		}
+		kc := keyChange{ix: ix}
+		var err error
+		if before != nil {
+			if kc.del, _, err = u.keysOf(ix, before); err != nil {
+				return nil, err
+			}
+		}
+		if after != nil {
+			if kc.add, kc.multikey, err = u.keysOf(ix, after); err != nil {
+				return nil, err
+			}
+		}
+		kc.cancel()
+		if err := u.checkUnique(m, &kc, rec, after); err != nil {
+			return nil, err
+		}
+		plan = append(plan, kc)
+	}
+	return plan, nil
+}
+
+// cancel leaves out keys that stay.
+func (kc *keyChange) cancel() {
+	if len(kc.add) == 0 || len(kc.del) == 0 {
+		return
+	}
+	add, del := kc.add[:0:0], kc.del[:0:0]
+	a, d := kc.add, kc.del
+	for len(a) > 0 && len(d) > 0 {
+		switch c := bytes.Compare(a[0], d[0]); {
+		case c < 0:
+			add, a = append(add, a[0]), a[1:]
+		case c > 0:
+			del, d = append(del, d[0]), d[1:]
+		default:
+			a, d = a[1:], d[1:]
+		}
+	}
+	kc.add, kc.del = append(add, a...), append(del, d...)
+}
+
+func (u *unit) checkUnique(m *meta, kc *keyChange, rec storage.RecordID, doc bson.Raw) error {
+	if !kc.ix.Unique {
+		return nil
+	}
+	for _, k := range kc.add {
+		if err := u.claim(k); err != nil {
+			return err
+		}
+		other, taken, err := u.holds(k)
+		if err != nil {
+			return err
+		}
+		if taken && other != rec {
+			return u.duplicate(m, kc.ix, k, doc)
+		}
+	}
+	for _, k := range kc.del {
+		if err := u.claim(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// duplicate is the error 11000 of a key.
+func (u *unit) duplicate(m *meta, ix *indexState, key []byte, doc bson.Raw) error {
+	var err *mongoerr.Error
+	_, _ = u.e.gen.Keys(ix.Definition, doc, func(values []value.Value) error {
+		k := ix.AppendKey(storage.AppendIndexPrefix(nil, ix.ID), values)
+		if err == nil && bytes.Equal(k, key) {
+			err = duplicateKey(m, ix, values)
+		}
+		return nil
+	})
+	if err == nil {
+		err = mongoerr.New(mongoerr.DuplicateKey, "E11000 duplicate key error collection: %s index: %s", m.ns, ix.Name)
+	}
+	return err
+}
+
+func duplicateKey(m *meta, ix *indexState, values []value.Value) *mongoerr.Error {
+	collation := ""
+	start, info := value.BeginDocument(nil)
+	info = value.AppendElement(info, "keyPattern", value.Document(ix.Key))
+	info = value.AppendElement(info, "keyValue", value.Document(ix.KeyValue(values)))
+	if ix.CollationSpec != nil {
+		collation = " collation: " + value.Document(ix.CollationSpec).String()
+		info = value.AppendElement(info, "collation", value.Document(ix.CollationSpec))
+	}
+	return mongoerr.New(mongoerr.DuplicateKey, "E11000 duplicate key error collection: %s index: %s%s dup key: %s",
+		m.ns, ix.Name, collation, ix.Describe(values)).WithInfo(value.EndDocument(info, start))
+}
+
+// writeKeys writes what planKeys found.
+func (u *unit) writeKeys(c *collection, m *meta, rec storage.RecordID, plan []keyChange) error {
+	for i := range plan {
+		kc := &plan[i]
+		if kc.multikey && !kc.ix.multikey.Load() {
+			if err := u.markMultikey(c, m, kc.ix); err != nil {
+				return err
+			}
+		}
+		for _, k := range kc.del {
+			if !kc.ix.Unique {
+				k = storage.AppendRecord(k, rec)
+			}
+			if err := u.w.Delete(k); err != nil {
+				return err
+			}
+		}
+		for _, k := range kc.add {
+			if err := u.addKey(kc.ix, k, rec); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (u *unit) addKey(ix *indexState, k []byte, rec storage.RecordID) error {
+	if !ix.Unique {
+		return u.w.Set(storage.AppendRecord(k, rec), nil)
+	}
+	if u.seen != nil {
+		u.seen[string(k)] = struct{}{}
+	}
+	var v [8]byte
+	return u.w.Set(k, storage.AppendRecord(v[:0], rec))
+}
+
+// markMultikey notes that the index holds arrays before any reader can see
+// the document that brings the first one. It is written outside of a
+// transaction: at worst an index is taken for multikey that is not.
+func (u *unit) markMultikey(c *collection, m *meta, ix *indexState) error {
+	ix.multikey.Store(true)
+	if u.tx == nil {
+		return c.saveCatalog(u.b, c.load())
+	}
+	b := u.e.db.NewBatch()
+	if err := c.saveCatalog(b, c.load()); err != nil {
+		return err
+	}
+	wait, err := u.e.db.Apply(b, false)
+	if err != nil {
+		return u.e.breakDown(err)
+	}
+	return wait()
+}

@@ -1,0 +1,348 @@
+package engine
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/agg"
+	"weir/engine/index"
+	"weir/engine/match"
+	"weir/engine/value"
+	"weir/mongoerr"
+)
+
+// access is a way to find the documents of a query: a scan of the collection,
+// of ranges of one index, or of several (one per arm of an $or).
+type access struct {
+	index   *indexState // nil: the collection in natural order
+	ranges  []index.Range
+	reverse bool
+	sorted  bool // yields the order that was asked for
+	or      []access
+	empty   bool // nothing can match
+}
+
+// predicate is what a filter says about one path.
+type predicate struct {
+	cond      index.Condition
+	collation *value.Collation
+	null      bool // a missing field fulfils it
+	strings   bool // the collation matters
+	twoSided  bool // both limits, from different comparisons
+}
+
+// planner chooses an access for one query.
+type planner struct {
+	m         *meta
+	preds     map[string]*predicate
+	collation *value.Collation
+	sort      []agg.SortKey
+}
+
+// planAccess chooses how to read; filter may be nil. It is called after the
+// state to read was fixed, so that an index that became multikey is seen as such.
+func planAccess(m *meta, root match.Node, collation *value.Collation, sort []agg.SortKey, hint bson.RawValue) (access, error) {
+	p := &planner{m: m, preds: map[string]*predicate{}, collation: collation, sort: sort}
+	var ors []*match.Or
+	if root != nil {
+		ors = p.collect(root, nil)
+	}
+	if !hint.IsZero() {
+		return p.hinted(hint)
+	}
+	best, score := access{}, 0
+	for _, ix := range m.indexes {
+		if ix.Hidden || ix.building {
+			continue
+		}
+		if a, s := p.try(ix); s > score {
+			best, score = a, s
+		}
+	}
+	if score < scoreCondition {
+		for _, or := range ors {
+			if a, ok := p.planOr(or); ok {
+				return a, nil
+			}
+		}
+	}
+	return best, nil
+}
+
+// Scores of an access; the highest wins.
+const (
+	scoreSort      = 2
+	scoreRange     = 10
+	scoreCondition = 10
+	scorePoints    = 20
+	scoreUnique    = 1000
+)
+
+// collect notes the predicates that must all hold, and the $or among them.
+func (p *planner) collect(n match.Node, ors []*match.Or) []*match.Or {
+	switch n := n.(type) {
+	case *match.And:
+		for _, sub := range n.Of {
+			ors = p.collect(sub, ors)
+		}
+	case *match.Or:
+		ors = append(ors, n)
+	case *match.Compare:
+		p.compare(n)
+	case *match.In:
+		p.in(n)
+	}
+	return ors
+}
+
+func indexable(v value.Value) bool {
+	switch v.Kind() {
+	case bson.TypeArray, bson.TypeUndefined, value.KindMissing:
+		return false
+	}
+	return true
+}
+
+func collates(v value.Value) bool {
+	switch v.Kind() {
+	case bson.TypeString, bson.TypeSymbol, bson.TypeEmbeddedDocument, bson.TypeArray:
+		return true
+	}
+	return false
+}
+
+func (p *planner) compare(n *match.Compare) {
+	if !indexable(n.Value) {
+		return
+	}
+	if n.Op == match.Eq {
+		p.points(n.Path.Text, []value.Value{n.Value}, n.Collation)
+		return
+	}
+	low, high, ok := index.ClassLimits(n.Value)
+	if !ok {
+		return
+	}
+	old := p.preds[n.Path.Text]
+	if old != nil && old.cond.Points != nil {
+		return
+	}
+	if old == nil {
+		old = &predicate{cond: index.Condition{Low: low, High: high}, collation: n.Collation}
+		p.preds[n.Path.Text] = old
+	} else if value.Class(old.cond.Low.Value.Kind()) != value.Class(low.Value.Kind()) {
+		return
+	}
+	old.strings = old.strings || collates(n.Value)
+	p.narrow(old, n, low, high)
+}
+
+// narrow moves a limit. When both come from the query, only an index without
+// arrays can use both.
+func (p *planner) narrow(pr *predicate, n *match.Compare, classLow, classHigh index.Limit) {
+	atLow := value.Compare(pr.cond.Low.Value, classLow.Value) == 0
+	atHigh := value.Compare(pr.cond.High.Value, classHigh.Value) == 0
+	inclusive := n.Op == match.Lte || n.Op == match.Gte
+	if n.Op == match.Gt || n.Op == match.Gte {
+		if atLow || value.CompareCollated(n.Value, pr.cond.Low.Value, n.Collation) > 0 {
+			pr.cond.Low = index.Limit{Value: n.Value, Inclusive: inclusive}
+		}
+		pr.twoSided = pr.twoSided || !atHigh
+		return
+	}
+	if atHigh || value.CompareCollated(n.Value, pr.cond.High.Value, n.Collation) < 0 {
+		pr.cond.High = index.Limit{Value: n.Value, Inclusive: inclusive}
+	}
+	pr.twoSided = pr.twoSided || !atLow
+}
+
+func (p *planner) in(n *match.In) {
+	if len(n.Patterns) > 0 {
+		return
+	}
+	for _, v := range n.Values {
+		if !indexable(v) {
+			return
+		}
+	}
+	p.points(n.Path.Text, n.Values, n.Collation)
+}
+
+func (p *planner) points(path string, values []value.Value, c *value.Collation) {
+	old := p.preds[path]
+	if old != nil && old.cond.Points != nil && len(old.cond.Points) <= len(values) {
+		return
+	}
+	pr := &predicate{collation: c, cond: index.Condition{Points: []value.Value{}}}
+	for _, v := range values {
+		pr.cond.Points = append(pr.cond.Points, v)
+		pr.strings = pr.strings || collates(v)
+		if v.Kind() == bson.TypeNull {
+			pr.null = true
+			pr.cond.Points = append(pr.cond.Points, value.Undefined())
+		}
+	}
+	p.preds[path] = pr
+}
+
+// try plans a scan of one index and rates it; 0: it is of no use.
+func (p *planner) try(ix *indexState) (access, int) {
+	conds, score, safe := p.conditions(ix)
+	if !safe && ix.Sparse || !p.impliesPartial(ix) {
+		return access{}, 0
+	}
+	a := access{index: ix}
+	var used int
+	a.ranges, used = ix.Ranges(conds)
+	if used < len(conds) {
+		score = used * scorePoints
+	}
+	if ix.Unique && used == len(ix.Fields) && points(conds) {
+		score += scoreUnique
+	}
+	if p.ordered(ix, conds[:used], &a) {
+		score += scoreSort
+	}
+	return a, score
+}
+
+func points(conds []index.Condition) bool {
+	for _, c := range conds {
+		if c.Points == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// conditions are the predicates on the leading fields of an index. safe tells
+// that one of them needs the field to exist.
+func (p *planner) conditions(ix *indexState) (conds []index.Condition, score int, safe bool) {
+	multikey := ix.multikey.Load()
+	roots := map[string]bool{}
+	for _, f := range ix.Fields {
+		pr := p.preds[f.Name]
+		if pr == nil || pr.strings && !sameCollation(pr.collation, ix.Collation) {
+			break
+		}
+		if multikey && roots[f.Path[0]] {
+			break // the values may come from different items of an array
+		}
+		roots[f.Path[0]] = true
+		cond := pr.cond
+		if cond.Points == nil && f.Hashed {
+			break
+		}
+		if cond.Points == nil && multikey && pr.twoSided {
+			_, high, _ := index.ClassLimits(cond.Low.Value)
+			cond.High = high
+		}
+		conds = append(conds, cond)
+		safe = safe || !pr.null
+		if cond.Points == nil {
+			return conds, score + scoreRange, safe
+		}
+		score += scorePoints
+	}
+	return conds, score, safe
+}
+
+// ordered tells whether the scan yields the sort order, forwards or backwards.
+func (p *planner) ordered(ix *indexState, conds []index.Condition, a *access) bool {
+	if len(p.sort) == 0 || ix.multikey.Load() || !sameCollation(ix.Collation, p.collation) || len(a.ranges) > 1 {
+		return false
+	}
+	if ix.Sparse && len(conds) == 0 {
+		return false
+	}
+	i, direction := 0, 0
+	for _, key := range p.sort {
+		if fixed(ix, conds, key.Path) {
+			continue
+		}
+		for i < len(conds) && conds[i].Points != nil && ix.Fields[i].Name != key.Path {
+			i++
+		}
+		if i >= len(ix.Fields) || ix.Fields[i].Name != key.Path || ix.Fields[i].Hashed {
+			return false
+		}
+		d := 1
+		if ix.Fields[i].Desc != key.Desc {
+			d = -1
+		}
+		if direction != 0 && d != direction {
+			return false
+		}
+		direction = d
+		i++
+	}
+	a.sorted, a.reverse = true, direction < 0
+	return true
+}
+
+// fixed tells whether all documents of the scan have the same value in a field.
+func fixed(ix *indexState, conds []index.Condition, path string) bool {
+	for i, c := range conds {
+		if ix.Fields[i].Name == path && len(c.Points) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *planner) planOr(or *match.Or) (access, bool) {
+	var a access
+	for _, arm := range or.Of {
+		sub := &planner{m: p.m, preds: map[string]*predicate{}, collation: p.collation}
+		sub.collect(arm, nil)
+		best, score := access{}, 0
+		for _, ix := range p.m.indexes {
+			if ix.Hidden || ix.building {
+				continue
+			}
+			if x, s := sub.try(ix); s > score {
+				best, score = x, s
+			}
+		}
+		if score < scoreCondition {
+			return a, false
+		}
+		a.or = append(a.or, best)
+	}
+	return a, true
+}
+
+// hinted plans a scan of the index that the query names.
+func (p *planner) hinted(hint bson.RawValue) (access, error) {
+	if doc, ok := hint.DocumentOK(); ok {
+		if n := value.Lookup(doc, "$natural"); !n.IsMissing() {
+			return access{reverse: n.Sign() < 0}, nil
+		}
+	}
+	ix := p.m.hintedIndex(hint)
+	if ix == nil {
+		return access{}, mongoerr.New(mongoerr.BadValue,
+			"error processing query: planner returned error: hint provided does not correspond to an existing index")
+	}
+	a, _ := p.try(ix)
+	if a.index == nil { // sparse or partial, and not implied: what the index holds, and no more
+		a = access{index: ix}
+		a.ranges, _ = ix.Ranges(nil)
+	}
+	return a, nil
+}
+
+func (m *meta) hintedIndex(hint bson.RawValue) *indexState {
+	if name, ok := hint.StringValueOK(); ok {
+		return m.index(name)
+	}
+	doc, ok := hint.DocumentOK()
+	if !ok {
+		return nil
+	}
+	for _, ix := range m.indexes {
+		if value.Equal(value.Document(doc), value.Document(ix.Key)) {
+			return ix
+		}
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+)
+
+// Session is one client connection.
+type Session struct {
+	e      *Engine
+	ID     int64
+	Remote string
+	// hello holds what the client said about itself.
+	appName string
+}
+
+// NewSession starts a client connection.
+func (e *Engine) NewSession() *Session {
+	e.counters.connections.Add(1)
+	return &Session{e: e, ID: e.counters.connectionsTotal.Add(1)}
+}
+
+// Close ends the connection. Its transactions live on until their time is
+// over, for drivers may go on with them on another connection.
+func (s *Session) Close() { s.e.counters.connections.Add(-1) }
+
+type txnState uint8
+
+const (
+	txnNone txnState = iota
+	txnRunning
+	txnCommitted
+	txnAborted
+)
+
+// logicalSession is a driver's session (lsid): its transaction numbers and its
+// open transaction.
+type logicalSession struct {
+	id []byte // 16 bytes of UUID
+
+	mu        sync.Mutex
+	used      time.Time
+	loaded    bool
+	number    int64 // last transaction number, -1: none
+	retryable bool  // number belongs to a retryable write
+	state     txnState
+	tx        *transaction
+}
+
+type sessionTable struct {
+	mu   sync.Mutex
+	byID map[string]*logicalSession
+}
+
+// get finds or starts a session.
+func (t *sessionTable) get(id []byte, now time.Time) *logicalSession {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.byID[string(id)]
+	if s == nil {
+		s = &logicalSession{id: append([]byte(nil), id...), number: -1}
+		t.byID[string(id)] = s
+	}
+	s.mu.Lock()
+	s.used = now
+	s.mu.Unlock()
+	return s
+}
+
+func (s *logicalSession) name() string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", s.id[:4], s.id[4:6], s.id[6:8], s.id[8:10], s.id[10:])
+}
+
+// loadNumber reads what is stored about the session.
+func (s *logicalSession) loadNumber(e *Engine) error {
+	if s.loaded {
+		return nil
+	}
+	v, ok, err := e.db.Get(storage.SessionKey(s.id), nil)
+	if err != nil {
+		return err
+	}
+	s.loaded = true
+	if ok {
+		s.number, s.retryable = value.Lookup(v, "n").AsInt64(), true
+	}
+	return nil
+}
+
+// saveNumber stores a new transaction number and forgets the results of the older ones.
+func (s *logicalSession) saveNumber(b *storage.Batch, number int64, now time.Time) error {
+	lower, _ := storage.RetryRange(s.id)
+	if err := b.DeleteRange(lower, storage.RetryKey(s.id, number, 0)); err != nil {
+		return err
+	}
+	start, doc := value.BeginDocument(nil)
+	doc = value.AppendElement(doc, "n", value.Int64(number))
+	doc = value.AppendElement(doc, "t", value.Date(now.UnixMilli()))
+	return b.Set(storage.SessionKey(s.id), value.EndDocument(doc, start))
+}
+
+// endTransaction aborts an open transaction; the caller holds mu.
+func (s *logicalSession) endTransaction(e *Engine) {
+	if s.tx != nil {
+		s.tx.abort()
+		s.tx = nil
+		s.state = txnAborted
+	}
+}
+
+// startTransaction begins the transaction with a number.
+func (s *logicalSession) startTransaction(e *Engine, lsid bson.Raw, number int64) (*transaction, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.loadNumber(e); err != nil {
+		return nil, err
+	}
+	switch {
+	case number < s.number:
+		return nil, mongoerr.New(mongoerr.TransactionTooOld,
+			"Cannot start transaction %d on session %s because a newer transaction %d has already started.", number, s.name(), s.number)
+	case number == s.number && s.retryable:
+		return nil, mongoerr.New(50911, "Cannot start a transaction at given transaction number %d a transaction with the same number is in state kNone", number)
+	case number == s.number && s.state != txnAborted:
+		return nil, mongoerr.New(50911, "Cannot start a transaction at given transaction number %d a transaction with the same number is in state TxnState", number)
+	case number == s.number:
+		return nil, mongoerr.New(50911, "Cannot start a transaction at given transaction number %d a transaction with the same number is in state TransactionState::kAborted", number)
+	}
+	s.endTransaction(e)
+	s.number, s.retryable, s.state = number, false, txnRunning
+	s.tx = e.begin(lsid, number)
+	return s.tx, nil
+}
+
+// transaction finds the open transaction with a number.
+func (s *logicalSession) transaction(number int64) (*transaction, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if number != s.number || s.state == txnNone {
+		return nil, mongoerr.New(mongoerr.NoSuchTransaction,
+			"Given transaction number %d does not match any in-progress transactions. The active transaction number is %d", number, s.number).
+			WithLabels("TransientTransactionError")
+	}
+	switch s.state {
+	case txnCommitted:
+		return nil, mongoerr.New(mongoerr.TransactionCommitted, "Transaction %d has been committed.", number)
+	case txnAborted:
+		return nil, noSuchTransaction(number)
+	}
+	return s.tx, nil
+}
+
+// finish ends the open transaction with a state.
+func (s *logicalSession) finish(t *transaction, state txnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tx == t {
+		s.tx, s.state = nil, state
+	}
+}
+
+// committed tells whether the transaction with this number was committed.
+func (s *logicalSession) committed(number int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.number == number && s.state == txnCommitted
+}
+
+// expire aborts transactions that run too long and forgets unused sessions.
+func (t *sessionTable) expire(e *Engine, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, s := range t.byID {
+		s.mu.Lock()
+		if s.tx != nil && now.After(s.tx.expires) {
+			s.endTransaction(e)
+		}
+		if s.tx == nil && now.Sub(s.used) > e.opts.SessionTimeout {
+			delete(t.byID, id)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// end ends sessions: their transactions and cursors.
+func (t *sessionTable) end(e *Engine, ids [][]byte) {
+	for _, id := range ids {
+		t.mu.Lock()
+		s := t.byID[string(id)]
+		delete(t.byID, string(id))
+		t.mu.Unlock()
+		if s != nil {
+			s.mu.Lock()
+			s.endTransaction(e)
+			s.mu.Unlock()
+		}
+		e.cursors.killSession(string(id))
+	}
+}
+
+func (t *sessionTable) closeAll(e *Engine) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.byID {
+		s.mu.Lock()
+		s.endTransaction(e)
+		s.mu.Unlock()
+	}
+}
+
+func (t *sessionTable) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.byID)
+}
+
+// noUser is the hash that stands for the user of a session without login.
+var noUser = sha256.Sum256(nil)
+
+// lsidDocument is a session id as change events show it.
+func lsidDocument(id []byte) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "id", value.Binary(4, id))
+	d = value.AppendElement(d, "uid", value.Binary(0, noUser[:]))
+	return value.EndDocument(d, start)
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/agg"
+	"weir/engine/expr"
+	"weir/engine/index"
+	"weir/engine/match"
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/store"
+)
+
+// source is a collection as pipelines read it. A nil collection is empty.
+type source struct {
+	e         *Engine
+	c         *collection
+	tx        *transaction
+	collation *value.Collation // of the operation; for sorts by an index
+	report    *scanReport      // explain, or nil
+}
+
+// scanReport is what explain tells about a scan.
+type scanReport struct {
+	access     access
+	keys, docs int64
+	opened     bool
+}
+
+var (
+	_ agg.Source  = (*source)(nil)
+	_ agg.Counter = (*source)(nil)
+	_ agg.Seeker  = (*source)(nil)
+)
+
+// Open implements agg.Source: it does the match completely, and the sort when
+// an index has that order.
+func (s *source) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.Satisfied, error) {
+	done := agg.Satisfied{Match: true}
+	if s.c == nil {
+		return emptyCursor{}, agg.Satisfied{Match: true, Sort: true, Limit: true}, nil
+	}
+	m, reader, release := s.e.freeze(s.c, s.tx)
+	var root match.Node
+	if r.Match != nil {
+		root = r.Match.Root()
+	}
+	a, err := planAccess(m, root, s.collation, r.Sort, r.Hint)
+	if err != nil {
+		return nil, done, closeAfter(release, err)
+	}
+	done.Sort = len(r.Sort) == 0 || a.sorted
+	cur := &sourceCursor{scan: newScan(s.c, reader, a), match: r.Match, context: r.Context, report: s.report, limit: -1}
+	cur.scan.close = release
+	if cur.context == nil {
+		cur.context = s.e.exprContext(nil)
+	}
+	if r.Limit > 0 && done.Sort {
+		cur.limit, done.Limit = r.Limit, true
+	}
+	if r.Match != nil && r.Match.All() {
+		cur.match = nil
+	}
+	if s.report != nil {
+		s.report.access, s.report.opened = a, true
+	}
+	return cur, done, nil
+}
+
+func closeAfter(release func() error, err error) error {
+	if release != nil {
+		_ = release()
+	}
+	return err
+}
+
+// freeze gives a state to read, the transaction's or the present one, and the
+// indexes that are complete in it.
+func (e *Engine) freeze(c *collection, tx *transaction) (*meta, storage.Reader, func() error) {
+	if tx != nil {
+		return tx.visible(c.load()), tx.reader(), nil
+	}
+	for {
+		m := c.load()
+		snap := e.db.Snapshot()
+		if c.load() == m {
+			return m, snap, snap.Close
+		}
+		_ = snap.Close()
+	}
+}
+
+// Count implements agg.Counter for whole collections.
+func (s *source) Count(_ context.Context, r agg.Request) (int64, bool, error) {
+	switch {
+	case s.c == nil:
+		return 0, true, nil
+	case s.tx == nil && (r.Match == nil || r.Match.All()) && r.Hint.IsZero():
+		return max(0, s.c.count.Load()), true, nil
+	}
+	return 0, false, nil
+}
+
+// CanSeek implements agg.Seeker.
+func (s *source) CanSeek(path string, collation *value.Collation) bool {
+	return s.c == nil || seekIndex(s.c.load(), path, collation) != nil
+}
+
+func seekIndex(m *meta, path string, collation *value.Collation) *indexState {
+	for _, ix := range m.indexes {
+		if ix.Fields[0].Name == path && !ix.Sparse && ix.PartialSpec == nil && !ix.Hidden && !ix.building &&
+			sameCollation(ix.Collation, collation) {
+			return ix
+		}
+	}
+	return nil
+}
+
+// Seek implements agg.Seeker. An array value is looked for by its items, and
+// so is what an index holds of a document's array.
+func (s *source) Seek(_ context.Context, path string, values []value.Value) (store.Cursor, error) {
+	if s.c == nil {
+		return emptyCursor{}, nil
+	}
+	var points []value.Value
+	for _, v := range values {
+		switch v.Kind() {
+		case bson.TypeArray:
+			points = append(points, v, value.Undefined())
+			points = value.Items(points, v.Doc())
+		case bson.TypeNull, value.KindMissing, bson.TypeUndefined:
+			points = append(points, value.Null(), value.Undefined())
+		default:
+			points = append(points, v)
+		}
+	}
+	m, reader, release := s.e.freeze(s.c, s.tx)
+	ix := seekIndex(m, path, s.collation)
+	a := access{index: ix}
+	if ix != nil {
+		a.ranges, _ = ix.Ranges([]index.Condition{{Points: points}})
+		if len(points) > 1 {
+			a.or = []access{{index: ix, ranges: a.ranges}} // for dedupe
+		}
+	}
+	cur := &sourceCursor{scan: newScan(s.c, reader, a), limit: -1}
+	cur.scan.close = release
+	return cur, nil
+}
+
+// sourceCursor yields the matching documents of a scan.
+type sourceCursor struct {
+	scan    *scan
+	match   *match.Matcher
+	context *expr.Context
+	limit   int64 // negative: none
+	report  *scanReport
+	done    bool
+}
+
+func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
+	for !c.done && c.limit != 0 {
+		_, doc, ok, err := c.scan.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		if c.match != nil {
+			if ok, err = c.match.Match(c.context, doc); err != nil {
+				return nil, err
+			}
+		}
+		if ok {
+			if c.limit > 0 {
+				c.limit--
+			}
+			return doc, nil
+		}
+	}
+	c.done = true
+	if err := c.Close(); err != nil {
+		return nil, err
+	}
+	return nil, io.EOF
+}
+
+func (c *sourceCursor) Close() error {
+	if c.report != nil {
+		c.report.keys, c.report.docs = c.scan.keys, c.scan.docs
+	}
+	return c.scan.Close()
+}
+
+type emptyCursor struct{}
+
+func (emptyCursor) Next(context.Context) (bson.Raw, error) { return nil, io.EOF }
+func (emptyCursor) Close() error                           { return nil }
+
+// sliceCursor yields documents that are at hand.
+type sliceCursor struct{ docs []bson.Raw }
+
+func (c *sliceCursor) Next(context.Context) (bson.Raw, error) {
+	if len(c.docs) == 0 {
+		return nil, io.EOF
+	}
+	d := c.docs[0]
+	c.docs = c.docs[1:]
+	return d, nil
+}
+
+func (c *sliceCursor) Close() error { return nil }

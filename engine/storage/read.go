@@ -1,0 +1,104 @@
+package storage
+
+import (
+	"errors"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Reader is a state to read from: the latest (DB), a frozen one (Snapshot), or
+// a frozen one below a transaction's own writes (WriteSet).
+type Reader interface {
+	// Get appends the value of key to dst.
+	Get(key, dst []byte) (value []byte, ok bool, err error)
+	// Iter walks the keys of [lower, upper) in either direction. What it sees
+	// is fixed when it is made.
+	Iter(lower, upper []byte, reverse bool) (Iterator, error)
+}
+
+// Iterator walks keys. Next must be called first; Key and Value are valid until
+// the following call.
+type Iterator interface {
+	Next() bool
+	Key() []byte
+	Value() ([]byte, error)
+	Err() error
+	Close() error
+}
+
+// Snapshot is a frozen state.
+type Snapshot struct{ p *pebble.Snapshot }
+
+// Get implements Reader.
+func (s *Snapshot) Get(key, dst []byte) ([]byte, bool, error) { return getFrom(s.p, key, dst) }
+
+// Iter implements Reader.
+func (s *Snapshot) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
+	return newIter(s.p, lower, upper, reverse)
+}
+
+// Close lets go of the snapshot.
+func (s *Snapshot) Close() error { return s.p.Close() }
+
+type pebbleGetter interface {
+	Get(key []byte) ([]byte, io.Closer, error)
+}
+
+func getFrom(g pebbleGetter, key, dst []byte) ([]byte, bool, error) {
+	v, closer, err := g.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return dst, false, nil
+	}
+	if err != nil {
+		return dst, false, err
+	}
+	dst = append(dst, v...)
+	return dst, true, closer.Close()
+}
+
+type pebbleIterable interface {
+	NewIter(o *pebble.IterOptions) (*pebble.Iterator, error)
+}
+
+type iter struct {
+	p       *pebble.Iterator
+	reverse bool
+	started bool
+	closed  bool
+}
+
+func newIter(src pebbleIterable, lower, upper []byte, reverse bool) (Iterator, error) {
+	p, err := src.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, err
+	}
+	return &iter{p: p, reverse: reverse}, nil
+}
+
+func (it *iter) Next() bool {
+	switch {
+	case !it.started:
+		it.started = true
+		if it.reverse {
+			return it.p.Last()
+		}
+		return it.p.First()
+	case it.reverse:
+		return it.p.Prev()
+	default:
+		return it.p.Next()
+	}
+}
+
+func (it *iter) Key() []byte            { return it.p.Key() }
+func (it *iter) Value() ([]byte, error) { return it.p.ValueAndErr() }
+func (it *iter) Err() error             { return it.p.Error() }
+
+func (it *iter) Close() error {
+	if it.closed {
+		return nil
+	}
+	it.closed = true
+	return it.p.Close()
+}

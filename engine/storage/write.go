@@ -1,0 +1,56 @@
+package storage
+
+import "github.com/cockroachdb/pebble/v2"
+
+// Writer takes changes: a Batch, or the write set of a transaction.
+type Writer interface {
+	Set(key, value []byte) error
+	Delete(key []byte) error
+}
+
+// Batch is a group of changes that become visible and durable together.
+type Batch struct{ p *pebble.Batch }
+
+// NewBatch starts an empty batch.
+func (d *DB) NewBatch() *Batch { return &Batch{d.p.NewBatch()} }
+
+// Set implements Writer.
+func (b *Batch) Set(key, value []byte) error { return b.p.Set(key, value, nil) }
+
+// Delete implements Writer.
+func (b *Batch) Delete(key []byte) error { return b.p.Delete(key, nil) }
+
+// DeleteRange deletes the keys of [lower, upper).
+func (b *Batch) DeleteRange(lower, upper []byte) error { return b.p.DeleteRange(lower, upper, nil) }
+
+// Len is the size of the batch in bytes.
+func (b *Batch) Len() int { return b.p.Len() }
+
+// Close drops a batch, applied or not.
+func (b *Batch) Close() error { return b.p.Close() }
+
+// Apply makes the batch visible at once, without waiting for the disk. With
+// sync, the returned function waits until it is durable; because the log is
+// written in order, everything applied earlier is durable then, too. The
+// caller holds its writer lock for Apply only, so that many writers wait for
+// one fsync. wait must be called; it also closes the batch.
+func (d *DB) Apply(b *Batch, sync bool) (wait func() error, err error) {
+	if !sync {
+		if err := d.p.Apply(b.p, pebble.NoSync); err != nil {
+			return nil, err
+		}
+		return b.Close, nil
+	}
+	if err := d.p.ApplyNoSyncWait(b.p, pebble.Sync); err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := b.p.SyncWait(); err != nil {
+			return err
+		}
+		return b.Close()
+	}, nil
+}
+
+// Sync makes everything durable that was applied before.
+func (d *DB) Sync() error { return d.p.LogData(nil, pebble.Sync) }

@@ -1,0 +1,213 @@
+package storage
+
+import (
+	"bytes"
+	"slices"
+)
+
+// WriteSet is what a transaction wrote, above the snapshot that it reads. It is
+// used by one goroutine at a time.
+type WriteSet struct {
+	base   Reader
+	spaces map[[IndexPrefixLen]byte]*space
+	size   int
+}
+
+// space holds the changes of one collection or index: all in latest, and in
+// order in sorted, but for those of tail that came after the last Iter.
+type space struct {
+	latest map[string][]byte // nil value: deleted
+	sorted []change
+	tail   []string
+}
+
+type change struct {
+	key   string
+	value []byte
+}
+
+// NewWriteSet starts an empty write set above base.
+func NewWriteSet(base Reader) *WriteSet {
+	return &WriteSet{base: base, spaces: map[[IndexPrefixLen]byte]*space{}}
+}
+
+// Size is about how many bytes were written.
+func (w *WriteSet) Size() int { return w.size }
+
+func prefixOf(key []byte) (p [IndexPrefixLen]byte) {
+	copy(p[:], key)
+	return p
+}
+
+// Set implements Writer.
+func (w *WriteSet) Set(key, value []byte) error {
+	w.put(key, append(make([]byte, 0, len(value)), value...))
+	return nil
+}
+
+// Delete implements Writer.
+func (w *WriteSet) Delete(key []byte) error {
+	w.put(key, nil)
+	return nil
+}
+
+func (w *WriteSet) put(key, value []byte) {
+	s := w.spaces[prefixOf(key)]
+	if s == nil {
+		s = &space{latest: map[string][]byte{}}
+		w.spaces[prefixOf(key)] = s
+	}
+	k := string(key)
+	s.latest[k] = value
+	s.tail = append(s.tail, k)
+	w.size += len(key) + len(value)
+}
+
+// Get implements Reader.
+func (w *WriteSet) Get(key, dst []byte) ([]byte, bool, error) {
+	if s := w.spaces[prefixOf(key)]; s != nil {
+		if v, ok := s.latest[string(key)]; ok {
+			return append(dst, v...), v != nil, nil
+		}
+	}
+	return w.base.Get(key, dst)
+}
+
+// Each calls f for every change; value is nil for a deletion.
+func (w *WriteSet) Each(f func(key string, value []byte) error) error {
+	for _, s := range w.spaces {
+		for k, v := range s.latest {
+			if err := f(k, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// order returns the changes in key order. The slice is never changed again, so
+// an iterator that holds it sees the state of its making.
+func (s *space) order() []change {
+	if len(s.tail) == 0 {
+		return s.sorted
+	}
+	slices.Sort(s.tail)
+	tail := slices.Compact(s.tail)
+	merged := make([]change, 0, len(s.latest))
+	old := s.sorted
+	for _, k := range tail {
+		for len(old) > 0 && old[0].key < k {
+			merged, old = append(merged, old[0]), old[1:]
+		}
+		if len(old) > 0 && old[0].key == k {
+			old = old[1:]
+		}
+		merged = append(merged, change{k, s.latest[k]})
+	}
+	s.sorted, s.tail = append(merged, old...), nil
+	return s.sorted
+}
+
+// Iter implements Reader. Both bounds lie in one collection or index.
+func (w *WriteSet) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
+	base, err := w.base.Iter(lower, upper, reverse)
+	if err != nil {
+		return nil, err
+	}
+	s := w.spaces[prefixOf(lower)]
+	if s == nil {
+		return base, nil
+	}
+	all := s.order()
+	from, _ := slices.BinarySearchFunc(all, string(lower), compareChange)
+	to, _ := slices.BinarySearchFunc(all, string(upper), compareChange)
+	own := all[from:max(from, to)]
+	if reverse {
+		own = slices.Clone(own)
+		slices.Reverse(own)
+	}
+	return &mergeIter{base: base, own: own, reverse: reverse}, nil
+}
+
+func compareChange(c change, key string) int {
+	switch {
+	case c.key < key:
+		return -1
+	case c.key > key:
+		return 1
+	}
+	return 0
+}
+
+// mergeIter walks the base and the own changes side by side; an own change
+// hides the base's entry of the same key.
+type mergeIter struct {
+	base    Iterator
+	own     []change
+	reverse bool
+	started bool
+	baseOK  bool
+	onOwn   bool
+	key     []byte
+	value   []byte
+}
+
+func (m *mergeIter) Next() bool {
+	for {
+		m.advance()
+		if m.baseOK && (len(m.own) == 0 || m.before(m.base.Key(), m.own[0].key)) {
+			m.onOwn = false
+			return true
+		}
+		if len(m.own) == 0 {
+			return false
+		}
+		m.onOwn = true
+		if m.baseOK && string(m.base.Key()) == m.own[0].key {
+			m.baseOK = m.base.Next()
+		}
+		if m.own[0].value != nil {
+			m.key = append(m.key[:0], m.own[0].key...)
+			m.value = m.own[0].value
+			return true
+		}
+	}
+}
+
+// advance leaves the entry that was returned last.
+func (m *mergeIter) advance() {
+	switch {
+	case !m.started:
+		m.started = true
+		m.baseOK = m.base.Next()
+	case m.onOwn:
+		m.own = m.own[1:]
+	default:
+		m.baseOK = m.base.Next()
+	}
+}
+
+func (m *mergeIter) before(a []byte, b string) bool {
+	c := bytes.Compare(a, []byte(b))
+	if m.reverse {
+		return c > 0
+	}
+	return c < 0
+}
+
+func (m *mergeIter) Key() []byte {
+	if m.onOwn {
+		return m.key
+	}
+	return m.base.Key()
+}
+
+func (m *mergeIter) Value() ([]byte, error) {
+	if m.onOwn {
+		return m.value, nil
+	}
+	return m.base.Value()
+}
+
+func (m *mergeIter) Err() error   { return m.base.Err() }
+func (m *mergeIter) Close() error { return m.base.Close() }

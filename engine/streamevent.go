@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/oplog"
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// event gives the events that an oplog entry means to the stream: none, one,
+// or one and an invalidation.
+func (s *changeStream) event(pos storage.OplogPos, e *oplog.Entry) ([]bson.Raw, error) {
+	if !s.inScope(e) {
+		return nil, nil
+	}
+	doc, err := s.build(pos, e)
+	if err != nil {
+		return nil, err
+	}
+	events := []bson.Raw{doc}
+	if s.invalidates(e) {
+		events = append(events, s.invalidation(pos, e))
+		s.ended = true
+	}
+	return events, nil
+}
+
+// inScope tells whether the stream shows an entry.
+func (s *changeStream) inScope(e *oplog.Entry) bool {
+	switch e.Kind {
+	case oplog.Noop:
+		return false
+	case oplog.Create, oplog.CreateIndexes, oplog.DropIndexes, oplog.Modify:
+		if !s.spec.expanded {
+			return false
+		}
+	case oplog.DropDatabase:
+		return s.scope.DB == "" || s.scope.Coll == "" && s.scope.DB == e.DB
+	}
+	if e.Kind == oplog.Rename && s.scope.DB != "" && s.renamedInto(e) {
+		return true
+	}
+	switch {
+	case s.scope.DB == "":
+		return e.DB != "admin" && e.DB != "config" && e.DB != "local"
+	case s.scope.DB != e.DB:
+		return false
+	case s.scope.Coll == "":
+		return true
+	}
+	return s.scope.Coll == e.Coll
+}
+
+func (s *changeStream) renamedInto(e *oplog.Entry) bool {
+	to := value.Lookup(e.Doc, "to").Doc()
+	return value.Lookup(to, "db").Str() == s.scope.DB && (s.scope.Coll == "" || value.Lookup(to, "coll").Str() == s.scope.Coll)
+}
+
+// invalidates tells whether the stream ends with an entry.
+func (s *changeStream) invalidates(e *oplog.Entry) bool {
+	switch e.Kind {
+	case oplog.Drop, oplog.Rename:
+		return s.scope.Coll != ""
+	case oplog.DropDatabase:
+		return s.scope.DB != ""
+	}
+	return false
+}
+
+func (s *changeStream) invalidation(pos storage.OplogPos, e *oplog.Entry) bson.Raw {
+	start, d := s.head(resumePoint{pos, tokenInvalidate}, "invalidate", e)
+	return value.EndDocument(d, start)
+}
+
+// head begins an event.
+func (s *changeStream) head(p resumePoint, kind string, e *oplog.Entry) (int, []byte) {
+	start, d := value.BeginDocument(make([]byte, 0, 512+len(e.Doc)))
+	d = value.AppendElement(d, "_id", value.Document(token(p)))
+	d = value.AppendElement(d, "operationType", value.String(kind))
+	d = value.AppendElement(d, "clusterTime", value.Timestamp(uint32(p.pos.TS>>32), uint32(p.pos.TS)))
+	if s.spec.expanded && e.UUID != [16]byte{} && p.kind == tokenEvent {
+		d = value.AppendElement(d, "collectionUUID", value.Binary(4, e.UUID[:]))
+	}
+	return start, value.AppendElement(d, "wallTime", value.Date(e.Wall))
+}
+
+func (s *changeStream) build(pos storage.OplogPos, e *oplog.Entry) (bson.Raw, error) {
+	start, d := s.head(resumePoint{pos, tokenEvent}, string(e.Kind), e)
+	if e.Session != nil {
+		d = value.AppendElement(d, "lsid", value.Document(e.Session))
+		d = value.AppendElement(d, "txnNumber", value.Int64(e.Txn))
+	}
+	d, err := s.appendAfter(d, pos, e)
+	if err != nil {
+		return nil, err
+	}
+	d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "ns")
+	inner, d := value.BeginDocument(d)
+	d = value.AppendElement(d, "db", value.String(e.DB))
+	if e.Coll != "" {
+		d = value.AppendElement(d, "coll", value.String(e.Coll))
+	}
+	d = value.EndDocument(d, inner)
+	if e.Key != nil {
+		d = value.AppendElement(d, "documentKey", value.Document(e.Key))
+	}
+	d = s.appendDescription(d, e)
+	if d, err = s.appendBefore(d, pos, e); err != nil {
+		return nil, err
+	}
+	return value.EndDocument(d, start), nil
+}
+
+func (s *changeStream) appendDescription(d []byte, e *oplog.Entry) []byte {
+	switch e.Kind {
+	case oplog.Update:
+		if !s.spec.expanded {
+			return value.AppendElement(d, "updateDescription", value.Document(e.Doc))
+		}
+		d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "updateDescription")
+		inner, d := value.BeginDocument(d)
+		d = append(d, e.Doc[4:len(e.Doc)-1]...)
+		d = value.AppendElement(d, "disambiguatedPaths", value.Document(emptyDoc))
+		return value.EndDocument(d, inner)
+	case oplog.Rename:
+		d = value.AppendElement(d, "to", value.Lookup(e.Doc, "to"))
+		if s.spec.expanded {
+			d = value.AppendElement(d, "operationDescription", value.Document(e.Doc))
+		}
+	case oplog.Create, oplog.CreateIndexes, oplog.DropIndexes, oplog.Modify:
+		d = value.AppendElement(d, "operationDescription", value.Document(e.Doc))
+		if e.Extra != nil {
+			d = value.AppendElement(d, "stateBeforeChange", value.Document(e.Extra))
+		}
+	}
+	return d
+}
+
+// appendAfter appends fullDocument as the stream's mode wants it.
+func (s *changeStream) appendAfter(d []byte, pos storage.OplogPos, e *oplog.Entry) ([]byte, error) {
+	switch e.Kind {
+	case oplog.Insert, oplog.Replace:
+		return value.AppendElement(d, "fullDocument", value.Document(e.Doc)), nil
+	case oplog.Update:
+	default:
+		return d, nil
+	}
+	switch s.spec.fullDocument {
+	case store.ImageUpdateLookup:
+		doc, err := s.lookUp(e)
+		return appendImage(d, "fullDocument", doc), err
+	case store.ImageWhenAvailable, store.ImageRequired:
+		doc, ok, err := s.e.db.Get(storage.PostImageKey(pos), nil)
+		if err != nil {
+			return d, err
+		}
+		if !ok && s.spec.fullDocument == store.ImageRequired {
+			return d, noImage("post-image", "fullDocument")
+		}
+		if !ok {
+			doc = nil
+		}
+		return appendImage(d, "fullDocument", doc), nil
+	}
+	return d, nil
+}
+
+func (s *changeStream) appendBefore(d []byte, pos storage.OplogPos, e *oplog.Entry) ([]byte, error) {
+	if s.spec.before == store.ImageDefault || e.Kind != oplog.Update && e.Kind != oplog.Replace && e.Kind != oplog.Delete {
+		return d, nil
+	}
+	doc, ok, err := s.e.db.Get(storage.PreImageKey(pos), nil)
+	if err != nil {
+		return d, err
+	}
+	if !ok && s.spec.before == store.ImageRequired {
+		return d, noImage("pre-image", "fullDocumentBeforeChange")
+	}
+	if !ok {
+		doc = nil
+	}
+	return appendImage(d, "fullDocumentBeforeChange", doc), nil
+}
+
+func noImage(kind, option string) error {
+	return mongoerr.New(47, "Change stream was configured to require a %s for all update, delete and replace events, but the %s was not found for event (option %s)", kind, kind, option).
+		WithLabels("NonResumableChangeStreamError")
+}
+
+func appendImage(d []byte, name string, doc bson.Raw) []byte {
+	if doc == nil {
+		return value.AppendElement(d, name, value.Null())
+	}
+	return value.AppendElement(d, name, value.Document(doc))
+}
+
+// lookUp reads the present version of an updated document; nil when it is gone.
+func (s *changeStream) lookUp(e *oplog.Entry) (bson.Raw, error) {
+	c := s.e.catalog.get(store.Namespace{DB: e.DB, Coll: e.Coll})
+	if c == nil || c.uuid != e.UUID || c.load().view != nil {
+		return nil, nil
+	}
+	_, doc, err := findID(s.e.db, c, c.load().idIndex(), value.Lookup(e.Key, "_id"))
+	return doc, err
+}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+var errEnd = io.EOF
+
+// streamSpec is the specification of $changeStream.
+type streamSpec struct {
+	fullDocument store.ImageMode
+	before       store.ImageMode
+	expanded     bool
+	cluster      bool
+}
+
+// tokenKind orders what stands at one position: before its event, the event,
+// behind it, the invalidation that it brings.
+type tokenKind byte
+
+const (
+	tokenBefore     tokenKind = iota // high water mark: everything from here on is to come
+	tokenEvent                       // the event itself
+	tokenAfter                       // everything up to here was read
+	tokenInvalidate                  // the invalidate event
+)
+
+// resumePoint is what a resume token says.
+type resumePoint struct {
+	pos  storage.OplogPos
+	kind tokenKind
+}
+
+const tokenMark = 0x82
+
+// token is the document {_data: hex} of a point; the hex text sorts like the points.
+func token(p resumePoint) bson.Raw {
+	b := make([]byte, 0, 14)
+	b = append(b, tokenMark)
+	b = binary.BigEndian.AppendUint64(b, p.pos.TS)
+	b = binary.BigEndian.AppendUint32(b, p.pos.Ord)
+	b = append(b, byte(p.kind))
+	start, doc := value.BeginDocument(make([]byte, 0, 48))
+	doc = value.AppendElement(doc, "_data", value.String(strings.ToUpper(hex.EncodeToString(b))))
+	return value.EndDocument(doc, start)
+}
+
+func parseToken(doc value.Value) (resumePoint, error) {
+	var p resumePoint
+	if !doc.IsDocument() {
+		return p, mongoerr.New(mongoerr.TypeMismatch, "BSON field '$changeStream.resumeAfter' is the wrong type '%s', expected type 'object'", value.TypeName(doc.Kind()))
+	}
+	data := value.Lookup(doc.Doc(), "_data")
+	if !data.IsString() {
+		return p, mongoerr.New(40647, "Bad resume token: _data of missing or of wrong type %s", doc)
+	}
+	b, err := hex.DecodeString(data.Str())
+	if err != nil {
+		return p, mongoerr.New(mongoerr.FailedToParse, "resume token string was not a valid hex string")
+	}
+	if len(b) != 14 || b[0] != tokenMark || b[13] > byte(tokenInvalidate) {
+		return p, mongoerr.New(mongoerr.InvalidResumeToken, "Invalid resume token: %s", data.Str())
+	}
+	p.pos = storage.OplogPos{TS: binary.BigEndian.Uint64(b[1:]), Ord: binary.BigEndian.Uint32(b[9:])}
+	p.kind = tokenKind(b[13])
+	return p, nil
+}
+
+func historyLost() error {
+	return mongoerr.New(mongoerr.ChangeStreamHistoryLost,
+		"Resume of change stream was not possible, as the resume point may no longer be in the oplog.").
+		WithLabels("NonResumableChangeStreamError")
+}
+
+// start reads the specification and finds the first entry to read.
+func (s *changeStream) start(ns store.Namespace, spec bson.Raw) error {
+	s.scope = ns
+	points := 0
+	var at *resumePoint
+	for it := value.Walk(spec); it.Next(); {
+		v := it.Value()
+		key := it.Key()
+		switch key {
+		case "resumeAfter", "startAfter":
+			p, err := parseToken(v)
+			if err != nil {
+				return err
+			}
+			if key == "resumeAfter" && p.kind == tokenInvalidate {
+				return mongoerr.New(mongoerr.InvalidResumeToken,
+					"Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification.")
+			}
+			at = &p
+			points++
+		case "startAtOperationTime":
+			if v.Kind() != bson.TypeTimestamp {
+				return streamType(key, v, "timestamp")
+			}
+			t, i := v.AsTimestamp()
+			at = &resumePoint{pos: storage.OplogPos{TS: uint64(t)<<32 | uint64(i)}}
+			points++
+		default:
+			if err := s.option(key, v); err != nil {
+				return err
+			}
+		}
+	}
+	if points > 1 {
+		return mongoerr.New(40674, "Only one type of resume option is allowed, but multiple were found.")
+	}
+	if s.spec.cluster {
+		if ns.DB != "admin" || ns.Coll != "" {
+			return mongoerr.New(mongoerr.InvalidOptions, "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database, and with no collection name; found %s", ns)
+		}
+		s.scope = store.Namespace{}
+	} else if ns.DB == "admin" || ns.DB == "config" || ns.DB == "local" {
+		return mongoerr.New(mongoerr.InvalidNamespace, "$changeStream may not be opened on the internal %s database", ns.DB)
+	} else if strings.HasPrefix(ns.Coll, "system.") {
+		return mongoerr.New(mongoerr.InvalidNamespace, "$changeStream may not be opened on the internal %s collection", ns)
+	}
+	return s.position(at)
+}
+
+func streamType(key string, v value.Value, want string) error {
+	return mongoerr.New(mongoerr.TypeMismatch, "BSON field '$changeStream.%s' is the wrong type '%s', expected type '%s'", key, value.TypeName(v.Kind()), want)
+}
+
+var (
+	postModes = []string{"default", "updateLookup", "whenAvailable", "required"}
+	preModes  = []string{"off", "whenAvailable", "required"}
+)
+
+func (s *changeStream) option(key string, v value.Value) error {
+	switch key {
+	case "fullDocument", "fullDocumentBeforeChange":
+		modes := postModes
+		if key != "fullDocument" {
+			modes = preModes
+		}
+		if !v.IsString() {
+			return streamType(key, v, "string")
+		}
+		if !slices.Contains(modes, v.Str()) {
+			return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field '$changeStream.%s' is not a valid value.", v.Str(), key)
+		}
+		mode := store.ImageMode(strings.Clone(v.Str()))
+		if mode == "default" || mode == "off" {
+			mode = store.ImageDefault
+		}
+		if key == "fullDocument" {
+			s.spec.fullDocument = mode
+		} else {
+			s.spec.before = mode
+		}
+	case "showExpandedEvents", "allChangesForCluster", "showMigrationEvents", "allowToRunOnConfigDB", "allowToRunOnSystemNS", "showSystemEvents", "showRawUpdateDescription":
+		if v.Kind() != bson.TypeBoolean {
+			return streamType(key, v, "bool")
+		}
+		switch key {
+		case "showExpandedEvents":
+			s.spec.expanded = v.AsBool()
+		case "allChangesForCluster":
+			s.spec.cluster = v.AsBool()
+		}
+	default:
+		return mongoerr.New(40415, "BSON field '$changeStream.%s' is an unknown field.", key)
+	}
+	return nil
+}
+
+// position finds where to begin to read.
+func (s *changeStream) position(at *resumePoint) error {
+	first, complete := s.e.log.First()
+	if at == nil {
+		durable := s.e.log.Durable()
+		s.next = storage.OplogPos{TS: durable + 1}
+		s.scanned = token(resumePoint{pos: storage.OplogPos{TS: durable}, kind: tokenAfter})
+		s.returns = s.scanned
+		return nil
+	}
+	s.next = at.pos
+	if at.kind != tokenBefore {
+		s.next.Ord++
+	}
+	s.scanned, s.returns = token(*at), token(*at)
+	if complete {
+		return s.checkResume(at)
+	}
+	if at.pos.Less(first) {
+		return historyLost()
+	}
+	return s.checkResume(at)
+}
+
+// checkResume makes sure that the event of a token is in the log.
+func (s *changeStream) checkResume(at *resumePoint) error {
+	if at.kind == tokenBefore {
+		return nil
+	}
+	_, ok, err := s.e.log.At(at.pos)
+	if err == nil && !ok {
+		err = mongoerr.New(mongoerr.ChangeStreamFatalError, "cannot resume stream; the resume token was not found. %s", value.Document(token(*at))).
+			WithLabels("NonResumableChangeStreamError")
+	}
+	return err
+}

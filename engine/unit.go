@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/oplog"
+	"weir/engine/storage"
+	"weir/engine/value"
+	"weir/mongoerr"
+)
+
+// unit is a change in the making: of one document or a small group outside of
+// a transaction, which is applied as one batch, or of a transaction. It exists
+// only while the writer lock is held.
+type unit struct {
+	e    *Engine
+	r    storage.Reader
+	w    storage.Writer
+	tx   *transaction   // nil outside of transactions
+	b    *storage.Batch // nil inside of transactions
+	last uint64         // cluster time of the last entry
+
+	// seen are the unique keys that the batch holds already.
+	seen  map[string]struct{}
+	stats map[*collection]*delta
+	after []func() // to run once the batch is applied
+}
+
+// delta is how a unit changes a collection's counters.
+type delta struct{ count, size int64 }
+
+// blocked is the error of a write outside of transactions that meets a change
+// of an open transaction: it waits for the transaction's end and tries again.
+type blocked struct{ by *transaction }
+
+func (b *blocked) Error() string { return "waits for a transaction" }
+
+// writer is one write command: where its units go and how it is acknowledged.
+type writer struct {
+	e        *Engine
+	tx       *transaction
+	retry    *retryWrite // nil: not retryable
+	bypass   bool        // bypassDocumentValidation
+	lazy     bool        // w: 0 or j: false: do not wait for the disk
+	applied  uint64      // cluster time of the last applied unit
+	unsynced bool
+	// replyOf makes the reply of a findAndModify, which is kept with its change.
+	replyOf func(before, after bson.Raw, upserted value.Value) bson.Raw
+}
+
+// do runs f in a unit of its own and applies what it did. f may run several times.
+func (w *writer) do(ctx context.Context, f func(*unit) error) error {
+	for {
+		err := w.attempt(f)
+		var b *blocked
+		if !errors.As(err, &b) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return interrupted(ctx)
+		case <-b.by.done:
+		}
+	}
+}
+
+func (w *writer) attempt(f func(*unit) error) error {
+	e := w.e
+	e.write.Lock()
+	defer e.write.Unlock()
+	if err := e.usable(); err != nil {
+		return err
+	}
+	if w.tx != nil {
+		return w.tx.attempt(f)
+	}
+	u := &unit{e: e, r: e.db, b: e.db.NewBatch()}
+	u.w = u.b
+	if err := f(u); err != nil {
+		return errors.Join(err, u.b.Close())
+	}
+	if u.last == 0 {
+		return u.b.Close()
+	}
+	if err := u.apply(false); err != nil {
+		return err
+	}
+	w.applied, w.unsynced = u.last, true
+	return nil
+}
+
+// apply makes the unit's batch visible.
+func (u *unit) apply(sync bool) error {
+	for c, d := range u.stats {
+		if err := c.saveStats(u.b, c.count.Load()+d.count, c.size.Load()+d.size); err != nil {
+			return err
+		}
+	}
+	wait, err := u.e.db.Apply(u.b, sync)
+	if err != nil {
+		return u.e.breakDown(err)
+	}
+	for c, d := range u.stats {
+		c.count.Add(d.count)
+		c.size.Add(d.size)
+	}
+	u.e.applied.Store(u.last)
+	for _, f := range u.after {
+		f()
+	}
+	return wait()
+}
+
+// finish acknowledges the command: it waits until everything is durable,
+// together with all other writers that wait.
+func (w *writer) finish() error {
+	if !w.unsynced {
+		return nil
+	}
+	w.unsynced = false
+	if w.lazy {
+		select {
+		case w.e.lazySync <- struct{}{}:
+		default:
+		}
+		return nil
+	}
+	if err := w.e.db.Sync(); err != nil {
+		return w.e.breakDown(err)
+	}
+	w.e.log.MarkDurable(w.applied)
+	return nil
+}
+
+// record writes an oplog entry and, for collections that keep them, the
+// document before and after.
+func (u *unit) record(m *meta, e *oplog.Entry, before, after bson.Raw) error {
+	e.Wall = u.e.opts.Now().UnixMilli()
+	if u.tx != nil {
+		u.tx.record(e, m.images, before, after)
+		return nil
+	}
+	u.last = u.e.log.Next()
+	return u.append(storage.OplogPos{TS: u.last}, m.images, e, before, after)
+}
+
+func (u *unit) append(pos storage.OplogPos, images bool, e *oplog.Entry, before, after bson.Raw) error {
+	if images && before != nil {
+		if err := u.w.Set(storage.PreImageKey(pos), before); err != nil {
+			return err
+		}
+	}
+	if images && after != nil && e.Kind == oplog.Update {
+		if err := u.w.Set(storage.PostImageKey(pos), after); err != nil {
+			return err
+		}
+	}
+	return u.e.log.Append(u.w, pos, e)
+}
+
+// adjust notes a change of a collection's counters.
+func (u *unit) adjust(c *collection, count, size int64) {
+	if u.tx != nil {
+		u.tx.adjust(c, count, size)
+		return
+	}
+	if u.stats == nil {
+		u.stats = map[*collection]*delta{}
+	}
+	d := u.stats[c]
+	if d == nil {
+		d = &delta{}
+		u.stats[c] = d
+	}
+	d.count += count
+	d.size += size
+}
+
+// claim makes sure that nobody else is changing a key: a transaction takes the
+// key or fails with WriteConflict, anybody else waits for the transaction that has it.
+func (u *unit) claim(key []byte) error {
+	if u.tx != nil {
+		return u.tx.claim(key)
+	}
+	if len(u.e.pending) == 0 {
+		return nil
+	}
+	if by := u.e.pending[string(key)]; by != nil {
+		return &blocked{by}
+	}
+	return nil
+}
+
+// holds tells which record has a unique key.
+func (u *unit) holds(key []byte) (storage.RecordID, bool, error) {
+	if _, ok := u.seen[string(key)]; ok {
+		return 0, true, nil
+	}
+	var buf [8]byte
+	v, ok, err := u.r.Get(key, buf[:0])
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	return storage.RecordOf(v), true, nil
+}
+
+// document reads a document as the unit sees it.
+func (u *unit) document(c *collection, rec storage.RecordID) (bson.Raw, bool, error) {
+	var key [13]byte
+	v, ok, err := u.r.Get(storage.AppendDocumentKey(key[:0], c.id, rec), nil)
+	if err != nil {
+		return nil, false, fmt.Errorf("read a document of %s: %w", c.load().ns, err)
+	}
+	return v, ok, nil
+}
+
+func documentKey(doc bson.Raw) bson.Raw {
+	start, dst := value.BeginDocument(make([]byte, 0, 32))
+	dst = value.AppendElement(dst, "_id", value.Lookup(doc, "_id"))
+	return value.EndDocument(dst, start)
+}
+
+// interrupted turns the end of a context into the server's error.
+func interrupted(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return mongoerr.New(mongoerr.MaxTimeMSExpired, "operation exceeded time limit")
+	}
+	return mongoerr.New(mongoerr.Interrupted, "operation was interrupted")
+}

@@ -1,0 +1,136 @@
+package update
+
+import (
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+)
+
+// Description is the updateDescription of a change event.
+type Description struct {
+	UpdatedFields   bson.Raw // dotted paths and their new values
+	RemovedFields   []string
+	TruncatedArrays []Truncated
+}
+
+// Truncated is an array that became shorter.
+type Truncated struct {
+	Field   string
+	NewSize int
+}
+
+// Document is the description as a change event holds it.
+func (d *Description) Document() bson.Raw {
+	var b value.Builder
+	updated := d.UpdatedFields
+	if updated == nil {
+		updated = value.EmptyDocument
+	}
+	b.Add("updatedFields", value.Document(updated))
+	b.Open(bson.TypeArray, "removedFields")
+	for _, f := range d.RemovedFields {
+		b.Item(value.String(f))
+	}
+	b.Close()
+	b.Open(bson.TypeArray, "truncatedArrays")
+	for _, t := range d.TruncatedArrays {
+		b.OpenItem(bson.TypeEmbeddedDocument)
+		b.Add("field", value.String(t.Field))
+		b.Add("newSize", value.Int32(int32(t.NewSize)))
+		b.Close()
+	}
+	return b.Doc()
+}
+
+// changeLog collects what operators did, as a tree of paths like the one in
+// which MongoDB writes it down; so the order of updatedFields is the same.
+type changeLog struct {
+	root *elem
+	tree logNode
+}
+
+type logNode struct {
+	name    string
+	whole   *elem // the element as a whole was set
+	created bool
+	removed bool
+	kids    []*logNode
+}
+
+func (n *logNode) kid(name string) *logNode {
+	for _, k := range n.kids {
+		if k.name == name {
+			return k
+		}
+	}
+	k := &logNode{name: name}
+	n.kids = append(n.kids, k)
+	return k
+}
+
+// at finds the node of a path; nil when something above it is set as a whole.
+func (l *changeLog) at(path []string) *logNode {
+	n := &l.tree
+	for _, name := range path {
+		if n.whole != nil {
+			return nil
+		}
+		n = n.kid(name)
+	}
+	return n
+}
+
+func (l *changeLog) updated(path []string, e *elem) {
+	if n := l.at(path); n != nil {
+		n.whole = e
+	}
+}
+
+func (l *changeLog) created(path []string, e *elem) {
+	if n := l.at(path); n != nil {
+		n.whole, n.created = e, true
+	}
+}
+
+func (l *changeLog) removed(path []string) {
+	if n := l.at(path); n != nil {
+		n.removed = true
+	}
+}
+
+func (l *changeLog) description() *Description {
+	d := &Description{}
+	var b value.Builder
+	l.tree.collect(d, &b, "", l.root)
+	d.UpdatedFields = b.Doc()
+	return d
+}
+
+// collect writes a document's changes in the order changed, created, deeper
+// ones; an array's in the order of its items.
+func (n *logNode) collect(d *Description, b *value.Builder, prefix string, e *elem) {
+	array := e != nil && e.v.IsArray()
+	for pass := range 3 {
+		for _, k := range n.kids {
+			switch {
+			case k.removed && k.whole == nil:
+				if pass == 0 {
+					d.RemovedFields = append(d.RemovedFields, prefix+k.name)
+				}
+			case k.whole != nil:
+				if array && pass == 0 || !array && pass == 0 && !k.created || !array && pass == 1 && k.created {
+					b.Add(prefix+k.name, k.whole.value())
+				}
+			case array && pass == 0, !array && pass == 2:
+				k.collect(d, b, prefix+k.name+".", childOf(e, k.name))
+			}
+		}
+	}
+}
+
+func childOf(e *elem, name string) *elem {
+	if e == nil {
+		return nil
+	}
+	return e.child(name)
+}

@@ -1,0 +1,226 @@
+package value
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"math/big"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Compare orders two values as MongoDB does: by class of type, then by value;
+// numbers of all types by their exact value, NaN below all of them.
+func Compare(a, b Value) int { return CompareCollated(a, b, nil) }
+
+// Equal tells whether Compare finds no difference.
+func Equal(a, b Value) bool {
+	if a.kind == b.kind {
+		switch a.kind {
+		case bson.TypeString:
+			return a.Str() == b.Str()
+		case bson.TypeInt32, bson.TypeInt64, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
+			return a.n == b.n
+		case bson.TypeObjectID:
+			return a.n == b.n && a.m == b.m
+		}
+	}
+	return CompareCollated(a, b, nil) == 0
+}
+
+// EqualCollated is Equal under a collation.
+func EqualCollated(a, b Value, c *Collation) bool {
+	if c == nil {
+		return Equal(a, b)
+	}
+	return CompareCollated(a, b, c) == 0
+}
+
+// CompareCollated is Compare with strings ordered by a collation (nil: by
+// bytes), also inside documents and arrays.
+func CompareCollated(a, b Value, c *Collation) int {
+	if a.kind != b.kind {
+		if d := cmp.Compare(Class(a.kind), Class(b.kind)); d != 0 {
+			return d
+		}
+	}
+	switch a.kind {
+	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
+		return compareNumbers(a, b)
+	case bson.TypeString, bson.TypeSymbol:
+		if c != nil {
+			return c.CompareStrings(a.Str(), b.Str())
+		}
+		return strings.Compare(a.Str(), b.Str())
+	case bson.TypeBoolean, bson.TypeTimestamp:
+		return cmp.Compare(a.n, b.n)
+	case bson.TypeDateTime:
+		return cmpInt(int64(a.n), int64(b.n))
+	case bson.TypeObjectID:
+		return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.m, b.m))
+	case bson.TypeEmbeddedDocument:
+		return compareDocuments(a.Doc(), b.Doc(), c)
+	case bson.TypeArray:
+		return compareArrays(a.Doc(), b.Doc(), c)
+	}
+	return compareRare(a, b, c)
+}
+
+func compareRare(a, b Value, c *Collation) int {
+	switch a.kind {
+	case bson.TypeBinary:
+		return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.m, b.m), bytes.Compare(a.bytes(), b.bytes()))
+	case bson.TypeRegex:
+		ap, ao := a.AsRegex()
+		bp, bo := b.AsRegex()
+		return cmp.Or(strings.Compare(ap, bp), strings.Compare(ao, bo))
+	case bson.TypeDBPointer:
+		return cmp.Or(cmp.Compare(a.n, b.n), bytes.Compare(a.bytes(), b.bytes()))
+	case bson.TypeJavaScript:
+		return strings.Compare(a.Str(), b.Str())
+	case bson.TypeCodeWithScope:
+		ac, as := a.AsCodeWithScope()
+		bc, bs := b.AsCodeWithScope()
+		return cmp.Or(strings.Compare(ac, bc), compareDocuments(as, bs, c))
+	}
+	return 0
+}
+
+func compareDocuments(a, b bson.Raw, c *Collation) int {
+	x, y := Walk(a), Walk(b)
+	for {
+		xOK, yOK := x.Next(), y.Next()
+		if !xOK || !yOK {
+			return compareBools(xOK, yOK)
+		}
+		if x.Kind() != y.Kind() {
+			if d := cmp.Compare(Class(x.Kind()), Class(y.Kind())); d != 0 {
+				return d
+			}
+		}
+		if d := strings.Compare(x.Key(), y.Key()); d != 0 {
+			return d
+		}
+		if d := CompareCollated(x.Value(), y.Value(), c); d != 0 {
+			return d
+		}
+	}
+}
+
+func compareArrays(a, b bson.Raw, c *Collation) int {
+	x, y := Walk(a), Walk(b)
+	for {
+		xOK, yOK := x.Next(), y.Next()
+		if !xOK || !yOK {
+			return compareBools(xOK, yOK)
+		}
+		if d := CompareCollated(x.Value(), y.Value(), c); d != 0 {
+			return d
+		}
+	}
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+func cmpInt(a, b int64) int { return cmp.Compare(a, b) }
+
+func compareNumbers(a, b Value) int {
+	x, y := a.kind, b.kind
+	xi, yi := x == bson.TypeInt32 || x == bson.TypeInt64, y == bson.TypeInt32 || y == bson.TypeInt64
+	switch {
+	case xi && yi:
+		return cmpInt(int64(a.n), int64(b.n))
+	case x == bson.TypeDouble && y == bson.TypeDouble:
+		return cmp.Compare(math.Float64frombits(a.n), math.Float64frombits(b.n))
+	case xi && y == bson.TypeDouble:
+		return -compareDoubleInt(math.Float64frombits(b.n), int64(a.n))
+	case x == bson.TypeDouble && yi:
+		return compareDoubleInt(math.Float64frombits(a.n), int64(b.n))
+	}
+	return compareWithDecimal(a, b)
+}
+
+func compareDoubleInt(f float64, i int64) int {
+	switch {
+	case f != f:
+		return -1
+	case f >= 1<<63:
+		return 1
+	case f < -1<<63:
+		return -1
+	}
+	t := int64(f)
+	return cmp.Or(cmpInt(t, i), cmp.Compare(f-math.Trunc(f), 0))
+}
+
+// compareWithDecimal compares numbers one of which is a decimal: first by
+// their nearest doubles, which are in order wherever they differ.
+func compareWithDecimal(a, b Value) int {
+	f, g := a.AsDouble(), b.AsDouble()
+	if f != f || g != g || f != g {
+		return cmp.Compare(f, g)
+	}
+	if math.IsInf(f, 0) && (a.IsInf() || b.IsInf()) {
+		return compareToInf(a, b, f)
+	}
+	if a.kind == b.kind {
+		return compareDecimals(a.dec(), b.dec())
+	}
+	return exactRat(a).Cmp(exactRat(b))
+}
+
+// compareToInf orders an infinity against a decimal too large for a double.
+func compareToInf(a, b Value, f float64) int {
+	d := compareBools(a.IsInf(), b.IsInf())
+	if f < 0 {
+		return -d
+	}
+	return d
+}
+
+func compareDecimals(x, y decimal) int {
+	xh, xl, xe := x.parts()
+	yh, yl, ye := y.parts()
+	if xe == ye && x.isNeg() == y.isNeg() {
+		d := cmp.Or(cmp.Compare(xh, yh), cmp.Compare(xl, yl))
+		if x.isNeg() {
+			return -d
+		}
+		return d
+	}
+	return exactRat(x.value()).Cmp(exactRat(y.value()))
+}
+
+// exactRat is the exact value of a finite number.
+func exactRat(v Value) *big.Rat {
+	switch v.kind {
+	case bson.TypeInt32, bson.TypeInt64:
+		return new(big.Rat).SetInt64(int64(v.n))
+	case bson.TypeDouble:
+		return new(big.Rat).SetFloat64(math.Float64frombits(v.n))
+	}
+	d := v.dec()
+	hi, lo, exp := d.parts()
+	c := new(big.Int).SetUint64(hi)
+	c.Or(c.Lsh(c, 64), new(big.Int).SetUint64(lo))
+	if d.isNeg() {
+		c.Neg(c)
+	}
+	if c.Sign() == 0 {
+		return new(big.Rat)
+	}
+	scale := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(exp, -exp))), nil)
+	if exp < 0 {
+		return new(big.Rat).SetFrac(c, scale)
+	}
+	return new(big.Rat).SetInt(c.Mul(c, scale))
+}

@@ -1,0 +1,236 @@
+package value
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unsafe"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// payloadSize tells how many bytes of b are the payload of a value of type t.
+func payloadSize(t bson.Type, b []byte) (int, bool) {
+	n := 0
+	switch t {
+	case bson.TypeInt32:
+		n = 4
+	case bson.TypeDouble, bson.TypeInt64, bson.TypeDateTime, bson.TypeTimestamp:
+		n = 8
+	case bson.TypeString, bson.TypeSymbol, bson.TypeJavaScript:
+		if len(b) < 5 {
+			return 0, false
+		}
+		l := int32(binary.LittleEndian.Uint32(b))
+		if l < 1 {
+			return 0, false
+		}
+		n = 4 + int(l)
+	case bson.TypeEmbeddedDocument, bson.TypeArray:
+		if len(b) < 5 {
+			return 0, false
+		}
+		if n = int(int32(binary.LittleEndian.Uint32(b))); n < 5 {
+			return 0, false
+		}
+	case bson.TypeBoolean:
+		n = 1
+	case bson.TypeNull, bson.TypeUndefined, bson.TypeMinKey, bson.TypeMaxKey:
+		return 0, true
+	case bson.TypeObjectID:
+		n = 12
+	case bson.TypeDecimal128:
+		n = 16
+	default:
+		return rarePayloadSize(t, b)
+	}
+	return n, n <= len(b)
+}
+
+func rarePayloadSize(t bson.Type, b []byte) (int, bool) {
+	n := 0
+	switch t {
+	case bson.TypeBinary:
+		if len(b) < 5 {
+			return 0, false
+		}
+		l := int32(binary.LittleEndian.Uint32(b))
+		if l < 0 {
+			return 0, false
+		}
+		n = 5 + int(l)
+	case bson.TypeRegex:
+		i := bytes.IndexByte(b, 0)
+		if i < 0 {
+			return 0, false
+		}
+		j := bytes.IndexByte(b[i+1:], 0)
+		if j < 0 {
+			return 0, false
+		}
+		n = i + j + 2
+	case bson.TypeDBPointer:
+		if len(b) < 17 {
+			return 0, false
+		}
+		l := int32(binary.LittleEndian.Uint32(b))
+		if l < 1 {
+			return 0, false
+		}
+		n = 16 + int(l)
+	case bson.TypeCodeWithScope:
+		return codeWithScopeSize(b)
+	default:
+		return 0, false
+	}
+	return n, n <= len(b)
+}
+
+func codeWithScopeSize(b []byte) (int, bool) {
+	if len(b) < 14 {
+		return 0, false
+	}
+	n := int(int32(binary.LittleEndian.Uint32(b)))
+	code := int(int32(binary.LittleEndian.Uint32(b[4:])))
+	if n < 14 || n > len(b) || code < 1 || code > n-13 {
+		return 0, false
+	}
+	if scope := int(int32(binary.LittleEndian.Uint32(b[8+code:]))); scope != n-8-code {
+		return 0, false
+	}
+	return n, true
+}
+
+// Iter walks the fields of a document or the items of an array:
+//
+//	for it := value.Walk(doc); it.Next(); { it.Key(); it.Value() }
+//
+// A malformed document ends the walk.
+type Iter struct {
+	rest    []byte // what follows the current element
+	elem    []byte // the current element, from its type byte
+	keyLen  int
+	payload []byte
+}
+
+// Walk begins a walk. It does not allocate.
+func Walk(doc bson.Raw) Iter {
+	if len(doc) < 5 {
+		return Iter{}
+	}
+	n := int(int32(binary.LittleEndian.Uint32(doc)))
+	if n < 5 || n > len(doc) {
+		return Iter{}
+	}
+	return Iter{rest: doc[4 : n-1]}
+}
+
+// Next goes to the next field; false at the end.
+func (it *Iter) Next() bool {
+	if len(it.rest) < 2 {
+		return false
+	}
+	k := 1
+	for k < len(it.rest) && it.rest[k] != 0 {
+		k++
+	}
+	if k == len(it.rest) {
+		return false
+	}
+	n, ok := quickSize(bson.Type(it.rest[0]), it.rest[k+1:])
+	if !ok {
+		it.rest = nil
+		return false
+	}
+	end := k + 1 + n
+	it.elem, it.keyLen, it.payload = it.rest[:end:end], k-1, it.rest[k+1:end:end]
+	it.rest = it.rest[end:]
+	return true
+}
+
+// Key is the name of the current field; it shares the document's bytes.
+func (it *Iter) Key() string { return unsafe.String(&it.elem[1], it.keyLen) }
+
+// Kind is the type of the current field.
+func (it *Iter) Kind() bson.Type { return bson.Type(it.elem[0]) }
+
+// Value is the current value.
+func (it *Iter) Value() Value { return decode(bson.Type(it.elem[0]), it.payload) }
+
+// Element is the bytes of the current field: type, key, payload.
+func (it *Iter) Element() []byte { return it.elem }
+
+// Lookup finds one field by its exact name; the missing value if there is none.
+func Lookup(doc bson.Raw, key string) Value {
+	if len(doc) < 5 {
+		return Value{}
+	}
+	n := int(int32(binary.LittleEndian.Uint32(doc)))
+	if n < 5 || n > len(doc) {
+		return Value{}
+	}
+	rest := doc[4 : n-1]
+	for len(rest) > 1 {
+		t, k := bson.Type(rest[0]), 1
+		for k < len(rest) && rest[k] != 0 {
+			k++
+		}
+		if k == len(rest) {
+			break
+		}
+		body := rest[k+1:]
+		size, ok := quickSize(t, body)
+		if !ok {
+			break
+		}
+		if k-1 == len(key) && string(rest[1:k]) == key {
+			return decode(t, body[:size:size])
+		}
+		rest = body[size:]
+	}
+	return Value{}
+}
+
+// fixedSizes is the payload size of the types that have one, plus one.
+var fixedSizes = [256]uint8{
+	bson.TypeInt32: 5, bson.TypeInt64: 9, bson.TypeDouble: 9, bson.TypeDateTime: 9, bson.TypeTimestamp: 9,
+	bson.TypeBoolean: 2, bson.TypeObjectID: 13, bson.TypeDecimal128: 17, bson.TypeNull: 1, bson.TypeUndefined: 1,
+	bson.TypeMinKey: 1, bson.TypeMaxKey: 1,
+}
+
+// quickSize is payloadSize, short enough to be inlined for most types.
+func quickSize(t bson.Type, b []byte) (int, bool) {
+	if n := int(fixedSizes[t]) - 1; n >= 0 {
+		return n, n <= len(b)
+	}
+	return payloadSize(t, b)
+}
+
+// Index is the i-th item of an array; the missing value if there is none.
+func Index(arr bson.Raw, i int) Value {
+	if i < 0 {
+		return Value{}
+	}
+	for it := Walk(arr); it.Next(); i-- {
+		if i == 0 {
+			return it.Value()
+		}
+	}
+	return Value{}
+}
+
+// Len counts the fields of a document or the items of an array.
+func Len(doc bson.Raw) int {
+	n := 0
+	for it := Walk(doc); it.Next(); {
+		n++
+	}
+	return n
+}
+
+// Items appends the items of an array (the values of a document) to dst.
+func Items(dst []Value, arr bson.Raw) []Value {
+	for it := Walk(arr); it.Next(); {
+		dst = append(dst, it.Value())
+	}
+	return dst
+}

@@ -1,0 +1,164 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// Database is where the runtime keeps its collections.
+const Database = "weir"
+
+// The runtime's collections.
+const (
+	collSubscriptions = "event_subscriptions"
+	collReaders       = "event_readers"
+	collLog           = "event_log"
+	collCursors       = "event_cursors"
+	collDead          = "dead_letter_events"
+	collAttempts      = "event_attempts"
+	collGaps          = "event_gaps"
+	collRedrives      = "event_redrives"
+	collBackfills     = "event_backfills"
+	collGateways      = "event_gateways"
+	collStats         = "event_stats"
+	collConnections   = "event_connections"
+)
+
+func ns(coll string) store.Namespace { return store.Namespace{DB: Database, Coll: coll} }
+
+// index is an index of a runtime collection; ttl expires rows at a date.
+type index struct {
+	coll, name string
+	keys       bson.D
+	ttl        bool
+	partial    bson.D
+}
+
+func asc(fields ...string) bson.D {
+	var d bson.D
+	for _, f := range fields {
+		d = append(d, bson.E{Key: f, Value: 1})
+	}
+	return d
+}
+
+// indexes serve the dispatchers (subscription and position) and the questions
+// that dashboards ask again and again (status, time, process).
+var indexes = []index{
+	{coll: collLog, name: "subscription_position", keys: asc("subscription_id", "position")},
+	{coll: collLog, name: "position", keys: asc("position")},
+	{coll: collLog, name: "status_time", keys: asc("processing_status", "event_timestamp")},
+	{coll: collLog, name: "time", keys: asc("event_timestamp")},
+	{coll: collLog, name: "correlation", keys: asc("correlation_id"), partial: bson.D{{Key: "correlation_id", Value: bson.D{{Key: "$exists", Value: true}}}}},
+	{coll: collLog, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collDead, name: "subscription_status", keys: asc("subscription_id", "status")},
+	{coll: collDead, name: "created", keys: asc("created_at")},
+	{coll: collDead, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collAttempts, name: "event", keys: asc("event_id", "attempt")},
+	{coll: collAttempts, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collStats, name: "expiry", keys: asc("expire_at"), ttl: true},
+}
+
+// prepare makes the indexes; it may run on every start and on several gateways.
+func prepare(ctx context.Context, st store.Store) error {
+	for _, ix := range indexes {
+		spec := bson.D{{Key: "key", Value: ix.keys}, {Key: "name", Value: ix.name}}
+		if ix.ttl {
+			spec = append(spec, bson.E{Key: "expireAfterSeconds", Value: 0})
+		}
+		if ix.partial != nil {
+			spec = append(spec, bson.E{Key: "partialFilterExpression", Value: ix.partial})
+		}
+		if _, err := command(ctx, st, bson.D{{Key: "createIndexes", Value: ix.coll}, {Key: "indexes", Value: bson.A{spec}}}); err != nil {
+			return fmt.Errorf("index %s of %s: %w", ix.name, ix.coll, err)
+		}
+	}
+	return nil
+}
+
+// command runs a command on the runtime's database.
+func command(ctx context.Context, st store.Store, cmd bson.D) (bson.Raw, error) {
+	raw, err := bson.Marshal(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return st.Command(ctx, Database, raw)
+}
+
+// marshal encodes what cannot fail to encode: documents built here.
+func marshal(d any) bson.Raw {
+	raw, err := bson.Marshal(d)
+	if err != nil {
+		panic(fmt.Sprintf("events: encode %T: %v", d, err))
+	}
+	return raw
+}
+
+func documentValue(d bson.Raw) bson.RawValue {
+	return bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: d}
+}
+
+// updateOne updates the first document that a filter finds and tells whether there was one.
+func updateOne(ctx context.Context, q store.Queryer, coll string, filter, update any, upsert bool) (bool, error) {
+	res, err := q.Write(ctx, ns(coll), []store.WriteOp{{
+		Kind: store.Update, Filter: marshal(filter), Update: documentValue(marshal(update)), Upsert: upsert,
+	}}, store.WriteOptions{Durable: true})
+	if err == nil {
+		err = res.Err()
+	}
+	return res.Matched > 0 || len(res.Upserted) > 0, err
+}
+
+// insertAll inserts documents that may be there already from an earlier try.
+func insertAll(ctx context.Context, q store.Queryer, coll string, docs []bson.Raw) error {
+	if len(docs) == 0 {
+		return nil
+	}
+	ops := make([]store.WriteOp, len(docs))
+	for i, d := range docs {
+		ops[i] = store.WriteOp{Kind: store.Insert, Document: d}
+	}
+	res, err := q.Write(ctx, ns(coll), ops, store.WriteOptions{Durable: true, Unordered: true})
+	if err != nil {
+		return err
+	}
+	for _, e := range res.Errors {
+		if !errors.Is(e.Err, mongoerr.Code(mongoerr.DuplicateKey)) {
+			return e.Err
+		}
+	}
+	return nil
+}
+
+// query runs a pipeline and calls each with every document, which is valid
+// during the call only.
+func query(ctx context.Context, q store.Queryer, coll string, pipeline []bson.D, each func(bson.Raw) error) error {
+	stages := make([]bson.Raw, len(pipeline))
+	for i, s := range pipeline {
+		stages[i] = marshal(s)
+	}
+	return drain(ctx, q, ns(coll), stages, each)
+}
+
+func drain(ctx context.Context, q store.Queryer, at store.Namespace, stages []bson.Raw, each func(bson.Raw) error) error {
+	cur, err := q.Aggregate(ctx, at, stages, store.AggregateOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cur.Close() }()
+	for {
+		doc, err := cur.Next(ctx)
+		if err != nil {
+			return ignoreEOF(err)
+		}
+		if err := each(doc); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/store"
+)
+
+// pause is PAUSE EVENT_SUBSCRIPTION: events are logged and wait.
+func (c *call) pause(ctx context.Context, n *ast.PauseEventSubscription) error {
+	s, err := c.find(n.Name)
+	if err != nil {
+		return err
+	}
+	if s.Status == StatePaused {
+		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" is paused already", s.Spec.Name)
+		return nil
+	}
+	if err := c.m.setStatus(ctx, s, StatePaused, StatePaused, ""); err != nil {
+		return err
+	}
+	c.m.stopDispatcher(s)
+	return nil
+}
+
+// resume is RESUME EVENT_SUBSCRIPTION; it also leaves suspended.
+func (c *call) resume(ctx context.Context, n *ast.ResumeEventSubscription) error {
+	s, err := c.find(n.Name)
+	if err != nil {
+		return err
+	}
+	if s.Status == StateActive && !n.SkipPending {
+		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" is active already", s.Spec.Name)
+		return nil
+	}
+	c.m.stopDispatcher(s)
+	if n.SkipPending {
+		if err := c.skipPending(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := c.m.setStatus(ctx, s, StateActive, StateActive, ""); err != nil {
+		return err
+	}
+	if err := c.m.adopt(ctx, s.Spec.Database); err != nil {
+		return err
+	}
+	c.m.startDispatcher(s)
+	return nil
+}
+
+// pendingOf finds the rows of a subscription that are not settled.
+func pendingOf(id string) bson.D {
+	return bson.D{{Key: "subscription_id", Value: id}, {Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{StatusQueued, StatusProcessing, StatusRetrying}}}}}
+}
+
+// updateRows changes rows of the log that a filter finds.
+func (m *Manager) updateRows(ctx context.Context, coll string, filter, update bson.D) (int64, error) {
+	op := updateOp(filter, update, false)
+	op.Multi = true
+	res, err := m.st.Write(ctx, ns(coll), []store.WriteOp{op}, store.WriteOptions{Durable: true})
+	if err == nil {
+		err = res.Err()
+	}
+	return res.Modified, err
+}
+
+func (c *call) skipPending(ctx context.Context, s *subscription) error {
+	now := c.m.clock()
+	n, err := c.m.updateRows(ctx, collLog, pendingOf(s.ID), bson.D{
+		{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusSkipped}, {Key: "processing_completed_at", Value: now}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}},
+		{Key: "$unset", Value: bson.D{{Key: "next_attempt_at", Value: ""}}}})
+	if err != nil {
+		return fmt.Errorf("skip pending events: %w", err)
+	}
+	c.notice("NOTICE", sqlerr.SuccessfulCompletion, "skipped %d pending events", n)
+	return nil
+}
+
+// drop is DROP EVENT_SUBSCRIPTION. Pending events are not sent.
+func (c *call) drop(ctx context.Context, n *ast.DropEventSubscription) error {
+	s, err := c.find(n.Name)
+	if err != nil {
+		if n.IfExists {
+			c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" does not exist, skipping", n.Name.Name)
+			return nil
+		}
+		return err
+	}
+	open, err := c.m.countOpen(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	if open > 0 && n.Behavior != ast.Cascade {
+		return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop event subscription \"%s\" because it has open dead letters", s.Spec.Name).At(n.Name.Pos()).
+			WithDetail("%d dead letters are open.", open).
+			WithHint("REDRIVE or DISCARD DEAD LETTERS FOR %s first, or use DROP … CASCADE to drop them too.", quoteIdent(s.Spec.Name))
+	}
+	return c.remove(ctx, s)
+}
+
+func (m *Manager) countOpen(ctx context.Context, id string) (int64, error) {
+	var n int64
+	err := query(ctx, m.st, collDead, []bson.D{
+		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: id}, {Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{"open", "redriving"}}}}}}},
+		{{Key: "$count", Value: "n"}},
+	}, func(doc bson.Raw) error {
+		n = doc.Lookup("n").AsInt64()
+		return nil
+	})
+	return n, err
+}
+
+// remove takes a subscription and all that is its own away, the definition last:
+// a crash in between leaves something that can be dropped again.
+func (c *call) remove(ctx context.Context, s *subscription) error {
+	m := c.m
+	if err := m.setStatus(ctx, s, StateDraining, StateDraining, ""); err != nil {
+		return err
+	}
+	m.stopDispatcher(s)
+	if err := m.adopt(ctx, s.Spec.Database); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		coll   string
+		filter bson.D
+	}{
+		{collLog, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collDead, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collAttempts, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collCursors, bson.D{{Key: "_id", Value: s.ID + ":0"}}},
+		{collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}},
+	} {
+		res, err := m.st.Write(ctx, ns(d.coll), []store.WriteOp{{Kind: store.Delete, Filter: marshal(d.filter), Multi: true}}, store.WriteOptions{Durable: true})
+		if err == nil {
+			err = res.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("remove what belongs to %s: %w", s.ID, err)
+		}
+	}
+	m.mu.Lock()
+	delete(m.subs, s.ID)
+	m.mu.Unlock()
+	return nil
+}
+
+// rewind is REWIND EVENT_SUBSCRIPTION: rows of the log are delivered again, with
+// their ids.
+func (c *call) rewind(ctx context.Context, n *ast.RewindEventSubscription) error {
+	s, err := c.find(n.Name)
+	if err != nil {
+		return err
+	}
+	after, err := c.rewindPosition(ctx, n.To)
+	if err != nil {
+		return err
+	}
+	m := c.m
+	m.stopDispatcher(s)
+	status := StatusQueued
+	if s.Spec.Target.Kind == TargetNone {
+		status = StatusCompleted
+	}
+	filter := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}}}}
+	count, err := m.updateRows(ctx, collLog, filter, bson.D{
+		{Key: "$set", Value: bson.D{{Key: "processing_status", Value: status}, {Key: "retry_count", Value: int32(0)}}},
+		{Key: "$unset", Value: bson.D{{Key: "next_attempt_at", Value: ""}, {Key: "processing_started_at", Value: ""}, {Key: "processing_completed_at", Value: ""},
+			{Key: "processing_duration_ms", Value: ""}, {Key: "last_error", Value: ""}, {Key: "expire_at", Value: ""}}}})
+	if err == nil {
+		_, err = updateOne(ctx, m.st, collCursors, bson.D{{Key: "_id", Value: s.ID + ":0"}}, bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: after}}}}, true)
+	}
+	m.startDispatcher(s)
+	if err != nil {
+		return fmt.Errorf("rewind %s: %w", s.ID, err)
+	}
+	c.notice("NOTICE", sqlerr.SuccessfulCompletion, "%d events are delivered again", count)
+	return nil
+}
+
+// rewindPosition gives the position after which to deliver again. It must be in the log.
+func (c *call) rewindPosition(ctx context.Context, at *ast.StreamPosition) (string, error) {
+	switch at.Kind {
+	case ast.PositionNow:
+		now, err := c.m.operationTime(ctx)
+		return string(appendPosition(nil, now, math.MaxUint32)), err
+	case ast.PositionBeginning:
+		return "", nil
+	}
+	v, err := c.m.lang.Constant(ctx, at.Value)
+	if err != nil {
+		return "", err
+	}
+	if at.Kind == ast.PositionTimestamp {
+		if v.Kind() != bson.TypeDateTime {
+			return "", sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(at.Value.Pos())
+		}
+		sec := v.AsDate() / 1000
+		return string(appendPosition(nil, bson.Timestamp{T: uint32(max(0, sec-1)), I: math.MaxUint32}, math.MaxUint32)), nil
+	}
+	token := text(v)
+	var position string
+	err = query(ctx, c.m.st, collLog, []bson.D{
+		{{Key: "$match", Value: bson.D{{Key: "resume_token", Value: token}}}}, {{Key: "$limit", Value: int64(1)}},
+	}, func(doc bson.Raw) error {
+		position = doc.Lookup("position").StringValue()
+		return nil
+	})
+	if err == nil && position == "" {
+		err = sqlerr.New(sqlerr.InvalidParameterValue, "the token is not in the log").At(at.Value.Pos()).
+			WithHint("Use a resume_token of CHANGE_STREAM_EVENTS(), or TIMESTAMP or BEGINNING.")
+	}
+	return position, err
+}
+
+// secretOverlap is how long the old secret signs beside the new one.
+const secretOverlap = 24 * time.Hour
+
+// rotate is ROTATE SECRET.
+func (c *call) rotate(ctx context.Context, n *ast.RotateSecret) error {
+	s, err := c.find(n.Name)
+	if err != nil {
+		return err
+	}
+	if s.Spec.Target.Kind != TargetWebhook {
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" has no webhook, so it has no secret", s.Spec.Name).At(n.Name.Pos())
+	}
+	spec := *s.Spec
+	key := newSecret()
+	spec.Secrets = []Secret{{Key: key}}
+	if len(s.Spec.Secrets) > 0 {
+		spec.Secrets = append(spec.Secrets, Secret{Key: s.Spec.Secrets[0].Key, Until: c.m.clock().Add(secretOverlap)})
+	}
+	if err := c.redefine(ctx, s, &spec); err != nil {
+		return err
+	}
+	c.showSecret(&Definition{Spec: &spec, NewSecret: key})
+	return nil
+}
+
+// acknowledge is ACKNOWLEDGE EVENT_SUBSCRIPTION name UP TO position.
+func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error {
+	s, err := c.find(n.Name)
+	if err != nil {
+		return err
+	}
+	if s.Spec.Target.Kind != TargetPull {
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" is not read by PULL", s.Spec.Name).At(n.Name.Pos()).
+			WithHint("Only PULL subscriptions are acknowledged; others are by their receivers.")
+	}
+	v, err := c.m.lang.Constant(ctx, n.UpTo)
+	if err != nil {
+		return err
+	}
+	position := text(v)
+	if _, _, ok := ParsePosition(position); !ok {
+		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid position").At(n.UpTo.Pos()).WithHint("Use a position of CHANGE_STREAM_EVENTS(): 24 hexadecimal digits.")
+	}
+	now := c.m.clock()
+	filter := append(pendingOf(s.ID), bson.E{Key: "position", Value: bson.D{{Key: "$lte", Value: position}}})
+	_, err = c.m.updateRows(ctx, collLog, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
+		{Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: c.m.gateway}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}}})
+	return err
+}

@@ -1,0 +1,195 @@
+package events
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+)
+
+// counters are what a subscription's events came to. The stored totals are of
+// all gateways and processes; the rest is of this one since the last save.
+type counters struct {
+	mu     sync.Mutex
+	now    tally // since the last save
+	stored totals
+	last   lasts
+}
+
+// tally counts events; durations are in microseconds.
+type tally struct {
+	total, delivered, failed, retried, bytes int64
+	timed, duration, longest, shortest       int64
+	kinds                                    map[kind]int64
+}
+
+// kind is what is counted apart: an operation on a collection.
+type kind struct{ op, coll string }
+
+// maxKinds bounds what is counted apart between two saves.
+const maxKinds = 1000
+
+func (t *tally) empty() bool { return t.total+t.delivered+t.failed+t.retried == 0 }
+
+func (t *tally) took(d time.Duration) {
+	us := d.Microseconds()
+	t.timed++
+	t.duration += us
+	t.longest = max(t.longest, us)
+	if t.timed == 1 || us < t.shortest {
+		t.shortest = us
+	}
+}
+
+func (t *tally) saw(k kind) {
+	if t.kinds == nil {
+		t.kinds = map[kind]int64{}
+	}
+	if _, ok := t.kinds[k]; ok || len(t.kinds) < maxKinds {
+		t.kinds[k]++
+	}
+}
+
+// totals are the stored part.
+type totals struct {
+	Total       int64     `bson:"events_total"`
+	Delivered   int64     `bson:"delivered_total"`
+	Failed      int64     `bson:"failed_total"`
+	LastError   string    `bson:"last_error"`
+	LastEvent   time.Time `bson:"last_event_at"`
+	LastSuccess time.Time `bson:"last_success_at"`
+	Position    string    `bson:"position"`
+}
+
+// lasts are the latest happenings.
+type lasts struct {
+	err            string
+	event, success time.Time
+	position       string
+}
+
+// unsaved is what is to be added to the stored totals.
+type unsaved struct {
+	tally
+	lasts
+}
+
+// stamps are the fields that are set rather than added.
+func (u unsaved) stamps() bson.D {
+	set := bson.D{}
+	add := func(key string, v any, ok bool) {
+		if ok {
+			set = append(set, bson.E{Key: "counters." + key, Value: v})
+		}
+	}
+	add("last_error", u.err, u.err != "")
+	add("last_event_at", u.event, !u.event.IsZero())
+	add("last_success_at", u.success, !u.success.IsZero())
+	add("position", u.position, u.position != "")
+	if len(set) == 0 {
+		set = bson.D{{Key: "counters.saved", Value: true}}
+	}
+	return set
+}
+
+// unsaved takes what was counted since the last call.
+func (c *counters) unsaved() unsaved {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := unsaved{c.now, c.last}
+	c.add(u.tally)
+	c.now = tally{}
+	return u
+}
+
+func (c *counters) add(t tally) {
+	c.stored.Total += t.total
+	c.stored.Delivered += t.delivered
+	c.stored.Failed += t.failed
+}
+
+// received counts rows that were logged. Rows that no sink takes are delivered
+// by being there.
+func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := int64(len(rows))
+	c.now.total += n
+	if delivered {
+		c.now.delivered += n
+		c.last.success = now
+	}
+	for _, r := range rows {
+		c.now.bytes += int64(len(r))
+		op, coll := rowKind(r)
+		c.now.saw(kind{strings.Clone(op), strings.Clone(coll)})
+		if delivered {
+			c.now.took(0)
+		}
+	}
+	c.last.event = now
+	if n > 0 {
+		c.last.position = strings.Clone(text(value.Lookup(rows[n-1], "position")))
+	}
+}
+
+// settled counts outcomes.
+func (c *counters) settled(outcomes []outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range outcomes {
+		c.now.took(o.finished.Sub(o.started))
+		switch o.status {
+		case StatusCompleted:
+			c.now.delivered++
+			c.last.success = o.finished
+		case StatusFailed:
+			c.now.failed++
+			c.last.err = o.err.Error()
+		case StatusRetrying:
+			c.now.retried++
+			c.last.err = o.err.Error()
+		}
+	}
+}
+
+// read gives the totals as they are now.
+func (c *counters) read() totals {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.stored
+	t.Total += c.now.total
+	t.Delivered += c.now.delivered
+	t.Failed += c.now.failed
+	if c.last.err != "" {
+		t.LastError = c.last.err
+	}
+	if !c.last.event.IsZero() {
+		t.LastEvent = c.last.event
+	}
+	if !c.last.success.IsZero() {
+		t.LastSuccess = c.last.success
+	}
+	if c.last.position != "" {
+		t.Position = c.last.position
+	}
+	return t
+}
+
+// rowKind reads operation and collection of a row.
+func rowKind(row bson.Raw) (op, coll string) {
+	for it := value.Walk(row); it.Next(); {
+		switch it.Key() {
+		case "event_type":
+			op = it.Value().Str()
+		case "collection_name":
+			return op, it.Value().Str()
+		case "event_timestamp": // stands behind both
+			return op, ""
+		}
+	}
+	return op, ""
+}

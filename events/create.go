@@ -1,0 +1,230 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/store"
+)
+
+// create is CREATE EVENT_SUBSCRIPTION.
+func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error {
+	d, err := define(ctx, c.m.lang, c.env.Database(), c.env.User(), n)
+	if err != nil {
+		return err
+	}
+	old, skip, err := c.existing(n, d.Spec)
+	if err != nil || skip {
+		return err
+	}
+	if d.Backfill {
+		return sqlerr.Unsupported(n.Pos(), "Leave WITH BACKFILL out and read the collection once with SELECT.", "WITH BACKFILL is not supported")
+	}
+	if err := c.supported(d.Spec, n); err != nil {
+		return err
+	}
+	if err := c.warnUnmatched(ctx, d.Spec); err != nil {
+		return err
+	}
+	if old != nil {
+		return c.replace(ctx, old, d)
+	}
+	return c.store(ctx, d)
+}
+
+// existing finds what is in the way of a new subscription.
+func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *subscription, skip bool, err error) {
+	for _, o := range c.m.list() {
+		switch {
+		case o.Spec.ID == s.ID && o.Spec.Database != s.Database:
+			return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription id \"%s\" is in use", s.ID).At(n.Name.Pos()).
+				WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")
+		case o.Spec.Database != s.Database || o.Spec.ID != s.ID && o.Spec.Name != s.Name:
+			continue
+		case n.IfNotExists:
+			c.notice("NOTICE", sqlerr.DuplicateObject, "event subscription \"%s\" already exists, skipping", s.Name)
+			return nil, true, nil
+		case n.OrReplace && o.Spec.Name == s.Name:
+			s.ID = o.Spec.ID
+			return o, false, nil
+		}
+		return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", s.ID).At(n.Name.Pos()).
+			WithHint("Use CREATE OR REPLACE EVENT_SUBSCRIPTION, or drop it first.")
+	}
+	return nil, false, nil
+}
+
+// supported refuses targets that no sink can serve yet.
+func (c *call) supported(s *Spec, n *ast.CreateEventSubscription) error {
+	switch s.Target.Kind {
+	case TargetKafka, TargetNATS, TargetRedis, TargetRedisChannel:
+		return sqlerr.Unsupported(n.Pos(), "Deliver to a webhook, a COLLECTION or NOTIFY, or read the events with PULL.", "a %s target is not supported", s.Target.Kind)
+	}
+	return nil
+}
+
+// warnUnmatched names collections that match nothing yet.
+func (c *call) warnUnmatched(ctx context.Context, s *Spec) error {
+	colls, err := c.m.st.Collections(ctx, s.Database)
+	if err != nil {
+		return err
+	}
+	for _, pattern := range s.Collections {
+		found := false
+		for _, coll := range colls {
+			found = found || globMatch(pattern, coll.Name)
+		}
+		if !found {
+			c.notice("WARNING", sqlerr.Warning, "no collection matches \"%s\" yet", pattern).
+				WithHint("Its events are delivered as soon as it exists.")
+		}
+	}
+	return nil
+}
+
+// store saves a new subscription and has it adopted.
+func (c *call) store(ctx context.Context, d *Definition) error {
+	m := c.m
+	after, err := m.startPosition(ctx, d.Start)
+	if err != nil {
+		return err
+	}
+	now := m.clock()
+	s := &subscription{stored: stored{
+		ID: d.Spec.ID, Spec: d.Spec, Status: StateActive, Desired: StateActive, Since: now, StartAfter: after, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}}
+	if err := insertAll(ctx, m.st, collCursors, []bson.Raw{marshal(bson.D{{Key: "_id", Value: s.ID + ":0"}, {Key: "done_pos", Value: after}, {Key: "epoch", Value: int64(0)}})}); err != nil {
+		return fmt.Errorf("make the cursor: %w", err)
+	}
+	if err := saveSubscription(ctx, m.st, &s.stored); err != nil {
+		return fmt.Errorf("save the subscription: %w", err)
+	}
+	m.mu.Lock()
+	m.subs[s.ID] = s
+	m.mu.Unlock()
+	if err := m.adopt(ctx, d.Spec.Database); err != nil {
+		c.forget(context.WithoutCancel(ctx), s)
+		return err
+	}
+	m.startDispatcher(s)
+	c.showSecret(d)
+	return nil
+}
+
+// forget takes a subscription back that could not be adopted.
+func (c *call) forget(ctx context.Context, s *subscription) {
+	c.m.mu.Lock()
+	delete(c.m.subs, s.ID)
+	c.m.mu.Unlock()
+	for _, coll := range []string{collSubscriptions, collCursors} {
+		id := s.ID
+		if coll == collCursors {
+			id += ":0"
+		}
+		if _, err := c.m.st.Write(ctx, ns(coll), []store.WriteOp{{Kind: store.Delete, Filter: marshal(bson.D{{Key: "_id", Value: id}})}}, store.WriteOptions{}); err != nil {
+			c.m.log.Error("a failed CREATE left a row", "collection", coll, "id", id, "error", err)
+		}
+	}
+}
+
+func (c *call) showSecret(d *Definition) {
+	if d.NewSecret != "" {
+		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "the webhook secret of \"%s\" is %s", d.Spec.Name, d.NewSecret).
+			WithHint("It is shown this once; the receiver checks signatures with it.")
+	}
+}
+
+// startPosition gives the position after which a subscription begins.
+func (m *Manager) startPosition(ctx context.Context, at *ast.StreamPosition) (string, error) {
+	if at == nil || at.Kind == ast.PositionNow {
+		now, err := m.operationTime(ctx)
+		return string(appendPosition(nil, now, math.MaxUint32)), err
+	}
+	return "", sqlerr.Unsupported(at.Pos(), "Start at NOW; earlier events of the log are read with CHANGE_STREAM_EVENTS('collection', since).",
+		"START AT a point in the past is not supported")
+}
+
+// replace gives a subscription new options; position, log and dead letters stay.
+func (c *call) replace(ctx context.Context, old *subscription, d *Definition) error {
+	if d.NewSecret != "" && len(old.Spec.Secrets) > 0 {
+		d.Spec.Secrets, d.NewSecret = old.Spec.Secrets, ""
+	}
+	if err := c.redefine(ctx, old, d.Spec); err != nil {
+		return err
+	}
+	c.showSecret(d)
+	return nil
+}
+
+// redefine puts another definition in force: stored first, then adopted.
+func (c *call) redefine(ctx context.Context, s *subscription, spec *Spec) error {
+	m := c.m
+	if _, err := compileRoute(ctx, m.lang, spec); err != nil {
+		return err
+	}
+	next := s.stored
+	next.Spec, next.UpdatedAt = spec, m.clock()
+	next.Version++
+	if err := saveSubscription(ctx, m.st, &next); err != nil {
+		return fmt.Errorf("save the subscription: %w", err)
+	}
+	m.stopDispatcher(s)
+	m.mu.Lock()
+	s.stored = next
+	m.mu.Unlock()
+	if err := m.adopt(ctx, spec.Database); err != nil {
+		return err
+	}
+	m.startDispatcher(s)
+	return nil
+}
+
+// alter is ALTER EVENT_SUBSCRIPTION.
+func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
+	s, err := c.find(n.Name)
+	if err != nil {
+		return err
+	}
+	spec := *s.Spec
+	given, err := applyOptions(ctx, c.m.lang, &spec, n.Set, func(o *option) bool { return o.fixed })
+	if err != nil {
+		return err
+	}
+	for _, name := range n.Reset {
+		o, ok := lookupOption(strings.ToLower(name.Name))
+		if !ok {
+			return unknownOption(name.Name, name.Pos())
+		}
+		if o.fixed {
+			return sqlerr.New(sqlerr.InvalidParameterValue, "option %q cannot be altered", o.name).At(name.Pos())
+		}
+		resetOption(&spec, o)
+	}
+	if !n.RenameTo.IsZero() {
+		if other := c.m.named(spec.Database, n.RenameTo.Name); other != nil && other != s {
+			return sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", n.RenameTo.Name).At(n.RenameTo.Pos())
+		}
+		spec.Name = n.RenameTo.Name
+	}
+	if !n.OwnerTo.IsZero() {
+		spec.CreatedBy = n.OwnerTo.Name
+	}
+	if err := check(ctx, c.m.lang, &spec, given); err != nil {
+		return err
+	}
+	if spec.Target.Kind == TargetWebhook && len(spec.Secrets) == 0 {
+		key := newSecret()
+		spec.Secrets = []Secret{{Key: key}}
+		defer c.showSecret(&Definition{Spec: &spec, NewSecret: key})
+	}
+	if err := c.warnUnmatched(ctx, &spec); err != nil {
+		return err
+	}
+	return c.redefine(ctx, s, &spec)
+}

@@ -1,0 +1,208 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/store"
+)
+
+// deadLetters is REDRIVE | DISCARD DEAD LETTERS FOR name [LIMIT n].
+func (c *call) deadLetters(ctx context.Context, n *ast.DeadLetters) (string, error) {
+	tag := "REDRIVE"
+	if n.Discard {
+		tag = "DISCARD"
+	}
+	s, err := c.find(n.Name)
+	if err != nil {
+		return "", err
+	}
+	if n.Where != nil {
+		return "", sqlerr.Unsupported(n.Where.Pos(), "Use LIMIT n: the oldest come first.", "WHERE is not supported in %s DEAD LETTERS", tag)
+	}
+	limit, err := c.limit(ctx, n.Limit)
+	if err != nil {
+		return "", err
+	}
+	ids, err := c.m.openDeadLetters(ctx, s.ID, limit)
+	if err != nil {
+		return "", err
+	}
+	if n.Discard {
+		err = c.discard(ctx, s, ids)
+	} else {
+		err = c.redrive(ctx, s, ids)
+	}
+	return fmt.Sprintf("%s %d", tag, len(ids)), err
+}
+
+func (c *call) limit(ctx context.Context, e ast.Expr) (int64, error) {
+	const all = 1 << 31
+	if e == nil {
+		return all, nil
+	}
+	v, err := c.m.lang.Constant(ctx, e)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := v.Integral()
+	if !ok || n < 0 {
+		return 0, sqlerr.New(sqlerr.InvalidRowCountInLimit, "LIMIT must not be negative").At(e.Pos())
+	}
+	return n, nil
+}
+
+// openDeadLetters gives the event ids of the oldest open dead letters.
+func (m *Manager) openDeadLetters(ctx context.Context, id string, limit int64) ([]string, error) {
+	var ids []string
+	if limit == 0 {
+		return nil, nil
+	}
+	err := query(ctx, m.st, collDead, []bson.D{
+		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: id}, {Key: "status", Value: "open"}}}},
+		{{Key: "$sort", Value: bson.D{{Key: "position", Value: 1}}}}, {{Key: "$limit", Value: limit}},
+		{{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}}}},
+	}, func(doc bson.Raw) error {
+		ids = append(ids, string(slices.Clone([]byte(text(value.Lookup(doc, "_id"))))))
+		return nil
+	})
+	return ids, err
+}
+
+// setDead changes the state of dead letters.
+func (m *Manager) setDead(ctx context.Context, ids []string, update bson.D) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := m.updateRows(ctx, collDead, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}, update)
+	return err
+}
+
+// discard closes dead letters and frees keys that they block.
+func (c *call) discard(ctx context.Context, s *subscription, ids []string) error {
+	if err := c.m.setDead(ctx, ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "discarded"}}}}); err != nil {
+		return fmt.Errorf("discard dead letters: %w", err)
+	}
+	if s.Spec.OnDeadLetter == "block_key" && len(ids) > 0 {
+		c.m.stopDispatcher(s)
+		c.m.startDispatcher(s)
+	}
+	return nil
+}
+
+// redrive sends dead letters again, beside the ordinary flow: it never moves the
+// cursor. Ids stay the same.
+func (c *call) redrive(ctx context.Context, s *subscription, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if s.Spec.PreserveOrder != "false" {
+		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "redriven events are older than events of their keys that were delivered already")
+	}
+	m := c.m
+	if err := m.setDead(ctx, ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriving"}}}, {Key: "$inc", Value: bson.D{{Key: "redrive_count", Value: int32(1)}}}}); err != nil {
+		return fmt.Errorf("begin the redrive: %w", err)
+	}
+	job := bson.D{{Key: "_id", Value: bson.NewObjectID().Hex()}, {Key: "subscription_id", Value: s.ID}, {Key: "status", Value: "running"},
+		{Key: "total", Value: int64(len(ids))}, {Key: "done", Value: int64(0)}, {Key: "failed", Value: int64(0)}, {Key: "started_at", Value: m.clock()}}
+	if err := insertAll(ctx, m.st, collRedrives, []bson.Raw{marshal(job)}); err != nil {
+		return fmt.Errorf("record the redrive: %w", err)
+	}
+	r := &redriver{m: m, spec: s.Spec, job: job[0].Value.(string), ids: ids}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	spawn(m, r, r.run)
+	return nil
+}
+
+// redriver sends a list of dead letters, one by one.
+type redriver struct {
+	m    *Manager
+	spec *Spec
+	job  string
+	ids  []string
+}
+
+func (r *redriver) run(ctx context.Context) error {
+	sink, err := r.m.sinks(ctx, r.spec)
+	if err != nil {
+		return r.finish(context.WithoutCancel(ctx), "failed", err.Error())
+	}
+	defer func() { _ = sink.Close() }()
+	for _, id := range r.ids {
+		if ctx.Err() != nil {
+			return r.reopen(context.WithoutCancel(ctx))
+		}
+		if err := r.one(ctx, sink, id); err != nil {
+			_ = r.reopen(context.WithoutCancel(ctx))
+			return r.finish(context.WithoutCancel(ctx), "failed", err.Error())
+		}
+	}
+	return r.finish(ctx, "done", "")
+}
+
+// one sends a dead letter: delivered, it is closed and its row completed; failed,
+// it is open again.
+func (r *redriver) one(ctx context.Context, sink Sink, id string) error {
+	var dead bson.Raw
+	err := query(ctx, r.m.st, collDead, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: id}}}}}, func(doc bson.Raw) error {
+		dead = slices.Clone(doc)
+		return nil
+	})
+	if err != nil || dead == nil {
+		return err
+	}
+	sendErr := sink.Deliver(ctx, []Delivery{{ID: id, Position: text(value.Lookup(dead, "position")), Row: dead,
+		Attempt: 1, Redrive: int(value.Lookup(dead, "redrive_count").AsInt64())}})
+	now := r.m.clock()
+	if sendErr != nil {
+		if err := r.m.setDead(ctx, []string{id}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}, {Key: "last_error", Value: sendErr.Error()},
+			{Key: "last_attempt_at", Value: now}}}, {Key: "$inc", Value: bson.D{{Key: "attempts", Value: int32(1)}}}}); err != nil {
+			return err
+		}
+		return r.count(ctx, "failed")
+	}
+	if err := r.m.setDead(ctx, []string{id}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriven"}, {Key: "last_attempt_at", Value: now}}}}); err != nil {
+		return err
+	}
+	if _, err := r.m.updateRows(ctx, collLog, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: bson.D{
+		{Key: "processing_status", Value: StatusCompleted}, {Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: r.m.gateway}}}}); err != nil {
+		return err
+	}
+	return r.count(ctx, "done")
+}
+
+func (r *redriver) count(ctx context.Context, field string) error {
+	_, err := updateOne(ctx, r.m.st, collRedrives, bson.D{{Key: "_id", Value: r.job}}, bson.D{{Key: "$inc", Value: bson.D{{Key: field, Value: int64(1)}}}}, false)
+	return err
+}
+
+func (r *redriver) finish(ctx context.Context, status, lastError string) error {
+	set := bson.D{{Key: "status", Value: status}, {Key: "finished_at", Value: r.m.clock()}}
+	if lastError != "" {
+		set = append(set, bson.E{Key: "last_error", Value: lastError})
+	}
+	_, err := updateOne(ctx, r.m.st, collRedrives, bson.D{{Key: "_id", Value: r.job}}, bson.D{{Key: "$set", Value: set}}, false)
+	return err
+}
+
+// reopen gives back what was not sent.
+func (r *redriver) reopen(ctx context.Context) error {
+	_, err := r.m.updateRows(ctx, collDead, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: r.ids}}}, {Key: "status", Value: "redriving"}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}})
+	return err
+}
+
+// reopenStale opens dead letters whose redrive ended with an earlier process.
+func reopenStale(ctx context.Context, st store.Store) error {
+	op := updateOp(bson.D{{Key: "status", Value: "redriving"}}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}}, false)
+	op.Multi = true
+	_, err := st.Write(ctx, ns(collDead), []store.WriteOp{op}, store.WriteOptions{})
+	return err
+}

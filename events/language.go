@@ -1,0 +1,38 @@
+package events
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/parser/ast"
+)
+
+// Language is what the runtime needs of the SQL half.
+type Language interface {
+	// Constant evaluates an expression that reads no columns; the value is in
+	// the BSON form of its type. Its errors are *sqlerr.Error with positions.
+	Constant(ctx context.Context, e ast.Expr) (value.Value, error)
+	// Condition compiles a condition over the columns of CHANGE_STREAM_EVENTS()
+	// with strict names; errors have positions.
+	Condition(ctx context.Context, e ast.Expr) (Condition, error)
+	// ConditionText is Condition for a text that holds the expression; errors
+	// point into the text.
+	ConditionText(ctx context.Context, sql string) (Condition, error)
+	// Projection compiles a SELECT list over the same columns; it is applied to
+	// a row and gives a document.
+	Projection(ctx context.Context, list string) (Projection, error)
+	// Print gives an expression as SQL text.
+	Print(e ast.Expr) string
+}
+
+// Condition tells whether a row of the event log fulfils a WHERE.
+type Condition interface {
+	Match(row bson.Raw) (bool, error)
+}
+
+// Projection makes a document of a row of the event log.
+type Projection interface {
+	Apply(row bson.Raw) (bson.Raw, error)
+}

@@ -1,0 +1,61 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/store"
+)
+
+// lookUp finds the documents of updates that came without one, for the routes
+// that ask for updateLookup: one query per collection and batch. What is gone
+// stays without. Like the server's option, it reads the document as it is now.
+func (r *reader) lookUp(ctx context.Context, routes []*route) error {
+	wanted := map[string][]int{} // events by collection
+	for i := range r.events {
+		e := &r.events[i]
+		if e.Op == "update" && e.Full.IsNullish() && wantsLookup(routes, e) {
+			wanted[e.Coll] = append(wanted[e.Coll], i)
+		}
+	}
+	for coll, at := range wanted {
+		if err := r.lookUpIn(ctx, coll, at); err != nil {
+			return fmt.Errorf("look up documents of %s: %w", coll, err)
+		}
+	}
+	return nil
+}
+
+func wantsLookup(routes []*route, e *Event) bool {
+	return slices.ContainsFunc(routes, func(rt *route) bool {
+		return rt.spec.FullDocument == string(store.ImageUpdateLookup) && rt.wantsKind(e.Op, e.Coll)
+	})
+}
+
+func (r *reader) lookUpIn(ctx context.Context, coll string, at []int) error {
+	var ids []value.Value
+	byID := map[string][]int{}
+	for _, i := range at {
+		id := value.Lookup(r.events[i].Key.Doc(), "_id")
+		key := string(value.AppendSortKey(nil, id, false))
+		if byID[key] == nil {
+			ids = append(ids, id)
+		}
+		byID[key] = append(byID[key], i)
+	}
+	var in, filter, stage value.Builder
+	in.Add("$in", value.ArrayFrom(ids))
+	filter.Add("_id", in.DocumentOf())
+	stage.Add("$match", filter.DocumentOf())
+	return drain(ctx, r.st, store.Namespace{DB: r.db, Coll: coll}, []bson.Raw{stage.Doc()}, func(doc bson.Raw) error {
+		doc = slices.Clone(doc)
+		for _, i := range byID[string(value.AppendSortKey(nil, value.Lookup(doc, "_id"), false))] {
+			r.events[i].setFull(doc)
+		}
+		return nil
+	})
+}

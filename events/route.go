@@ -1,0 +1,281 @@
+package events
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/expr"
+	"weir/engine/match"
+	"weir/engine/value"
+)
+
+// route decides which events of a database a subscription wants, and makes the
+// log's rows of them. It is compiled once and used by one reader at a time.
+type route struct {
+	spec     *Spec
+	after    string // events at or before this position are not wanted; "": all are
+	ops      map[string]bool
+	ddl      bool
+	names    map[string]bool // exact collections
+	patterns []string        // with *
+	fields   []string        // update_fields
+	filter   *match.Matcher
+	where    Condition
+	ctx      expr.Context
+
+	correlation, causation, process []path
+	source, target, interaction     labelPath
+	status                          string // of a new row
+}
+
+// compileRoute prepares a subscription's route.
+func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
+	r := &route{
+		spec: s, ops: map[string]bool{}, names: map[string]bool{}, fields: s.UpdateFields,
+		correlation: makePaths(s.CorrelationPath), causation: makePaths(s.CausationPath), process: makePaths(s.ProcessPath),
+		source: makeLabelPath(s.SourceService, sourceNames), target: makeLabelPath(s.TargetService, targetNames),
+		interaction: makeLabelPath(s.InteractionType, interactionNames),
+		status:      StatusQueued,
+	}
+	if s.Target.Kind == TargetNone {
+		r.status = StatusCompleted
+	}
+	for _, t := range s.EventTypes {
+		r.ops[t] = true
+	}
+	r.ddl = r.ops["ddl"]
+	for _, c := range s.Collections {
+		if strings.Contains(c, "*") {
+			r.patterns = append(r.patterns, c)
+		} else {
+			r.names[c] = true
+		}
+	}
+	var err error
+	if len(s.Filter) > 0 {
+		if r.filter, err = CompileFilter(s.Filter); err != nil {
+			return nil, err
+		}
+	}
+	if s.Where != "" {
+		r.where, err = lang.ConditionText(ctx, s.Where)
+	}
+	return r, err
+}
+
+// wantsKind tells by operation and collection alone whether an event can be wanted.
+func (r *route) wantsKind(op, coll string) bool {
+	if !r.ops[op] && !(r.ddl && slices.Contains(ddlOperations, op)) {
+		return false
+	}
+	return r.wantsCollection(coll)
+}
+
+func (r *route) wantsCollection(coll string) bool {
+	if len(r.names) == 0 && len(r.patterns) == 0 || coll == "" || r.names[coll] {
+		return true
+	}
+	return slices.ContainsFunc(r.patterns, func(p string) bool { return globMatch(p, coll) })
+}
+
+// globMatch matches a pattern in which * stands for any run of characters.
+func globMatch(pattern, s string) bool {
+	parts := strings.Split(pattern, "*")
+	if !strings.HasPrefix(s, parts[0]) {
+		return false
+	}
+	s = s[len(parts[0]):]
+	last := parts[len(parts)-1]
+	for _, p := range parts[1 : len(parts)-1] {
+		i := strings.Index(s, p)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(p):]
+	}
+	return strings.HasSuffix(s, last)
+}
+
+// wants tells whether the event passes update_fields and event_filter. An error
+// of the filter counts as no match only where MongoDB's would.
+func (r *route) wants(e *Event) (bool, error) {
+	if !r.wantsKind(e.Op, e.Coll) {
+		return false, nil
+	}
+	if e.Op == "update" && len(r.fields) > 0 && !r.touches(e) {
+		return false, nil
+	}
+	if r.filter == nil {
+		return true, nil
+	}
+	r.ctx.Root = e.Raw
+	return r.filter.Match(&r.ctx, e.Raw)
+}
+
+// touches tells whether an update set or removed one of update_fields, or a
+// path under or above one.
+func (r *route) touches(e *Event) bool {
+	if e.Updated.IsDocument() {
+		for it := value.Walk(e.Updated.Doc()); it.Next(); {
+			if r.touchesPath(it.Key()) {
+				return true
+			}
+		}
+	}
+	if e.Removed.IsArray() {
+		for it := value.Walk(e.Removed.Doc()); it.Next(); {
+			if r.touchesPath(text(it.Value())) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *route) touchesPath(changed string) bool {
+	for _, f := range r.fields {
+		if changed == f || strings.HasPrefix(changed, f+".") || strings.HasPrefix(f, changed+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// labelPath gives a service or interaction: a constant text, a path into the
+// event, or the first of well-known fields.
+type labelPath struct {
+	constant string
+	paths    []path
+}
+
+var (
+	sourceNames      = []string{"source_service", "sourceService", "service_name", "serviceName"}
+	targetNames      = []string{"target_service", "targetService"}
+	interactionNames = []string{"interaction_type", "interactionType"}
+)
+
+// makeLabelPath prepares an option: text, or a path after "$".
+func makeLabelPath(option string, names []string) labelPath {
+	if p, ok := strings.CutPrefix(option, "$"); ok {
+		return labelPath{paths: makePaths([]string{p})}
+	}
+	if option != "" {
+		return labelPath{constant: option}
+	}
+	return labelPath{paths: makePaths(wellKnown(names...))}
+}
+
+func (l labelPath) in(e *Event, otherwise string) string {
+	if l.constant != "" {
+		return l.constant
+	}
+	if s := label(first(l.paths, e)); s != "" {
+		return s
+	}
+	return otherwise
+}
+
+// The values of processing_status.
+const (
+	StatusQueued     = "queued"
+	StatusProcessing = "processing"
+	StatusCompleted  = "completed"
+	StatusRetrying   = "retrying"
+	StatusFailed     = "failed"
+	StatusSkipped    = "skipped"
+)
+
+// appendRow appends the log's row of an event for the route's subscription. Its
+// fields are the columns of CHANGE_STREAM_EVENTS(), in their order; what can be
+// computed from others (event_data, updated_fields …) is computed when read.
+func (r *route) appendRow(dst []byte, e *Event, position string, nowMS int64, gateway string) []byte {
+	s := r.spec
+	start, dst := value.BeginDocument(dst)
+	id := s.ID + ":" + position
+	str := func(key, v string) {
+		if v != "" {
+			dst = value.AppendElement(dst, key, value.String(v))
+		}
+	}
+	date := func(key string, ms int64) { dst = value.AppendElement(dst, key, value.Date(ms)) }
+	str("_id", id)
+	str("position", position)
+	str("subscription_id", s.ID)
+	str("subscription_name", s.Name)
+	str("service_name", s.ServiceName)
+	str("event_type", e.Op)
+	str("database_name", e.DB)
+	str("collection_name", e.Coll)
+	dst = value.AppendElement(dst, "document_key", e.Key)
+	date("event_timestamp", e.WallMS)
+	dst = value.AppendElement(dst, "cluster_time", value.Timestamp(e.Time.T, e.Time.I))
+	str("resume_token", text(value.Lookup(e.Token, "_data")))
+	date("resume_token_timestamp", int64(e.Time.T)*1000)
+	str("processing_status", r.status)
+	date("queued_at", nowMS)
+	dst = r.appendOutcome(dst, nowMS, gateway)
+	dst = value.AppendElement(dst, "retry_count", value.Int32(0))
+	str("correlation_id", label(first(r.correlation, e)))
+	str("causation_id", label(first(r.causation, e)))
+	str("business_process_id", label(first(r.process, e)))
+	str("source_service", r.source.in(e, ""))
+	str("target_service", r.target.in(e, s.ServiceName))
+	str("interaction_type", r.interaction.in(e, e.Op))
+	str("trace_parent", label(first(tracePaths, e)))
+	dst = value.AppendElement(dst, "full_document", e.Full)
+	dst = value.AppendElement(dst, "full_document_before_change", e.Before)
+	dst = value.AppendElement(dst, "update_description", e.Update)
+	dst = value.AppendElement(dst, "size_bytes", value.Int32(int32(len(e.Raw))))
+	dst = value.AppendElement(dst, "txn_number", e.TxnNumber)
+	if r.status == StatusCompleted {
+		date("expire_at", nowMS+s.Retention.Milliseconds())
+	}
+	return value.EndDocument(dst, start)
+}
+
+// appendOutcome fills what a row that needs no delivery has from the start.
+func (r *route) appendOutcome(dst []byte, nowMS int64, gateway string) []byte {
+	if r.status != StatusCompleted {
+		return dst
+	}
+	dst = value.AppendElement(dst, "processing_started_at", value.Date(nowMS))
+	dst = value.AppendElement(dst, "processing_completed_at", value.Date(nowMS))
+	dst = value.AppendElement(dst, "processing_duration_ms", value.Double(0))
+	return value.AppendElement(dst, "processed_by", value.String(gateway))
+}
+
+var tracePaths = makePaths(wellKnown("traceparent", "traceParent", "trace_parent"))
+
+// rowEvent is the change event as sinks and filters over rows see it, found
+// again from a row of the log.
+func rowEvent(row bson.Raw) (e Event) {
+	e.Raw = row
+	for it := value.Walk(row); it.Next(); {
+		switch v := it.Value(); it.Key() {
+		case "event_type":
+			e.Op = v.Str()
+		case "database_name":
+			e.DB = v.Str()
+		case "collection_name":
+			e.Coll = v.Str()
+		case "document_key":
+			e.Key = v
+		case "event_timestamp":
+			e.WallMS = v.AsDate()
+		case "cluster_time":
+			e.Time.T, e.Time.I = v.AsTimestamp()
+		case "full_document":
+			e.Full = v
+		case "full_document_before_change":
+			e.Before = v
+		case "update_description":
+			e.Update = v
+			e.Updated, e.Removed = value.Lookup(v.Doc(), "updatedFields"), value.Lookup(v.Doc(), "removedFields")
+		}
+	}
+	e.fullMeta, e.beforeMeta = metadata(e.Full), metadata(e.Before)
+	return e
+}

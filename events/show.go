@@ -1,0 +1,149 @@
+package events
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// masked stands for a secret wherever one would be shown.
+const masked = "***"
+
+// ShowCreate prints the statement that makes the subscription, in canonical
+// form: every option, secrets masked.
+func (s *Spec) ShowCreate() string {
+	var b strings.Builder
+	b.WriteString("CREATE EVENT_SUBSCRIPTION " + quoteIdent(s.Name) + " AS (")
+	first := true
+	for _, o := range options {
+		text := o.show(s)
+		if text == "" {
+			continue
+		}
+		if !first {
+			b.WriteByte(',')
+		}
+		first = false
+		b.WriteString("\n  " + quoteReserved(o.name) + " = " + text)
+	}
+	b.WriteString("\n)")
+	return b.String()
+}
+
+// Options gives the options as a document, as the column `options` shows them.
+func (s *Spec) Options() bson.D {
+	var out bson.D
+	for _, o := range options {
+		if text := o.show(s); text != "" {
+			out = append(out, bson.E{Key: o.name, Value: optionJSON(text)})
+		}
+	}
+	return out
+}
+
+// optionJSON turns a printed option back into a value for the options column.
+func optionJSON(text string) any {
+	switch {
+	case text == "true", text == "false":
+		return text == "true"
+	case strings.HasPrefix(text, "ARRAY[") || strings.HasPrefix(text, "'{"):
+		return text
+	}
+	if n, err := strconv.Atoi(text); err == nil {
+		return int32(n)
+	}
+	if inner, ok := strings.CutPrefix(text, "'"); ok {
+		return strings.ReplaceAll(strings.TrimSuffix(inner, "'"), "''", "'")
+	}
+	return text
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+func quoteUnlessEmpty(s string) string {
+	if s == "" {
+		return ""
+	}
+	return quote(s)
+}
+
+// quoteReserved quotes an option's name that is a reserved word.
+func quoteReserved(name string) string {
+	if name == "where" {
+		return `"where"`
+	}
+	return name
+}
+
+// quoteIdent quotes a name unless it is plain lower case.
+func quoteIdent(name string) string {
+	for i, r := range name {
+		if r != '_' && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
+			return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		}
+	}
+	return name
+}
+
+func showBool(b bool) string { return strconv.FormatBool(b) }
+func showInt(n int) string   { return strconv.Itoa(n) }
+
+func showList(items []string) string {
+	if len(items) == 0 {
+		return ""
+	}
+	quoted := make([]string, len(items))
+	for i, s := range items {
+		quoted[i] = quote(s)
+	}
+	return "ARRAY[" + strings.Join(quoted, ", ") + "]"
+}
+
+func showInts(items []int) string {
+	if len(items) == 0 {
+		return ""
+	}
+	texts := make([]string, len(items))
+	for i, n := range items {
+		texts[i] = strconv.Itoa(n)
+	}
+	return "ARRAY[" + strings.Join(texts, ", ") + "]"
+}
+
+func showInterval(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return "INTERVAL '" + formatDuration(d) + "'"
+}
+
+func showDocument(doc bson.Raw) string {
+	if len(doc) == 0 {
+		return ""
+	}
+	text, err := bson.MarshalExtJSON(doc, false, false)
+	if err != nil {
+		return ""
+	}
+	return quote(string(text)) + "::jsonb"
+}
+
+func showMap(m map[string]string) string {
+	if len(m) == 0 {
+		return ""
+	}
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	parts := make([]string, 0, 2*len(m))
+	for _, k := range keys {
+		parts = append(parts, fmt.Sprintf("%s, %s", quote(k), quote(m[k])))
+	}
+	return "JSON_OBJECT(" + strings.Join(parts, ", ") + ")"
+}

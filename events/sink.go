@@ -1,0 +1,64 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Delivery is one event on its way to a sink: its row of the log.
+type Delivery struct {
+	ID       string // event_id: the same over retries, failover and redrive
+	Position string
+	Row      bson.Raw
+	Body     bson.Raw // what a transform made of it, nil: none
+	Attempt  int      // 1 for the first send
+	Redrive  int      // how often it was redriven
+}
+
+// Sink takes events. Deliver returns nil when all were taken, and otherwise a
+// *SinkError where the answer says more than that it failed. It is called from
+// several goroutines.
+type Sink interface {
+	Deliver(ctx context.Context, events []Delivery) error
+	Close() error
+}
+
+// FailureClass says what to do after a failed delivery.
+type FailureClass uint8
+
+// The classes: retried by the subscription's policy; ended after few sends; the
+// receiver is gone for good, which suspends the subscription.
+const (
+	FailRetry FailureClass = iota
+	FailTerminal
+	FailGone
+)
+
+// SinkError is a receiver's answer that is not a success.
+type SinkError struct {
+	Class      FailureClass
+	Status     int           // HTTP status, 0: no answer
+	RetryAfter time.Duration // asked for by the receiver, 0: not
+	Excerpt    string        // the beginning of its answer
+	Failed     []string      // ids that failed; nil: all of them
+	Reason     string        // of the dead letter, when it can only be one: too_large …
+	Err        error
+}
+
+func (e *SinkError) Error() string { return e.Err.Error() }
+func (e *SinkError) Unwrap() error { return e.Err }
+
+// asSinkError gives a failure of any kind as a SinkError.
+func asSinkError(err error) *SinkError {
+	var s *SinkError
+	if errors.As(err, &s) {
+		return s
+	}
+	return &SinkError{Class: FailRetry, Err: err}
+}
+
+// SinkFactory opens the sink of a subscription.
+type SinkFactory func(ctx context.Context, s *Spec) (Sink, error)

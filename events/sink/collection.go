@@ -1,0 +1,137 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/events"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// Collection writes events as documents of a collection. The _id is the event's
+// id, so that an event that comes again changes nothing.
+type Collection struct {
+	st      store.Store
+	ns      store.Namespace
+	payload payload
+	inbox   bool
+}
+
+// inboxSuffix names the collection beside the target that records what was received.
+const inboxSuffix = "_inbox"
+
+// NewCollection makes the sink of a subscription. A name with a dot names
+// another database's collection.
+func NewCollection(st store.Store, s *events.Spec) *Collection {
+	ns := store.Namespace{DB: s.Database, Coll: s.Target.Name}
+	if db, coll, ok := strings.Cut(s.Target.Name, "."); ok {
+		ns = store.Namespace{DB: db, Coll: coll}
+	}
+	return &Collection{st: st, ns: ns, payload: payload{format: s.PayloadFormat}, inbox: s.Inbox}
+}
+
+// Close has nothing to do.
+func (c *Collection) Close() error { return nil }
+
+// Deliver upserts each event by its id, all of them in one transaction.
+func (c *Collection) Deliver(ctx context.Context, ds []events.Delivery) error {
+	ops := make([]store.WriteOp, len(ds))
+	for i := range ds {
+		filter, doc, err := c.document(&ds[i])
+		if err != nil {
+			return &events.SinkError{Class: events.FailTerminal, Err: err}
+		}
+		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Upsert: true, Update: bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}}
+	}
+	if err := c.write(ctx, ops, ds); err != nil {
+		return classify(err)
+	}
+	return nil
+}
+
+func (c *Collection) write(ctx context.Context, ops []store.WriteOp, ds []events.Delivery) error {
+	if len(ops) == 1 && !c.inbox || !c.st.Capabilities().Transactions {
+		return writeAll(ctx, c.st, c.ns, ops)
+	}
+	tx, err := c.st.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Abort(ctx) }()
+	if err := writeAll(ctx, tx, c.ns, ops); err != nil {
+		return err
+	}
+	if c.inbox {
+		if err := writeAll(ctx, tx, store.Namespace{DB: c.ns.DB, Coll: c.ns.Coll + inboxSuffix}, inboxOps(ds)); err != nil {
+			return err
+		}
+	}
+	return tx.Commit(ctx)
+}
+
+func writeAll(ctx context.Context, q store.Queryer, ns store.Namespace, ops []store.WriteOp) error {
+	res, err := q.Write(ctx, ns, ops, store.WriteOptions{Durable: true})
+	if err != nil {
+		return err
+	}
+	return res.Err()
+}
+
+func inboxOps(ds []events.Delivery) []store.WriteOp {
+	ops := make([]store.WriteOp, len(ds))
+	for i := range ds {
+		var filter, set, u value.Builder
+		filter.Add("_id", value.String(ds[i].ID))
+		set.Add("position", value.String(ds[i].Position))
+		u.Add("$setOnInsert", set.DocumentOf())
+		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter.Doc(), Upsert: true, Update: u.DocumentOf().RawValue()}
+	}
+	return ops
+}
+
+// document is the event as a document: _id, type, time, and the change's fields.
+func (c *Collection) document(d *events.Delivery) (filter, doc bson.Raw, err error) {
+	var f, b value.Builder
+	f.Add("_id", value.String(d.ID))
+	b.Add("_id", value.String(d.ID))
+	b.Add("position", value.String(d.Position))
+	if d.Body != nil {
+		for it := value.Walk(d.Body); it.Next(); {
+			if it.Key() != "_id" {
+				b.AddElement(it.Element())
+			}
+		}
+		return f.Doc(), b.Doc(), nil
+	}
+	ch := changeOf(d.Row)
+	b.Add("type", value.String(cloudEventType(ch.op)))
+	b.Add("time", value.Date(ch.eventMS))
+	for _, column := range []string{"correlation_id", "causation_id", "business_process_id"} {
+		b.Add(column, value.Lookup(d.Row, column))
+	}
+	data, err := bson.Marshal(ch.data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode %s: %w", d.ID, err)
+	}
+	b.Add("data", value.Document(data))
+	return f.Doc(), b.Doc(), nil
+}
+
+// classify tells failures that will pass from those that will not.
+func classify(err error) error {
+	class := events.FailRetry
+	var m *mongoerr.Error
+	if errors.As(err, &m) && !m.HasLabel("TransientTransactionError") {
+		switch m.Code {
+		case mongoerr.DocumentValidationFailure, mongoerr.BSONObjectTooLarge, mongoerr.InvalidNamespace, mongoerr.Unauthorized:
+			class = events.FailTerminal
+		}
+	}
+	return &events.SinkError{Class: class, Err: err}
+}

@@ -1,0 +1,212 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// call is one statement being run.
+type call struct {
+	m       *Manager
+	env     catalog.Session
+	notices []*sqlerr.Error
+	rows    []bson.Raw
+}
+
+func (c *call) notice(severity, code, format string, args ...any) *sqlerr.Error {
+	n := sqlerr.Notice(severity, code, format, args...)
+	c.notices = append(c.notices, n)
+	return n
+}
+
+func (c *call) row(d bson.D) { c.rows = append(c.rows, marshal(d)) }
+
+// Describe gives the columns of the rows that a statement gives, nil: none.
+func (m *Manager) Describe(ctx context.Context, stmt ast.Statement, env catalog.Session) ([]catalog.Column, error) {
+	switch stmt := stmt.(type) {
+	case *ast.ShowEvents:
+		if stmt.Connections {
+			return connectionColumns(), nil
+		}
+		return subscriptionColumns(), nil
+	case *ast.ShowCreate:
+		return textColumns("subscription_name", "create_statement"), nil
+	case *ast.ExplainEventSubscription:
+		return textColumns("QUERY PLAN"), nil
+	case *ast.TestEventSubscription:
+		return textColumns("event_id", "result", "payload"), nil
+	case *ast.RotateSecret:
+		return nil, nil
+	case *ast.Subscribe:
+		return m.describeSubscribe(ctx, stmt, env)
+	}
+	return nil, nil
+}
+
+func textColumns(names ...string) []catalog.Column {
+	out := make([]catalog.Column, len(names))
+	for i, n := range names {
+		out[i] = column(n, sqltype.Text)
+		out[i].Attr = int16(i + 1)
+	}
+	return out
+}
+
+// Exec runs a statement about subscriptions.
+func (m *Manager) Exec(ctx context.Context, stmt ast.Statement, env catalog.Session) ([]bson.Raw, string, []*sqlerr.Error, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, "", nil, err
+	}
+	c := &call{m: m, env: env}
+	tag, err := c.exec(ctx, stmt)
+	return c.rows, tag, c.notices, err
+}
+
+func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
+	switch stmt := stmt.(type) {
+	case *ast.ShowEvents:
+		return "SHOW", c.show(ctx, stmt)
+	case *ast.ShowCreate:
+		return "SHOW", c.showCreate(stmt)
+	case *ast.ExplainEventSubscription:
+		return "EXPLAIN", c.explain(ctx, stmt)
+	case *ast.TestEventSubscription:
+		return "TEST EVENT_SUBSCRIPTION", c.test(ctx, stmt)
+	case *ast.AcknowledgeEvents:
+		return "ACKNOWLEDGE EVENT_SUBSCRIPTION", c.acknowledge(ctx, stmt)
+	}
+	c.m.changes.Lock()
+	defer c.m.changes.Unlock()
+	switch stmt := stmt.(type) {
+	case *ast.CreateEventSubscription:
+		return "CREATE EVENT_SUBSCRIPTION", c.create(ctx, stmt)
+	case *ast.AlterEventSubscription:
+		return "ALTER EVENT_SUBSCRIPTION", c.alter(ctx, stmt)
+	case *ast.PauseEventSubscription:
+		return "PAUSE EVENT_SUBSCRIPTION", c.pause(ctx, stmt)
+	case *ast.ResumeEventSubscription:
+		return "RESUME EVENT_SUBSCRIPTION", c.resume(ctx, stmt)
+	case *ast.DropEventSubscription:
+		return "DROP EVENT_SUBSCRIPTION", c.drop(ctx, stmt)
+	case *ast.DeadLetters:
+		return c.deadLetters(ctx, stmt)
+	case *ast.RewindEventSubscription:
+		return "REWIND EVENT_SUBSCRIPTION", c.rewind(ctx, stmt)
+	case *ast.RotateSecret:
+		return "ROTATE SECRET", c.rotate(ctx, stmt)
+	case *ast.BackfillEventSubscription:
+		return "", sqlerr.Unsupported(stmt.Pos(), "Copy the documents with INSERT … SELECT, or read the collection and SUBSCRIBE from then on.",
+			"BACKFILL is not supported")
+	case *ast.CreateConnection, *ast.AlterConnection, *ast.DropConnection:
+		return "", sqlerr.Unsupported(stmt.Pos(), "Deliver to a webhook URL, a COLLECTION or NOTIFY; set headers and secret as options of the subscription.",
+			"connections are not supported")
+	}
+	return "", sqlerr.New(sqlerr.FeatureNotSupported, "the statement is not supported").At(stmt.Pos())
+}
+
+// find gives the subscription of a name or id in the session's database.
+func (c *call) find(name ast.Ident) (*subscription, error) {
+	if s := c.m.named(c.env.Database(), name.Name); s != nil {
+		return s, nil
+	}
+	e := sqlerr.New(sqlerr.UndefinedObject, "event subscription \"%s\" does not exist", name.Name).At(name.Pos())
+	var near []string
+	for _, s := range c.m.list() {
+		if s.Spec.Database == c.env.Database() && (distance(s.Spec.Name, name.Name) <= 3 || strings.Contains(s.Spec.Name, name.Name)) {
+			near = append(near, s.Spec.Name)
+		}
+	}
+	if len(near) > 0 {
+		return nil, e.WithHint("Perhaps you meant %s.", strings.Join(near, ", "))
+	}
+	return nil, e.WithHint("SHOW EVENT_SUBSCRIPTIONS lists them.")
+}
+
+// named finds a subscription of a database by name, then by id.
+func (m *Manager) named(database, name string) *subscription {
+	var byID *subscription
+	for _, s := range m.list() {
+		if s.Spec.Database != database {
+			continue
+		}
+		if s.Spec.Name == name {
+			return s
+		}
+		if s.Spec.ID == name {
+			byID = s
+		}
+	}
+	return byID
+}
+
+func (c *call) show(ctx context.Context, stmt *ast.ShowEvents) error {
+	if stmt.Connections {
+		return nil
+	}
+	rows, err := c.m.subscriptionRows(ctx, c.env.Database())
+	c.rows = rows
+	return err
+}
+
+func (c *call) showCreate(stmt *ast.ShowCreate) error {
+	s, err := c.find(stmt.Name.Last())
+	if err != nil {
+		return err
+	}
+	c.row(bson.D{{Key: "subscription_name", Value: s.Spec.Name}, {Key: "create_statement", Value: s.Spec.ShowCreate()}})
+	return nil
+}
+
+// explain shows reader, match, filter and lag.
+func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) error {
+	s, err := c.find(stmt.Name)
+	if err != nil {
+		return err
+	}
+	line := func(format string, args ...any) {
+		c.row(bson.D{{Key: "QUERY PLAN", Value: fmt.Sprintf(format, args...)}})
+	}
+	spec := s.Spec
+	line("Event subscription %s (%s)", spec.ID, s.Status)
+	line("  Reader: one change stream of database %s", spec.Database)
+	line("  Match: collections %s, operations %s", orAll(spec.Collections), strings.Join(spec.EventTypes, ", "))
+	if len(spec.UpdateFields) > 0 {
+		line("  Updates: of %s", strings.Join(spec.UpdateFields, ", "))
+	}
+	if len(spec.Filter) > 0 {
+		line("  Filter: %s", spec.Filter)
+	}
+	if spec.Where != "" {
+		line("  Where: %s", spec.Where)
+	}
+	line("  Target: %s, order %s", orNone(spec.Target.String()), spec.PreserveOrder)
+	figures, err := c.m.figures(ctx)
+	if err != nil {
+		return err
+	}
+	f := figures[spec.ID]
+	line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(s.count.read().Position), f.pending, f.retrying, f.dead)
+	return nil
+}
+
+func orAll(names []string) string {
+	if len(names) == 0 {
+		return "all"
+	}
+	return strings.Join(names, ", ")
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,290 @@
+package events
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/engine/value"
+	"weir/sqltype"
+	"weir/store"
+)
+
+// Tables are the table functions over the runtime's state.
+func (m *Manager) Tables() []*catalog.Table {
+	fn := func(name string, cols []catalog.Column, f catalog.TableFunction, params ...catalog.Param) *catalog.Table {
+		return &catalog.Table{Name: name, Kind: catalog.Function, Columns: cols, Function: f, Params: params}
+	}
+	textParam := func(name string) catalog.Param {
+		return catalog.Param{Name: name, Type: sqltype.Of(sqltype.Text)}
+	}
+	timeParam := func(name string) catalog.Param {
+		return catalog.Param{Name: name, Type: sqltype.Of(sqltype.Timestamptz)}
+	}
+	return []*catalog.Table{
+		fn("change_stream_events", eventColumns(), m.eventRows, textParam("source"), timeParam("since"), timeParam("until")),
+		fn("event_subscriptions", subscriptionColumns(), m.live(m.subscriptionRows)),
+		fn("active_change_streams", streamColumns(), m.live(m.streamRows)),
+		fn("dead_letter_events", deadLetterColumns(), m.ofSubscriptions(collDead, withEventData)),
+		fn("event_attempts", attemptColumns(), m.ofSubscriptions(collAttempts)),
+		fn("event_gaps", gapColumns(), m.ofSubscriptions(collGaps)),
+		fn("event_backfills", backfillColumns(), m.ofSubscriptions(collBackfills)),
+		fn("event_redrives", redriveColumns(), m.ofSubscriptions(collRedrives)),
+		fn("event_gateways", gatewayColumns(), m.gatewayRows),
+		fn("event_stats", statsColumns(), m.statsRows, catalog.Param{Name: "bucket", Type: sqltype.Of(sqltype.Interval)}),
+		fn("event_connections", connectionColumns(), m.ofSubscriptions(collConnections)),
+		fn("event_stream_metrics", metricsColumns(), m.metricsRows),
+	}
+}
+
+// withEventData computes the business payload of a row: the document after the
+// change, else the changed fields, else the document before it, else its key.
+var withEventData = bson.D{{Key: "$set", Value: bson.D{{Key: "event_data", Value: bson.D{{Key: "$ifNull", Value: bson.A{
+	"$full_document", "$update_description.updatedFields", "$full_document_before_change", "$document_key"}}}}}}}
+
+// eventRows is CHANGE_STREAM_EVENTS([source], [since], [until]).
+func (m *Manager) eventRows(_ context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
+	match := bson.D{{Key: "database_name", Value: s.Database()}}
+	if source := argument(args, 0); source.IsString() {
+		match = m.bySource(s.Database(), source.Str())
+	}
+	span := bson.D{}
+	if v := argument(args, 1); v.Kind() == bson.TypeDateTime {
+		span = append(span, bson.E{Key: "$gte", Value: bson.DateTime(v.AsDate())})
+	}
+	if v := argument(args, 2); v.Kind() == bson.TypeDateTime {
+		span = append(span, bson.E{Key: "$lt", Value: bson.DateTime(v.AsDate())})
+	}
+	if len(span) > 0 {
+		match = append(match, bson.E{Key: "event_timestamp", Value: span})
+	}
+	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}}), marshal(withEventData)}}, nil
+}
+
+// bySource finds what a source names: a subscription, else a collection of the
+// database, else a database.
+func (m *Manager) bySource(database, source string) bson.D {
+	if s := m.named(database, source); s != nil {
+		return bson.D{{Key: "subscription_id", Value: s.ID}}
+	}
+	for _, s := range m.list() {
+		if s.Spec.Database == source {
+			return bson.D{{Key: "database_name", Value: source}}
+		}
+	}
+	return bson.D{{Key: "database_name", Value: database}, {Key: "collection_name", Value: source}}
+}
+
+func argument(args []bson.RawValue, i int) value.Value {
+	if i >= len(args) {
+		return value.Value{}
+	}
+	return value.FromRaw(args[i])
+}
+
+// ofSubscriptions reads a collection's rows of the database's subscriptions.
+func (m *Manager) ofSubscriptions(coll string, more ...bson.D) catalog.TableFunction {
+	return func(_ context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
+		stages := []bson.Raw{marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: m.idsOf(s.Database())}}}}}})}
+		for _, stage := range more {
+			stages = append(stages, marshal(stage))
+		}
+		return catalog.FunctionRows{NS: ns(coll), Pipeline: stages}, nil
+	}
+}
+
+func (m *Manager) idsOf(database string) bson.A {
+	ids := bson.A{}
+	for _, s := range m.list() {
+		if s.Spec.Database == database {
+			ids = append(ids, s.ID)
+		}
+	}
+	return ids
+}
+
+func (m *Manager) gatewayRows(context.Context, catalog.Session, []bson.RawValue) (catalog.FunctionRows, error) {
+	return catalog.FunctionRows{NS: ns(collGateways)}, nil
+}
+
+// bucketCounters are the counters of event_stats that are summed.
+var bucketCounters = []string{"received", "matched", "delivered", "failed", "retried", "dead", "bytes"}
+
+// statsRows is EVENT_STATS([bucket]).
+func (m *Manager) statsRows(_ context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
+	width := time.Minute
+	if v := argument(args, 0); v.IsDocument() {
+		o := OptionValue{Name: "bucket", Value: v}
+		d, err := o.duration()
+		if err != nil {
+			return catalog.FunctionRows{}, err
+		}
+		width = max(time.Minute, d.Truncate(time.Minute))
+	}
+	group := bson.D{{Key: "_id", Value: bson.D{{Key: "s", Value: "$subscription_id"}, {Key: "b", Value: bson.D{{Key: "$subtract", Value: bson.A{"$bucket",
+		bson.D{{Key: "$mod", Value: bson.A{bson.D{{Key: "$toLong", Value: "$bucket"}}, width.Milliseconds()}}}}}}}}}}
+	project := bson.D{{Key: "_id", Value: 0}, {Key: "bucket", Value: "$_id.b"}, {Key: "subscription_id", Value: "$_id.s"}}
+	for _, c := range bucketCounters {
+		group = append(group, bson.E{Key: c, Value: bson.D{{Key: "$sum", Value: "$" + c}}})
+		project = append(project, bson.E{Key: c, Value: 1})
+	}
+	return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{
+		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: m.idsOf(s.Database())}}}}}}),
+		marshal(bson.D{{Key: "$group", Value: group}}), marshal(bson.D{{Key: "$project", Value: project}}),
+	}}, nil
+}
+
+// live makes a table function of rows that are made when asked.
+func (m *Manager) live(rows func(ctx context.Context, database string) ([]bson.Raw, error)) catalog.TableFunction {
+	return func(ctx context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
+		docs, err := rows(ctx, s.Database())
+		return catalog.FunctionRows{Rows: &rowCursor{docs: docs}}, err
+	}
+}
+
+// rowCursor is a store.Cursor over documents in memory.
+type rowCursor struct{ docs []bson.Raw }
+
+var _ store.Cursor = (*rowCursor)(nil)
+
+func (c *rowCursor) Next(context.Context) (bson.Raw, error) {
+	if len(c.docs) == 0 {
+		return nil, io.EOF
+	}
+	d := c.docs[0]
+	c.docs = c.docs[1:]
+	return d, nil
+}
+
+func (c *rowCursor) Close() error { return nil }
+
+// figure is what is counted of a subscription's rows.
+type figure struct{ pending, retrying, dead int64 }
+
+// figures counts unsettled rows and open dead letters by indexes.
+func (m *Manager) figures(ctx context.Context) (map[string]figure, error) {
+	out := map[string]figure{}
+	count := func(coll, field string, statuses bson.A, add func(*figure, int64)) error {
+		return query(ctx, m.st, coll, []bson.D{
+			{{Key: "$match", Value: bson.D{{Key: field, Value: bson.D{{Key: "$in", Value: statuses}}}}}},
+			{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$subscription_id"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: int64(1)}}}}}},
+		}, func(doc bson.Raw) error {
+			id := text(value.Lookup(doc, "_id"))
+			f := out[id]
+			add(&f, value.Lookup(doc, "n").AsInt64())
+			out[string(slices.Clone([]byte(id)))] = f
+			return nil
+		})
+	}
+	if err := count(collLog, "processing_status", bson.A{StatusQueued, StatusProcessing}, func(f *figure, n int64) { f.pending += n }); err != nil {
+		return nil, err
+	}
+	if err := count(collLog, "processing_status", bson.A{StatusRetrying}, func(f *figure, n int64) { f.retrying += n }); err != nil {
+		return nil, err
+	}
+	err := count(collDead, "status", bson.A{"open", "redriving"}, func(f *figure, n int64) { f.dead += n })
+	return out, err
+}
+
+// streamState is a reader's place for the monitoring functions.
+func (m *Manager) streamState(database string, now bson.Timestamp) (token string, at time.Time, lag float64, r *reader) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	run := m.scope[database]
+	if run == nil {
+		return "", time.Time{}, 0, nil
+	}
+	r = run.it
+	r.stats.mu.Lock()
+	defer r.stats.mu.Unlock()
+	op := r.stats.operation
+	if op.T == 0 {
+		return r.stats.token, time.Time{}, 0, r
+	}
+	return r.stats.token, time.Unix(int64(op.T), 0), max(0, float64(now.T)-float64(op.T)), r
+}
+
+// subscriptionRows makes the rows of EVENT_SUBSCRIPTIONS().
+func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson.Raw, error) {
+	now, err := m.operationTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := m.figures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	token, at, lag, _ := m.streamState(database, now)
+	var out []bson.Raw
+	for _, s := range m.list() {
+		if s.Spec.Database == database {
+			out = append(out, m.subscriptionRow(s, figures[s.ID], token, at, lag))
+		}
+	}
+	return out, nil
+}
+
+func (m *Manager) subscriptionRow(s *subscription, f figure, token string, at time.Time, lag float64) bson.Raw {
+	t, spec := s.count.read(), s.Spec
+	d := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "subscription_name", Value: spec.Name}, {Key: "database_name", Value: spec.Database},
+		{Key: "collections", Value: spec.Collections}, {Key: "event_types", Value: spec.EventTypes}, {Key: "status", Value: s.Status}, {Key: "desired_status", Value: s.Desired},
+		{Key: "status_since", Value: s.Since}, {Key: "resume_token_lag_seconds", Value: lag},
+		{Key: "pending", Value: f.pending}, {Key: "retrying", Value: f.retrying}, {Key: "blocked_keys", Value: int64(0)}, {Key: "dead_open", Value: f.dead},
+		{Key: "events_total", Value: t.Total}, {Key: "delivered_total", Value: t.Delivered}, {Key: "failed_total", Value: t.Failed},
+		{Key: "gateway", Value: m.gateway}, {Key: "options", Value: spec.Options()}, {Key: "tags", Value: spec.Tags}, {Key: "version", Value: s.Version},
+		{Key: "created_at", Value: s.CreatedAt}, {Key: "updated_at", Value: s.UpdatedAt}}
+	for _, o := range []struct{ name, value string }{
+		{"service_name", spec.ServiceName}, {"sink", string(spec.Target.Kind)}, {"target", spec.Target.String()}, {"status_reason", s.Reason},
+		{"resume_token", token}, {"position", t.Position}, {"last_error", t.LastError}, {"description", spec.Description}, {"created_by", spec.CreatedBy},
+	} {
+		if o.value != "" {
+			d = append(d, bson.E{Key: o.name, Value: o.value})
+		}
+	}
+	if len(spec.Filter) > 0 {
+		d = append(d, bson.E{Key: "event_filter", Value: spec.Filter})
+	}
+	for _, o := range []struct {
+		name string
+		at   time.Time
+	}{{"resume_token_timestamp", at}, {"last_event_at", t.LastEvent}, {"last_success_at", t.LastSuccess}} {
+		if !o.at.IsZero() {
+			d = append(d, bson.E{Key: o.name, Value: o.at})
+		}
+	}
+	return marshal(d)
+}
+
+// streamRows makes the rows of ACTIVE_CHANGE_STREAMS().
+func (m *Manager) streamRows(ctx context.Context, database string) ([]bson.Raw, error) {
+	now, err := m.operationTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	token, at, lag, r := m.streamState(database, now)
+	if r == nil {
+		return nil, nil
+	}
+	subs := int32(len(r.currentRoutes()))
+	if subs == 0 {
+		return nil, nil
+	}
+	perSecond, bytes := r.stats.rates(m.clock())
+	r.stats.mu.Lock()
+	d := bson.D{{Key: "stream_id", Value: database}, {Key: "kind", Value: "reader"}, {Key: "database_name", Value: database}, {Key: "gateway", Value: m.gateway},
+		{Key: "epoch", Value: r.epoch}, {Key: "status", Value: "running"}, {Key: "subscriptions", Value: subs}, {Key: "resume_token", Value: token},
+		{Key: "resume_token_lag_seconds", Value: lag}, {Key: "read_lag_ms", Value: lag * 1000}, {Key: "events_total", Value: r.stats.events},
+		{Key: "events_per_second", Value: perSecond}, {Key: "bytes_per_second", Value: bytes}, {Key: "reopens", Value: r.stats.reopens}, {Key: "created_at", Value: r.stats.created}}
+	if r.stats.lastError != "" {
+		d = append(d, bson.E{Key: "last_error", Value: r.stats.lastError})
+	}
+	r.stats.mu.Unlock()
+	if !at.IsZero() {
+		d = append(d, bson.E{Key: "resume_token_timestamp", Value: at})
+	}
+	return []bson.Raw{marshal(d)}, nil
+}

@@ -1,0 +1,235 @@
+package executor
+
+import (
+	"context"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/engine/agg"
+	"weir/engine/value"
+	"weir/sqlerr"
+	"weir/store"
+	"weir/translator"
+)
+
+// open starts a pipeline: its source with the remote stages, then the local ones.
+func (e *execution) open(ctx context.Context, f *translator.Fetch) (store.Cursor, error) {
+	local, err := e.b.Stages(f.Local)
+	if err != nil {
+		return nil, err
+	}
+	cur, rest, err := e.openSource(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	local = append(rest, local...)
+	if len(local) == 0 {
+		return cur, nil
+	}
+	return e.overlay(ctx, cur, local, f.NS)
+}
+
+// overlay runs stages here over a cursor.
+func (e *execution) overlay(ctx context.Context, cur store.Cursor, stages []bson.Raw, ns store.Namespace) (store.Cursor, error) {
+	p, err := agg.Compile(stages, e.environment(ns))
+	if err != nil {
+		cur.Close()
+		return nil, err
+	}
+	return p.RunOver(ctx, cur)
+}
+
+// openSource opens what a pipeline reads. rest is the stages that were meant
+// for the store but have to run here.
+func (e *execution) openSource(ctx context.Context, f *translator.Fetch) (cur store.Cursor, rest []bson.Raw, err error) {
+	remote, err := e.b.Stages(f.Remote)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case f.From != "":
+		rows, err := e.named(ctx, f.From)
+		if err != nil {
+			return nil, nil, err
+		}
+		return agg.Documents(rows.docs), remote, nil
+	case f.Table != nil && f.Table.Kind == catalog.Function:
+		return e.openFunction(ctx, f, remote)
+	case f.Table != nil:
+		if f.Table.Rows == nil {
+			return nil, nil, sqlerr.New(sqlerr.FeatureNotSupported, "relation %q cannot be read", f.Table.Name)
+		}
+		cur, err := f.Table.Rows(ctx, e.st.Catalog)
+		return cur, remote, err
+	case f.NS.Coll != "":
+		cur, err := e.q.Aggregate(ctx, f.NS, remote, store.AggregateOptions{AllowDiskUse: true})
+		return cur, nil, err
+	}
+	docs, err := e.b.Stages(f.Docs)
+	return agg.Documents(docs), remote, err
+}
+
+// openFunction calls a table function. Its rows may come from the store, where
+// the statement's own stages then run too.
+func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remote []bson.Raw) (store.Cursor, []bson.Raw, error) {
+	argDocs, err := e.b.Stages(f.Args)
+	if err != nil {
+		return nil, nil, err
+	}
+	args := make([]bson.RawValue, len(f.Table.Params))
+	for i, d := range argDocs {
+		if v := value.Lookup(d, "v"); i < len(args) && !v.IsNullish() {
+			args[i] = v.RawValue()
+		}
+	}
+	rows, err := f.Table.Function(ctx, e.st.Catalog, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	if rows.Rows != nil {
+		return rows.Rows, remote, nil
+	}
+	pipeline := append(append([]bson.Raw(nil), rows.Pipeline...), remote...)
+	cur, err := e.q.Aggregate(ctx, rows.NS, pipeline, store.AggregateOptions{AllowDiskUse: true})
+	return cur, nil, err
+}
+
+// rowset is rows kept in memory; it is a Source that can be read many times.
+type rowset struct{ docs []bson.Raw }
+
+// Open leaves all filtering to the pipeline.
+func (r *rowset) Open(context.Context, agg.Request) (store.Cursor, agg.Satisfied, error) {
+	return agg.Documents(r.docs), agg.Satisfied{}, nil
+}
+
+// drain reads a cursor to its end and closes it.
+func drain(ctx context.Context, cur store.Cursor, limit int64) ([]bson.Raw, error) {
+	defer cur.Close()
+	var docs []bson.Raw
+	size := int64(0)
+	for {
+		doc, err := cur.Next(ctx)
+		if err == io.EOF {
+			return docs, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if size += int64(len(doc)) + 24; size > limit {
+			return nil, sqlerr.New(sqlerr.OutOfMemory, "out of memory").
+				WithDetail("The rows of one side of a join or of a WITH query take more than %d bytes.", limit).
+				WithHint("Narrow it down with a condition, or make an index on the joined column so that the join can run in MongoDB.")
+		}
+		docs = append(docs, append(bson.Raw(nil), doc...))
+	}
+}
+
+// named gives the rows of a Fetch or WITH query by its name, read once.
+func (e *execution) named(ctx context.Context, name string) (*rowset, error) {
+	if r, ok := e.working[name]; ok {
+		e.touched = true
+		return r, nil
+	}
+	if r, ok := e.fetched[name]; ok {
+		return r, nil
+	}
+	for _, w := range e.prog.With {
+		if w.Name == name {
+			return e.with(ctx, w)
+		}
+	}
+	f, ok := e.prog.Fetches[name]
+	if !ok {
+		return nil, nil
+	}
+	before := e.touched
+	e.touched = false
+	cur, err := e.open(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := drain(ctx, cur, e.limit())
+	if err != nil {
+		return nil, err
+	}
+	r := &rowset{docs}
+	if !e.touched {
+		e.store(name, r)
+	}
+	e.touched = e.touched || before
+	return r, nil
+}
+
+func (e *execution) store(name string, r *rowset) {
+	if e.fetched == nil {
+		e.fetched = map[string]*rowset{}
+	}
+	e.fetched[name] = r
+}
+
+// source is where local stages read other collections: Fetches by name, else
+// collections of the store.
+func (e *execution) source(ctx context.Context, ns store.Namespace) (agg.Source, error) {
+	r, err := e.named(ctx, ns.Coll)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
+		return r, nil
+	}
+	return &collection{q: e.q, ns: ns}, nil
+}
+
+// collection is a collection of the store as a source of local stages.
+type collection struct {
+	q  store.Queryer
+	ns store.Namespace
+}
+
+func (c *collection) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.Satisfied, error) {
+	var pipeline []bson.Raw
+	done := agg.Satisfied{}
+	if r.Filter != nil && plainFilter(value.Document(r.Filter)) {
+		pipeline = append(pipeline, matchStage(r.Filter))
+		done.Match = true
+	}
+	cur, err := c.q.Aggregate(ctx, c.ns, pipeline, store.AggregateOptions{AllowDiskUse: true})
+	return cur, done, err
+}
+
+func matchStage(filter bson.Raw) bson.Raw {
+	var b value.Builder
+	b.Add("$match", value.Document(filter))
+	return b.Doc()
+}
+
+// plainFilter tells whether a filter reads no variables and no local operators.
+func plainFilter(v value.Value) bool {
+	switch {
+	case v.IsString():
+		return len(v.Str()) < 2 || v.Str()[:2] != "$$"
+	case v.IsDocument(), v.IsArray():
+		for it := value.Walk(v.Doc()); it.Next(); {
+			if len(it.Key()) > 6 && it.Key()[:6] == "$weir." || !plainFilter(it.Value()) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// CanSeek offers look-ups by _id, which every collection has an index for.
+func (c *collection) CanSeek(path string, coll *value.Collation) bool {
+	return path == "_id" && coll == nil
+}
+
+// Seek finds documents by a field.
+func (c *collection) Seek(ctx context.Context, path string, values []value.Value) (store.Cursor, error) {
+	var in, cond, filter value.Builder
+	in.Add("$in", value.ArrayFrom(values))
+	cond.Add(path, in.DocumentOf())
+	filter.Add("$match", cond.DocumentOf())
+	return c.q.Aggregate(ctx, c.ns, []bson.Raw{filter.Doc()}, store.AggregateOptions{})
+}

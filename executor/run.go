@@ -1,0 +1,243 @@
+// Package executor runs bound programs: it opens the pipelines in the store,
+// runs their local part with the engine's pipeline executor, works WITH queries
+// and subqueries that come first, and does the writes of statements.
+//
+// It translates nothing and knows no wire protocol: rows come out as raw BSON.
+// Start with Run.
+package executor
+
+import (
+	"context"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/engine/agg"
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/store"
+	"weir/translator"
+)
+
+// DefaultMemoryLimit bounds the rows that one source keeps here.
+const DefaultMemoryLimit = 512 << 20
+
+// Stores is what programs run against.
+type Stores struct {
+	// Main reads and writes: the store, or the session's transaction.
+	Main store.Queryer
+	// Begin starts a transaction for one statement; nil inside of one, and where
+	// the store has none.
+	Begin   func(ctx context.Context) (store.Tx, error)
+	Session sqlfunc.Session
+	// Catalog is the session as virtual relations see it.
+	Catalog catalog.Session
+	// ReadOnly refuses writes (25006).
+	ReadOnly    bool
+	MemoryLimit int64 // 0: DefaultMemoryLimit
+}
+
+// Rows are the rows of a result, or the outcome of a write.
+type Rows struct {
+	exec     *execution
+	cur      store.Cursor // nil: no rows
+	kind     string
+	affected int64
+	done     bool
+}
+
+// Run starts a bound program. Writes are done when it returns; rows of queries
+// are pulled by Next.
+func Run(ctx context.Context, st *Stores, b *translator.Bound) (*Rows, error) {
+	e := newExecution(st, b)
+	rows, err := e.run(ctx)
+	if err != nil {
+		e.abort(ctx)
+		return nil, mapError(err)
+	}
+	return rows, nil
+}
+
+// Next gives the next row, valid until the following call; io.EOF ends.
+func (r *Rows) Next(ctx context.Context) (bson.Raw, error) {
+	if r.cur == nil || r.done {
+		return nil, io.EOF
+	}
+	doc, err := r.cur.Next(ctx)
+	switch {
+	case err == io.EOF:
+		r.done = true
+		return nil, io.EOF
+	case err != nil:
+		r.done = true
+		return nil, mapError(err)
+	}
+	if r.kind == "SELECT" {
+		r.affected++
+	}
+	return doc, nil
+}
+
+// Close ends the pipelines. It may be called more than once.
+func (r *Rows) Close() error {
+	r.done = true
+	if r.cur == nil {
+		return nil
+	}
+	err := r.cur.Close()
+	r.cur = nil
+	return err
+}
+
+// Affected is the command of the tag and its number: rows read so far, or written.
+func (r *Rows) Affected() (kind string, n int64) { return r.kind, r.affected }
+
+// execution is one run of a program.
+type execution struct {
+	st   *Stores
+	b    *translator.Bound
+	prog *translator.Program
+	q    store.Queryer
+	tx   store.Tx
+	env  *agg.Env
+
+	fetched map[string]*rowset // Fetches and WITH queries by name
+	ran     map[*translator.With]bool
+	working map[string]*rowset
+	// touched tells that a working table was read since it was last cleared.
+	touched bool
+}
+
+func newExecution(st *Stores, b *translator.Bound) *execution {
+	e := &execution{st: st, b: b, prog: b.Program, q: st.Main}
+	return e
+}
+
+// environment is made when something runs locally: point queries need none.
+func (e *execution) environment(ns store.Namespace) *agg.Env {
+	if e.env == nil {
+		e.env = &agg.Env{Library: e.prog.Library(), Stages: translator.Stages(), Collections: e.source,
+			Now: e.b.Now, AllowDiskUse: true}
+		if e.st.Session != nil {
+			e.env.Session = e.st.Session
+		}
+	}
+	if ns.DB != "" && e.env.NS != ns {
+		env := *e.env
+		env.NS = ns
+		return &env
+	}
+	return e.env
+}
+
+func (e *execution) run(ctx context.Context) (*Rows, error) {
+	if err := e.begin(ctx); err != nil {
+		return nil, err
+	}
+	for _, p := range e.prog.InitPlans() {
+		if err := e.initPlan(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	for _, w := range e.prog.With {
+		if w.Write != nil {
+			if _, err := e.with(ctx, w); err != nil {
+				return nil, err
+			}
+		}
+	}
+	rows, err := e.query(ctx, &e.prog.Query)
+	if err != nil {
+		return nil, err
+	}
+	if e.tx != nil {
+		if rows, err = e.keep(ctx, rows); err != nil {
+			return nil, err
+		}
+		if err := e.tx.Commit(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// keep reads all rows before the transaction ends.
+func (e *execution) keep(ctx context.Context, r *Rows) (*Rows, error) {
+	if r.cur == nil {
+		return r, nil
+	}
+	docs, err := drain(ctx, r.cur, e.limit())
+	if err != nil {
+		return nil, err
+	}
+	r.cur = agg.Documents(docs)
+	return r, nil
+}
+
+// begin starts a transaction if the statement writes in more than one operation.
+func (e *execution) begin(ctx context.Context) error {
+	writes := e.prog.Write != nil
+	one := writes && single(e.prog.Write)
+	for _, w := range e.prog.With {
+		if w.Write != nil {
+			writes, one = true, false
+		}
+	}
+	if !writes {
+		return nil
+	}
+	if e.st.ReadOnly {
+		return sqlerr.New(sqlerr.ReadOnlySQLTransaction, "cannot execute %s in a read-only transaction", writeName(e.prog))
+	}
+	if one || e.st.Begin == nil {
+		return nil
+	}
+	tx, err := e.st.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	e.tx, e.q = tx, tx
+	return nil
+}
+
+func writeName(p *translator.Program) string {
+	if p.Write != nil {
+		return writeKinds[p.Write.Kind]
+	}
+	return "WITH"
+}
+
+var writeKinds = map[translator.WriteKind]string{
+	translator.InsertRows: "INSERT", translator.UpdateRows: "UPDATE", translator.DeleteRows: "DELETE",
+}
+
+// single tells whether a write is one operation on one document, which is
+// atomic by itself.
+func single(w *translator.Write) bool {
+	return w.Direct != nil && w.Direct.Single
+}
+
+func (e *execution) abort(ctx context.Context) {
+	if e.tx != nil {
+		_ = e.tx.Abort(context.WithoutCancel(ctx))
+	}
+}
+
+func (e *execution) limit() int64 {
+	if e.st.MemoryLimit > 0 {
+		return e.st.MemoryLimit
+	}
+	return DefaultMemoryLimit
+}
+
+func (e *execution) query(ctx context.Context, q *translator.Query) (*Rows, error) {
+	if q.Write != nil {
+		return e.write(ctx, q)
+	}
+	cur, err := e.open(ctx, q.Root)
+	if err != nil {
+		return nil, err
+	}
+	return &Rows{exec: e, cur: cur, kind: "SELECT"}, nil
+}

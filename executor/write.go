@@ -1,0 +1,209 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/agg"
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/sqlerr"
+	"weir/store"
+	"weir/translator"
+)
+
+// write does what a writing statement says.
+func (e *execution) write(ctx context.Context, q *translator.Query) (*Rows, error) {
+	switch q.Write.Kind {
+	case translator.InsertRows:
+		return e.insert(ctx, q)
+	case translator.UpdateRows:
+		return e.update(ctx, q)
+	}
+	return e.delete(ctx, q)
+}
+
+// written is a row after (or, for a delete, before) the write, with the columns
+// of other tables that RETURNING reads.
+type written struct {
+	row   bson.Raw
+	other value.Value
+}
+
+func (w written) doc() bson.Raw {
+	var b value.Builder
+	b.Add("n", value.Document(w.row))
+	b.Add("o", w.other)
+	return b.Doc()
+}
+
+func documents(rows []written) []bson.Raw {
+	docs := make([]bson.Raw, len(rows))
+	for i, r := range rows {
+		docs[i] = r.doc()
+	}
+	return docs
+}
+
+// result is the outcome of a write, with RETURNING's rows.
+func (e *execution) result(ctx context.Context, w *translator.Write, n int64, rows []written) (*Rows, error) {
+	r := &Rows{exec: e, kind: writeKinds[w.Kind], affected: n}
+	if w.Returning == nil {
+		return r, nil
+	}
+	stages, err := e.b.Stages(w.Returning)
+	if err != nil {
+		return nil, err
+	}
+	cur, err := e.overlay(ctx, agg.Documents(documents(rows)), stages, w.Table.NS)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := drain(ctx, cur, e.limit())
+	r.cur = agg.Documents(docs)
+	return r, err
+}
+
+// check tests the constraints of rows.
+func (e *execution) check(ctx context.Context, w *translator.Write, rows []written) error {
+	if len(w.Checks) == 0 || len(rows) == 0 {
+		return nil
+	}
+	stages, err := e.b.Stages(w.CheckStages)
+	if err != nil {
+		return err
+	}
+	cur, err := e.overlay(ctx, agg.Documents(documents(rows)), stages, w.Table.NS)
+	if err != nil {
+		return err
+	}
+	results, err := drain(ctx, cur, e.limit())
+	if err != nil {
+		return err
+	}
+	for _, d := range results {
+		i := 0
+		for it := value.Walk(value.Lookup(d, "r").Doc()); it.Next(); i++ {
+			if it.Value().Kind() == bson.TypeBoolean && !it.Value().AsBool() {
+				return violation(w, w.Checks[i])
+			}
+		}
+	}
+	return nil
+}
+
+func violation(w *translator.Write, c translator.Check) error {
+	var err *sqlerr.Error
+	if c.Name == "" {
+		err = sqlerr.New(sqlerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Column, w.Table.Name)
+		err.Column = c.Column
+	} else {
+		err = sqlerr.New(sqlerr.CheckViolation, "new row for relation %q violates check constraint %q", w.Table.Name, c.Name)
+		err.Constraint = c.Name
+	}
+	err.Schema, err.Table = w.Table.Schema, w.Table.Name
+	return err
+}
+
+// batchSize is how many operations go into one Write.
+const batchSize = 1000
+
+// apply runs operations, all or nothing when there is a transaction.
+func (e *execution) apply(ctx context.Context, w *translator.Write, ops []store.WriteOp) (store.WriteResult, error) {
+	var total store.WriteResult
+	for len(ops) > 0 {
+		n := min(len(ops), batchSize)
+		res, err := e.q.Write(ctx, w.Table.NS, ops[:n], store.WriteOptions{})
+		if err == nil {
+			err = res.Err()
+		}
+		if err != nil {
+			return total, writeError(w, err)
+		}
+		total.Inserted += res.Inserted
+		total.Matched += res.Matched
+		total.Modified += res.Modified
+		total.Deleted += res.Deleted
+		ops = ops[n:]
+	}
+	return total, nil
+}
+
+var duplicateKey = regexp.MustCompile(`index: (\S+) dup key: \{ ?(.*?) ?\}$`)
+
+// writeError gives PostgreSQL's words to a unique index's refusal.
+func writeError(w *translator.Write, err error) error {
+	var m *mongoerr.Error
+	if !errors.As(err, &m) || m.Code != mongoerr.DuplicateKey {
+		return err
+	}
+	out := sqlerr.New(sqlerr.UniqueViolation, "duplicate key value violates unique constraint")
+	out.Schema, out.Table = w.Table.Schema, w.Table.Name
+	if found := duplicateKey.FindStringSubmatch(m.Message); found != nil {
+		name := found[1]
+		if name == "_id_" {
+			name = w.Table.Name + "_pkey"
+		}
+		out.Message = fmt.Sprintf("duplicate key value violates unique constraint %q", name)
+		out.Constraint = name
+		if key, v, ok := strings.Cut(found[2], ": "); ok && !strings.Contains(v, ": ") {
+			out = out.WithDetail("Key (%s)=(%s) already exists.", key, strings.Trim(v, `"`))
+		}
+	}
+	return out.Because(err)
+}
+
+// atomically runs a write that takes several operations in a transaction of its
+// own, unless there is one.
+func (e *execution) atomically(ctx context.Context) error {
+	if e.tx != nil || e.st.Begin == nil {
+		return nil
+	}
+	tx, err := e.st.Begin(ctx)
+	if err == nil {
+		e.tx, e.q = tx, tx
+	}
+	return err
+}
+
+// byKeys reads documents by their _id.
+func (e *execution) byKeys(ctx context.Context, w *translator.Write, keys []value.Value) (map[string]bson.Raw, error) {
+	out := map[string]bson.Raw{}
+	c := &collection{q: e.q, ns: w.Table.NS}
+	for len(keys) > 0 {
+		n := min(len(keys), batchSize)
+		cur, err := c.Seek(ctx, "_id", keys[:n])
+		if err != nil {
+			return nil, err
+		}
+		docs, err := drain(ctx, cur, e.limit())
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range docs {
+			out[keyOf(value.Lookup(d, "_id"))] = d
+		}
+		keys = keys[n:]
+	}
+	return out, nil
+}
+
+func keyOf(v value.Value) string { return string(value.AppendSortKey(nil, v, false)) }
+
+// equals is the filter {path: {$eq: v}} for each of the paths.
+func equals(paths []string, values []value.Value) bson.Raw {
+	var b value.Builder
+	for i, p := range paths {
+		b.Open(bson.TypeEmbeddedDocument, p)
+		b.Add("$eq", values[i])
+		b.Close()
+	}
+	return b.Doc()
+}
+
+func keyFilter(k value.Value) bson.Raw { return equals([]string{"_id"}, []value.Value{k}) }

@@ -1,0 +1,138 @@
+package mongoerr
+
+import "fmt"
+
+// Codes by their MongoDB names.
+const (
+	InternalError                     int32 = 1
+	BadValue                          int32 = 2
+	NoSuchKey                         int32 = 4
+	HostUnreachable                   int32 = 6
+	HostNotFound                      int32 = 7
+	UnknownError                      int32 = 8
+	FailedToParse                     int32 = 9
+	UserNotFound                      int32 = 11
+	UnsupportedFormat                 int32 = 12
+	Unauthorized                      int32 = 13
+	TypeMismatch                      int32 = 14
+	Overflow                          int32 = 15
+	InvalidLength                     int32 = 16
+	ProtocolError                     int32 = 17
+	AuthenticationFailed              int32 = 18
+	CannotReuseObject                 int32 = 19
+	IllegalOperation                  int32 = 20
+	InvalidBSON                       int32 = 22
+	LockTimeout                       int32 = 24
+	NamespaceNotFound                 int32 = 26
+	IndexNotFound                     int32 = 27
+	PathNotViable                     int32 = 28
+	RoleNotFound                      int32 = 31
+	CannotBackfillArray               int32 = 35
+	ConflictingUpdateOperators        int32 = 40
+	CursorNotFound                    int32 = 43
+	NamespaceExists                   int32 = 48
+	MaxTimeMSExpired                  int32 = 50
+	DollarPrefixedFieldName           int32 = 52
+	InvalidIDField                    int32 = 53
+	NotSingleValueField               int32 = 54
+	InvalidDBRef                      int32 = 55
+	EmptyFieldName                    int32 = 56
+	DottedFieldName                   int32 = 57
+	CommandNotFound                   int32 = 59
+	ShardKeyNotFound                  int32 = 61
+	WriteConcernFailed                int32 = 64
+	MultipleErrorsOccurred            int32 = 65
+	ImmutableField                    int32 = 66
+	CannotCreateIndex                 int32 = 67
+	IndexAlreadyExists                int32 = 68
+	AuthSchemaIncompatible            int32 = 69
+	InvalidOptions                    int32 = 72
+	InvalidNamespace                  int32 = 73
+	IndexOptionsConflict              int32 = 85
+	IndexKeySpecsConflict             int32 = 86
+	NetworkTimeout                    int32 = 89
+	ShutdownInProgress                int32 = 91
+	OperationFailed                   int32 = 96
+	WriteConflict                     int32 = 112
+	CommandNotSupported               int32 = 115
+	NamespaceNotSharded               int32 = 118
+	DocumentValidationFailure         int32 = 121
+	CappedPositionLost                int32 = 136
+	CommandNotSupportedOnView         int32 = 166
+	OptionNotSupportedOnView          int32 = 167
+	InvalidPipelineOperator           int32 = 168
+	QueryExceededMemoryLimitNoDiskUse int32 = 292
+	ViewDepthLimitExceeded            int32 = 165
+	PrimarySteppedDown                int32 = 189
+	InvalidViewDefinition             int32 = 182
+	InvalidIndexSpecificationOption   int32 = 197
+	InvalidResumeToken                int32 = 260
+	TransactionTooOld                 int32 = 225
+	ConversionFailure                 int32 = 241
+	CursorKilled                      int32 = 237
+	NoSuchTransaction                 int32 = 251
+	TransactionCommitted              int32 = 256
+	TransactionTooLarge               int32 = 257
+	OperationNotSupportedInTxn        int32 = 263
+	TooManyLogicalSessions            int32 = 261
+	NoSuchSession                     int32 = 206
+	ExceededTimeLimit                 int32 = 262
+	ChangeStreamFatalError            int32 = 280
+	ChangeStreamHistoryLost           int32 = 286
+	ClientDisconnect                  int32 = 279
+	BSONObjectTooLarge                int32 = 10334
+	DuplicateKey                      int32 = 11000
+	InterruptedAtShutdown             int32 = 11600
+	Interrupted                       int32 = 11601
+	NotWritablePrimary                int32 = 10107
+)
+
+// CodeName gives the server's name of a code; LocationNNN where it has none.
+func CodeName(code int32) string {
+	if n, ok := codeNames[code]; ok {
+		return n
+	}
+	return fmt.Sprintf("Location%d", code)
+}
+
+var codeNames = map[int32]string{
+	1: "InternalError", 2: "BadValue", 4: "NoSuchKey", 6: "HostUnreachable", 7: "HostNotFound", 8: "UnknownError",
+	9: "FailedToParse", 10: "CannotMutateObject", 11: "UserNotFound", 12: "UnsupportedFormat", 13: "Unauthorized",
+	14: "TypeMismatch", 15: "Overflow", 16: "InvalidLength", 17: "ProtocolError", 18: "AuthenticationFailed",
+	19: "CannotReuseObject", 20: "IllegalOperation", 21: "EmptyArrayOperation", 22: "InvalidBSON",
+	23: "AlreadyInitialized", 24: "LockTimeout", 26: "NamespaceNotFound", 27: "IndexNotFound", 28: "PathNotViable",
+	29: "NonExistentPath", 30: "InvalidPath", 31: "RoleNotFound", 32: "RolesNotRelated", 33: "PrivilegeNotFound",
+	35: "CannotBackfillArray", 36: "UserModificationFailed", 38: "FileNotOpen", 39: "FileStreamFailed",
+	40: "ConflictingUpdateOperators", 41: "FileAlreadyOpen", 42: "LogWriteFailed", 43: "CursorNotFound",
+	45: "UserDataInconsistent", 46: "LockBusy", 47: "NoMatchingDocument", 48: "NamespaceExists", 49: "InvalidRoleModification",
+	50: "MaxTimeMSExpired", 51: "ManualInterventionRequired", 52: "DollarPrefixedFieldName", 53: "InvalidIdField",
+	54: "NotSingleValueField", 55: "InvalidDBRef", 56: "EmptyFieldName", 57: "DottedFieldName", 58: "RoleModificationFailed",
+	59: "CommandNotFound", 61: "ShardKeyNotFound", 62: "OplogOperationUnsupported", 64: "WriteConcernFailed",
+	65: "MultipleErrorsOccurred", 66: "ImmutableField", 67: "CannotCreateIndex", 68: "IndexAlreadyExists",
+	69: "AuthSchemaIncompatible", 70: "ShardNotFound", 71: "ReplicaSetNotFound", 72: "InvalidOptions", 73: "InvalidNamespace",
+	74: "NodeNotFound", 75: "WriteConcernLegacyOK", 79: "UnknownReplWriteConcern", 82: "NoProgressMade",
+	85: "IndexOptionsConflict", 86: "IndexKeySpecsConflict", 87: "CannotSplit", 89: "NetworkTimeout", 90: "CallbackCanceled",
+	91: "ShutdownInProgress", 93: "InvalidReplicaSetConfig", 94: "NotYetInitialized", 95: "NotSecondary", 96: "OperationFailed",
+	97: "NoProjectionFound", 100: "UnsatisfiableWriteConcern", 107: "LockFailed",
+	112: "WriteConflict", 115: "CommandNotSupported", 117: "ConflictingOperationInProgress", 118: "NamespaceNotSharded",
+	120: "StaleTerm", 121: "DocumentValidationFailure", 125: "CommandFailed", 134: "ReadConcernMajorityNotAvailableYet",
+	136: "CappedPositionLost", 141: "InvalidSSLConfiguration", 146: "ExceededMemoryLimit",
+	148: "ReadConcernMajorityNotEnabled", 165: "ViewDepthLimitExceeded", 166: "CommandNotSupportedOnView",
+	167: "OptionNotSupportedOnView", 168: "InvalidPipelineOperator", 170: "CommandOnShardedViewNotSupportedOnMongod",
+	171: "TooManyMatchingDocuments", 172: "CannotIndexParallelArrays", 173: "TransportSessionClosed", 181: "AmbiguousIndexKeyPattern",
+	182: "InvalidViewDefinition", 183: "ClientMetadataMissingField", 186: "ClientMetadataCannotBeMutated",
+	189: "PrimarySteppedDown", 197: "InvalidIndexSpecificationOption",
+	206: "NoSuchSession", 207: "InvalidUUID", 211: "KeyNotFound",
+	222: "CloseChangeStream", 225: "TransactionTooOld", 226: "AtomicityFailure",
+	227: "CannotImplicitlyCreateCollection", 235: "InternalErrorNotSupported",
+	237: "CursorKilled", 238: "NotImplemented", 239: "SnapshotTooOld", 241: "ConversionFailure", 244: "TransactionAborted",
+	246: "SnapshotUnavailable", 249: "ProducerConsumerQueueBatchTooLarge", 251: "NoSuchTransaction", 256: "TransactionCommitted",
+	257: "TransactionTooLarge", 260: "InvalidResumeToken", 261: "TooManyLogicalSessions", 262: "ExceededTimeLimit",
+	263: "OperationNotSupportedInTransaction",
+	276: "IndexBuildAborted", 279: "ClientDisconnect", 280: "ChangeStreamFatalError", 286: "ChangeStreamHistoryLost",
+	290: "TransactionExceededLifetimeLimitSeconds", 291: "NoQueryExecutionPlans", 292: "QueryExceededMemoryLimitNoDiskUseAllowed", 323: "APIStrictError", 334: "UnsupportedOpQueryCommand",
+	352:   "UnsupportedOpQueryCommand",
+	10003: "CannotGrowDocumentInCappedNamespace", 10107: "NotWritablePrimary",
+	10334: "BSONObjectTooLarge", 11000: "DuplicateKey", 11600: "InterruptedAtShutdown", 11601: "Interrupted",
+	11602: "InterruptedDueToReplStateChange", 13388: "StaleConfig", 13435: "NotPrimaryNoSecondaryOk", 13436: "NotPrimaryOrSecondary",
+}

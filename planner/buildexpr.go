@@ -1,0 +1,65 @@
+package planner
+
+import (
+	"context"
+
+	"weir/catalog"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// BuildExpr binds an expression over the columns of one relation, as the WHERE
+// of a subscription or a CHECK is: names are always strict, and neither
+// aggregates nor subqueries are allowed. The scan tells which column of the
+// relation each ColRef reads. want is the type that the expression must have;
+// zero: any.
+func BuildExpr(ctx context.Context, env *Env, e ast.Expr, t *catalog.Table, want sqltype.Type) (Expr, *Scan, error) {
+	b := newBuilder(ctx, env, nil)
+	b.strictNames = true
+	sc := &scope{noAgg: "this condition", noWindow: "this condition", noSRF: "this condition"}
+	s := &Scan{}
+	if t != nil {
+		var src *source
+		s, src = b.scan(t)
+		sc.ns = asNS(src)
+	}
+	x, err := b.expr(sc, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	walkExpr(x, func(e Expr) bool {
+		if q, ok := e.(*Subquery); ok && err == nil {
+			err = sqlerr.New(sqlerr.FeatureNotSupported, "cannot use subquery in this condition").At(q.P)
+		}
+		return err == nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(b.params) > 0 {
+		return nil, nil, sqlerr.New(sqlerr.UndefinedParameter, "there is no parameter $1").At(b.paramPos[0])
+	}
+	if want.OID == sqltype.Invalid {
+		x, err = b.known(x)
+	} else {
+		x, err = b.mustCoerce(x, want, assignment, "expression")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return b.fold(x), s, nil
+}
+
+// Describe plans a query for CREATE VIEW and CREATE TABLE AS: its columns, what
+// it depends on, and its notices.
+func Describe(ctx context.Context, env *Env, q ast.Statement) (cols []Col, deps []catalog.Dep, notices []*sqlerr.Error, err error) {
+	p, err := Build(ctx, env, q, nil)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if len(p.Params) > 0 {
+		return nil, nil, nil, sqlerr.New(sqlerr.UndefinedParameter, "there is no parameter $1")
+	}
+	return p.Cols, p.Deps, p.Notices, nil
+}

@@ -1,0 +1,263 @@
+package planner
+
+import (
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// cteScope holds the queries of a WITH and of the ones around it.
+type cteScope struct {
+	parent *cteScope
+	list   []*cteDef
+}
+
+// cteDef is a query of WITH: bound anew for each use when it may be inlined,
+// else computed once.
+type cteDef struct {
+	ast    *ast.CTE
+	parent *scope    // what it may be correlated with
+	ctes   *cteScope // what it may use
+	id     int       // of the With; 0: inlined
+	cols   []Col
+	used   bool
+	// open marks a recursive query while its own term is planned.
+	open bool
+}
+
+func (c *cteScope) find(id ast.Ident) *cteDef {
+	for s := c; s != nil; s = s.parent {
+		for i := len(s.list) - 1; i >= 0; i-- {
+			if n := s.list[i].ast.Name; n.Name == id.Name || n.Text == id.Text {
+				return s.list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// query plans a query in a scope whose WITH queries it may use.
+func (b *builder) query(q *ast.Query, parent *scope) (Node, error) {
+	var ctes *cteScope
+	if parent != nil {
+		ctes = parent.ctes
+	}
+	return b.queryIn(q, parent, ctes)
+}
+
+func (b *builder) queryIn(q *ast.Query, parent *scope, ctes *cteScope) (Node, error) {
+	if err := b.enter(q.Pos()); err != nil {
+		return nil, err
+	}
+	defer b.leave()
+	if len(q.Locks) > 0 {
+		b.locking = true
+	}
+	ctes, with, err := b.with(q.With, parent, ctes)
+	if err != nil {
+		return nil, err
+	}
+	t := &tail{orderBy: q.OrderBy, limit: q.Limit, offset: q.Offset, withTies: q.WithTies, pos: q.Pos()}
+	n, err := b.body(q.Body, t, parent, ctes)
+	if err != nil {
+		return nil, err
+	}
+	return wrapWith(with, n), nil
+}
+
+// with plans the queries of WITH that run once; the others wait for their use.
+func (b *builder) with(w *ast.With, parent *scope, outer *cteScope) (*cteScope, []CTE, error) {
+	if w == nil {
+		return outer, nil, nil
+	}
+	sc := &cteScope{parent: outer}
+	var run []CTE
+	for _, c := range w.CTEs {
+		for _, o := range sc.list {
+			if o.ast.Name.Name == c.Name.Name {
+				return nil, nil, sqlerr.New(sqlerr.DuplicateAlias, "WITH query name %q specified more than once", c.Name.Text).At(c.Name.Pos())
+			}
+		}
+		if c.Search != nil || c.Cycle != nil {
+			return nil, nil, sqlerr.Unsupported(c.Pos(), "Carry a path array in the query's own columns.", "SEARCH and CYCLE are not supported")
+		}
+		// A query sees those before it, not itself unless it is recursive.
+		def := &cteDef{ast: c, parent: parent, ctes: &cteScope{parent: outer, list: append([]*cteDef(nil), sc.list...)}}
+		cte, err := b.cte(def, w.Recursive)
+		if err != nil {
+			return nil, nil, err
+		}
+		if cte != nil {
+			run = append(run, *cte)
+		}
+		sc.list = append(sc.list, def)
+	}
+	return sc, run, nil
+}
+
+// cte plans a query that must run once. It answers nil for one that is inlined,
+// which is planned all the same so that its errors show.
+func (b *builder) cte(def *cteDef, recursive bool) (*CTE, error) {
+	switch s := def.ast.Statement.(type) {
+	case *ast.Query:
+		if recursive && refersTo(s, def.ast.Name) {
+			return b.recursiveCTE(def, s)
+		}
+		n, err := b.queryIn(s, def.parent, def.ctes)
+		if err != nil {
+			return nil, err
+		}
+		if n, err = b.settleUnknown(n); err != nil {
+			return nil, err
+		}
+		if def.ast.Materialized != ast.MaterializedAlways && !hasSideEffects(n) {
+			_, err = cteColumns(def, n.Cols())
+			return nil, err
+		}
+		return b.runOnce(def, n)
+	case *ast.Insert:
+		return b.writingCTE(def, func() (Node, error) { return b.insert(s, def.ctes) })
+	case *ast.Update:
+		return b.writingCTE(def, func() (Node, error) { return b.update(s, def.ctes) })
+	case *ast.Delete:
+		return b.writingCTE(def, func() (Node, error) { return b.delete(s, def.ctes) })
+	}
+	return nil, sqlerr.New(sqlerr.FeatureNotSupported, "this statement is not supported in WITH").At(def.ast.Pos())
+}
+
+func (b *builder) writingCTE(def *cteDef, plan func() (Node, error)) (*CTE, error) {
+	n, err := plan()
+	if err != nil {
+		return nil, err
+	}
+	return b.runOnce(def, n)
+}
+
+func (b *builder) runOnce(def *cteDef, n Node) (*CTE, error) {
+	cols, err := cteColumns(def, n.Cols())
+	if err != nil {
+		return nil, err
+	}
+	b.lastCTE++
+	def.id, def.cols = b.lastCTE, cols
+	return &CTE{ID: def.id, Name: def.ast.Name.Text, Plan: n}, nil
+}
+
+// cteColumns names the columns by the list behind the query's name.
+func cteColumns(def *cteDef, cols []Col) ([]Col, error) {
+	names := def.ast.Columns
+	if len(names) > len(cols) {
+		return nil, sqlerr.New(sqlerr.InvalidColumnReference, "WITH query %q has %d columns available but %d columns specified",
+			def.ast.Name.Text, len(cols), len(names)).At(def.ast.Pos())
+	}
+	out := append([]Col(nil), cols...)
+	for i, n := range names {
+		out[i].Name = n.Name
+	}
+	return out, nil
+}
+
+// recursiveCTE plans left UNION [ALL] right, where right reads itself.
+func (b *builder) recursiveCTE(def *cteDef, q *ast.Query) (*CTE, error) {
+	u, ok := q.Body.(*ast.SetOperation)
+	if !ok || u.Op != ast.Union {
+		return nil, sqlerr.New("42P19", "recursive query %q does not have the form non-recursive-term UNION [ALL] recursive-term", def.ast.Name.Text).At(def.ast.Pos())
+	}
+	if refersTo(u.Left, def.ast.Name) {
+		return nil, sqlerr.New("42P19", "recursive reference to query %q must not appear within its non-recursive term", def.ast.Name.Text).At(def.ast.Pos())
+	}
+	if len(q.OrderBy) > 0 || q.Limit != nil || q.Offset != nil {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "ORDER BY, LIMIT and OFFSET in a recursive query are not implemented").At(def.ast.Pos())
+	}
+	ctes, with, err := b.with(q.With, def.parent, def.ctes)
+	if err != nil {
+		return nil, err
+	}
+	left, err := b.body(u.Left, &tail{}, def.parent, ctes)
+	if err != nil {
+		return nil, err
+	}
+	if left, err = b.settleUnknown(left); err != nil {
+		return nil, err
+	}
+	if def.cols, err = cteColumns(def, left.Cols()); err != nil {
+		return nil, err
+	}
+	b.lastCTE++
+	def.id, def.open = b.lastCTE, true
+	term, err := b.body(u.Right, &tail{}, def.parent, &cteScope{parent: ctes, list: []*cteDef{def}})
+	def.open = false
+	if err != nil {
+		return nil, err
+	}
+	if term, err = b.recursiveTypes(def, term, u); err != nil {
+		return nil, err
+	}
+	r := &Recursive{Term: wrapWith(with, term), All: u.All, Out: def.cols}
+	return &CTE{ID: def.id, Name: def.ast.Name.Text, Plan: wrapWith(with, left), Recursive: r}, nil
+}
+
+func (b *builder) recursiveTypes(def *cteDef, term Node, u *ast.SetOperation) (Node, error) {
+	cols := term.Cols()
+	if len(cols) != len(def.cols) {
+		return nil, sqlerr.New(sqlerr.SyntaxError, "each UNION query must have the same number of columns").At(u.Right.Pos())
+	}
+	types := make([]sqltype.Type, len(cols))
+	for i, c := range def.cols {
+		types[i] = c.Type
+		both, err := b.commonType([]Expr{colRef(c, 0), colRef(cols[i], exprPos(term, i))}, "UNION")
+		if err != nil {
+			return nil, err
+		}
+		if both.OID != c.Type.OID {
+			return nil, sqlerr.New(sqlerr.DatatypeMismatch, "recursive query %q column %d has type %s in non-recursive term but type %s overall",
+				def.ast.Name.Text, i+1, c.Type.OID, both.OID).At(exprPos(term, i)).
+				WithHint("Cast the output of the non-recursive term to the correct type.")
+		}
+	}
+	return b.castColumns(term, types, assignmentNone)
+}
+
+func wrapWith(run []CTE, n Node) Node {
+	if len(run) == 0 {
+		return n
+	}
+	return &With{CTEs: run, Body: n}
+}
+
+// refersTo tells whether a query names a table as the WITH query is named.
+func refersTo(q ast.Node, id ast.Ident) bool {
+	found := false
+	ast.Inspect(q, func(n ast.Node) bool {
+		if t, ok := n.(*ast.TableRef); ok && len(t.Name.Parts) == 1 && t.Name.Parts[0].Name == id.Name {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
+// cteUse gives the node and columns of a use of a WITH query.
+func (b *builder) cteUse(def *cteDef) (Node, []Col, error) {
+	if def.id != 0 {
+		s := &CTEScan{ID: def.id, Name: def.ast.Name.Text}
+		for _, c := range def.cols {
+			s.Out = append(s.Out, b.newCol(c.Name, c.Type))
+			s.From = append(s.From, c.ID)
+		}
+		return s, s.Out, nil
+	}
+	q, ok := def.ast.Statement.(*ast.Query)
+	if !ok {
+		return nil, nil, sqlerr.New(sqlerr.InternalError, "a writing WITH query has no plan")
+	}
+	n, err := b.queryIn(q, def.parent, def.ctes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n, err = b.settleUnknown(n); err != nil {
+		return nil, nil, err
+	}
+	cols, err := cteColumns(def, n.Cols())
+	return n, cols, err
+}

@@ -1,0 +1,113 @@
+package planner
+
+import (
+	"weir/engine/value"
+	"weir/sqlfunc"
+	"weir/sqltype"
+)
+
+// Values taken out of documents have the type jsonb and mostly are scalars.
+// PostgreSQL has no operators between jsonb and other types, so that these can
+// be given a meaning without changing one: beside a document's value, a literal
+// is a string (not JSON text), another scalar becomes a document's value, and
+// in arithmetic the document's value becomes a number.
+
+// isDocScalar tells whether e was taken out of a document by a path.
+func isDocScalar(e Expr) bool {
+	if e.Type().OID != sqltype.JSONB {
+		return false
+	}
+	switch x := e.(type) {
+	case *Path:
+		return true
+	case *Subscript:
+		return true
+	case *Call:
+		return x.Func.Impl == "json_extract"
+	}
+	return false
+}
+
+var comparisons = map[string]bool{"=": true, "<>": true, "<": true, "<=": true, ">": true, ">=": true}
+
+// documentOperands converts operands where one is a document's value and no
+// operator takes them as they are.
+func (b *builder) documentOperands(name string, args []Expr) ([]Expr, bool, error) {
+	if len(args) != 2 {
+		if len(args) == 1 && args[0].Type().OID == sqltype.JSONB {
+			x, ok, err := b.coerce(args[0], sqltype.Of(sqltype.Numeric), explicit)
+			return []Expr{x}, ok, err
+		}
+		return nil, false, nil
+	}
+	doc := -1
+	for i, a := range args {
+		if a.Type().OID == sqltype.JSONB {
+			doc = i
+		}
+	}
+	if doc < 0 {
+		return nil, false, nil
+	}
+	other := args[1-doc]
+	out := append([]Expr(nil), args...)
+	var err error
+	if comparisons[name] {
+		out[1-doc], err = b.toJSONB(other)
+		return out, err == nil, err
+	}
+	want := sqltype.Of(sqltype.Numeric)
+	if t := other.Type().OID; t != sqltype.JSONB && t != sqltype.Unknown && t.Category() != 'N' {
+		want = other.Type()
+	}
+	for i, a := range out {
+		if a.Type().OID == sqltype.JSONB {
+			x, ok, err := b.coerce(a, want, explicit)
+			if !ok || err != nil {
+				return nil, false, err
+			}
+			out[i] = x
+		}
+	}
+	return out, true, nil
+}
+
+// besideDocument makes a literal beside a document's value a JSON string, so
+// that items[0].sku = 'a1' needs no quotes within quotes.
+func (b *builder) besideDocument(name string, args []Expr) {
+	if len(args) != 2 || !comparisons[name] {
+		return
+	}
+	for i, a := range args {
+		c, ok := a.(*Const)
+		if ok && c.T.OID == sqltype.Unknown && !c.Value.IsNullish() && isDocScalar(args[1-i]) {
+			args[i] = &Const{T: jsonbType, Value: value.String(c.Value.Str()), P: c.P}
+		}
+	}
+}
+
+// toJSONB makes a document's value of any value, as to_jsonb does.
+func (b *builder) toJSONB(e Expr) (Expr, error) {
+	if e.Type().OID == sqltype.JSONB {
+		return e, nil
+	}
+	if e.Type().OID == sqltype.Unknown {
+		x, _, err := b.coerce(e, textType, implicit)
+		if err != nil {
+			return nil, err
+		}
+		e = x
+	}
+	f := b.implFunc("to_jsonb", 1)
+	return b.apply(&candidate{fn: f, args: f.Args}, []Expr{e}, e.Pos())
+}
+
+// implFunc finds a function by its name and number of arguments.
+func (b *builder) implFunc(name string, n int) *sqlfunc.Func {
+	for _, f := range b.env.Funcs.Functions(name) {
+		if len(f.Args) == n {
+			return f
+		}
+	}
+	return nil
+}

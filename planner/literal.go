@@ -1,0 +1,32 @@
+package planner
+
+import (
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/sqltype"
+)
+
+// literal gives a string literal or NULL of unknown type its type, reading it
+// as the type's input function does. A bad literal is an error at its place.
+func (b *builder) literal(c *Const, to sqltype.Type, ctx sqlfunc.CastContext) (Expr, error) {
+	if c.Value.IsNullish() {
+		return &Const{T: to, Value: c.Value, P: c.P, Missing: c.Missing}, nil
+	}
+	switch {
+	case to.OID == sqltype.Unknown:
+		return c, nil
+	case to.OID.IsReg(), to.OID == sqltype.Any:
+		// Names of objects are looked up when the statement runs.
+		t := &Const{T: textType, Value: c.Value, P: c.P}
+		return &Cast{X: t, T: to, Explicit: true, P: c.P}, nil
+	}
+	v, err := sqltype.ParseText(c.Value.Str(), sqltype.Of(to.OID), b.env.Types)
+	if err != nil {
+		return nil, sqlerr.As(err).At(c.P)
+	}
+	x := &Const{T: sqltype.Of(to.OID), Value: v, P: c.P}
+	if to.Mod == -1 {
+		return x, nil
+	}
+	return &Cast{X: x, T: to, Explicit: ctx == explicit, P: c.P}, nil
+}

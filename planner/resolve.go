@@ -1,0 +1,542 @@
+package planner
+
+import (
+	"strings"
+
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/sqltype"
+)
+
+// candidate is a signature laid over the arguments of a call: the declared
+// type for each of them.
+type candidate struct {
+	fn   *sqlfunc.Func
+	op   *sqlfunc.Operator
+	args []sqltype.OID
+	perm []int // argument i of the call is parameter perm[i]; nil: in order
+	vari bool  // made by repeating a variadic parameter
+}
+
+func (b *builder) accepts(from, to sqltype.OID) bool {
+	if from == to || from == sqltype.Unknown {
+		return to != sqltype.AnyNonArray || true
+	}
+	switch to {
+	case sqltype.Any, sqltype.AnyElement, sqltype.AnyCompatible:
+		return true
+	case sqltype.AnyArray, sqltype.AnyCompatibleArray:
+		return from.IsArray()
+	case sqltype.AnyNonArray, sqltype.AnyCompatibleNonArray:
+		return !from.IsArray()
+	}
+	return b.implicitly(from, to)
+}
+
+// choose is PostgreSQL's choice among signatures for argument types. many
+// tells that several were left.
+func (b *builder) choose(cands []candidate, in []sqltype.OID) (best *candidate, many bool) {
+	if c := exactMatch(cands, in); c != nil {
+		return c, false
+	}
+	var fit []candidate
+	for _, c := range cands {
+		ok := true
+		for i, t := range in {
+			if !b.accepts(t, c.args[i]) {
+				ok = false
+				break
+			}
+		}
+		if ok {
+			fit = append(fit, c)
+		}
+	}
+	fit = preferPlain(fit)
+	if len(fit) <= 1 {
+		return one(fit), false
+	}
+	fit = keepMost(fit, func(c candidate) int { return countArgs(c, in, b.exact) })
+	if len(fit) == 1 {
+		return one(fit), false
+	}
+	fit = keepMost(fit, func(c candidate) int {
+		return countArgs(c, in, func(t, want sqltype.OID) bool {
+			return b.exact(t, want) || want.Preferred() && want.Category() == t.Category()
+		})
+	})
+	if len(fit) == 1 {
+		return one(fit), false
+	}
+	return b.chooseUnknown(fit, in)
+}
+
+// preferPlain drops variadic expansions where a plain signature of the same
+// types is there.
+func preferPlain(fit []candidate) []candidate {
+	var plain []candidate
+	for _, c := range fit {
+		if !c.vari {
+			plain = append(plain, c)
+		}
+	}
+	if len(plain) == 0 || len(plain) == len(fit) {
+		return fit
+	}
+	out := plain
+	for _, c := range fit {
+		if c.vari {
+			same := false
+			for _, p := range plain {
+				same = same || sameOIDs(p.args, c.args)
+			}
+			if !same {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+func sameOIDs(a, b []sqltype.OID) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func one(fit []candidate) *candidate {
+	if len(fit) == 0 {
+		return nil
+	}
+	return &fit[0]
+}
+
+func exactMatch(cands []candidate, in []sqltype.OID) *candidate {
+	for i := range cands {
+		if sameOIDs(cands[i].args, in) {
+			return &cands[i]
+		}
+	}
+	return nil
+}
+
+// exact counts varchar and text as one, as PostgreSQL's candidates do not, but
+// getBaseType and binary coercibility decide the same way in the end.
+func (b *builder) exact(t, want sqltype.OID) bool { return t == want && t != sqltype.Unknown }
+
+func countArgs(c candidate, in []sqltype.OID, ok func(t, want sqltype.OID) bool) int {
+	n := 0
+	for i, t := range in {
+		if t != sqltype.Unknown && ok(t, c.args[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func keepMost(fit []candidate, score func(candidate) int) []candidate {
+	best, out := -1, []candidate(nil)
+	for _, c := range fit {
+		switch s := score(c); {
+		case s > best:
+			best, out = s, []candidate{c}
+		case s == best:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// chooseUnknown settles literals of unknown type: by the category that the
+// candidates accept there, strings before others, then by the known types.
+func (b *builder) chooseUnknown(fit []candidate, in []sqltype.OID) (*candidate, bool) {
+	all := fit
+	unknowns := false
+	resolved := true
+	cats := make([]byte, len(in))
+	for i, t := range in {
+		if t != sqltype.Unknown {
+			continue
+		}
+		unknowns = true
+		cats[i] = categoryAt(fit, i)
+		if cats[i] == 0 {
+			resolved = false
+		}
+	}
+	if !unknowns {
+		return nil, true
+	}
+	if resolved {
+		if kept := keepCategories(fit, in, cats); len(kept) > 0 {
+			fit = kept
+		}
+		if len(fit) == 1 {
+			return one(fit), false
+		}
+	}
+	return b.chooseKnown(all, fit, in)
+}
+
+// chooseKnown takes the unknown arguments to be of the type that all known
+// ones have.
+func (b *builder) chooseKnown(all, fit []candidate, in []sqltype.OID) (*candidate, bool) {
+	known := sqltype.Unknown
+	for _, t := range in {
+		if t == sqltype.Unknown {
+			continue
+		}
+		if known != sqltype.Unknown && known != t {
+			return nil, true
+		}
+		known = t
+	}
+	if known == sqltype.Unknown {
+		return nil, true
+	}
+	var left []candidate
+	for _, c := range all {
+		ok := true
+		for i := range in {
+			ok = ok && b.accepts(known, c.args[i])
+		}
+		if ok {
+			left = append(left, c)
+		}
+	}
+	if len(left) == 1 {
+		return &left[0], false
+	}
+	return nil, true
+}
+
+// categoryAt is the category that candidates accept at a position: S if any
+// takes a string, else the one that all take, else 0.
+func categoryAt(fit []candidate, i int) byte {
+	var cat byte
+	for _, c := range fit {
+		k := c.args[i].Category()
+		switch {
+		case k == 'S':
+			return 'S'
+		case cat == 0:
+			cat = k
+		case cat != k:
+			cat = 'x'
+		}
+	}
+	if cat == 'x' {
+		return 0
+	}
+	return cat
+}
+
+func keepCategories(fit []candidate, in []sqltype.OID, cats []byte) []candidate {
+	var kept []candidate
+	for _, c := range fit {
+		ok := true
+		for i := range in {
+			if cats[i] == 0 {
+				continue
+			}
+			if c.args[i].Category() != cats[i] {
+				ok = false
+			} else if !c.args[i].Preferred() && preferredAt(fit, i, cats[i]) {
+				ok = false
+			}
+		}
+		if ok {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+func preferredAt(fit []candidate, i int, cat byte) bool {
+	for _, c := range fit {
+		if c.args[i].Category() == cat && c.args[i].Preferred() {
+			return true
+		}
+	}
+	return false
+}
+
+// operatorCandidates lays the operators of a name over one or two operands.
+func (b *builder) operatorCandidates(name string, n int) []candidate {
+	var out []candidate
+	for _, op := range b.env.Funcs.Operators(name) {
+		switch {
+		case n == 1 && op.Left == 0:
+			out = append(out, candidate{fn: op.Func, op: op, args: []sqltype.OID{op.Right}})
+		case n == 2 && op.Left != 0:
+			out = append(out, candidate{fn: op.Func, op: op, args: []sqltype.OID{op.Left, op.Right}})
+		}
+	}
+	return out
+}
+
+// findOperator chooses an operator for operand types.
+func (b *builder) findOperator(name string, in []sqltype.OID) (*candidate, bool) {
+	cands := b.operatorCandidates(name, len(in))
+	if len(in) == 2 && (in[0] == sqltype.Unknown) != (in[1] == sqltype.Unknown) {
+		same := in[0]
+		if same == sqltype.Unknown {
+			same = in[1]
+		}
+		if c := exactMatch(cands, []sqltype.OID{same, same}); c != nil {
+			return c, false
+		}
+		// Types such as varchar compare as the type that they are stored like.
+		if base := stringBase(same); base != same {
+			if c := exactMatch(cands, []sqltype.OID{base, base}); c != nil {
+				return c, false
+			}
+		}
+	}
+	return b.choose(cands, in)
+}
+
+func stringBase(t sqltype.OID) sqltype.OID {
+	if t == sqltype.Varchar {
+		return sqltype.Text
+	}
+	return t
+}
+
+// operator binds an operator over operands that are bound.
+func (b *builder) operator(name string, args []Expr, pos int) (Expr, error) {
+	in := typesOf(args)
+	c, many := b.findOperator(name, in)
+	if c == nil {
+		if fixed, ok, err := b.documentOperands(name, args); err != nil {
+			return nil, err
+		} else if ok {
+			args = fixed
+			c, many = b.findOperator(name, typesOf(args))
+		}
+	}
+	if c == nil {
+		return nil, operatorError(name, in, many, pos)
+	}
+	return b.apply(c, args, pos)
+}
+
+func typesOf(args []Expr) []sqltype.OID {
+	in := make([]sqltype.OID, len(args))
+	for i, a := range args {
+		in[i] = a.Type().OID
+	}
+	return in
+}
+
+func operatorError(name string, in []sqltype.OID, many bool, pos int) error {
+	sig := name + " " + in[0].String()
+	if len(in) == 2 {
+		sig = in[0].String() + " " + name + " " + in[1].String()
+	}
+	if many {
+		return sqlerr.New(sqlerr.AmbiguousFunction, "operator is not unique: %s", sig).At(pos).
+			WithHint("Could not choose a best candidate operator. You might need to add explicit type casts.")
+	}
+	return sqlerr.New(sqlerr.UndefinedFunction, "operator does not exist: %s", sig).At(pos).
+		WithHint("No operator matches the given name and argument types. You might need to add explicit type casts.")
+}
+
+// apply makes the call of a chosen signature: polymorphic types are settled
+// and arguments converted.
+func (b *builder) apply(c *candidate, args []Expr, pos int) (Expr, error) {
+	out, t, err := b.settle(c, args, pos)
+	if err != nil {
+		return nil, err
+	}
+	return &Call{Func: c.fn, Args: out, T: t, P: pos}, nil
+}
+
+// settle converts the arguments and computes the result type.
+func (b *builder) settle(c *candidate, args []Expr, pos int) ([]Expr, sqltype.Type, error) {
+	want, ret, err := b.polymorphic(c, args, pos)
+	if err != nil {
+		return nil, unknown, err
+	}
+	out := make([]Expr, len(args))
+	for i, a := range args {
+		if want[i] == sqltype.Any {
+			if out[i] = a; a.Type().OID == sqltype.Unknown && !isLenientNull(a) {
+				if out[i], _, err = b.coerce(a, textType, implicit); err != nil {
+					return nil, unknown, err
+				}
+			}
+			continue
+		}
+		x, ok, err := b.coerce(a, sqltype.Of(want[i]), implicit)
+		if err != nil {
+			return nil, unknown, err
+		}
+		if !ok {
+			return nil, unknown, functionError(c.fn.Name, typesOf(args), false, pos)
+		}
+		out[i] = x
+	}
+	t := sqltype.Of(ret)
+	if c.fn.ReturnType != nil {
+		types := make([]sqltype.Type, len(out))
+		for i := range out {
+			types[i] = out[i].Type()
+		}
+		t = c.fn.ReturnType(types)
+	}
+	return out, t, nil
+}
+
+// polymorphic gives the actual types of parameters and result.
+func (b *builder) polymorphic(c *candidate, args []Expr, pos int) ([]sqltype.OID, sqltype.OID, error) {
+	want := append([]sqltype.OID(nil), c.args...)
+	var elem sqltype.OID // of anyelement and anyarray
+	var compat []Expr
+	poly := false
+	note := func(t sqltype.OID) error {
+		if t == sqltype.Unknown || t == sqltype.Invalid {
+			return nil
+		}
+		if elem != sqltype.Invalid && elem != t {
+			return sqlerr.New(sqlerr.DatatypeMismatch, "arguments declared \"anyelement\" are not all alike").At(pos).
+				WithDetail("%s versus %s", elem, t)
+		}
+		elem = t
+		return nil
+	}
+	for i, w := range c.args {
+		t := args[i].Type().OID
+		var err error
+		switch w {
+		case sqltype.AnyElement, sqltype.AnyNonArray:
+			poly, err = true, note(t)
+		case sqltype.AnyArray:
+			poly, err = true, note(t.Elem())
+		case sqltype.AnyCompatible, sqltype.AnyCompatibleNonArray:
+			compat = append(compat, args[i])
+		case sqltype.AnyCompatibleArray:
+			if e := t.Elem(); e != sqltype.Invalid {
+				compat = append(compat, null(sqltype.Of(e), args[i].Pos()))
+			}
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+	if poly && elem == sqltype.Invalid {
+		if !anyUnknown(args) {
+			return nil, 0, sqlerr.New(sqlerr.DatatypeMismatch, "could not determine polymorphic type because input has type unknown").At(pos)
+		}
+		elem = sqltype.Text
+	}
+	var common sqltype.OID
+	if compat != nil {
+		t, err := b.commonType(compat, "arguments of anycompatible family")
+		if err != nil {
+			return nil, 0, err
+		}
+		common = t.OID
+	}
+	for i := range want {
+		want[i] = concrete(want[i], elem, common)
+	}
+	return want, concrete(c.fn.Ret, elem, common), nil
+}
+
+func anyUnknown(args []Expr) bool {
+	for _, a := range args {
+		if a.Type().OID == sqltype.Unknown {
+			return true
+		}
+	}
+	return false
+}
+
+// concrete replaces a polymorphic type.
+func concrete(t, elem, common sqltype.OID) sqltype.OID {
+	switch t {
+	case sqltype.AnyElement, sqltype.AnyNonArray:
+		return elem
+	case sqltype.AnyArray:
+		return elem.Array()
+	case sqltype.AnyCompatible, sqltype.AnyCompatibleNonArray:
+		return common
+	case sqltype.AnyCompatibleArray:
+		return common.Array()
+	}
+	return t
+}
+
+// functionCandidates lays the signatures over n arguments; names are those of
+// named arguments, "" for positional ones.
+func functionCandidates(funcs []*sqlfunc.Func, names []string) []candidate {
+	n := len(names)
+	var out []candidate
+	for _, f := range funcs {
+		switch {
+		case n > 0 && names[n-1] != "":
+			if c, ok := namedCandidate(f, names); ok {
+				out = append(out, c)
+			}
+		case f.Variadic && n >= len(f.Args)-f.Optional:
+			args := append([]sqltype.OID(nil), f.Args...)
+			for len(args) < n {
+				args = append(args, f.Args[len(f.Args)-1])
+			}
+			out = append(out, candidate{fn: f, args: args[:n], vari: true})
+		case !f.Variadic && n <= len(f.Args) && n >= len(f.Args)-f.Optional:
+			out = append(out, candidate{fn: f, args: f.Args[:n]})
+		}
+	}
+	return out
+}
+
+// namedCandidate places named arguments; optional parameters between them may
+// be left out only at the end.
+func namedCandidate(f *sqlfunc.Func, names []string) (candidate, bool) {
+	c := candidate{fn: f, perm: make([]int, len(names))}
+	used := make([]bool, len(f.Args))
+	for i, name := range names {
+		at := i
+		if name != "" {
+			at = -1
+			for j, a := range f.ArgNames {
+				if a == name {
+					at = j
+				}
+			}
+		}
+		if at < 0 || at >= len(f.Args) || used[at] {
+			return c, false
+		}
+		used[at], c.perm[i] = true, at
+		c.args = append(c.args, f.Args[at])
+	}
+	for j := range f.Args {
+		if !used[j] && j < len(f.Args)-f.Optional {
+			return c, false
+		}
+	}
+	return c, true
+}
+
+func functionError(name string, in []sqltype.OID, many bool, pos int) error {
+	words := make([]string, len(in))
+	for i, t := range in {
+		words[i] = t.String()
+	}
+	sig := name + "(" + strings.Join(words, ", ") + ")"
+	if many {
+		return sqlerr.New(sqlerr.AmbiguousFunction, "function %s is not unique", sig).At(pos).
+			WithHint("Could not choose a best candidate function. You might need to add explicit type casts.")
+	}
+	return sqlerr.New(sqlerr.UndefinedFunction, "function %s does not exist", sig).At(pos).
+		WithHint("No function matches the given name and argument types. You might need to add explicit type casts.")
+}

@@ -1,0 +1,11 @@
+package planner
+
+// rewrite applies the rules in their order: subqueries become joins first, so
+// that what they compare can be pushed down and pruned like the rest.
+func (b *builder) rewrite(n Node) (Node, error) {
+	n = b.foldConstants(n)
+	n = b.decorrelate(n)
+	n = b.pushDown(n)
+	n = prune(n)
+	return n, nil
+}

@@ -1,0 +1,97 @@
+package session
+
+import (
+	"time"
+
+	"weir/catalog"
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/sqltype"
+)
+
+// env is the session as functions see it.
+type env struct {
+	s       *Session
+	version uint64 // of the settings that typed was made of
+	typed   *sqltype.Env
+}
+
+var _ sqlfunc.Session = (*env)(nil)
+
+// User implements sqlfunc.Session.
+func (e *env) User() string { return e.s.start.User }
+
+// SessionUser implements sqlfunc.Session.
+func (e *env) SessionUser() string { return e.s.start.User }
+
+// Database implements sqlfunc.Session.
+func (e *env) Database() string { return e.s.start.Database }
+
+// BackendPID implements sqlfunc.Session.
+func (e *env) BackendPID() uint32 { return e.s.start.ProcessID }
+
+// Setting implements sqlfunc.Session.
+func (e *env) Setting(name string) (string, bool) { return e.s.Setting(name) }
+
+// SetSetting implements sqlfunc.Session.
+func (e *env) SetSetting(name, value string, local bool) error {
+	return e.s.change(name, value, local)
+}
+
+// Notice implements sqlfunc.Session.
+func (e *env) Notice(n *sqlerr.Error) { e.s.notice(n) }
+
+// System implements sqlfunc.Session.
+func (e *env) System() sqlfunc.System { return &system{s: e.s} }
+
+// Types implements sqlfunc.Session.
+func (e *env) Types() *sqltype.Env { return e.types() }
+
+func (e *env) types() *sqltype.Env {
+	if e.typed == nil || e.version != e.s.set.version {
+		e.typed, e.version = e.s.readTypes(), e.s.set.version
+	}
+	e.typed.Now = e.TransactionTime()
+	return e.typed
+}
+
+func (s *Session) readTypes() *sqltype.Env {
+	t := &sqltype.Env{}
+	t.Zone, _, _ = loadZone(s.set.value("TimeZone"))
+	_ = t.SetDateStyle(s.set.value("DateStyle"))
+	_ = t.SetIntervalStyle(s.set.value("IntervalStyle"))
+	t.ByteaEscape = s.set.value("bytea_output") == "escape"
+	if n, err := s.set.table["extra_float_digits"].integer(s.set.value("extra_float_digits")); err == nil {
+		t.SetFloatDigits(int(n))
+	}
+	names := &objectNames{s: s}
+	t.Name, t.ObjectID = names.name, names.oid
+	return t
+}
+
+// TransactionTime implements sqlfunc.Session: now().
+func (e *env) TransactionTime() time.Time {
+	if t := e.s.tx.start; !t.IsZero() {
+		return t
+	}
+	return e.s.h.opts.Now()
+}
+
+// StatementTime implements sqlfunc.Session.
+func (e *env) StatementTime() time.Time {
+	if t := e.s.tx.statement; !t.IsZero() {
+		return t
+	}
+	return e.s.h.opts.Now()
+}
+
+// relationEnv is the session as virtual relations and event statements see it.
+type relationEnv struct{ *env }
+
+var _ catalog.Session = relationEnv{}
+
+// Setting implements catalog.Session; "" for what does not exist.
+func (e relationEnv) Setting(name string) string {
+	v, _ := e.s.Setting(name)
+	return v
+}

@@ -1,0 +1,132 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// explainOptions are EXPLAIN's options.
+type explainOptions struct {
+	analyze bool
+	format  string // text, json
+}
+
+func readExplain(stmt *ast.Explain) (explainOptions, error) {
+	o := explainOptions{format: "text"}
+	for _, opt := range stmt.Options {
+		text := "true"
+		if opt.Value != nil {
+			var err error
+			if text, err = literalText(opt.Value); err != nil {
+				return o, err
+			}
+		}
+		switch name := strings.ToLower(opt.Name.Name); name {
+		case "analyze":
+			on, ok := parseBool(text)
+			if !ok {
+				return o, sqlerr.New(sqlerr.SyntaxError, "analyze requires a Boolean value").At(opt.Pos())
+			}
+			o.analyze = on
+		case "format":
+			o.format = strings.ToLower(text)
+			if o.format != "text" && o.format != "json" {
+				return o, sqlerr.Unsupported(opt.Pos(), "The formats are TEXT and JSON.", "EXPLAIN format \"%s\" is not supported", text)
+			}
+		case "verbose", "costs", "settings", "buffers", "wal", "timing", "summary", "generic_plan":
+		default:
+			return o, sqlerr.New(sqlerr.SyntaxError, "unrecognized EXPLAIN option \"%s\"", opt.Name.Text).At(opt.Pos())
+		}
+	}
+	return o, nil
+}
+
+func (s *Session) analyzeExplain(ctx context.Context, stmt *ast.Explain, src source, oids []uint32) (command, error) {
+	o, err := readExplain(stmt)
+	if err != nil {
+		return nil, err
+	}
+	inner := stmt.Statement
+	if d, ok := inner.(*ast.DeclareCursor); ok {
+		inner = d.Query
+	}
+	st, err := s.analyze(ctx, source{stmt: inner, text: src.text}, oids)
+	if err != nil {
+		return nil, err
+	}
+	cols := textColumns("QUERY PLAN")
+	if o.format == "json" {
+		cols[0].typ = sqltype.Of(sqltype.JSON)
+	}
+	return &listing{cols: cols, verb: "EXPLAIN", make: func(ctx context.Context, s *Session, c *call) ([]bson.Raw, error) {
+		lines, err := s.explain(ctx, st, o, c)
+		if err != nil {
+			return nil, err
+		}
+		docs := make([]bson.Raw, len(lines))
+		for i, l := range lines {
+			docs[i] = textRow(cols, l)
+		}
+		return docs, nil
+	}}, nil
+}
+
+func (s *Session) explain(ctx context.Context, st *prepared, o explainOptions, c *call) ([]string, error) {
+	cmd := st.cmd
+	if e, ok := cmd.(*executeNamed); ok {
+		cmd = e.st.cmd
+	}
+	q, ok := cmd.(*query)
+	if !ok {
+		return []string{"Utility statement"}, nil
+	}
+	lines, err := s.explainProgram(q, o.format)
+	if err != nil || !o.analyze {
+		return lines, err
+	}
+	began := time.Now()
+	n, err := s.drain(ctx, st.cmd, c)
+	if err != nil {
+		return nil, err
+	}
+	took := float64(time.Since(began).Microseconds()) / 1000
+	if o.format == "json" {
+		return appendAnalyze(lines, n, took), nil
+	}
+	return append(lines, fmt.Sprintf("Rows: %d", n), fmt.Sprintf("Execution Time: %.3f ms", took)), nil
+}
+
+// appendAnalyze puts what was measured into the one JSON array of a plan.
+func appendAnalyze(lines []string, n int, took float64) []string {
+	text := strings.TrimRight(strings.Join(lines, "\n"), " \n")
+	measured := fmt.Sprintf(`{"Actual Rows": %d, "Execution Time": %.3f}`, n, took)
+	if body, ok := strings.CutSuffix(text, "]"); ok {
+		return []string{strings.TrimRight(body, " \n") + ",\n  " + measured + "\n]"}
+	}
+	return []string{"[" + text + ", " + measured + "]"}
+}
+
+// drain runs a command and counts its rows.
+func (s *Session) drain(ctx context.Context, cmd command, c *call) (int, error) {
+	r, _, err := cmd.open(ctx, s, c)
+	if err != nil || r == nil {
+		return 0, err
+	}
+	defer r.close()
+	for n := 0; ; n++ {
+		if _, err := r.next(ctx); err != nil {
+			if isEnd(err) {
+				err = nil
+			}
+			return n, err
+		}
+	}
+}

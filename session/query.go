@@ -1,0 +1,260 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/engine/value"
+	"weir/executor"
+	"weir/parser/ast"
+	"weir/planner"
+	"weir/sqlerr"
+	"weir/sqltype"
+	"weir/store"
+	"weir/translator"
+)
+
+// query is a planned statement: SELECT, VALUES, INSERT, UPDATE, DELETE.
+type query struct {
+	prog     *translator.Program
+	cols     []column
+	verb     string // INSERT, UPDATE …, as messages name it
+	settings string // those that it was planned with
+}
+
+func (q *query) result() []column { return q.cols }
+
+func (q *query) readOnly() bool { return q.prog.Plan.ReadOnly }
+
+// valid tells whether a plan can be run as it is.
+func (s *Session) valid(ctx context.Context, q *query) bool {
+	return q.settings == s.planSettings() && s.scoped().Fresh(ctx, q.prog.Plan.Deps)
+}
+
+// scoped is the catalog as the session sees it.
+func (s *Session) scoped() *catalog.Scoped {
+	if s.scope.version != s.set.version || s.scope.catalog == nil {
+		s.scope.catalog = s.h.deps.Catalog.In(catalog.Scope{
+			Database:   s.start.Database,
+			SearchPath: splitNames(s.set.value("search_path")),
+			Flatten:    s.set.on("weir.flatten_documents"),
+		})
+		s.scope.version = s.set.version
+	}
+	return s.scope.catalog
+}
+
+func (s *Session) planEnv() *planner.Env {
+	return &planner.Env{
+		Resolver: s.scoped(), Funcs: s.h.deps.Functions, Strict: s.set.on("weir.strict"),
+		Types: s.env.types(), Library: s.h.deps.Library,
+	}
+}
+
+func (s *Session) translateOptions() translator.Options {
+	return translator.Options{
+		Capabilities: s.h.deps.Store.Capabilities(), Funcs: s.h.deps.Functions, Library: s.h.deps.Library,
+		Strict: s.set.on("weir.strict"),
+	}
+}
+
+func (s *Session) analyzeQuery(ctx context.Context, st *prepared, src source) (*prepared, error) {
+	if into := selectInto(src.stmt); into != nil {
+		return nil, sqlerr.Unsupported(into.Pos(), "Use CREATE TABLE … AS SELECT.", "SELECT INTO is not supported")
+	}
+	types := make([]sqltype.OID, len(st.given))
+	for i, o := range st.given {
+		types[i] = sqltype.OID(o)
+	}
+	q, err := s.plan(ctx, src.stmt, types)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range q.prog.Plan.Notices {
+		s.notice(n)
+	}
+	st.cmd = q
+	st.params = make([]uint32, len(q.prog.Plan.Params))
+	for i, t := range q.prog.Plan.Params {
+		st.params[i] = uint32(t.OID)
+	}
+	if src.alone {
+		s.plans.put(s.planKey(src.text, st.given), st)
+	}
+	return st, nil
+}
+
+func (s *Session) plan(ctx context.Context, stmt ast.Statement, types []sqltype.OID) (*query, error) {
+	plan, err := planner.Build(ctx, s.planEnv(), stmt, types)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := translator.Translate(plan, s.translateOptions())
+	if err != nil {
+		return nil, err
+	}
+	q := &query{prog: prog, verb: queryVerb(stmt), settings: s.planSettings()}
+	if plan.Cols == nil {
+		return q, nil
+	}
+	q.cols = make([]column, len(prog.Columns))
+	for i, c := range prog.Columns {
+		q.cols[i] = column{name: c.Name, path: c.Path, typ: c.Type, table: c.Table, attr: c.Attr}
+	}
+	return q, nil
+}
+
+func queryVerb(stmt ast.Statement) string {
+	switch stmt.(type) {
+	case *ast.Insert:
+		return "INSERT"
+	case *ast.Update:
+		return "UPDATE"
+	case *ast.Delete:
+		return "DELETE"
+	case *ast.Merge:
+		return "MERGE"
+	}
+	return "SELECT"
+}
+
+func (q *query) open(ctx context.Context, s *Session, c *call) (rows, string, error) {
+	if !q.readOnly() {
+		if err := s.writable(q.verb); err != nil {
+			return nil, "", err
+		}
+	}
+	r, err := s.execute(ctx, q, c.args, c.last)
+	if err != nil {
+		return nil, "", err
+	}
+	if q.cols == nil {
+		defer r.close()
+		if _, err := r.next(ctx); err != nil && !isEnd(err) {
+			return nil, "", err
+		}
+		return nil, r.tag(0), nil
+	}
+	return r, "", nil
+}
+
+// execute binds and runs a program.
+func (s *Session) execute(ctx context.Context, q *query, args []value.Value, last bool) (*queryRows, error) {
+	on, err := s.queryer(ctx, !q.readOnly(), last)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := q.prog.Bind(ctx, args, s.env)
+	if err != nil {
+		return nil, err
+	}
+	r, err := executor.Run(ctx, s.stores(on), bound)
+	if err != nil {
+		return nil, err
+	}
+	s.touch(&q.prog.Query)
+	for _, w := range q.prog.With {
+		s.touch(&w.Query)
+	}
+	return &queryRows{s: s, q: q, rows: r}, nil
+}
+
+// stores is what a program runs against: a statement of its own has a
+// transaction of its own if it needs one.
+func (s *Session) stores(on store.Queryer) *executor.Stores {
+	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}}
+	if on == store.Queryer(s.h.deps.Store) && s.h.deps.Store.Capabilities().Transactions {
+		st.Begin = s.h.deps.Store.Begin
+	}
+	return st
+}
+
+// touch tells the catalog that a collection's documents changed.
+func (s *Session) touch(q *translator.Query) {
+	if q.Write != nil && q.Write.Table != nil {
+		s.h.deps.Catalog.Touch(q.Write.Table.NS)
+	}
+}
+
+// queryRows are the rows of a program.
+type queryRows struct {
+	s    *Session
+	q    *query
+	rows *executor.Rows
+}
+
+func (r *queryRows) next(ctx context.Context) (bson.Raw, error) {
+	return r.rows.Next(ctx)
+}
+
+func (r *queryRows) tag(n int) string {
+	if r.q.verb == "SELECT" {
+		return "SELECT " + itoa(n)
+	}
+	_, affected := r.rows.Affected()
+	if r.q.verb == "INSERT" {
+		return "INSERT 0 " + itoa(int(affected))
+	}
+	return r.q.verb + " " + itoa(int(affected))
+}
+
+func (r *queryRows) close() { _ = r.rows.Close() }
+
+func isEnd(err error) bool { return errors.Is(err, io.EOF) }
+
+// evaluate computes constant expressions, such as the arguments of EXECUTE, as
+// values of the given types.
+func (s *Session) evaluate(ctx context.Context, exprs []ast.Expr, oids []uint32) ([]value.Value, error) {
+	if len(exprs) == 0 {
+		return nil, nil
+	}
+	items := make([]*ast.SelectItem, len(exprs))
+	for i, e := range exprs {
+		items[i] = &ast.SelectItem{Expr: castTo(e, sqltype.OID(oids[i]))}
+	}
+	stmt := &ast.Query{Body: &ast.Select{Items: items}}
+	q, err := s.plan(ctx, stmt, nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.execute(ctx, q, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	doc, err := r.next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := encoder(q.cols, nil, nil).Values(append(bson.Raw(nil), doc...))
+	return append([]value.Value(nil), found...), nil
+}
+
+// castTo casts an expression to a built-in type.
+func castTo(e ast.Expr, oid sqltype.OID) ast.Expr {
+	info := sqltype.Lookup(oid)
+	if info == nil || oid == sqltype.Unknown {
+		return e
+	}
+	t := &ast.TypeName{Name: ast.MakeIdent(info.Name), Builtin: true}
+	if info.Elem != 0 && info.Len == -1 && info.Name[0] == '_' {
+		t.Name, t.Dims = ast.MakeIdent(info.Name[1:]), []int{-1}
+	}
+	return &ast.CastExpr{Operand: e, Type: t}
+}
+
+// selectInto finds the INTO of a SELECT.
+func selectInto(stmt ast.Statement) *ast.Into {
+	q, ok := stmt.(*ast.Query)
+	if !ok {
+		return nil
+	}
+	if sel, ok := q.Body.(*ast.Select); ok {
+		return sel.Into
+	}
+	return nil
+}

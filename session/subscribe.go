@@ -1,0 +1,78 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/parser/ast"
+	"weir/wire"
+)
+
+// livePoll is how long a subscription is waited for at a time.
+const livePoll = time.Second
+
+// subscription is SUBSCRIBE: rows until it is cancelled.
+type subscription struct {
+	stmt *ast.Subscribe
+	cols []column
+}
+
+func (s *Session) analyzeSubscribe(ctx context.Context, stmt *ast.Subscribe) (command, error) {
+	if s.h.deps.Events == nil {
+		return nil, noEvents(stmt)
+	}
+	found, err := s.h.deps.Events.Describe(ctx, stmt, relationEnv{s.env})
+	if err != nil {
+		return nil, err
+	}
+	return &subscription{stmt: stmt, cols: catalogColumns(found)}, nil
+}
+
+func (c *subscription) result() []column { return c.cols }
+
+func (c *subscription) open(ctx context.Context, s *Session, call *call) (rows, string, error) {
+	next, stop, err := s.h.deps.Events.Subscribe(ctx, c.stmt, relationEnv{s.env})
+	if err != nil {
+		return nil, "", err
+	}
+	return &liveRows{pull: next, stop: stop, w: call.w}, "", nil
+}
+
+// liveRows are rows that come now and then. What is gathered is sent before
+// each wait.
+type liveRows struct {
+	pull func(ctx context.Context, wait time.Duration) (bson.Raw, error)
+	stop func()
+	w    *wire.Writer
+}
+
+var _ poller = (*liveRows)(nil)
+
+func (r *liveRows) next(ctx context.Context) (bson.Raw, error) {
+	doc, err := r.pull(ctx, 0)
+	for doc == nil && err == nil {
+		if err = r.w.Flush(); err != nil {
+			return nil, err
+		}
+		doc, err = r.pull(ctx, livePoll)
+		if err == nil {
+			err = ctx.Err()
+		}
+	}
+	return doc, err
+}
+
+func (r *liveRows) poll(ctx context.Context, wait time.Duration) (bson.Raw, error) {
+	return r.pull(ctx, wait)
+}
+
+func (r *liveRows) tag(n int) string { return "SELECT " + itoa(n) }
+
+func (r *liveRows) close() {
+	if r.stop != nil {
+		r.stop()
+		r.stop = nil
+	}
+}

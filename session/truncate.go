@@ -1,0 +1,102 @@
+package session
+
+import (
+	"context"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+
+	"weir/catalog"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/store"
+)
+
+// truncate removes all documents; it is a write like others, so that it can be
+// rolled back and its events are deletes.
+func (s *Session) truncate(ctx context.Context, stmt *ast.Truncate, c *call) (string, error) {
+	if err := s.writable("TRUNCATE TABLE"); err != nil {
+		return "", err
+	}
+	if stmt.RestartIdentity {
+		return "", sqlerr.Unsupported(stmt.Pos(), "Reset the sequences with ALTER SEQUENCE … RESTART.", "TRUNCATE … RESTART IDENTITY is not supported")
+	}
+	var tables []*catalog.Table
+	for _, ref := range stmt.Tables {
+		t, err := s.table(ctx, ref.Name)
+		if err != nil {
+			return "", err
+		}
+		if t.Kind != catalog.Collection {
+			return "", sqlerr.New(sqlerr.WrongObjectType, "\"%s\" is not a table", t.Name).At(ref.Name.Pos())
+		}
+		tables = append(tables, t)
+	}
+	for _, t := range tables {
+		on, err := s.queryer(ctx, true, c.last && len(tables) == 1)
+		if err != nil {
+			return "", err
+		}
+		res, err := on.Write(ctx, t.NS, []store.WriteOp{{Kind: store.Delete, Filter: emptyDocument(), Multi: true}}, store.WriteOptions{})
+		if err == nil {
+			err = res.Err()
+		}
+		if err != nil {
+			return "", err
+		}
+		s.h.deps.Catalog.Touch(t.NS)
+	}
+	return "TRUNCATE TABLE", nil
+}
+
+func emptyDocument() bson.Raw { return bson.Raw(bsoncore.NewDocumentBuilder().Build()) }
+
+// analyzeTables is ANALYZE [t, …]: samples are taken anew.
+func (s *Session) analyzeTables(ctx context.Context, tables []*ast.AnalyzeTable) error {
+	for _, a := range tables {
+		t, err := s.table(ctx, a.Name)
+		if err != nil {
+			return err
+		}
+		if t.NS.Coll == "" || t.Kind == catalog.View || t.Kind == catalog.Sequence {
+			continue
+		}
+		if err := s.h.deps.Catalog.Analyze(ctx, t.NS); err != nil {
+			return err
+		}
+	}
+	if len(tables) > 0 {
+		return nil
+	}
+	snap, err := s.scoped().Snapshot(ctx, false)
+	if err != nil {
+		return err
+	}
+	for _, t := range snap.Tables {
+		if t.NS.DB != s.start.Database || t.Kind != catalog.Collection {
+			continue
+		}
+		if err := s.h.deps.Catalog.Analyze(ctx, t.NS); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) vacuum(ctx context.Context, stmt *ast.Vacuum) (string, error) {
+	if err := s.outside("VACUUM"); err != nil {
+		return "", err
+	}
+	for _, o := range stmt.Options {
+		if strings.EqualFold(o.Name.Name, "analyze") {
+			return "VACUUM", s.analyzeTables(ctx, stmt.Tables)
+		}
+	}
+	for _, a := range stmt.Tables {
+		if _, err := s.table(ctx, a.Name); err != nil {
+			return "", err
+		}
+	}
+	return "VACUUM", nil
+}

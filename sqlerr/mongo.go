@@ -1,0 +1,70 @@
+package sqlerr
+
+import (
+	"errors"
+
+	"weir/mongoerr"
+)
+
+// mongoStates is the one table from MongoDB's codes to SQLSTATEs. What it does
+// not name is XX000 with the server's own words.
+var mongoStates = map[int32]string{
+	mongoerr.BadValue:                          InvalidParameterValue,
+	mongoerr.HostUnreachable:                   ConnectionFailure,
+	mongoerr.HostNotFound:                      ConnectionFailure,
+	mongoerr.FailedToParse:                     InvalidParameterValue,
+	mongoerr.Unauthorized:                      InsufficientPrivilege,
+	mongoerr.TypeMismatch:                      DatatypeMismatch,
+	mongoerr.Overflow:                          NumericValueOutOfRange,
+	mongoerr.AuthenticationFailed:              InvalidPassword,
+	mongoerr.LockTimeout:                       LockNotAvailable,
+	mongoerr.NamespaceNotFound:                 UndefinedTable,
+	mongoerr.IndexNotFound:                     UndefinedObject,
+	mongoerr.CursorNotFound:                    InvalidCursorName,
+	mongoerr.NamespaceExists:                   DuplicateTable,
+	mongoerr.MaxTimeMSExpired:                  QueryCanceled,
+	mongoerr.InvalidNamespace:                  InvalidName,
+	mongoerr.IndexOptionsConflict:              DuplicateObject,
+	mongoerr.IndexKeySpecsConflict:             DuplicateObject,
+	mongoerr.NetworkTimeout:                    ConnectionFailure,
+	mongoerr.ShutdownInProgress:                AdminShutdown,
+	mongoerr.WriteConflict:                     SerializationFailure,
+	mongoerr.DocumentValidationFailure:         CheckViolation,
+	mongoerr.PrimarySteppedDown:                ConnectionFailure,
+	mongoerr.NoSuchTransaction:                 SerializationFailure,
+	mongoerr.TransactionTooLarge:               ProgramLimitExceeded,
+	mongoerr.ConversionFailure:                 NumericValueOutOfRange,
+	mongoerr.ExceededTimeLimit:                 QueryCanceled,
+	mongoerr.QueryExceededMemoryLimitNoDiskUse: OutOfMemory,
+	mongoerr.BSONObjectTooLarge:                ProgramLimitExceeded,
+	mongoerr.DuplicateKey:                      UniqueViolation,
+	mongoerr.InterruptedAtShutdown:             AdminShutdown,
+	mongoerr.Interrupted:                       QueryCanceled,
+	mongoerr.NotWritablePrimary:                ReadOnlySQLTransaction,
+	17419:                                      ProgramLimitExceeded, // an update made a document larger than 16 MiB
+	17420:                                      ProgramLimitExceeded, // an upsert made a document larger than 16 MiB
+	16608:                                      DivisionByZero,       // $divide by zero
+	4848401:                                    DivisionByZero,       // $divide by zero (newer servers)
+	16610:                                      DivisionByZero,       // $mod by zero
+}
+
+// State gives the SQLSTATE of a MongoDB code.
+func State(code int32) string {
+	if s, ok := mongoStates[code]; ok {
+		return s
+	}
+	return InternalError
+}
+
+func fromMongo(err error) *Error {
+	var m *mongoerr.Error
+	if !errors.As(err, &m) {
+		return nil
+	}
+	state := State(m.Code)
+	if m.HasLabel("TransientTransactionError") {
+		state = SerializationFailure
+	}
+	e := New(state, "%s", m.Message).Because(err)
+	return e.WithDetail("MongoDB error %d (%s).", m.Code, m.Name)
+}

@@ -1,0 +1,471 @@
+package sqlfunc
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+
+	"weir/engine/expr"
+	"weir/engine/value"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// field is an answer of EXTRACT: n units of 10^-scale.
+type field struct {
+	n        int64
+	scale    int
+	infinite int // ±1
+	missing  bool
+}
+
+func whole(n int64) (field, bool) { return field{n: n}, true }
+
+var fieldAliases = map[string]string{
+	"years": "year", "months": "month", "mon": "month", "days": "day", "hours": "hour", "minutes": "minute", "min": "minute",
+	"seconds": "second", "sec": "second", "ms": "milliseconds", "msec": "milliseconds", "millisecond": "milliseconds",
+	"us": "microseconds", "usec": "microseconds", "microsecond": "microseconds", "weeks": "week", "quarters": "quarter",
+	"decades": "decade", "centuries": "century", "c": "century", "millennia": "millennium", "mil": "millennium",
+	"y": "year", "yr": "year", "d": "day", "h": "hour", "m": "minute", "s": "second", "w": "week", "qtr": "quarter",
+	"timezone_h": "timezone_hour", "timezone_m": "timezone_minute",
+}
+
+func fieldName(v value.Value) string {
+	name := strings.ToLower(strings.TrimSpace(text(v)))
+	if a, ok := fieldAliases[name]; ok {
+		return a
+	}
+	return name
+}
+
+// clockField gives the fields of a time of day in microseconds.
+func clockField(name string, us int64) (field, bool) {
+	switch name {
+	case "hour":
+		return whole(us / microsPerHour)
+	case "minute":
+		return whole(us / 60000000 % 60)
+	case "second":
+		return field{n: us % 60000000, scale: 6}, true
+	case "milliseconds":
+		return field{n: us % 60000000, scale: 3}, true
+	case "microseconds":
+		return whole(us % 60000000)
+	}
+	return field{}, false
+}
+
+// yearUnit numbers centuries and millennia, which begin with a year 1.
+func yearUnit(y, unit int) int64 {
+	if y > 0 {
+		return int64((y + unit - 1) / unit)
+	}
+	return -int64((unit - 1 - (y - 1)) / unit)
+}
+
+func displayYear(y int) int64 {
+	if y <= 0 {
+		return int64(y - 1)
+	}
+	return int64(y)
+}
+
+// dateField gives the fields of a date.
+func dateField(name string, c sqltype.Civil) (field, bool) {
+	switch name {
+	case "year":
+		return whole(displayYear(c.Year))
+	case "month":
+		return whole(int64(c.Month))
+	case "day":
+		return whole(int64(c.Day))
+	case "quarter":
+		return whole(int64(c.Month-1)/3 + 1)
+	case "decade":
+		return whole(sqltype.FloorDiv(int64(c.Year), 10))
+	case "century":
+		return whole(yearUnit(c.Year, 100))
+	case "millennium":
+		return whole(yearUnit(c.Year, 1000))
+	case "dow":
+		return whole(int64(c.Weekday()))
+	case "isodow":
+		return whole(int64((c.Weekday()+6)%7 + 1))
+	case "doy":
+		return whole(int64(c.YearDay()))
+	case "week":
+		_, w := c.ISOWeek()
+		return whole(int64(w))
+	case "isoyear":
+		y, _ := c.ISOWeek()
+		return whole(displayYear(y))
+	case "julian":
+		return whole(c.DaysSinceEpoch + 2440588)
+	}
+	return field{}, false
+}
+
+// infiniteField is EXTRACT of infinity: fields that grow are infinite, others NULL.
+func infiniteField(name string, ms int64) (field, bool) {
+	switch name {
+	case "year", "decade", "century", "millennium", "isoyear", "julian", "epoch":
+		if ms == sqltype.NegInfinity {
+			return field{infinite: -1}, true
+		}
+		return field{infinite: 1}, true
+	}
+	return field{missing: true}, true
+}
+
+func timestampField(name string, ms int64) (field, bool) {
+	if sqltype.IsInfinite(ms) {
+		return infiniteField(name, ms)
+	}
+	c := sqltype.CivilOf(ms)
+	us := sqltype.FloorMod(ms, sqltype.MsPerDay) * 1000
+	switch name {
+	case "epoch":
+		return field{n: ms * 1000, scale: 6}, true
+	case "julian":
+		return field{n: (c.DaysSinceEpoch+2440588)*1000000 + int64(math.Round(float64(us)/86400)), scale: 6}, us != 0 || true
+	}
+	if f, ok := clockField(name, us); ok {
+		return f, true
+	}
+	return dateField(name, c)
+}
+
+func timestamptzField(name string, ms int64, loc *time.Location) (field, bool) {
+	if sqltype.IsInfinite(ms) {
+		return infiniteField(name, ms)
+	}
+	off, _ := sqltype.Offset(ms, loc)
+	switch name {
+	case "epoch":
+		return field{n: ms * 1000, scale: 6}, true
+	case "timezone":
+		return whole(int64(off))
+	case "timezone_hour":
+		return whole(int64(off / 3600))
+	case "timezone_minute":
+		return whole(int64(off / 60 % 60))
+	}
+	return timestampField(name, ms+int64(off)*1000)
+}
+
+func intervalField(name string, s sqltype.Span) (field, bool) {
+	switch name {
+	case "year":
+		return whole(int64(s.Months / 12))
+	case "month":
+		return whole(int64(s.Months % 12))
+	case "quarter":
+		return whole(int64(s.Months%12/3 + 1))
+	case "decade":
+		return whole(int64(s.Months / 120))
+	case "century":
+		return whole(int64(s.Months / 1200))
+	case "millennium":
+		return whole(int64(s.Months / 12000))
+	case "day":
+		return whole(int64(s.Days))
+	case "epoch":
+		// A year counts 365.25 days, a month 30.
+		secs := int64(s.Months/12)*31557600 + int64(s.Months%12)*2592000 + int64(s.Days)*86400
+		return field{n: secs*1000000 + s.Micros, scale: 6}, true
+	}
+	return clockField(name, s.Micros)
+}
+
+// fieldSource gives a field of a value of one type.
+type fieldSource struct {
+	typ string
+	get func(c *expr.Context, name string, v value.Value) (field, bool)
+}
+
+var fieldSources = map[string]fieldSource{
+	"timestamptz": {"timestamp with time zone", func(c *expr.Context, name string, v value.Value) (field, bool) {
+		return timestamptzField(name, v.AsDate(), zoneOf(c))
+	}},
+	"timestamp": {"timestamp without time zone", func(_ *expr.Context, name string, v value.Value) (field, bool) {
+		return timestampField(name, v.AsDate())
+	}},
+	"date": {"date", func(_ *expr.Context, name string, v value.Value) (field, bool) {
+		if sqltype.IsInfinite(v.AsDate()) {
+			return infiniteField(name, v.AsDate())
+		}
+		if name == "epoch" {
+			return whole(v.AsDate() / 1000)
+		}
+		return dateField(name, sqltype.CivilOf(v.AsDate()))
+	}},
+	"time": {"time without time zone", func(_ *expr.Context, name string, v value.Value) (field, bool) {
+		if name == "epoch" {
+			return field{n: v.AsInt64(), scale: 6}, true
+		}
+		return clockField(name, v.AsInt64())
+	}},
+	"timetz": {"time with time zone", func(_ *expr.Context, name string, v value.Value) (field, bool) {
+		us, west := sqltype.TimetzOf(v)
+		switch name {
+		case "epoch":
+			return field{n: us + int64(west)*1000000, scale: 6}, true
+		case "timezone":
+			return whole(int64(-west))
+		case "timezone_hour":
+			return whole(int64(-west / 3600))
+		case "timezone_minute":
+			return whole(int64(-west / 60 % 60))
+		}
+		return clockField(name, us)
+	}},
+	"interval": {"interval", func(_ *expr.Context, name string, v value.Value) (field, bool) { return intervalField(name, span(v)) }},
+}
+
+var knownFields = map[string]bool{
+	"year": true, "month": true, "day": true, "hour": true, "minute": true, "second": true, "milliseconds": true, "microseconds": true,
+	"week": true, "quarter": true, "decade": true, "century": true, "millennium": true, "dow": true, "isodow": true, "doy": true,
+	"isoyear": true, "epoch": true, "julian": true, "timezone": true, "timezone_hour": true, "timezone_minute": true,
+}
+
+func unitError(name, typ string) error {
+	if knownFields[name] {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "unit \"%s\" not supported for type %s", name, typ)
+	}
+	return sqlerr.New(sqlerr.InvalidParameterValue, "unit \"%s\" not recognized for type %s", name, typ)
+}
+
+func (src fieldSource) extract(asNumeric bool) evaluator {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+		name := fieldName(a[0])
+		f, ok := src.get(c, name, a[1])
+		switch {
+		case !ok:
+			return fail(unitError(name, src.typ))
+		case f.missing:
+			return null()
+		case f.infinite != 0 && asNumeric:
+			return numeric(infinity(f.infinite < 0))
+		case f.infinite != 0:
+			return double(math.Inf(f.infinite))
+		case asNumeric:
+			return numeric(apd.New(f.n, int32(-f.scale)))
+		}
+		return double(float64(f.n) / math.Pow10(f.scale))
+	}
+}
+
+// truncate cuts wall clock time to a unit.
+func truncate(name string, ms int64) (int64, bool) {
+	if sqltype.IsInfinite(ms) {
+		return ms, knownFields[name]
+	}
+	c := sqltype.CivilOf(ms)
+	year := func(y int) (int64, bool) { return sqltype.DaysFromCivil(y, 1, 1) * sqltype.MsPerDay, true }
+	switch name {
+	case "microseconds", "milliseconds":
+		return ms, true
+	case "second":
+		return sqltype.FloorDiv(ms, 1000) * 1000, true
+	case "minute":
+		return sqltype.FloorDiv(ms, 60000) * 60000, true
+	case "hour":
+		return sqltype.FloorDiv(ms, 3600000) * 3600000, true
+	case "day":
+		return midnight(ms), true
+	case "week":
+		return midnight(ms) - int64((c.Weekday()+6)%7)*sqltype.MsPerDay, true
+	case "month":
+		return sqltype.DaysFromCivil(c.Year, c.Month, 1) * sqltype.MsPerDay, true
+	case "quarter":
+		return sqltype.DaysFromCivil(c.Year, (c.Month-1)/3*3+1, 1) * sqltype.MsPerDay, true
+	case "year":
+		return year(c.Year)
+	case "decade":
+		return year(int(sqltype.FloorDiv(int64(c.Year), 10)) * 10)
+	case "century":
+		return year(int(sqltype.FloorDiv(int64(c.Year-1), 100))*100 + 1)
+	case "millennium":
+		return year(int(sqltype.FloorDiv(int64(c.Year-1), 1000))*1000 + 1)
+	}
+	return 0, false
+}
+
+func truncTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
+	name := fieldName(a[0])
+	ms, ok := truncate(name, a[1].AsDate())
+	if !ok {
+		return fail(unitError(name, "timestamp without time zone"))
+	}
+	return instant(ms)
+}
+
+func truncTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
+	name, loc := fieldName(a[0]), zoneOf(c)
+	if len(a) > 2 {
+		var err error
+		if loc, err = zoneArg(a[2]); err != nil {
+			return fail(err)
+		}
+	}
+	local, ok := truncate(name, sqltype.ToLocal(a[1].AsDate(), loc))
+	if !ok {
+		return fail(unitError(name, "timestamp with time zone"))
+	}
+	switch name {
+	case "hour", "minute", "second", "milliseconds", "microseconds":
+		// Within an hour the offset stays that of the instant itself.
+		off, _ := sqltype.Offset(a[1].AsDate(), loc)
+		return instant(local - int64(off)*1000)
+	}
+	return instant(sqltype.ToUTC(local, loc))
+}
+
+func truncInterval(_ *expr.Context, a []value.Value) (value.Value, error) {
+	name, s := fieldName(a[0]), span(a[1])
+	months := func(unit int32) (value.Value, error) { return interval(sqltype.Span{Months: s.Months / unit * unit}) }
+	us := func(unit int64) (value.Value, error) {
+		s.Micros = s.Micros / unit * unit
+		return interval(s)
+	}
+	switch name {
+	case "millennium":
+		return months(12000)
+	case "century":
+		return months(1200)
+	case "decade":
+		return months(120)
+	case "year":
+		return months(12)
+	case "quarter":
+		return months(3)
+	case "month":
+		return months(1)
+	case "day":
+		return interval(sqltype.Span{Months: s.Months, Days: s.Days})
+	case "hour":
+		return us(microsPerHour)
+	case "minute":
+		return us(60000000)
+	case "second":
+		return us(1000000)
+	case "milliseconds":
+		return us(1000)
+	case "microseconds":
+		return us(1)
+	}
+	return fail(unitError(name, "interval"))
+}
+
+func fieldRange(format string, args ...any) error {
+	return sqlerr.New(sqlerr.DatetimeFieldOverflow, format, args...)
+}
+
+func makeDate(_ *expr.Context, a []value.Value) (value.Value, error) {
+	y, m, d := int(a[0].AsInt64()), int(a[1].AsInt64()), int(a[2].AsInt64())
+	ms, err := civilDate(y, m, d)
+	if err != nil {
+		return fail(err)
+	}
+	return instant(ms)
+}
+
+func civilDate(y, m, d int) (int64, error) {
+	ay := y
+	if y < 0 {
+		ay = y + 1 // negative years are BC
+	}
+	if y == 0 || m < 1 || m > 12 || d < 1 || d > sqltype.DaysInMonth(ay, m) {
+		return 0, fieldRange("date field value out of range: %d-%02d-%02d", y, m, d)
+	}
+	return sqltype.DaysFromCivil(ay, m, d) * sqltype.MsPerDay, nil
+}
+
+func clockMicros(h, m int64, sec float64) (int64, error) {
+	us := math.RoundToEven(sec * 1e6)
+	if h < 0 || h > 24 || m < 0 || m > 59 || sec < 0 || sec > 60 || math.IsNaN(sec) || h == 24 && (m != 0 || us != 0) {
+		return 0, fieldRange("time field value out of range: %d:%02d:%02g", h, m, sec)
+	}
+	return (h*60+m)*60000000 + int64(us), nil
+}
+
+func makeTime(_ *expr.Context, a []value.Value) (value.Value, error) {
+	us, err := clockMicros(a[0].AsInt64(), a[1].AsInt64(), a[2].AsDouble())
+	if err != nil {
+		return fail(err)
+	}
+	return int8(us)
+}
+
+func madeStamp(a []value.Value) (int64, error) {
+	ms, err := civilDate(int(a[0].AsInt64()), int(a[1].AsInt64()), int(a[2].AsInt64()))
+	if err != nil {
+		return 0, err
+	}
+	us, err := clockMicros(a[3].AsInt64(), a[4].AsInt64(), a[5].AsDouble())
+	return ms + us/1000, err
+}
+
+func makeTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
+	ms, err := madeStamp(a)
+	if err != nil {
+		return fail(err)
+	}
+	return timestampRange(ms)
+}
+
+func makeTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
+	ms, err := madeStamp(a)
+	if err != nil {
+		return fail(err)
+	}
+	loc := zoneOf(c)
+	if len(a) > 6 {
+		if loc, err = zoneArg(a[6]); err != nil {
+			return fail(err)
+		}
+	}
+	return timestampRange(sqltype.ToUTC(ms, loc))
+}
+
+func makeInterval(_ *expr.Context, a []value.Value) (value.Value, error) {
+	n := func(i int) float64 { return float64(optional(a, i, 0)) }
+	sec := 0.0
+	if len(a) > 6 {
+		sec = a[6].AsDouble()
+	}
+	us := n(4)*microsPerHour + n(5)*60000000 + math.RoundToEven(sec*1e6)
+	if math.Abs(us) > 9.2e18 {
+		return failf(sqlerr.DatetimeFieldOverflow, "interval out of range")
+	}
+	return intervalRange(n(0)*12+n(1), n(2)*7+n(3), int64(us))
+}
+
+func toTimestampFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
+	f := a[0].AsDouble()
+	switch {
+	case math.IsNaN(f):
+		return failf(sqlerr.DatetimeFieldOverflow, "timestamp cannot be NaN")
+	case math.IsInf(f, 1):
+		return instant(sqltype.PosInfinity)
+	case math.IsInf(f, -1):
+		return instant(sqltype.NegInfinity)
+	case f < -210866803200 || f > 9224318016000:
+		return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range: \"%g\"", f)
+	}
+	return timestampRange(int64(math.Floor(math.Round(f*1e6) / 1000)))
+}
+
+var datePartFuncs = func() map[string]evaluator {
+	m := map[string]evaluator{
+		"date_trunc_timestamp": truncTimestamp, "date_trunc_timestamptz": truncTimestamptz, "date_trunc_interval": truncInterval,
+		"make_date": makeDate, "make_time": makeTime, "make_timestamp": makeTimestamp, "make_timestamptz": makeTimestamptz,
+		"make_interval": makeInterval, "to_timestamp_float8": toTimestampFloat,
+	}
+	for name, src := range fieldSources {
+		m["extract_"+name], m["date_part_"+name] = src.extract(true), src.extract(false)
+	}
+	return m
+}()

@@ -1,0 +1,323 @@
+package sqltype
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"weir/sqlerr"
+)
+
+func badInterval(s string) error {
+	return sqlerr.New(sqlerr.InvalidDatetimeFormat, "invalid input syntax for type interval: \"%s\"", s)
+}
+
+func intervalOverflow(s string) error {
+	return sqlerr.New(sqlerr.IntervalFieldOverflow, "interval field value out of range: \"%s\"", s)
+}
+
+// intervalSum collects the fields of an interval with their fractions.
+type intervalSum struct {
+	months, days float64
+	micros       float64
+}
+
+// unit names and what they add: months, days, microseconds of one.
+var intervalUnits = map[string]intervalSum{
+	"microsecond": {micros: 1}, "microseconds": {micros: 1}, "us": {micros: 1}, "usec": {micros: 1}, "usecs": {micros: 1}, "usecond": {micros: 1}, "useconds": {micros: 1},
+	"millisecond": {micros: 1e3}, "milliseconds": {micros: 1e3}, "ms": {micros: 1e3}, "msec": {micros: 1e3}, "msecs": {micros: 1e3}, "msecond": {micros: 1e3}, "mseconds": {micros: 1e3},
+	"second": {micros: 1e6}, "seconds": {micros: 1e6}, "s": {micros: 1e6}, "sec": {micros: 1e6}, "secs": {micros: 1e6},
+	"minute": {micros: 6e7}, "minutes": {micros: 6e7}, "m": {micros: 6e7}, "min": {micros: 6e7}, "mins": {micros: 6e7},
+	"hour": {micros: 36e8}, "hours": {micros: 36e8}, "h": {micros: 36e8}, "hr": {micros: 36e8}, "hrs": {micros: 36e8},
+	"day": {days: 1}, "days": {days: 1}, "d": {days: 1},
+	"week": {days: 7}, "weeks": {days: 7}, "w": {days: 7},
+	"month": {months: 1}, "months": {months: 1}, "mon": {months: 1}, "mons": {months: 1},
+	"quarter": {months: 3}, "quarters": {months: 3}, "qtr": {months: 3},
+	"year": {months: 12}, "years": {months: 12}, "y": {months: 12}, "yr": {months: 12}, "yrs": {months: 12},
+	"decade": {months: 120}, "decades": {months: 120}, "decs": {months: 120}, "dec": {months: 120},
+	"century": {months: 1200}, "centuries": {months: 1200}, "cent": {months: 1200}, "c": {months: 1200},
+	"millennium": {months: 12000}, "millennia": {months: 12000}, "mil": {months: 12000}, "mils": {months: 12000},
+}
+
+// add adds n of a unit; fractions of months go to days, of days to the time.
+func (s *intervalSum) add(n float64, unit intervalSum) {
+	months := n * unit.months
+	if unit.months > 1 {
+		whole := math.RoundToEven(months)
+		s.months += whole
+		return
+	}
+	whole := math.Trunc(months)
+	s.months += whole
+	s.addDays(math.Round((months-whole)*30*1e9)/1e9 + n*unit.days)
+	s.micros += n * unit.micros
+}
+
+func (s *intervalSum) addDays(n float64) {
+	whole := math.Trunc(n)
+	s.days += whole
+	s.micros += math.Round((n - whole) * microsPerDay)
+}
+
+func (s *intervalSum) span(text string) (Span, error) {
+	if math.Abs(s.months) > math.MaxInt32 || math.Abs(s.days) > math.MaxInt32 || math.Abs(s.micros) > 9.2e18 {
+		return Span{}, intervalOverflow(text)
+	}
+	return Span{Months: int32(s.months), Days: int32(s.days), Micros: int64(math.RoundToEven(s.micros))}, nil
+}
+
+// ParseInterval is the input function of interval; the modifier's fields give
+// a bare number its unit and cut what is finer.
+func ParseInterval(s string, mod int32) (Span, error) {
+	t := strings.ToLower(strings.Trim(s, space))
+	if t == "" {
+		return Span{}, badInterval(s)
+	}
+	var sp Span
+	var err error
+	if t[0] == 'p' && len(t) > 1 {
+		sp, err = parseISOInterval(t[1:], s)
+	} else {
+		sp, err = parseUnits(t, s, mod)
+	}
+	if err != nil {
+		return Span{}, err
+	}
+	return sp.Restrict(mod), nil
+}
+
+// lastUnit is the unit of a bare number under a modifier.
+func lastUnit(mod int32) string {
+	if mod < 0 {
+		return "second"
+	}
+	switch fields := mod >> 16 & 0x7fff; {
+	case fields == intervalFullRange, fields&(1<<12) != 0:
+		return "second"
+	case fields&(1<<11) != 0:
+		return "minute"
+	case fields&(1<<10) != 0:
+		return "hour"
+	case fields&(1<<3) != 0:
+		return "day"
+	case fields&(1<<1) != 0:
+		return "month"
+	}
+	return "year"
+}
+
+func parseUnits(t, text string, mod int32) (Span, error) {
+	var sum intervalSum
+	ago, negative := false, false
+	fields := intervalTokens(t)
+	for i := 0; i < len(fields); i++ {
+		f := fields[i]
+		switch {
+		case f == "@":
+			continue
+		case f == "ago" && i == len(fields)-1:
+			ago = true
+			continue
+		case isAlpha(f[0]):
+			return Span{}, badInterval(text)
+		case strings.ContainsRune(f, ':'):
+			us, ok := parseHours(f, mod, negative && !strings.HasPrefix(f, "+"))
+			if !ok {
+				return Span{}, badInterval(text)
+			}
+			sum.micros += us
+			continue
+		case strings.LastIndexByte(f, '-') > 0:
+			if !sum.yearMonth(f) {
+				return Span{}, badInterval(text)
+			}
+			continue
+		}
+		n, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return Span{}, badInterval(text)
+		}
+		unit := lastUnit(mod)
+		if i+1 < len(fields) && isAlpha(fields[i+1][0]) && fields[i+1] != "ago" {
+			i++
+			unit = fields[i]
+		} else if i+1 < len(fields) && strings.ContainsRune(fields[i+1], ':') {
+			unit, negative = "day", strings.HasPrefix(f, "-") // SQL's '1 12:00:00'
+			negative = false
+		}
+		u, ok := intervalUnits[unit]
+		if !ok {
+			return Span{}, badInterval(text)
+		}
+		sum.add(n, u)
+	}
+	if len(fields) == 0 || len(fields) == 1 && (ago || fields[0] == "@") {
+		return Span{}, badInterval(text)
+	}
+	if ago {
+		sum.months, sum.days, sum.micros = -sum.months, -sum.days, -sum.micros
+	}
+	return sum.span(text)
+}
+
+// intervalTokens parts numbers, words and times; 1d and 1 d are alike.
+func intervalTokens(t string) []string {
+	var out []string
+	for i := 0; i < len(t); {
+		start := i
+		switch c := t[i]; {
+		case strings.IndexByte(space, c) >= 0 || c == ',':
+			i++
+			continue
+		case isAlpha(c):
+			for i < len(t) && isAlpha(t[i]) {
+				i++
+			}
+		case c == '@':
+			i++
+		default:
+			i++
+			for i < len(t) && (isDigit(t[i]) || strings.IndexByte(".:-", t[i]) >= 0 || t[i] == 'e' && i+1 < len(t) && (isDigit(t[i+1]) || t[i+1] == '-' || t[i+1] == '+')) {
+				i++
+			}
+		}
+		out = append(out, t[start:i])
+	}
+	return out
+}
+
+func (s *intervalSum) yearMonth(f string) bool {
+	sign := 1.0
+	if f[0] == '-' || f[0] == '+' {
+		if f[0] == '-' {
+			sign = -1
+		}
+		f = f[1:]
+	}
+	a, b, ok := strings.Cut(f, "-")
+	y, err1 := strconv.Atoi(a)
+	m, err2 := strconv.Atoi(b)
+	if !ok || err1 != nil || err2 != nil || m > 11 {
+		return false
+	}
+	s.months += sign * float64(y*12+m)
+	return true
+}
+
+func parseHours(f string, mod int32, negative bool) (float64, bool) {
+	if f[0] == '-' {
+		negative = true
+	}
+	parts := strings.Split(strings.TrimLeft(f, "+-"), ":")
+	if len(parts) > 3 {
+		return 0, false
+	}
+	v := [3]float64{}
+	for i, s := range parts {
+		n, err := strconv.ParseFloat(s, 64)
+		if err != nil || i < len(parts)-1 && strings.ContainsRune(s, '.') || i > 0 && n >= 60 {
+			return 0, false
+		}
+		v[i] = n
+	}
+	minutesFirst := len(parts) == 2 && (strings.ContainsRune(parts[1], '.') || mod >= 0 && mod>>16&0x7fff == 1<<11|1<<12)
+	if minutesFirst {
+		v[0], v[1], v[2] = 0, v[0], v[1]
+	}
+	us := v[0]*36e8 + v[1]*6e7 + math.Round(v[2]*1e6)
+	if negative {
+		us = -us
+	}
+	return us, true
+}
+
+// parseISOInterval reads what follows P: 1Y2M3DT4H5M6S, 1W, or 0001-02-03T04:05:06.
+func parseISOInterval(t, text string) (Span, error) {
+	var sum intervalSum
+	inTime, seen := false, false
+	for i := 0; i < len(t); {
+		if t[i] == 't' {
+			inTime = true
+			i++
+			continue
+		}
+		start := i
+		for i < len(t) && (isDigit(t[i]) || strings.IndexByte("+-.", t[i]) >= 0) {
+			i++
+		}
+		n, err := strconv.ParseFloat(t[start:i], 64)
+		if err != nil || i >= len(t) {
+			return parseISOAlternative(t, text)
+		}
+		unit := map[bool]map[byte]string{false: {'y': "year", 'm': "month", 'w': "week", 'd': "day"}, true: {'h': "hour", 'm': "minute", 's': "second"}}[inTime][t[i]]
+		if unit == "" {
+			return parseISOAlternative(t, text)
+		}
+		sum.add(n, intervalUnits[unit])
+		seen = true
+		i++
+	}
+	if !seen {
+		return Span{}, badInterval(text)
+	}
+	return sum.span(text)
+}
+
+func parseISOAlternative(t, text string) (Span, error) {
+	date, clock, _ := strings.Cut(t, "t")
+	var sum intervalSum
+	if date != "" {
+		parts := strings.Split(date, "-")
+		for i, unit := range []string{"year", "month", "day"} {
+			if i < len(parts) {
+				n, err := strconv.Atoi(parts[i])
+				if err != nil {
+					return Span{}, badInterval(text)
+				}
+				sum.add(float64(n), intervalUnits[unit])
+			}
+		}
+	}
+	if clock != "" {
+		us, ok := parseHours(clock, -1, false)
+		if !ok || !strings.ContainsRune(clock, ':') {
+			return Span{}, badInterval(text)
+		}
+		sum.micros += us
+	}
+	return sum.span(text)
+}
+
+// Restrict cuts what is finer than a modifier's last field and rounds to its
+// precision.
+func (s Span) Restrict(mod int32) Span {
+	if mod < 0 {
+		return s
+	}
+	switch lastUnit(mod) {
+	case "year":
+		return Span{Months: s.Months / 12 * 12}
+	case "month":
+		return Span{Months: s.Months}
+	case "day":
+		return Span{Months: s.Months, Days: s.Days}
+	case "hour":
+		s.Micros -= s.Micros % 3600000000
+	case "minute":
+		s.Micros -= s.Micros % 60000000
+	default:
+		if p := mod & 0xffff; p < 6 {
+			s.Micros = RoundMicros(s.Micros, p)
+		}
+	}
+	return s
+}
+
+// RoundMicros rounds microseconds to p digits of the second, half away from zero.
+func RoundMicros(us int64, p int32) int64 {
+	unit := int64(math.Pow10(6 - int(p)))
+	if us < 0 {
+		return -((-us + unit/2) / unit * unit)
+	}
+	return (us + unit/2) / unit * unit
+}

@@ -1,0 +1,145 @@
+package sqltype
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+)
+
+// ResultColumn says where a result column is in a row's document.
+type ResultColumn struct {
+	Path   []string
+	Type   Type
+	Format int16
+}
+
+// RowEncoder turns documents into DataRow messages. It is made once for a
+// result and used by one goroutine at a time. Rows whose fields stand in the
+// columns' order are encoded in one walk.
+type RowEncoder struct {
+	cols   []ResultColumn
+	first  []string // Path[0] of each column
+	deep   bool     // some path has several names or is another's too
+	env    *Env
+	values []value.Value
+}
+
+// NewRowEncoder makes an encoder; env may be nil.
+func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
+	enc := &RowEncoder{cols: cols, env: env, values: make([]value.Value, len(cols))}
+	for _, c := range cols {
+		name := ""
+		if len(c.Path) > 0 {
+			name = c.Path[0]
+		}
+		enc.first = append(enc.first, name)
+		enc.deep = enc.deep || len(c.Path) != 1 || slices.Contains(enc.first[:len(enc.first)-1], name)
+	}
+	return enc
+}
+
+// AppendDataRow appends the whole message for a row: 'D', length, columns. On
+// an error dst comes back as it was.
+func (enc *RowEncoder) AppendDataRow(dst []byte, row bson.Raw) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, 'D', 0, 0, 0, 0)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(enc.cols)))
+	out, err := enc.appendColumns(dst, row)
+	if err != nil {
+		return dst[:start], err
+	}
+	binary.BigEndian.PutUint32(out[start+1:], uint32(len(out)-start-1))
+	return out, nil
+}
+
+// AppendColumns appends only the columns: length and bytes of each.
+func (enc *RowEncoder) AppendColumns(dst []byte, row bson.Raw) ([]byte, error) {
+	return enc.appendColumns(dst, row)
+}
+
+func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
+	var err error
+	i := 0
+	if !enc.deep {
+		// The predicted order: each field is the next column.
+		for it := value.Walk(row); i < len(enc.cols) && it.Next(); i++ {
+			if it.Key() != enc.first[i] {
+				break
+			}
+			c := &enc.cols[i]
+			if dst, err = appendField(dst, it.Value(), c.Type, c.Format, enc.env); err != nil {
+				return dst, err
+			}
+		}
+	}
+	if i == len(enc.cols) {
+		return dst, nil
+	}
+	vals := enc.Values(row)
+	for ; i < len(enc.cols); i++ {
+		c := &enc.cols[i]
+		if dst, err = appendField(dst, vals[i], c.Type, c.Format, enc.env); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
+
+// Values finds the columns' values in a row; missing ones are the zero Value.
+// The slice is used again by the next call.
+func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
+	clear(enc.values)
+	next := 0
+	for it := value.Walk(row); it.Next(); {
+		key := it.Key()
+		if next < len(enc.first) && enc.first[next] == key && len(enc.cols[next].Path) == 1 && !enc.deep {
+			enc.values[next] = it.Value()
+			next++
+			continue
+		}
+		for j, name := range enc.first {
+			if name == key && enc.values[j].IsMissing() && len(enc.cols[j].Path) > 0 {
+				enc.values[j] = descend(it.Value(), enc.cols[j].Path[1:])
+			}
+		}
+	}
+	for j := range enc.cols {
+		if len(enc.cols[j].Path) == 0 {
+			enc.values[j] = value.Document(row)
+		}
+	}
+	return enc.values
+}
+
+func descend(v value.Value, path []string) value.Value {
+	for _, name := range path {
+		if v.Kind() != bson.TypeEmbeddedDocument {
+			return value.Value{}
+		}
+		v = value.Lookup(v.Doc(), name)
+	}
+	return v
+}
+
+// appendField appends the length and the bytes of a value, -1 for NULL.
+func appendField(dst []byte, v value.Value, t Type, format int16, e *Env) ([]byte, error) {
+	if v.IsNullish() {
+		return append(dst, 0xff, 0xff, 0xff, 0xff), nil
+	}
+	start := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	var err error
+	if format == BinaryFormat {
+		dst, err = AppendBinary(dst, v, t, e)
+	} else {
+		dst, err = AppendText(dst, v, t, e)
+	}
+	if err != nil {
+		return dst, err
+	}
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	return dst, nil
+}

@@ -1,0 +1,63 @@
+package remote
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"weir/store"
+)
+
+// tx is a transaction: a driver session bound to each call's context.
+type tx struct {
+	client *mongo.Client
+	sess   *mongo.Session
+	ended  bool
+}
+
+func (t *tx) Aggregate(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, opts store.AggregateOptions) (store.Cursor, error) {
+	c, err := aggregate(mongo.NewSessionContext(ctx, t.sess), t.client, ns, pipeline, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.(*cursor).sess = t.sess
+	return c, nil
+}
+
+func (t *tx) Write(ctx context.Context, ns store.Namespace, ops []store.WriteOp, opts store.WriteOptions) (store.WriteResult, error) {
+	return write(mongo.NewSessionContext(ctx, t.sess), t.client, ns, ops, opts)
+}
+
+// Commit retries while the server says that the outcome is unknown: committing
+// twice is harmless.
+func (t *tx) Commit(ctx context.Context) error {
+	if t.ended {
+		return nil
+	}
+	t.ended = true
+	defer t.sess.EndSession(context.WithoutCancel(ctx))
+	const attempts = 3
+	var err error
+	for range attempts {
+		err = t.sess.CommitTransaction(ctx)
+		var l interface{ HasErrorLabel(string) bool }
+		if ce, ok := err.(mongo.CommandError); ok {
+			l = ce
+		}
+		if err == nil || l == nil || !l.HasErrorLabel("UnknownTransactionCommitResult") {
+			break
+		}
+	}
+	return convert(err)
+}
+
+func (t *tx) Abort(ctx context.Context) error {
+	if t.ended {
+		return nil
+	}
+	t.ended = true
+	ctx = context.WithoutCancel(ctx)
+	defer t.sess.EndSession(ctx)
+	return convert(t.sess.AbortTransaction(ctx))
+}

@@ -1,0 +1,198 @@
+package translator
+
+import (
+	"weir/engine/expr"
+	"weir/planner"
+	"weir/sqltype"
+)
+
+// aggTable makes the table of aggregates that MongoDB's accumulators compute exactly.
+// The result is an expression over the accumulators; "$a0" is one of them as it is.
+func aggTable() map[string]aggBuilder {
+	return map[string]aggBuilder{
+		"count":       aggCount,
+		"sum_int":     func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, nil) },
+		"sum_int8":    func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, toDecimal) },
+		"sum_numeric": func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, toDecimal) },
+		"sum_float8":  func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, toDouble) },
+		"avg_int":     aggAverage,
+		"avg_numeric": aggAverage,
+		"avg_float8":  aggAverageFloat,
+		"avg_float4":  aggAverageFloat,
+		"min":         func(g *grouping, a *planner.AggCall) any { return aggExtreme(g, a, "$min") },
+		"max":         func(g *grouping, a *planner.AggCall) any { return aggExtreme(g, a, "$max") },
+		"bool_and":    func(g *grouping, a *planner.AggCall) any { return aggExtreme(g, a, "$min") },
+		"bool_or":     func(g *grouping, a *planner.AggCall) any { return aggExtreme(g, a, "$max") },
+		"array_agg":   aggArray,
+		"stddev_pop_float": func(g *grouping, a *planner.AggCall) any {
+			return "$" + g.acc("$stdDevPop", g.filtered(a, g.s.value(a.Args[0]), null), null)
+		},
+		"stddev_samp_float": func(g *grouping, a *planner.AggCall) any {
+			return "$" + g.acc("$stdDevSamp", g.filtered(a, g.s.value(a.Args[0]), null), null)
+		},
+	}
+}
+
+type aggBuilder func(g *grouping, a *planner.AggCall) any
+
+// distinctAgg are those that also know what DISTINCT means.
+var distinctAgg = map[string]bool{"count": true, "sum_int": true, "sum_int8": true, "sum_numeric": true, "sum_float8": true,
+	"avg_int": true, "avg_numeric": true, "avg_float8": true, "min": true, "max": true, "bool_and": true, "bool_or": true}
+
+func toDecimal(x any) any { return op1("$toDecimal", x) }
+func toDouble(x any) any  { return op1("$toDouble", x) }
+
+func aggCount(g *grouping, a *planner.AggCall) any {
+	if len(a.Args) == 0 {
+		return "$" + g.acc("$sum", g.filtered(a, 1, 0), 0)
+	}
+	if a.Distinct {
+		set := g.set(a)
+		if set == nil {
+			return nil
+		}
+		return op1("$size", set)
+	}
+	if !g.s.nullable(a.Args[0]) {
+		return "$" + g.acc("$sum", g.filtered(a, 1, 0), 0)
+	}
+	// COUNT(CASE WHEN c THEN x END) counts where c is true
+	if c, ok := a.Args[0].(*planner.Case); ok && len(c.Whens) == 1 && c.Else == nil && !g.s.nullable(c.Whens[0].Then) {
+		return "$" + g.acc("$sum", g.filtered(a, cond(g.s.isTrue(c.Whens[0].Cond), 1, 0), 0), 0)
+	}
+	return "$" + g.count(a)
+}
+
+// count is the accumulator that counts an argument's values.
+func (g *grouping) count(a *planner.AggCall) string {
+	x := g.s.raw(a.Args[0])
+	return g.acc("$sum", g.filtered(a, cond(notNull(x), 1, 0), 0), 0)
+}
+
+// set is the array of an argument's distinct values, nil if the store's idea of
+// equality is not SQL's.
+func (g *grouping) set(a *planner.AggCall) any {
+	t := a.Args[0].Type()
+	if len(a.Args) != 1 || needsKey(t) || t.OID.IsArray() || t.OID == sqltype.JSON || t.OID == sqltype.Record {
+		return nil
+	}
+	x := g.s.comparand(a.Args[0])
+	item := cond(notNull(x), x, "$$REMOVE")
+	if a.Filter != nil {
+		item = cond(op("$and", g.s.isTrue(a.Filter), notNull(x)), x, "$$REMOVE")
+	}
+	return "$" + g.acc("$addToSet", item, list{})
+}
+
+func aggSum(g *grouping, a *planner.AggCall, conv func(any) any) any {
+	if a.Distinct {
+		set := g.set(a)
+		if set == nil {
+			return nil
+		}
+		items := set
+		if conv != nil {
+			items = op1("$map", obj{{"input", set}, {"as", "d"}, {"in", conv("$$d")}})
+		}
+		return cond(op("$gt", op1("$size", set), 0), op1("$sum", items), null)
+	}
+	total := "$" + g.sum(a, conv)
+	if g.never(a) {
+		return total
+	}
+	return cond(op("$gt", "$"+g.count(a), 0), total, null)
+}
+
+func (g *grouping) sum(a *planner.AggCall, conv func(any) any) string {
+	x := g.s.value(a.Args[0])
+	if conv != nil && !g.hasForm(a, conv) {
+		x = conv(x)
+	}
+	return g.acc("$sum", g.filtered(a, x, null), null)
+}
+
+// hasForm tells whether an argument needs no conversion before it is summed.
+func (g *grouping) hasForm(a *planner.AggCall, conv func(any) any) bool {
+	t := a.Args[0].Type().OID
+	l := g.s.location(a.Args[0])
+	if t == sqltype.Float8 {
+		return true
+	}
+	return t == sqltype.Numeric && l != nil && !l.stored
+}
+
+// never tells that a group always has a value to sum, so that NULL cannot come out.
+func (g *grouping) never(a *planner.AggCall) bool {
+	return a.Filter == nil && !g.s.nullable(a.Args[0]) && g.grouped
+}
+
+// aggAverage divides as numeric does, which only we know.
+func aggAverage(g *grouping, a *planner.AggCall) any {
+	div := g.c.operator("/", sqltype.Numeric)
+	if div == nil {
+		return nil
+	}
+	if a.Distinct {
+		set := g.set(a)
+		if set == nil {
+			return nil
+		}
+		items := op1("$map", obj{{"input", set}, {"as", "d"}, {"in", toDecimal("$$d")}})
+		return average(div.Impl, op1("$sum", items), op1("$size", set))
+	}
+	conv := toDecimal
+	if isOneOf(a.Args[0].Type().OID, sqltype.Int2, sqltype.Int4) {
+		conv = nil
+	}
+	return average(div.Impl, "$"+g.sum(a, conv), "$"+g.count(a))
+}
+
+func average(impl string, total, n any) any {
+	quotient := op(expr.LocalPrefix+impl, toDecimal(total), toDecimal(n))
+	return cond(op("$gt", n, 0), quotient, null)
+}
+
+func aggAverageFloat(g *grouping, a *planner.AggCall) any {
+	if a.Distinct {
+		set := g.set(a)
+		if set == nil {
+			return nil
+		}
+		return op1("$avg", set)
+	}
+	return "$" + g.acc("$avg", g.filtered(a, g.s.value(a.Args[0]), null), null)
+}
+
+// aggExtreme is the least or greatest value; NULLs do not count.
+func aggExtreme(g *grouping, a *planner.AggCall, name string) any {
+	if !sortsNaturally(a.Args[0].Type()) {
+		return nil
+	}
+	x := g.s.comparand(a.Args[0])
+	if t := a.Args[0].Type().OID; isFloat(t) {
+		x = g.s.value(a.Args[0])
+	}
+	return "$" + g.acc(name, g.filtered(a, x, null), null)
+}
+
+// aggArray is array_agg; of no rows it is NULL.
+func aggArray(g *grouping, a *planner.AggCall) any {
+	if len(a.OrderBy) > 0 && (!g.ordered || a.Filter != nil) || a.Args[0].Type().OID.IsArray() {
+		return nil
+	}
+	x := op("$ifNull", g.s.value(a.Args[0]), null)
+	rows := "$" + g.acc("$push", g.filtered(a, x, "$$REMOVE"), list{})
+	if g.grouped && a.Filter == nil {
+		return rows
+	}
+	return cond(op("$gt", op1("$size", rows), 0), rows, null)
+}
+
+func isOneOf(t sqltype.OID, list ...sqltype.OID) bool {
+	for _, x := range list {
+		if t == x {
+			return true
+		}
+	}
+	return false
+}

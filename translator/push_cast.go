@@ -1,0 +1,74 @@
+package translator
+
+import (
+	"weir/engine/expr"
+	"weir/engine/value"
+	"weir/planner"
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/sqltype"
+)
+
+// cast compiles a conversion.
+func (s scope) cast(e *planner.Cast) any {
+	from, to := e.X.Type(), e.T
+	c, ok := s.c.opts.Funcs.Cast(from.OID, to.OID)
+	if !ok {
+		s.c.fail(sqlerr.New(sqlerr.CannotCoerce, "cannot cast type %s to %s", from.OID, to.OID).At(e.P))
+		return null
+	}
+	return s.convert(e.X, c, e.T, e.Explicit)
+}
+
+func (s scope) convert(x planner.Expr, c *sqlfunc.Cast, to sqltype.Type, explicit bool) any {
+	v := s.value(x)
+	if c.Impl == "" || c.From == c.To && to.Mod < 0 {
+		return v
+	}
+	if to.Mod < 0 {
+		if build, ok := castTable[c.Impl]; ok {
+			return build(s, v)
+		}
+	}
+	return op(expr.LocalPrefix+c.Impl, v, int(to.Mod), explicit)
+}
+
+// castTable holds the conversions that MongoDB does exactly, by their Impl.
+var castTable = map[string]func(s scope, x any) any{
+	"cast_int4_text":      toText,
+	"cast_int8_text":      toText,
+	"cast_int2_text":      toText,
+	"cast_bool_text":      toText,
+	"cast_int4_varchar":   toText,
+	"cast_int8_varchar":   toText,
+	"cast_int2_float8":    toConv("$toDouble"),
+	"cast_int4_float8":    toConv("$toDouble"),
+	"cast_int8_float8":    toConv("$toDouble"),
+	"cast_numeric_float8": toConv("$toDouble"),
+	"cast_int2_numeric":   toConv("$toDecimal"),
+	"cast_int4_numeric":   toConv("$toDecimal"),
+	"cast_int8_numeric":   toConv("$toDecimal"),
+	"cast_int8_int4":      toConv("$toInt"),
+	"cast_float8_int4":    func(_ scope, x any) any { return op1("$toInt", op1("$round", x)) },
+	"cast_float8_int8":    func(_ scope, x any) any { return op1("$toLong", op1("$round", x)) },
+	"cast_numeric_int4":   func(s scope, x any) any { return op1("$toInt", s.roundAway(x)) },
+	"cast_numeric_int8":   func(s scope, x any) any { return op1("$toLong", s.roundAway(x)) },
+	"cast_int4_bool":      func(_ scope, x any) any { return op1("$toBool", x) },
+	"cast_bool_int4":      func(_ scope, x any) any { return op1("$toInt", x) },
+}
+
+func toText(_ scope, x any) any { return op1("$toString", x) }
+
+func toConv(name string) func(scope, any) any {
+	return func(_ scope, x any) any { return op1(name, x) }
+}
+
+// roundAway rounds a decimal half away from zero.
+func (s scope) roundAway(x any) any {
+	half := decimalHalf
+	return s.c.once(x, func(x any) any {
+		return cond(op("$lt", x, 0), op1("$ceil", op("$subtract", x, half)), op1("$floor", op("$add", x, half)))
+	})
+}
+
+var decimalHalf = value.Double(0.5).AsDecimal()

@@ -1,0 +1,396 @@
+package translator
+
+import (
+	"weir/catalog"
+	"weir/engine/expr"
+	"weir/planner"
+	"weir/sqlfunc"
+)
+
+// equality is an equi-join condition that MongoDB's localField/foreignField
+// finds candidates for.
+type equality struct {
+	local, foreign string
+	exact          bool // nothing but the foreign side's NULLs has to be excluded
+	cond           planner.Expr
+}
+
+// join puts the right side's documents under a field of the left ones.
+func (c *compiler) join(n *planner.Join, outer map[planner.ColID]*loc) *fragment {
+	if n.Kind == planner.Full {
+		return c.fullJoin(n, outer)
+	}
+	left := c.relation(n.Left, outer)
+	if call, ok := c.lateralCall(n); ok {
+		return c.joinCall(left, n, call)
+	}
+	return c.joinTo(left, n)
+}
+
+func (c *compiler) joinTo(left *fragment, n *planner.Join) *fragment {
+	reads := free(n.Right)
+	on := newUse()
+	on.expr(n.On)
+	rightIDs := map[planner.ColID]bool{}
+	for _, col := range n.Right.Cols() {
+		rightIDs[col.ID] = true
+	}
+	for _, id := range on.order {
+		if !rightIDs[id] {
+			reads = append(reads, id)
+		}
+	}
+	c.settleIDs(left, reads)
+	let, vars := c.letVars(left, reads)
+	right := c.relation(n.Right, vars)
+	c.settle(right, colIDs(n.Right.Cols())...)
+	right.base = len(right.stages)
+	as := c.name("__r")
+	var eq *equality
+	if filtersOnly(right.stages[firstOuter(right.stages):]) {
+		eq = c.equality(left, right, n)
+	}
+	c.joinCondition(right, n, eq)
+	switch n.Kind {
+	case planner.Semi, planner.Anti, planner.AntiNull:
+		right.add("$limit", 1)
+		right.add("$project", obj{{"_id", 1}})
+		c.lookup(left, right, let, as, eq)
+		left.add("$match", obj{{as, obj{{map[bool]string{true: "$ne", false: "$eq"}[n.Kind == planner.Semi], list{}}}}})
+		return left
+	}
+	c.lookup(left, right, let, as, eq)
+	left.add("$unwind", obj{{"path", "$" + as}, {"preserveNullAndEmptyArrays", n.Kind == planner.Left}})
+	for id, l := range right.cols {
+		m := l.at(as)
+		m.notNull = m.notNull && n.Kind == planner.Inner
+		left.cols[id] = m
+	}
+	left.one = left.one && right.one
+	left.order = nil
+	return left
+}
+
+// settleIDs settles expressions that a subquery is going to read.
+func (c *compiler) settleIDs(f *fragment, ids []planner.ColID) {
+	var todo []planner.ColID
+	for _, id := range ids {
+		if l := f.cols[id]; l != nil && l.expr != nil && !cheap(l.expr) {
+			todo = append(todo, id)
+		}
+	}
+	c.settle(f, todo...)
+}
+
+// letVars binds columns that a sub-pipeline reads to variables, and hands on
+// those of queries further out.
+func (c *compiler) letVars(f *fragment, ids []planner.ColID) (obj, map[planner.ColID]*loc) {
+	let, vars := obj{}, map[planner.ColID]*loc{}
+	for id, l := range f.outer {
+		vars[id] = l
+	}
+	for _, id := range ids {
+		l := f.cols[id]
+		if l == nil || vars[id] != nil && vars[id] != f.outer[id] {
+			continue
+		}
+		name := c.name("v_")
+		let = append(let, field{name, l.ref()})
+		m := *l
+		m.base, m.path, m.expr = "$$"+name, nil, nil
+		vars[id] = &m
+	}
+	return let, vars
+}
+
+// joinCondition filters the right side by ON.
+func (c *compiler) joinCondition(right *fragment, n *planner.Join, eq *equality) {
+	var rest []planner.Expr
+	for _, e := range conjuncts(nil, n.On) {
+		if eq == nil || !eq.exact || e != eq.cond {
+			rest = append(rest, e)
+		}
+	}
+	if n.Kind == planner.AntiNull {
+		// NOT IN yields nothing where the comparison is true or NULL
+		s := scope{c: c, f: right}
+		if len(rest) > 0 {
+			right.add("$match", obj{{"$expr", op("$not", s.isFalse(&planner.Logic{Op: planner.And, Args: rest}))}})
+		}
+		return
+	}
+	if eq != nil && eq.exact {
+		right.add("$match", obj{{eq.foreign, obj{{"$ne", null}}}})
+	}
+	for _, e := range rest {
+		c.addFilter(right, e)
+	}
+}
+
+// equality finds a condition left column = right column for hashing or an
+// index. AntiNull has none: its condition is also true for NULLs.
+func (c *compiler) equality(left, right *fragment, n *planner.Join) *equality {
+	if n.Kind == planner.AntiNull {
+		return nil
+	}
+	var best *equality
+	for _, e := range conjuncts(nil, n.On) {
+		call, ok := e.(*planner.Call)
+		if !ok || call.Func.Impl != "eq" || len(call.Args) != 2 {
+			continue
+		}
+		for i := range 2 {
+			eq := c.equalityOf(left, right, call.Args[i], call.Args[1-i])
+			if eq != nil && (best == nil || eq.exact && !best.exact) {
+				eq.cond = e
+				best = eq
+			}
+		}
+	}
+	return best
+}
+
+func (c *compiler) equalityOf(left, right *fragment, le, re planner.Expr) *equality {
+	l, r := ownColumn(left, widened(le)), ownColumn(right, widened(re))
+	if l == nil || r == nil || !scalarForm(l.t) || !scalarForm(r.t) {
+		return nil
+	}
+	lp, ok1 := l.queryPath()
+	rp, ok2 := r.queryPath()
+	if !ok1 || !ok2 {
+		return nil
+	}
+	oids := oidForm(l) == onlyOID && oidForm(r) == onlyOID
+	if !oids && (!comparesStored(l) || !comparesStored(r)) {
+		return nil
+	}
+	return &equality{local: lp, foreign: rp, exact: noArrays(l) && noArrays(r)}
+}
+
+func ownColumn(f *fragment, e planner.Expr) *loc {
+	if r, ok := e.(*planner.ColRef); ok {
+		return f.cols[r.ID]
+	}
+	return nil
+}
+
+// noArrays tells whether no array can be at a place, as far as anybody knows.
+func noArrays(l *loc) bool { return !l.stored || !l.kinds.Has(catalog.KindArray) }
+
+// lookup appends a $lookup of the right fragment. It runs in the store when
+// both sides do; else the right side becomes a Fetch of its own as far as it
+// does not depend on the left row, read once.
+func (c *compiler) lookup(left, right *fragment, let obj, as string, eq *equality) {
+	spec := obj{}
+	if c.lookupRuns(left, right, eq) {
+		spec = append(spec, field{"from", right.src.ns.Coll})
+		left.add("$lookup", finishLookup(spec, let, pipelineOf(right.stages), as, eq))
+		return
+	}
+	cut := min(firstOuter(right.stages), right.base)
+	inner := &fragment{src: right.src, stages: right.stages[:cut], cols: right.cols}
+	spec = append(spec, field{"from", c.named(inner)})
+	left.addLocal(c.lookupReason(left, right), "$lookup", finishLookup(spec, let, pipelineOf(right.stages[cut:]), as, eq))
+}
+
+func firstOuter(stages []stage) int {
+	for i, s := range stages {
+		if s.outer {
+			return i
+		}
+	}
+	return len(stages)
+}
+
+// filtersOnly tells whether stages keep documents as they are.
+func filtersOnly(stages []stage) bool {
+	for _, s := range stages {
+		if s.doc[0].k != "$match" {
+			return false
+		}
+	}
+	return true
+}
+
+func finishLookup(spec, let obj, pipeline list, as string, eq *equality) obj {
+	if eq != nil {
+		spec = append(spec, field{"localField", eq.local}, field{"foreignField", eq.foreign})
+	}
+	if len(pipeline) > 0 || eq == nil {
+		if len(let) > 0 {
+			spec = append(spec, field{"let", let})
+		}
+		spec = append(spec, field{"pipeline", pipeline})
+	}
+	return append(spec, field{"as", as})
+}
+
+func (c *compiler) lookupReason(left, right *fragment) string {
+	switch {
+	case left.local():
+		return "the left side of the join is here"
+	case right.local():
+		return "the right side of the join is here"
+	case left.src.ns.DB != right.src.ns.DB:
+		return "$lookup cannot read another database"
+	}
+	return "a join by hash is cheaper here"
+}
+
+// lookupRuns tells whether the store can do the join well.
+func (c *compiler) lookupRuns(left, right *fragment, eq *equality) bool {
+	if left.local() || right.local() || left.src.ns.DB != right.src.ns.DB {
+		return false
+	}
+	if eq == nil {
+		return true
+	}
+	caps := c.opts.Capabilities
+	if !filtersOnly(right.stages[:right.base]) {
+		return false
+	}
+	if len(right.stages) > 0 && !caps.Embedded && !caps.LookupWithPipeline {
+		return false
+	}
+	return caps.Embedded || indexed(right.src.scan, eq.foreign) || right.src.scan != nil && right.src.scan.Table.Estimate < hashJoinFrom
+}
+
+// hashJoinFrom is the size of a collection from which a join without index is
+// done here: the server would read it again for every row.
+const hashJoinFrom = 2000
+
+func indexed(n *planner.Scan, path string) bool {
+	if n == nil {
+		return false
+	}
+	if path == "_id" {
+		return true
+	}
+	for _, ix := range n.Table.Indexes {
+		if len(ix.Keys) > 0 && ix.Keys[0].Path == path && ix.Keys[0].Kind == "" && ix.Partial == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// fullJoin is a left join and then the right rows that match nothing.
+func (c *compiler) fullJoin(n *planner.Join, outer map[planner.ColID]*loc) *fragment {
+	leftCols, rightCols := n.Left.Cols(), n.Right.Cols()
+	cols := append(append([]planner.Col(nil), leftCols...), rightCols...)
+	inner := *n
+	inner.Kind = planner.Left
+	f := c.relation(n.Left, outer)
+	f = c.joinTo(f, &inner)
+	c.normalise(f, cols)
+
+	anti := c.relation(n.Right, outer)
+	swapped := &planner.Join{Kind: planner.Anti, Left: n.Right, Right: n.Left, On: n.On}
+	anti = c.joinTo(anti, swapped)
+	var out []outColumn
+	for i, col := range rightCols {
+		out = append(out, outColumn{slotName("c", len(leftCols)+i), col.ID})
+	}
+	c.project(anti, out)
+	c.union(f, anti)
+	for _, l := range f.cols {
+		l.notNull = false
+	}
+	f.one, f.order = false, nil
+	return f
+}
+
+// union appends the rows of another fragment.
+func (c *compiler) union(f, g *fragment) {
+	if !f.local() && !g.local() && f.src.ns.DB == g.src.ns.DB {
+		f.add("$unionWith", obj{{"coll", g.src.ns.Coll}, {"pipeline", pipelineOf(g.stages)}})
+		return
+	}
+	cut := firstOuter(g.stages)
+	name := c.named(&fragment{src: g.src, stages: g.stages[:cut], cols: g.cols})
+	f.addLocal("not both sides of the union are in the store", "$unionWith",
+		obj{{"coll", name}, {"pipeline", pipelineOf(g.stages[cut:])}})
+}
+
+// lateralCall finds a right side that is a set-returning function of left
+// columns: its rows are unwound in place.
+func (c *compiler) lateralCall(n *planner.Join) (*planner.FuncScan, bool) {
+	call, ok := n.Right.(*planner.FuncScan)
+	if !ok || n.Kind != planner.Inner && n.Kind != planner.Left || n.Kind == planner.Left && n.On != nil {
+		return nil, false
+	}
+	return call, true
+}
+
+func (c *compiler) joinCall(f *fragment, n *planner.Join, call *planner.FuncScan) *fragment {
+	c.addCalls(f, call, n.Kind == planner.Left)
+	f.one, f.order = false, nil
+	if n.On != nil {
+		c.addFilter(f, n.On)
+	}
+	return f
+}
+
+// funcScan is a set-returning function in FROM.
+func (c *compiler) funcScan(n *planner.FuncScan, outer map[planner.ColID]*loc) *fragment {
+	f := newFragment(outer)
+	f.src.docs = []any{obj{}}
+	c.addCalls(f, n, false)
+	return f
+}
+
+// addCalls unwinds the functions' rows, side by side.
+func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
+	s := scope{c: c, f: f}
+	sets := obj{}
+	var names []string
+	for _, call := range n.Calls {
+		c.settleUsed(f, call.Args...)
+		name := c.name("__f")
+		names = append(names, name)
+		e := &planner.Call{Func: call.Func, Args: call.Args, P: call.Pos}
+		sets = append(sets, field{name, s.setCall(e)})
+	}
+	f.add("$addFields", sets)
+	row := c.name("__i")
+	if len(names) == 1 {
+		f.add("$unwind", obj{{"path", "$" + names[0]}, {"includeArrayIndex", row}, {"preserveNullAndEmptyArrays", keep}})
+	} else {
+		sizes := list{}
+		for _, name := range names {
+			sizes = append(sizes, op1("$size", "$"+name))
+		}
+		f.add("$addFields", obj{{row, op("$range", 0, op1("$max", sizes))}})
+		f.add("$unwind", obj{{"path", "$" + row}, {"preserveNullAndEmptyArrays", keep}})
+	}
+	at := 0
+	for i, call := range n.Calls {
+		item := any("$" + names[i])
+		if len(names) > 1 {
+			item = op("$arrayElemAt", "$"+names[i], "$"+row)
+		}
+		for j := range call.Cols {
+			col := n.Out[at]
+			at++
+			f.cols[col.ID] = callColumn(call.Func, item, names, i, j, col, call.Cols)
+		}
+	}
+	if n.Ordinality {
+		col := n.Out[len(n.Out)-1]
+		f.cols[col.ID] = &loc{expr: op1("$toLong", op("$add", "$"+row, 1)), t: col.Type}
+	}
+}
+
+// callColumn is a column of a function's current row: the row itself, or a
+// field of it where the function has several.
+func callColumn(fn *sqlfunc.Func, item any, names []string, i, j int, col planner.Col, n int) *loc {
+	if n == 1 && len(fn.Columns) < 2 {
+		if len(names) == 1 {
+			return &loc{path: []string{names[i]}, t: col.Type}
+		}
+		return &loc{expr: item, t: col.Type}
+	}
+	return &loc{expr: op("$arrayElemAt", item, j), t: col.Type}
+}
+
+var _ = expr.LocalPrefix

@@ -1,0 +1,245 @@
+package translator
+
+import (
+	"strconv"
+
+	"weir/engine/expr"
+	"weir/planner"
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/sqltype"
+)
+
+// projection gives its columns places: columns of the input keep theirs, others
+// stay expressions until something needs them in a field.
+func (c *compiler) projection(n *planner.Project, outer map[planner.ColID]*loc) *fragment {
+	f := c.relation(n.Input, outer)
+	if n.SetReturning {
+		return c.projectSet(f, n)
+	}
+	exprs := make([]planner.Expr, len(n.Exprs))
+	for i, e := range n.Exprs {
+		exprs[i] = e.Expr
+	}
+	c.settleUsed(f, exprs...)
+	volatile := false
+	for _, e := range n.Exprs {
+		f.cols[e.Col.ID] = c.projected(f, e)
+		u := newUse()
+		u.expr(e.Expr)
+		volatile = volatile || u.volatile
+	}
+	if volatile {
+		c.settle(f, colIDs(n.Cols())...)
+	}
+	return f
+}
+
+func colIDs(cols []planner.Col) []planner.ColID {
+	ids := make([]planner.ColID, len(cols))
+	for i, col := range cols {
+		ids[i] = col.ID
+	}
+	return ids
+}
+
+func (c *compiler) projected(f *fragment, e planner.NamedExpr) *loc {
+	s := scope{c: c, f: f}
+	x := e.Expr
+	if cast, ok := x.(*planner.Cast); ok && plainString(cast.T.OID) && cast.T.Mod < 0 && plainString(cast.X.Type().OID) {
+		x = cast.X
+	}
+	if l := s.location(x); l != nil {
+		return l
+	}
+	return &loc{expr: s.value(e.Expr), t: e.Col.Type, notNull: !s.nullable(e.Expr)}
+}
+
+// projectSet is a select list with set-returning functions: their rows side by
+// side, shorter ones padded with NULL.
+func (c *compiler) projectSet(f *fragment, n *planner.Project) *fragment {
+	s := scope{c: c, f: f}
+	sets := obj{}
+	var calls []*planner.Call
+	for _, e := range n.Exprs {
+		walkExpr(e.Expr, func(x planner.Expr) {
+			if call, ok := x.(*planner.Call); ok && call.Func.Kind == sqlfunc.SetReturning {
+				calls = append(calls, call)
+			}
+		})
+	}
+	names := map[*planner.Call]string{}
+	for _, call := range calls {
+		names[call] = c.name("__f")
+		sets = append(sets, field{names[call], s.setCall(call)})
+	}
+	c.settleUsed(f, setArgs(calls)...)
+	f.add("$addFields", sets)
+	row := c.name("__i")
+	sizes := list{}
+	for _, call := range calls {
+		sizes = append(sizes, op1("$size", "$"+names[call]))
+	}
+	f.add("$addFields", obj{{row, op("$range", 0, op1("$max", sizes))}})
+	f.add("$unwind", "$"+row)
+	for _, e := range n.Exprs {
+		l := c.setColumn(f, e, names, row)
+		f.cols[e.Col.ID] = l
+	}
+	c.settle(f, colIDs(n.Cols())...)
+	f.one, f.order = false, nil
+	return f
+}
+
+func setArgs(calls []*planner.Call) []planner.Expr {
+	var out []planner.Expr
+	for _, call := range calls {
+		out = append(out, call.Args...)
+	}
+	return out
+}
+
+// setColumn compiles a column with the set-returning calls in it replaced by
+// columns that hold their current row.
+func (c *compiler) setColumn(f *fragment, e planner.NamedExpr, names map[*planner.Call]string, row string) *loc {
+	x := replaceCalls(e.Expr, func(call *planner.Call) planner.Expr {
+		name, ok := names[call]
+		if !ok {
+			return nil
+		}
+		id := planner.ColID(-1 - len(f.cols))
+		f.cols[id] = &loc{expr: op("$ifNull", op("$arrayElemAt", "$"+name, "$"+row), null), t: call.T}
+		return &planner.ColRef{ID: id, T: call.T, P: call.P}
+	})
+	return c.projected(f, planner.NamedExpr{Col: e.Col, Expr: x})
+}
+
+// replaceCalls rebuilds the outer part of an expression where calls are
+// replaced; only calls, casts and plain operators are entered.
+func replaceCalls(e planner.Expr, f func(*planner.Call) planner.Expr) planner.Expr {
+	switch e := e.(type) {
+	case *planner.Call:
+		if r := f(e); r != nil {
+			return r
+		}
+		m := *e
+		m.Args = make([]planner.Expr, len(e.Args))
+		for i, a := range e.Args {
+			m.Args[i] = replaceCalls(a, f)
+		}
+		return &m
+	case *planner.Cast:
+		m := *e
+		m.X = replaceCalls(e.X, f)
+		return &m
+	case *planner.Path:
+		m := *e
+		m.X = replaceCalls(e.X, f)
+		return &m
+	}
+	return e
+}
+
+// setCall is the array of a set-returning function's rows.
+func (s scope) setCall(e *planner.Call) any {
+	if e.Func.Impl == "unnest" && len(e.Args) == 1 {
+		return s.unnested(s.value(e.Args[0]))
+	}
+	x := obj{{expr.LocalPrefix + e.Func.Impl, s.callArgs(e.Func, e.Args)}}
+	return op("$ifNull", x, list{})
+}
+
+// unnested is the elements of an array of any dimensions; NULL has none.
+func (s scope) unnested(x any) any { return op(expr.LocalPrefix+opUnnest, x) }
+
+// outColumn is a column of a normalised row.
+type outColumn struct {
+	name string
+	id   planner.ColID
+}
+
+func slotName(prefix string, i int) string { return prefix + strconv.Itoa(i) }
+
+// project makes documents of nothing but the given columns in canonical form.
+func (c *compiler) project(f *fragment, cols []outColumn) {
+	spec := obj{}
+	hasID := false
+	for _, col := range cols {
+		if l := f.find(col.id); l != nil {
+			spec = append(spec, field{col.name, computed(canonical(l))})
+		} else {
+			c.fail(sqlerr.New(sqlerr.InternalError, "no column for %s", col.name))
+		}
+		hasID = hasID || col.name == "_id"
+	}
+	if !hasID {
+		spec = append(obj{{"_id", 0}}, spec...)
+	}
+	if len(cols) == 0 {
+		f.add("$replaceRoot", obj{{"newRoot", op1("$literal", obj{})}})
+		return
+	}
+	f.add("$project", spec)
+}
+
+// normalise makes every column a field c0, c1 … and nothing else.
+func (c *compiler) normalise(f *fragment, cols []planner.Col) {
+	var out []outColumn
+	places := map[planner.ColID]*loc{}
+	for i, col := range cols {
+		name := slotName("c", i)
+		out = append(out, outColumn{name, col.ID})
+		notNull := false
+		if l := f.find(col.ID); l != nil {
+			notNull = l.notNull
+		}
+		places[col.ID] = &loc{path: []string{name}, t: col.Type, notNull: notNull}
+	}
+	c.project(f, out)
+	f.cols = places
+}
+
+// output makes the rows of a result. When every column is in the documents as
+// the row encoder reads it, documents stay as they are.
+func (c *compiler) output(f *fragment, cols []planner.Col) []Column {
+	out := make([]Column, len(cols))
+	direct := c.opts.Capabilities.Embedded || len(f.stages) == 0 && !f.src.remote()
+	for i, col := range cols {
+		out[i] = Column{Name: col.Name, Type: col.Type, Table: col.Table, Attr: col.Attr}
+		l := f.find(col.ID)
+		if l == nil {
+			c.fail(sqlerr.New(sqlerr.InternalError, "no column %q in the result", col.Name))
+			return out
+		}
+		direct = direct && l.expr == nil && l.base == "" && encodable(l)
+	}
+	if direct {
+		for i, col := range cols {
+			out[i].Path = f.find(col.ID).path
+		}
+		return out
+	}
+	spec := obj{{"_id", 0}}
+	for i, col := range cols {
+		l := f.find(col.ID)
+		x := l.ref()
+		if !encodable(l) {
+			x = canonical(l)
+		}
+		name := slotName("c", i)
+		out[i].Path = []string{name}
+		spec = append(spec, field{name, computed(x)})
+	}
+	if len(cols) == 0 {
+		spec = append(spec, field{"c", op1("$literal", 1)})
+	}
+	f.add("$project", spec)
+	return out
+}
+
+// encodable tells whether the row encoder prints the stored form as it is.
+func encodable(l *loc) bool {
+	return isCanonical(l) || oidForm(l) != plainText || isFloat(l.t.OID)
+}
+
+var _ = sqltype.Text

@@ -1,0 +1,342 @@
+package translator
+
+import (
+	"strings"
+
+	"weir/catalog"
+	"weir/planner"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// Write is a writing statement: what happens with the rows of the query's Root.
+//
+// Rows of an Insert hold the targets' values as c0, c1 …; those of an Update or
+// Delete hold the key as k, the new values as c0 …, and the columns that
+// RETURNING reads from other tables as o.
+type Write struct {
+	Kind     WriteKind
+	Table    *catalog.Table
+	Targets  []WriteTarget
+	Document bool // Insert: c0 is the whole document
+	Conflict *Conflict
+	// Direct writes with one operation: Root has only filters, which Direct repeats.
+	Direct *Direct
+	// Returning makes the result's rows from documents {n: the row written or
+	// deleted, o: other columns}; nil: none.
+	Returning []Stage
+	// Checks name the constraints; CheckStages give {r: [true, null, false …]}
+	// for documents {n: row}.
+	Checks      []Check
+	CheckStages []Stage
+}
+
+// WriteKind is what a Write does.
+type WriteKind uint8
+
+// The kinds of writes.
+const (
+	InsertRows WriteKind = iota
+	UpdateRows
+	DeleteRows
+)
+
+// WriteTarget is a place that gets a value.
+type WriteTarget struct {
+	Path []string
+	Type sqltype.Type
+	OID  bool // text of 24 hex digits is stored as ObjectId
+}
+
+// Check is a constraint of the written row.
+type Check struct {
+	Name   string // "" for NOT NULL
+	Column string
+}
+
+// Direct is an update or delete in one operation. Set are documents {v: value}
+// by target, or Pipeline is the update.
+type Direct struct {
+	Filter   []Stage // $match stages, all to be fulfilled
+	Set      []Stage
+	Pipeline []Stage
+	// Single tells that at most one document matches, so that no transaction is needed.
+	Single bool
+}
+
+// Conflict is ON CONFLICT. Without Stages it does nothing.
+type Conflict struct {
+	Target []WriteTarget // the unique fields, nil: any
+	Sets   []WriteTarget
+	// Stages give {c0 …: new values} for a document {n: the row there, o: {c0 …:
+	// the row to insert}}, or nothing where WHERE is false.
+	Stages []Stage
+}
+
+func (c *compiler) insert(n *planner.Insert) Query {
+	f := c.relation(n.Input, nil)
+	w := &Write{Kind: InsertRows, Table: n.Table, Document: n.Document}
+	cols := n.Input.Cols()
+	for _, t := range n.Targets {
+		w.Targets = append(w.Targets, writeTarget(t))
+	}
+	s := scope{c: c, f: f}
+	var out []outColumn
+	for i, col := range cols {
+		out = append(out, outColumn{slotName("c", i), col.ID})
+	}
+	for i, d := range n.Defaults {
+		id := planner.ColID(-1 - i)
+		f.cols[id] = &loc{expr: s.value(d.Expr), t: d.Field.Type}
+		out = append(out, outColumn{slotName("c", len(cols)+i), id})
+		w.Targets = append(w.Targets, writeTarget(d.Field))
+	}
+	if len(out) == 0 {
+		out = nil
+	}
+	c.project(f, out)
+	if n.Conflict != nil {
+		w.Conflict = c.conflict(n)
+	}
+	q := Query{Root: c.fetch(f), Write: w}
+	w.Checks, w.CheckStages = c.checks(&n.Target, n.Checks)
+	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, nil)
+	return q
+}
+
+func writeTarget(f planner.Field) WriteTarget {
+	t := WriteTarget{Path: f.Path, Type: f.Type}
+	t.OID = f.Type.OID.IsString() && f.Kinds.Only(catalog.KindObjectID)
+	return t
+}
+
+// written is a fragment of documents {n: row, o: other columns}.
+func (c *compiler) written(target *planner.Scan, other []planner.ColID) *fragment {
+	f := newFragment(nil)
+	for i, col := range target.Out {
+		f.cols[col.ID] = scanLoc(target, i).at("n")
+	}
+	for i, id := range other {
+		f.cols[id] = &loc{path: []string{"o", slotName("c", i)}}
+	}
+	return f
+}
+
+func (c *compiler) returning(target *planner.Scan, exprs []planner.NamedExpr, other []planner.ColID) ([]Column, []Stage) {
+	if exprs == nil {
+		return nil, nil
+	}
+	f := c.written(target, other)
+	s := scope{c: c, f: f}
+	var cols []planner.Col
+	for _, e := range exprs {
+		f.cols[e.Col.ID] = &loc{expr: s.value(e.Expr), t: e.Col.Type}
+		cols = append(cols, e.Col)
+	}
+	c.normalise(f, cols)
+	out := make([]Column, len(cols))
+	for i, col := range cols {
+		out[i] = Column{Name: col.Name, Type: col.Type, Path: []string{slotName("c", i)}, Table: col.Table, Attr: col.Attr}
+	}
+	return out, c.encodeStages(f.stages)
+}
+
+func (c *compiler) checks(target *planner.Scan, checks []planner.CheckExpr) ([]Check, []Stage) {
+	if len(checks) == 0 {
+		return nil, nil
+	}
+	f := c.written(target, nil)
+	s := scope{c: c, f: f}
+	var out []Check
+	results := list{}
+	for _, k := range checks {
+		out = append(out, Check{Name: k.Name, Column: k.Column})
+		results = append(results, op("$not", s.isFalse(k.Expr)))
+	}
+	f.add("$project", obj{{"_id", 0}, {"r", results}})
+	return out, c.encodeStages(f.stages)
+}
+
+func (c *compiler) conflict(n *planner.Insert) *Conflict {
+	out := &Conflict{}
+	for _, t := range n.Conflict.Target {
+		out.Target = append(out.Target, writeTarget(t))
+	}
+	if n.Conflict.Set == nil {
+		return out
+	}
+	other := colIDs(n.Conflict.Excluded)
+	f := c.written(&n.Target, other)
+	if n.Conflict.Where != nil {
+		c.addFilter(f, n.Conflict.Where)
+	}
+	out.Sets = c.setTargets(n.Conflict.Set)
+	c.projectSets(f, n.Conflict.Set, obj{{"_id", 0}, {"k", op1("$literal", 1)}})
+	out.Stages = c.encodeStages(f.stages)
+	return out
+}
+
+func (c *compiler) setTargets(set []planner.FieldExpr) []WriteTarget {
+	var out []WriteTarget
+	for _, s := range set {
+		out = append(out, writeTarget(s.Field))
+	}
+	return out
+}
+
+// projectSets computes new values as c0, c1 … beside what spec has.
+func (c *compiler) projectSets(f *fragment, set []planner.FieldExpr, spec obj) {
+	var es []planner.Expr
+	for _, x := range set {
+		es = append(es, x.Expr)
+	}
+	c.settleUsed(f, es...)
+	s := scope{c: c, f: f}
+	for i, x := range set {
+		spec = append(spec, field{slotName("c", i), computed(s.value(x.Expr))})
+	}
+	f.add("$project", spec)
+}
+
+func (c *compiler) update(n *planner.Update) Query {
+	f := c.relation(n.Input, nil)
+	w := &Write{Kind: UpdateRows, Table: n.Table, Targets: c.setTargets(n.Set)}
+	q := Query{Write: w}
+	w.Checks, w.CheckStages = c.checks(&n.Target, n.Checks)
+	other := otherColumns(&n.Target, n.Returning)
+	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, other)
+	if c.directly(f, n.Returning, n.Checks) {
+		w.Direct = c.directUpdate(f, n)
+	}
+	if w.Direct == nil {
+		spec := c.keySpec(f, n.Key, other)
+		c.projectSets(f, n.Set, spec)
+	}
+	q.Root = c.fetch(f)
+	return q
+}
+
+func (c *compiler) delete(n *planner.Delete) Query {
+	f := c.relation(n.Input, nil)
+	w := &Write{Kind: DeleteRows, Table: n.Table}
+	q := Query{Write: w}
+	other := otherColumns(&n.Target, n.Returning)
+	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, other)
+	if c.directly(f, n.Returning, nil) {
+		w.Direct = &Direct{Filter: c.encodeStages(f.stages), Single: byID(f)}
+	} else {
+		f.add("$project", c.keySpec(f, n.Key, other))
+	}
+	q.Root = c.fetch(f)
+	return q
+}
+
+// otherColumns are the columns of RETURNING that are not the written table's.
+func otherColumns(target *planner.Scan, exprs []planner.NamedExpr) []planner.ColID {
+	u := newUse()
+	u.makes(target.Out)
+	u.named(exprs)
+	return u.free()
+}
+
+// keySpec projects the key as it is stored, and other columns under o.
+func (c *compiler) keySpec(f *fragment, key planner.ColID, other []planner.ColID) obj {
+	l := f.cols[key]
+	if l == nil {
+		c.fail(sqlerr.New(sqlerr.InternalError, "the rows to write have no key"))
+		return obj{}
+	}
+	spec := obj{{"_id", 0}, {"k", computed(l.ref())}}
+	if len(other) > 0 {
+		o := obj{}
+		for i, id := range other {
+			if l := f.cols[id]; l != nil {
+				o = append(o, field{slotName("c", i), canonical(l)})
+			}
+		}
+		spec = append(spec, field{"o", op("$mergeObjects", o)})
+	}
+	return spec
+}
+
+// directly tells whether a write can be one operation: rows of the collection
+// itself, chosen by filters that the store tests.
+func (c *compiler) directly(f *fragment, returning []planner.NamedExpr, checks []planner.CheckExpr) bool {
+	return returning == nil && len(checks) == 0 && !f.local() && filtersOnly(f.stages) && firstOuter(f.stages) == len(f.stages)
+}
+
+// byID tells whether the filter asks for one _id.
+func byID(f *fragment) bool {
+	for _, s := range f.stages {
+		spec, _ := s.doc[0].v.(obj)
+		for _, x := range spec {
+			if p, ok := x.v.(placeholder); ok && x.k == "_id" {
+				_ = p
+				return true
+			}
+			if o, ok := x.v.(obj); ok && x.k == "_id" && len(o) == 1 && o[0].k == "$eq" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *compiler) directUpdate(f *fragment, n *planner.Update) *Direct {
+	d := &Direct{Filter: c.encodeStages(f.stages), Single: byID(f)}
+	constant := true
+	for _, x := range n.Set {
+		constant = constant && c.constant(x.Expr)
+		for _, name := range x.Field.Path {
+			if !plainName(name) || strings.Trim(name, "0123456789") == "" {
+				return nil
+			}
+		}
+		if len(x.Field.Path) == 0 || x.Field.Path[0] == "_id" {
+			return nil
+		}
+	}
+	if constant {
+		for _, x := range n.Set {
+			d.Set = append(d.Set, c.encodeStage(obj{{"v", c.bare(x.Expr)}}))
+		}
+		return d
+	}
+	s := scope{c: c, f: f}
+	spec := obj{}
+	for _, x := range n.Set {
+		if x.Field.Type.OID == sqltype.JSONB || len(x.Field.Path) > 1 || writeTarget(x.Field).OID {
+			return nil
+		}
+		v := op("$ifNull", inStoredForm(s.value(x.Expr), x.Field.Type), null)
+		spec = append(spec, field{strings.Join(x.Field.Path, "."), computed(v)})
+	}
+	stage := obj{{"$set", spec}}
+	if t := traitsOf(stage); t.local || c.hasLookups(n) {
+		return nil
+	}
+	d.Pipeline = []Stage{c.encodeStage(stage)}
+	return d
+}
+
+func (c *compiler) hasLookups(n *planner.Update) bool {
+	for _, x := range n.Set {
+		if c.hasLookup(x.Expr) {
+			return true
+		}
+	}
+	return false
+}
+
+// inStoredForm converts a number to the one type that documents get.
+func inStoredForm(x any, t sqltype.Type) any {
+	switch t.OID {
+	case sqltype.Int8:
+		return op1("$toLong", x)
+	case sqltype.Float8:
+		return op1("$toDouble", x)
+	case sqltype.Numeric:
+		return op1("$toDecimal", x)
+	}
+	return x
+}

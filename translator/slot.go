@@ -1,0 +1,169 @@
+package translator
+
+import (
+	"bytes"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/expr"
+	"weir/engine/value"
+	"weir/planner"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// slot gives the number of the slot that holds a constant expression.
+func (s scope) slot(e planner.Expr) int {
+	c := s.c
+	switch e := e.(type) {
+	case *planner.Param:
+		return c.paramSlot(e)
+	case *planner.Subquery:
+		if n, ok := c.initPlan(e); ok {
+			return n
+		}
+	}
+	inner := scope{c: c, slots: true}
+	return c.exprSlot(inner.compute2(e), e.Pos())
+}
+
+func (c *compiler) paramSlot(e *planner.Param) int {
+	for i, sl := range c.prog.slots {
+		if sl.param == e.N {
+			return i
+		}
+	}
+	return c.addSlot(slot{param: e.N, pos: e.P})
+}
+
+func (c *compiler) addSlot(s slot) int {
+	c.prog.slots = append(c.prog.slots, s)
+	return len(c.prog.slots) - 1
+}
+
+func (c *compiler) exprSlot(tree any, pos int) int {
+	raw := encodeValue(tree)
+	for i, sl := range c.prog.slots {
+		if sl.code != nil && sl.expr.Type == raw.Type && bytes.Equal(sl.expr.Value, raw.Value) {
+			return i
+		}
+	}
+	code, err := expr.Compile(raw, &expr.CompileOptions{Library: c.prog.lib})
+	if err != nil {
+		c.fail(localError(err, pos))
+		return 0
+	}
+	return c.addSlot(slot{expr: raw, code: code, late: c.readsLate(tree), pos: pos})
+}
+
+// localError makes a missing local operator a clear refusal.
+func localError(err error, pos int) error {
+	e := sqlerr.As(err)
+	if isUnrecognized(err) {
+		return sqlerr.Unsupported(pos, "", "a function of this statement is not supported").WithDetail("%s", e.Message)
+	}
+	return e.At(pos)
+}
+
+// readsLate tells whether an expression over slots needs a subquery's result.
+func (c *compiler) readsLate(tree any) bool {
+	switch t := tree.(type) {
+	case obj:
+		for _, f := range t {
+			if c.readsLate(f.v) {
+				return true
+			}
+		}
+	case list:
+		for _, x := range t {
+			if c.readsLate(x) {
+				return true
+			}
+		}
+	case string:
+		for i, sl := range c.prog.slots {
+			if sl.late && t == "$"+slotField(i) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// slotRef reads a slot in an expression.
+func (s scope) slotRef(n int, t sqltype.Type) any {
+	if s.slots {
+		return "$" + slotField(n)
+	}
+	if neverOperator(t) {
+		return placeholder{slotValue, n}
+	}
+	return op1("$literal", placeholder{slotValue, n})
+}
+
+// neverOperator tells whether no value of the type could be read as an expression.
+func neverOperator(t sqltype.Type) bool {
+	switch t.OID {
+	case sqltype.Bool, sqltype.Int2, sqltype.Int4, sqltype.Int8, sqltype.Float4, sqltype.Float8,
+		sqltype.Numeric, sqltype.Date, sqltype.Timestamp, sqltype.Timestamptz, sqltype.UUID, sqltype.Bytea, sqltype.Time, sqltype.Oid:
+		return true
+	}
+	return false
+}
+
+// initPlan compiles a subquery that does not depend on rows to a query of its
+// own, which runs first. EXISTS, IN and quantified forms become tests of its result.
+func (c *compiler) initPlan(e *planner.Subquery) (int, bool) {
+	switch e.Kind {
+	case planner.Scalar, planner.ArrayOf, planner.Exists:
+	default:
+		return 0, false
+	}
+	return c.addInit(e.Plan, e.Kind, e.P), true
+}
+
+func (c *compiler) addInit(n planner.Node, kind planner.SubqueryKind, pos int) int {
+	key := initKey{n, kind}
+	if s, ok := c.initSlots[key]; ok {
+		return s
+	}
+	f := c.relation(n, nil)
+	path := []string{"v"}
+	switch kind {
+	case planner.Exists:
+		f.add("$limit", 1)
+		f.add("$project", obj{{"_id", 1}})
+	default:
+		col := n.Cols()[0]
+		if kind == planner.Scalar && !f.one {
+			f.add("$limit", 2)
+		}
+		c.project(f, []outColumn{{name: "v", id: col.ID}})
+	}
+	init := &InitPlan{Kind: kind, Fetch: c.fetch(f), Path: path}
+	c.prog.inits = append(c.prog.inits, init)
+	init.slot = c.addSlot(slot{init: init, late: true, pos: pos})
+	c.initSlots[key] = init.slot
+	return init.slot
+}
+
+type initKey struct {
+	node planner.Node
+	kind planner.SubqueryKind
+}
+
+// slotConst is a constant as a matchCond wants it: its value if it is known
+// now, else its slot.
+func (s scope) slotConst(e planner.Expr) (v value.Value, n int, known bool) {
+	if k, ok := e.(*planner.Const); ok {
+		return k.Value, 0, true
+	}
+	return value.Value{}, s.slot(e), false
+}
+
+func isUnrecognized(err error) bool {
+	e := sqlerr.As(err)
+	return e != nil && bytes.Contains([]byte(e.Detail), []byte("168"))
+}
+
+var _ = bson.TypeNull
