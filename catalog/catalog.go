@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -22,9 +23,10 @@ const (
 	SystemSchema = "weir"
 
 	defaultSampleSize = 1000
-	listAge           = 2 * time.Second  // how long a list of collections is believed
-	smallSampleAge    = time.Second      // of a sample that saw every document
-	sampleAge         = 60 * time.Second // of others, then refreshed behind the scenes
+	listAge           = 2 * time.Second        // how long a list of collections is believed
+	smallSampleAge    = 3 * time.Second        // of a sample that saw every document
+	busyAge           = 100 * time.Millisecond // no collection is looked at more often
+	sampleAge         = 60 * time.Second       // of others, then refreshed behind the scenes
 )
 
 // Options are what a catalog is made with; the zero value works.
@@ -48,6 +50,7 @@ type Catalog struct {
 
 	functions map[string]*Table            // by lower-case name
 	system    map[string]map[string]*Table // schema, name
+	standard  *systemCatalog               // makes pg_catalog and information_schema; nil if they were not added
 
 	mu        sync.Mutex
 	version   uint64
@@ -74,6 +77,7 @@ type entry struct {
 	table  *Table
 	at     time.Time
 	all    bool // the sample saw every document
+	stale  bool // documents were written since
 	source *object
 }
 
@@ -177,7 +181,7 @@ func (c *Catalog) Touch(ns store.Namespace) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.tables[ns]; ok && e.all {
-		e.at = time.Time{}
+		e.stale = true
 	}
 }
 
@@ -266,6 +270,16 @@ func (c *Catalog) databaseNames(ctx context.Context) ([]string, error) {
 			list = append(list, n)
 		}
 	}
+	made, err := c.schemaObjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range made {
+		if !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	sort.Strings(list)
 	c.mu.Lock()
 	c.names.list, c.names.at = list, c.opts.Now()
 	c.mu.Unlock()

@@ -33,6 +33,11 @@ func declaredTable(t *Table, o *object) {
 	for _, k := range o.Checks {
 		t.Checks = append(t.Checks, Check{OID: uint32(k.OID), Name: k.Name, SQL: k.SQL})
 	}
+	markPrimary(t, o)
+}
+
+// markPrimary tells which index of a declared table is its primary key.
+func markPrimary(t *Table, o *object) {
 	for i := range t.Indexes {
 		t.Indexes[i].Primary = t.Indexes[i].Name == t.Name+"_pkey" ||
 			t.Indexes[i].Primary && len(o.PrimaryKey) == 1 && o.PrimaryKey[0] == "_id"
@@ -106,4 +111,12 @@ func sameTable(a, b *Table) bool {
 	x.Version, y.Version = 0, 0
 	x.Estimate, y.Estimate = 0, 0
 	return reflect.DeepEqual(&x, &y)
+}
+
+// sameObject tells whether two readings of the catalog's document agree.
+func sameObject(a, b *object) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.OID == b.OID && a.Version == b.Version && a.Kind == b.Kind
 }

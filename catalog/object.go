@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -124,6 +125,30 @@ func (c *Catalog) loadObjects(ctx context.Context, db string) (map[string]*objec
 			return nil, err
 		}
 		found[o.Name] = o
+	}
+}
+
+// schemaObjects lists the databases that CREATE SCHEMA made.
+func (c *Catalog) schemaObjects(ctx context.Context) ([]string, error) {
+	var b value.Builder
+	b.Open(bson.TypeEmbeddedDocument, "$match")
+	b.Add("kind", value.String("schema"))
+	b.Close()
+	cur, err := c.store.Aggregate(ctx, objects, []bson.Raw{b.Doc()}, store.AggregateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Close()
+	var names []string
+	for {
+		doc, err := cur.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, strings.Clone(value.Lookup(doc, "db").Str()))
 	}
 }
 

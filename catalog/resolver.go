@@ -258,7 +258,7 @@ func (s *Scoped) Refresh(ctx context.Context, t *Table) (*Table, error) {
 	}
 	s.mu.Lock()
 	e := s.tables[t.NS]
-	recent := e != nil && s.opts.Now().Sub(e.at) < smallSampleAge
+	recent := e != nil && s.opts.Now().Sub(e.at) < busyAge
 	s.mu.Unlock()
 	if recent {
 		return t, nil

@@ -29,12 +29,12 @@ func (c *Catalog) sampled(ctx context.Context, ns store.Namespace, fresh bool) (
 	now := c.opts.Now()
 	c.mu.Lock()
 	e := c.tables[ns]
-	if e != nil && !fresh && e.source == d.objects[ns.Coll] {
+	if e != nil && !fresh && sameObject(e.source, d.objects[ns.Coll]) {
 		age := now.Sub(e.at)
 		if !e.all && age > sampleAge {
 			c.wanted[ns] = true
 		}
-		if !e.all || age < smallSampleAge {
+		if !e.all || age < busyAge || age < smallSampleAge && !e.stale && e.table.Estimate > 0 {
 			c.mu.Unlock()
 			return e, nil
 		}

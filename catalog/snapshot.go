@@ -29,8 +29,9 @@ type Schema struct {
 
 // The OIDs of PostgreSQL's own schemas.
 const (
-	PgCatalogOID = 11
-	PublicOID    = 2200
+	PgCatalogOID         = 11
+	PublicOID            = 2200
+	InformationSchemaOID = 13207
 )
 
 // SchemaOID gives the OID of a schema by its name.
@@ -38,6 +39,8 @@ func (c *Catalog) SchemaOID(name string) uint32 {
 	switch name {
 	case "pg_catalog":
 		return PgCatalogOID
+	case "information_schema":
+		return InformationSchemaOID
 	case PublicSchema:
 		return PublicOID
 	}
@@ -134,7 +137,7 @@ func (s *Scoped) known(db, name string, d *database) *Table {
 	s.mu.Lock()
 	e := s.tables[store.Namespace{DB: db, Coll: name}]
 	s.mu.Unlock()
-	if e != nil && e.source == d.objects[name] {
+	if e != nil && sameObject(e.source, d.objects[name]) {
 		return s.show(e.table)
 	}
 	return s.bare(db, name, d)

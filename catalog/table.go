@@ -59,10 +59,12 @@ type Table struct {
 	Comment string
 	Version uint64
 	// Constraints beyond indexes.
-	Checks []Check
+	Checks     []Check
 	PrimaryKey []string // column names; collections without a declared one: _id
 	// SequenceID is the _id of a sequence's document in NS.
 	SequenceID string
+	// SystemView tells that PostgreSQL has a view where this is Virtual.
+	SystemView bool
 }
 
 // Column is a column of a relation.

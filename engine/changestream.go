@@ -102,7 +102,7 @@ const (
 
 // read takes the next entries of the log into the queue.
 func (s *changeStream) read() error {
-	bytes := 0
+	bytes, from := 0, s.next
 	err := s.e.log.Scan(s.next, func(pos storage.OplogPos, entry *oplog.Entry) (bool, error) {
 		ev, err := s.event(pos, entry)
 		if err != nil {
@@ -119,7 +119,8 @@ func (s *changeStream) read() error {
 	if err != nil {
 		return err
 	}
-	if first, complete := s.e.log.First(); !complete && s.next.Less(first) && len(s.queue) == 0 {
+	if s.e.log.Lost(from) { // asked afterwards, for it may have been trimmed meanwhile
+		s.queue = nil
 		return historyLost()
 	}
 	return nil

@@ -438,7 +438,7 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 			return dst, err
 		}
 	}
-	if len(keys) == 0 {
+	if len(keys) == 0 && ix.IsDocument() {
 		return dst, nil
 	}
 	return dst, r.e.ddl(ctx, func(u *unit) error { return r.modifyOptions(u, c, keys, changes) })

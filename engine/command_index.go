@@ -86,15 +86,20 @@ func (r *request) createIndexes(ctx context.Context, dst []byte, ns store.Namesp
 	}
 	before := len(c.load().indexes)
 	specs, err = newIndexes(c.load(), specs)
+	if err == nil && len(specs) > 0 && r.tx != nil && !created {
+		err = mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot create new indexes on existing collection %s in a multi-document transaction.", ns)
+	}
 	if err == nil && len(specs) > 0 {
 		err = r.e.buildIndexes(ctx, c, specs)
 	}
 	if err != nil {
 		return dst, err
 	}
+	if len(specs) > 0 {
+		dst = value.AppendElement(dst, "createdCollectionAutomatically", value.Bool(created))
+	}
 	dst = value.AppendElement(dst, "numIndexesBefore", value.Int32(int32(before)))
 	dst = value.AppendElement(dst, "numIndexesAfter", value.Int32(int32(len(c.load().indexes))))
-	dst = value.AppendElement(dst, "createdCollectionAutomatically", value.Bool(created))
 	if len(specs) == 0 {
 		dst = value.AppendElement(dst, "note", value.String("all indexes already exist"))
 	} else {
@@ -136,20 +141,28 @@ func clash(m *meta, s bson.Raw) (exists bool, err error) {
 		if ix.IsID() && sameKey {
 			return true, nil
 		}
-		sameOptions := equalSpecs(ix.Spec, s)
+		signature := sameKey && sameFields(ix.Spec, s, "collation", "partialFilterExpression", "unique", "sparse")
 		switch {
-		case ix.Name == name && sameKey && sameOptions:
+		case ix.Name == name && signature && equalSpecs(ix.Spec, s):
 			return true, nil
-		case ix.Name == name && sameKey:
+		case ix.Name == name && signature:
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with the same name but different options. Requested index: %s, existing index: %s", value.Document(s), value.Document(ix.Spec))
 		case ix.Name == name:
 			return false, mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", value.Document(s), value.Document(ix.Spec))
-		case sameKey && value.Equal(value.Lookup(ix.Spec, "collation"), value.Lookup(s, "collation")) &&
-			value.Equal(value.Lookup(ix.Spec, "partialFilterExpression"), value.Lookup(s, "partialFilterExpression")):
+		case signature:
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "Index already exists with a different name: %s", ix.Name)
 		}
 	}
 	return false, nil
+}
+
+func sameFields(a, b bson.Raw, names ...string) bool {
+	for _, n := range names {
+		if !value.Equal(value.Lookup(a, n), value.Lookup(b, n)) {
+			return false
+		}
+	}
+	return true
 }
 
 func equalSpecs(a, b bson.Raw) bool {
@@ -184,7 +197,13 @@ func normalIndex(d bson.Raw) (bson.Raw, error) {
 	if !name.IsString() {
 		return nil, mongoerr.New(mongoerr.TypeMismatch, "The field 'name' must be a string, but got %s", value.TypeName(name.Kind()))
 	}
-	if name.Str() == "" || name.Str() == "*" {
+	if name.Str() == "" {
+		return nil, mongoerr.New(mongoerr.CannotCreateIndex, "Error in specification %s :: caused by :: index name cannot be empty", value.Document(d))
+	}
+	if err := checkIDIndex(d, key.Doc(), name.Str()); err != nil {
+		return nil, err
+	}
+	if name.Str() == "*" {
 		return nil, mongoerr.New(mongoerr.BadValue, "The index name '%s' is not valid.", name.Str())
 	}
 	start, s := value.BeginDocument(nil)
@@ -196,6 +215,26 @@ func normalIndex(d bson.Raw) (bson.Raw, error) {
 		return nil, err
 	}
 	return value.EndDocument(s, start), nil
+}
+
+// checkIDIndex allows an index on _id alone only as the one that exists anyway.
+func checkIDIndex(d, key bson.Raw, name string) error {
+	onID := value.Len(key) == 1 && firstKey(key) == "_id" && !hashed(key)
+	switch {
+	case !onID && name == "_id_":
+		return mongoerr.New(mongoerr.BadValue, "The index name '_id_' is reserved for the _id index, which must have key pattern {_id: 1}, found key: %s", value.Document(key))
+	case !onID:
+		return nil
+	case value.Lookup(key, "_id").Sign() < 0:
+		return mongoerr.New(mongoerr.BadValue, "The field 'key' for an _id index must be {_id: 1}, but got %s", value.Document(key))
+	}
+	for it := value.Walk(d); it.Next(); {
+		switch it.Key() {
+		case "unique", "sparse", "hidden", "partialFilterExpression", "expireAfterSeconds":
+			return mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field '%s' is not valid for an _id index specification. Specification: %s", it.Key(), value.Document(d))
+		}
+	}
+	return nil
 }
 
 func appendIndexOptions(s []byte, d, key bson.Raw) ([]byte, error) {
@@ -307,9 +346,15 @@ func checkKeyPattern(key bson.Raw) error {
 		return mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot be empty.")
 	}
 	seen := map[string]bool{}
+	hashes := 0
 	for it := value.Walk(key); it.Next(); {
 		k, v := it.Key(), it.Value()
+		if v.IsString() && v.Str() == "hashed" {
+			hashes++
+		}
 		switch {
+		case hashes > 1:
+			return mongoerr.New(31303, "A maximum of one index field is allowed to be hashed but found %d for 'key' %s", hashes, value.Document(key))
 		case seen[k]:
 			return mongoerr.New(mongoerr.BadValue, "Error in specification %s, the field '%s' appears multiple times", value.Document(key), k)
 		case k == "":
@@ -351,6 +396,11 @@ func cmdDropIndexes(ctx context.Context, r *request, dst []byte) ([]byte, error)
 	}
 	if ix.IsMissing() {
 		return dst, r.missing("index")
+	}
+	if ix.IsArray() && value.Len(ix.Doc()) == 1 {
+		if only := value.Index(ix.Doc(), 0); only.IsString() && only.Str() == "*" {
+			ix = only
+		}
 	}
 	names, err := c.load().indexesToDrop(ix)
 	if err != nil {
@@ -431,9 +481,9 @@ func (r *request) modifyIndex(ctx context.Context, dst []byte, c *collection, sp
 			return dst, err
 		}
 		if ix.ExpireAfter >= 0 {
-			dst = value.AppendElement(dst, "expireAfterSeconds_old", value.Int64(ix.ExpireAfter))
+			dst = value.AppendElement(dst, "expireAfterSeconds_old", value.IntOrLong(ix.ExpireAfter))
 		}
-		dst = value.AppendElement(dst, "expireAfterSeconds_new", value.Int64(ttl.AsInt64()))
+		dst = value.AppendElement(dst, "expireAfterSeconds_new", value.IntOrLong(ttl.AsInt64()))
 	}
 	if !hidden.IsMissing() {
 		if ix.IsID() {

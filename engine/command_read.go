@@ -127,12 +127,6 @@ func (r *request) firstBatch(ctx context.Context, dst []byte, o opened, batch in
 		_ = c.cur.Close()
 		return dst, err
 	}
-	if !c.done && batch > 0 && o.stream == nil && !single {
-		if err := c.peek(ctx); err != nil {
-			_ = c.cur.Close()
-			return dst, err
-		}
-	}
 	if c.done || single {
 		_ = c.cur.Close()
 	} else {
@@ -144,32 +138,19 @@ func (r *request) firstBatch(ctx context.Context, dst []byte, o opened, batch in
 	if o.stream != nil {
 		dst = value.AppendElement(dst, "postBatchResumeToken", value.Document(o.stream.returns))
 	}
+	dst = r.appendSnapshotTime(dst)
 	dst = value.AppendElement(dst, "id", value.Int64(c.id))
 	dst = value.AppendElement(dst, "ns", value.String(o.ns.String()))
 	return value.EndDocument(dst, start), nil
-}
-
-// peek finds out whether the cursor has more, so that a client is spared an
-// empty getMore.
-func (c *serverCursor) peek(ctx context.Context) error {
-	if c.pending != nil {
-		return nil
-	}
-	doc, err := c.cur.Next(ctx)
-	if isEOF(err) {
-		c.done = true
-		return nil
-	}
-	if err == nil {
-		c.pending = append(bson.Raw(nil), doc...)
-	}
-	return err
 }
 
 // cmdGetMore: {getMore: id, collection: name, batchSize, maxTimeMS}.
 func cmdGetMore(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if r.arg.Kind() != bson.TypeInt64 {
 		return dst, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'getMore.getMore' is the wrong type '%s', expected type 'long'", value.TypeName(r.arg.Kind()))
+	}
+	if r.arg.AsInt64() == 0 {
+		return dst, mongoerr.New(mongoerr.BadValue, "Cursor id for getMore must be non-zero")
 	}
 	coll, batch, limited := "", 0, false
 	err := r.fields(func(key string, v value.Value) (bool, error) {
@@ -228,12 +209,6 @@ func (r *request) nextBatch(ctx context.Context, dst []byte, c *serverCursor, ba
 	if err != nil {
 		c.done = true
 		return dst[:start0], err
-	}
-	if !c.done && c.stream == nil && limited {
-		if err := c.peek(ctx); err != nil {
-			c.done = true
-			return dst[:start0], err
-		}
 	}
 	id := c.id
 	if c.done {
@@ -308,9 +283,6 @@ func cmdKillCursors(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	}
 	if !found {
 		return dst, r.missing("cursors")
-	}
-	if len(ids) == 0 {
-		return dst, mongoerr.New(mongoerr.BadValue, "Must specify at least one cursor id in: { killCursors: \"%s\", cursors: [] }", ns.Coll)
 	}
 	var killed, gone []int64
 	for _, id := range ids {
@@ -444,7 +416,10 @@ func cmdDistinct(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		return dst, mongoerr.New(mongoerr.BadValue, "Key field cannot contain an embedded null byte")
 	}
 	o.tx = r.tx
-	return r.distinct(ctx, dst, ns, key, q, o)
+	if dst, err = r.distinct(ctx, dst, ns, key, q, o); err != nil {
+		return dst, err
+	}
+	return r.appendSnapshotTime(dst), nil
 }
 
 func (r *request) distinct(ctx context.Context, dst []byte, ns store.Namespace, key string, q bson.Raw, o pipelineOptions) ([]byte, error) {

@@ -29,8 +29,11 @@ func (r *request) sessionIDs() ([][]byte, error) {
 		if it.Kind() != bson.TypeEmbeddedDocument {
 			return nil, r.wrongType(r.name+"."+it.Key(), it.Value(), "object")
 		}
-		sub, id := value.Lookup(it.Value().Doc(), "id").AsBinary()
-		if sub == 4 && len(id) == 16 {
+		v := value.Lookup(it.Value().Doc(), "id")
+		if v.Kind() != bson.TypeBinary {
+			return nil, r.wrongType(r.name+".id", v, "binData")
+		}
+		if sub, id := v.AsBinary(); sub == 4 && len(id) == 16 {
 			ids = append(ids, id)
 		}
 	}

@@ -25,6 +25,7 @@ type writeReply struct {
 func (w *writeReply) append(dst []byte) []byte {
 	dst = value.AppendElement(dst, "n", value.Int32(int32(w.n)))
 	if w.update {
+		dst = value.AppendElement(dst, "nModified", value.Int32(int32(w.modified)))
 		if len(w.upserted) > 0 {
 			dst = value.AppendHeader(dst, bson.TypeArray, "upserted")
 			start, d := value.BeginDocument(dst)
@@ -36,7 +37,6 @@ func (w *writeReply) append(dst []byte) []byte {
 			}
 			dst = value.EndDocument(d, start)
 		}
-		dst = value.AppendElement(dst, "nModified", value.Int32(int32(w.modified)))
 	}
 	if len(w.errs) > 0 {
 		dst = value.AppendHeader(dst, bson.TypeArray, "writeErrors")
@@ -85,6 +85,22 @@ type writeArgs struct {
 	ordered bool
 	bypass  bool
 	let     bson.Raw
+	// constants are the variables of single pipeline updates, or nil.
+	constants []bson.Raw
+}
+
+// variables are the variables of one statement: the command's and its own.
+func (a *writeArgs) variables(i int) bson.Raw {
+	if i >= len(a.constants) || a.constants[i] == nil {
+		return a.let
+	}
+	if a.let == nil {
+		return a.constants[i]
+	}
+	start, d := value.BeginDocument(nil)
+	d = append(d, a.let[4:len(a.let)-1]...)
+	d = append(d, a.constants[i][4:len(a.constants[i])-1]...)
+	return value.EndDocument(d, start)
 }
 
 func (r *request) writeArgs(list string) (writeArgs, error) {
@@ -213,9 +229,13 @@ func cmdUpdate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	ops := make([]store.WriteOp, len(a.docs))
+	a.constants = make([]bson.Raw, len(a.docs))
 	for i, d := range a.docs {
 		if ops[i], err = r.parseUpdate(d); err != nil {
 			return dst, err
+		}
+		if c := value.Lookup(d, "c"); c.IsDocument() {
+			a.constants[i] = c.Doc()
 		}
 	}
 	return r.runWrites(ctx, dst, ns, ops, a, true)
@@ -262,7 +282,7 @@ func (w *writer) runOps(ctx context.Context, ns store.Namespace, ops []store.Wri
 			reply.retried = append(reply.retried, w.retry.statement(i))
 			o.upserted = o.upserted.Clone()
 		} else {
-			o, err = w.runOp(ctx, ns, &ops[i], a.let, i)
+			o, err = w.runOp(ctx, ns, &ops[i], a.variables(i), i)
 		}
 		reply.n += o.n
 		reply.modified += o.modified
@@ -363,6 +383,8 @@ func (r *request) parseUpdate(doc bson.Raw) (op store.WriteOp, err error) {
 	case err != nil:
 	case op.Filter == nil:
 		err = mongoerr.New(40414, "BSON field '%s.updates.q' is missing but a required field", r.name)
+	case op.Update.Type == bson.TypeNull:
+		err = mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
 	case op.Update.IsZero():
 		err = mongoerr.New(40414, "BSON field '%s.updates.u' is missing but a required field", r.name)
 	case op.Multi && r.retry != nil:

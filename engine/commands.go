@@ -56,7 +56,10 @@ type request struct {
 	session *logicalSession
 	tx      *transaction
 	retry   *retryWrite
-	concern bson.Raw // writeConcernError of a fail point
+	concern bson.Raw // writeConcernError of the reply
+	labels  []string // errorLabels beside it
+	level   string   // readConcern
+	atTime  value.Value
 }
 
 // generic are the fields that every command takes.
@@ -212,6 +215,9 @@ func (r *request) parseGeneric() error {
 			r.stmtIDs = []int32{int32(v.AsInt64())}
 		case "stmtIds":
 			r.stmtIDs = nil
+			if !v.IsArray() {
+				return r.wrongType(key, v, "array")
+			}
 			for a := value.Walk(v.Doc()); a.Next(); {
 				r.stmtIDs = append(r.stmtIDs, int32(a.Value().AsInt64()))
 			}
@@ -227,8 +233,12 @@ func (r *request) parseSession(v value.Value) error {
 	if !v.IsDocument() {
 		return r.wrongType("lsid", v, "object")
 	}
-	sub, id := value.Lookup(v.Doc(), "id").AsBinary()
-	if value.Lookup(v.Doc(), "id").Kind() != bson.TypeBinary || sub != 4 || len(id) != 16 {
+	uuid := value.Lookup(v.Doc(), "id")
+	if uuid.Kind() != bson.TypeBinary {
+		return r.wrongType("lsid.id", uuid, "binData")
+	}
+	sub, id := uuid.AsBinary()
+	if sub != 4 || len(id) != 16 {
 		return mongoerr.New(207, "BSON field 'OperationSessionInfo.lsid.id' must be a UUID")
 	}
 	r.lsid = id
@@ -261,13 +271,13 @@ func (r *request) parseWriteConcern(v value.Value) error {
 				if n := w.AsInt64(); n < 0 || n > 50 {
 					return mongoerr.New(mongoerr.FailedToParse, "w has to be a non-negative number and not greater than 50")
 				} else if n > 1 {
-					return mongoerr.New(100, "Not enough data-bearing nodes")
+					r.concern = concernError(100, "Not enough data-bearing nodes")
 				} else if n == 0 {
 					r.lazy = true
 				}
 			case w.IsString():
 				if w.Str() != "majority" {
-					return mongoerr.New(79, "No write concern mode named '%s' found in replica set configuration", w.Str())
+					r.concern = concernError(79, "No write concern mode named '"+w.Str()+"' found in replica set configuration")
 				}
 			case w.IsDocument():
 			default:
@@ -285,11 +295,21 @@ func (r *request) parseWriteConcern(v value.Value) error {
 	return nil
 }
 
+// concernError is the writeConcernError of a write that was done, but not as asked.
+func concernError(code int32, text string) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "code", value.Int32(code))
+	d = value.AppendElement(d, "codeName", value.String(mongoerr.CodeName(code)))
+	d = value.AppendElement(d, "errmsg", value.String(text))
+	return value.EndDocument(d, start)
+}
+
 func (r *request) parseReadConcern(v value.Value) error {
 	if !v.IsDocument() {
 		return r.wrongType("readConcern", v, "object")
 	}
 	level := value.Lookup(v.Doc(), "level")
+	r.atTime = value.Lookup(v.Doc(), "atClusterTime")
 	if level.IsMissing() {
 		return nil
 	}
@@ -298,13 +318,45 @@ func (r *request) parseReadConcern(v value.Value) error {
 	}
 	switch level.Str() {
 	case "local", "majority", "available", "linearizable", "snapshot":
+		r.level = level.Str()
 		return nil
 	}
 	return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'readConcern.level' is not a valid value.", level.Str())
 }
 
+// checkReadConcern refuses levels that the command does not have. A snapshot
+// read outside of transactions is answered as of now; the past is not kept.
+func (r *request) checkReadConcern(c command) error {
+	if r.level == "" || r.level == "local" || r.autocommit {
+		return nil
+	}
+	reads := r.name == "find" || r.name == "aggregate" || r.name == "distinct" || r.name == "count" || r.name == "explain"
+	if !reads || r.level == "snapshot" && (r.name == "count" || r.name == "explain") {
+		return mongoerr.New(mongoerr.InvalidOptions, "Command %s does not support { readConcern: { level: \"%s\", provenance: \"clientSupplied\" } } :: caused by :: read concern not supported", r.name, r.level)
+	}
+	if r.level != "snapshot" || r.atTime.IsMissing() {
+		return nil
+	}
+	if t, i := r.atTime.AsTimestamp(); uint64(t)<<32|uint64(i) != r.e.log.Durable() {
+		return mongoerr.New(246, "Read timestamp %s is not the present one; the past is not kept", r.atTime)
+	}
+	return nil
+}
+
+// appendSnapshotTime tells a snapshot read's time.
+func (r *request) appendSnapshotTime(dst []byte) []byte {
+	if r.level != "snapshot" || r.autocommit {
+		return dst
+	}
+	ts := r.e.log.Durable()
+	return value.AppendElement(dst, "atClusterTime", value.Timestamp(uint32(ts>>32), uint32(ts)))
+}
+
 // enter finds the session, transaction or retryable write of the command.
 func (r *request) enter(_ context.Context, c command) error {
+	if err := r.checkReadConcern(c); err != nil {
+		return err
+	}
 	if r.lsid == nil {
 		if r.hasTxn {
 			return mongoerr.New(mongoerr.InvalidOptions, "Transaction number requires a session ID to also be specified")

@@ -52,8 +52,17 @@ func (w *writer) deleteOutcome(doc bson.Raw) writeOutcome {
 	return o
 }
 
-// remove deletes one document with its index entries.
+// remove deletes one document and records that.
 func (u *unit) remove(c *collection, m *meta, rec storage.RecordID, doc bson.Raw) error {
+	if err := u.erase(c, m, rec, doc); err != nil {
+		return err
+	}
+	entry := oplog.Entry{Kind: oplog.Delete, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Key: documentKey(doc)}
+	return u.record(m, &entry, doc, nil)
+}
+
+// erase deletes one document with its index entries, without an oplog entry.
+func (u *unit) erase(c *collection, m *meta, rec storage.RecordID, doc bson.Raw) error {
 	if c.dropped.Load() {
 		return droppedMeanwhile(m)
 	}
@@ -73,8 +82,7 @@ func (u *unit) remove(c *collection, m *meta, rec storage.RecordID, doc bson.Raw
 		return err
 	}
 	u.adjust(c, -1, -int64(len(doc)))
-	entry := oplog.Entry{Kind: oplog.Delete, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Key: documentKey(doc)}
-	return u.record(m, &entry, doc, nil)
+	return nil
 }
 
 // existing finds the collection of a write that does not create one.

@@ -137,7 +137,13 @@ func (p *failPoints) check(ctx context.Context, r *request) error {
 		}
 		return err
 	}
-	r.concern = f.concern
+	if f.concern != nil {
+		r.concern, r.labels = f.concern, f.labels
+		if code := value.Lookup(f.concern, "code"); !f.hasLabels && code.IsNumber() && r.hasTxn && retryableCode(int32(code.AsInt64())) &&
+			(!r.autocommit || r.name == "commitTransaction" || r.name == "abortTransaction") {
+			r.labels = []string{"RetryableWriteError"}
+		}
+	}
 	return nil
 }
 
@@ -150,6 +156,8 @@ func defaultLabels(r *request, code int32) []string {
 		}
 	case retryableCode(code):
 		return []string{"RetryableWriteError"}
+	case r.autocommit && r.name == "commitTransaction" && code == mongoerr.NoSuchTransaction:
+		return []string{"TransientTransactionError"}
 	}
 	return nil
 }
@@ -167,6 +175,14 @@ func retryableCode(code int32) bool {
 func (p *failPoints) appendConcern(r *request, dst []byte) []byte {
 	if r.concern == nil {
 		return dst
+	}
+	if len(r.labels) > 0 {
+		dst = value.AppendHeader(dst, bson.TypeArray, "errorLabels")
+		start, d := value.BeginDocument(dst)
+		for i, l := range r.labels {
+			d = value.AppendItem(d, i, value.String(l))
+		}
+		dst = value.EndDocument(d, start)
 	}
 	return value.AppendElement(dst, "writeConcernError", value.Document(r.concern))
 }

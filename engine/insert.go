@@ -207,12 +207,14 @@ func (e *Engine) rebuildInsert(doc bson.Raw, id value.Value) bson.Raw {
 func checkID(v value.Value) error {
 	switch v.Kind() {
 	case bson.TypeArray, bson.TypeRegex, bson.TypeUndefined:
-		return mongoerr.New(mongoerr.InvalidIDField, "The '_id' value cannot be of type %s", value.TypeName(v.Kind()))
+		return mongoerr.New(mongoerr.BadValue, "can't use %s for _id", idKinds[v.Kind()])
 	case bson.TypeEmbeddedDocument:
 		return checkStorableID(v.Doc())
 	}
 	return nil
 }
+
+var idKinds = map[bson.Type]string{bson.TypeArray: "an array", bson.TypeRegex: "a regex", bson.TypeUndefined: "a undefined"}
 
 func checkStorableID(doc bson.Raw) error {
 	for it := value.Walk(doc); it.Next(); {
@@ -271,7 +273,7 @@ func (u *unit) trimCapped(c *collection, m *meta) error {
 			return err
 		}
 		rec, doc := storage.RecordOf(it.Key()), bson.Raw(append([]byte(nil), v...))
-		if err := u.remove(c, m, rec, doc); err != nil {
+		if err := u.erase(c, m, rec, doc); err != nil {
 			return err
 		}
 		count, size = count-1, size-int64(len(doc))

@@ -115,6 +115,9 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	if len(pipeline) > 0 && firstKey(pipeline[0]) == "$changeStream" {
 		return e.openStream(ctx, ns, pipeline, o)
 	}
+	if err := o.allowed(pipeline); err != nil {
+		return opened{}, err
+	}
 	base, prefix, err := e.resolve(ns)
 	if err != nil {
 		return opened{}, err
@@ -139,6 +142,22 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	}
 	cur, err := p.Run(ctx, src)
 	return opened{cur: cur, ns: ns}, err
+}
+
+// allowed refuses stages that a transaction cannot have.
+func (o pipelineOptions) allowed(pipeline []bson.Raw) error {
+	for _, s := range pipeline {
+		if o.tx == nil {
+			return nil
+		}
+		switch name := firstKey(s); name {
+		case "$out", "$merge":
+			return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "%s cannot be used in a transaction", name)
+		case "$collStats", "$indexStats", "$currentOp", "$listLocalSessions", "$listSessions", "$planCacheStats":
+			return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Stage not supported inside of a multi-document transaction: %s", name)
+		}
+	}
+	return nil
 }
 
 func firstKey(doc bson.Raw) string {

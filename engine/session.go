@@ -11,6 +11,7 @@ import (
 	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/mongoerr"
+	"weir/store"
 )
 
 // Session is one client connection.
@@ -214,6 +215,23 @@ func (t *sessionTable) closeAll(e *Engine) {
 		s.endTransaction(e)
 		s.mu.Unlock()
 	}
+}
+
+// list gives the sessions as $listLocalSessions shows them.
+func (t *sessionTable) list() store.Cursor {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var docs []bson.Raw
+	for _, s := range t.byID {
+		s.mu.Lock()
+		used := s.used
+		s.mu.Unlock()
+		start, d := value.BeginDocument(nil)
+		d = value.AppendElement(d, "_id", value.Document(lsidDocument(s.id)))
+		d = value.AppendElement(d, "lastUse", value.Date(used.UnixMilli()))
+		docs = append(docs, value.EndDocument(d, start))
+	}
+	return &sliceCursor{docs: docs}
 }
 
 func (t *sessionTable) len() int {

@@ -19,7 +19,7 @@ func (e *Engine) specialStages(ns store.Namespace) map[string]specialStage {
 			return e.collStats(ns, spec)
 		},
 		"$currentOp":         func(context.Context, bson.RawValue) (store.Cursor, error) { return emptyCursor{}, nil },
-		"$listLocalSessions": func(context.Context, bson.RawValue) (store.Cursor, error) { return emptyCursor{}, nil },
+		"$listLocalSessions": func(context.Context, bson.RawValue) (store.Cursor, error) { return e.sessions.list(), nil },
 	}
 }
 

@@ -78,6 +78,16 @@ func (s *changeStream) invalidation(pos storage.OplogPos, e *oplog.Entry) bson.R
 // head begins an event.
 func (s *changeStream) head(p resumePoint, kind string, e *oplog.Entry) (int, []byte) {
 	start, d := value.BeginDocument(make([]byte, 0, 512+len(e.Doc)))
+	if p.kind == tokenEvent {
+		// The server puts these in front of everything.
+		if e.Kind == oplog.Rename {
+			d = value.AppendElement(d, "to", value.Lookup(e.Doc, "to"))
+		}
+		if e.Session != nil {
+			d = value.AppendElement(d, "txnNumber", value.Int64(e.Txn))
+			d = value.AppendElement(d, "lsid", value.Document(e.Session))
+		}
+	}
 	d = value.AppendElement(d, "_id", value.Document(token(p)))
 	d = value.AppendElement(d, "operationType", value.String(kind))
 	d = value.AppendElement(d, "clusterTime", value.Timestamp(uint32(p.pos.TS>>32), uint32(p.pos.TS)))
@@ -89,10 +99,6 @@ func (s *changeStream) head(p resumePoint, kind string, e *oplog.Entry) (int, []
 
 func (s *changeStream) build(pos storage.OplogPos, e *oplog.Entry) (bson.Raw, error) {
 	start, d := s.head(resumePoint{pos, tokenEvent}, string(e.Kind), e)
-	if e.Session != nil {
-		d = value.AppendElement(d, "lsid", value.Document(e.Session))
-		d = value.AppendElement(d, "txnNumber", value.Int64(e.Txn))
-	}
 	d, err := s.appendAfter(d, pos, e)
 	if err != nil {
 		return nil, err
@@ -126,7 +132,6 @@ func (s *changeStream) appendDescription(d []byte, e *oplog.Entry) []byte {
 		d = value.AppendElement(d, "disambiguatedPaths", value.Document(emptyDoc))
 		return value.EndDocument(d, inner)
 	case oplog.Rename:
-		d = value.AppendElement(d, "to", value.Lookup(e.Doc, "to"))
 		if s.spec.expanded {
 			d = value.AppendElement(d, "operationDescription", value.Document(e.Doc))
 		}

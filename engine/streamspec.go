@@ -181,7 +181,6 @@ func (s *changeStream) option(key string, v value.Value) error {
 
 // position finds where to begin to read.
 func (s *changeStream) position(at *resumePoint) error {
-	first, complete := s.e.log.First()
 	if at == nil {
 		durable := s.e.log.Durable()
 		s.next = storage.OplogPos{TS: durable + 1}
@@ -194,10 +193,7 @@ func (s *changeStream) position(at *resumePoint) error {
 		s.next.Ord++
 	}
 	s.scanned, s.returns = token(*at), token(*at)
-	if complete {
-		return s.checkResume(at)
-	}
-	if at.pos.Less(first) {
+	if s.e.log.Lost(at.pos) {
 		return historyLost()
 	}
 	return s.checkResume(at)
@@ -208,7 +204,10 @@ func (s *changeStream) checkResume(at *resumePoint) error {
 	if at.kind == tokenBefore {
 		return nil
 	}
-	_, ok, err := s.e.log.At(at.pos)
+	e, ok, err := s.e.log.At(at.pos)
+	if ok && at.kind == tokenEvent && s.inScope(&e) && s.invalidates(&e) {
+		s.queue, s.ended = append(s.queue, s.invalidation(at.pos, &e)), true
+	}
 	if err == nil && !ok {
 		err = mongoerr.New(mongoerr.ChangeStreamFatalError, "cannot resume stream; the resume token was not found. %s", value.Document(token(*at))).
 			WithLabels("NonResumableChangeStreamError")

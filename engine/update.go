@@ -69,12 +69,18 @@ func (w *writer) updateMatches(ctx context.Context, t *target, op updateOp, stmt
 			return err
 		}
 		res.before, after, changed = doc, r.Doc, r.Changed
-		if !changed {
+		if !changed && !op.replace {
 			after = doc
-		} else if after, err = u.replace(w, t.c, rec, doc, r.Doc, op.replace); err != nil {
+			return nil
+		}
+		changed = true
+		if op.update.IsPipeline() && logSize(r.Description) > len(r.Doc) {
+			r.Description = nil // the server logs what is shorter
+		}
+		if after, err = u.replace(w, t.c, rec, doc, r.Doc, r.Description); err != nil {
 			return err
 		}
-		if op.multi || !changed {
+		if op.multi {
 			return nil
 		}
 		return w.retry.save(u, stmt, w.updateOutcome(writeOutcome{n: 1, modified: 1}, doc, after))
@@ -87,6 +93,21 @@ func (w *writer) updateMatches(ctx context.Context, t *target, op updateOp, stmt
 	})
 }
 
+// logSize is about how long the server's log entry of a description is.
+func logSize(d *update.Description) int {
+	if d == nil {
+		return 0
+	}
+	n := len(d.UpdatedFields)
+	for _, f := range d.RemovedFields {
+		n += len(f) + 3
+	}
+	for _, t := range d.TruncatedArrays {
+		n += len(t.Field) + 25
+	}
+	return n
+}
+
 func (w *writer) updateOutcome(o writeOutcome, before, after bson.Raw) writeOutcome {
 	if w.replyOf != nil {
 		o.reply = w.replyOf(before, after, o.upserted)
@@ -94,8 +115,8 @@ func (w *writer) updateOutcome(o writeOutcome, before, after bson.Raw) writeOutc
 	return o
 }
 
-// replace writes a document's new version.
-func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, after bson.Raw, whole bool) (bson.Raw, error) {
+// replace writes a document's new version; desc is nil for a whole new document.
+func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, after bson.Raw, desc *update.Description) (bson.Raw, error) {
 	m := c.load()
 	if c.dropped.Load() {
 		return nil, droppedMeanwhile(m)
@@ -123,8 +144,8 @@ func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, a
 	}
 	u.adjust(c, 0, int64(len(after)-len(before)))
 	entry := oplog.Entry{Kind: oplog.Replace, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Key: documentKey(after), Doc: after}
-	if !whole {
-		entry.Kind, entry.Doc = oplog.Update, describeUpdate(before, after)
+	if desc != nil {
+		entry.Kind, entry.Doc = oplog.Update, desc.Document()
 	}
 	return after, u.record(m, &entry, before, after)
 }
@@ -170,9 +191,4 @@ func (w *writer) upsert(ctx context.Context, t *target, op updateOp, stmt int, r
 		return w.retry.save(u, stmt, w.updateOutcome(writeOutcome{n: 1, upserted: res.upserted}, nil, doc))
 	})
 	return again, err
-}
-
-// describeUpdate is the update description of a change, as change streams show it.
-func describeUpdate(before, after bson.Raw) bson.Raw {
-	return update.Diff(before, after).Document()
 }

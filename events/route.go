@@ -84,6 +84,9 @@ func (r *route) wantsCollection(coll string) bool {
 // globMatch matches a pattern in which * stands for any run of characters.
 func globMatch(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == s
+	}
 	if !strings.HasPrefix(s, parts[0]) {
 		return false
 	}

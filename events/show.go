@@ -34,32 +34,33 @@ func (s *Spec) ShowCreate() string {
 	return b.String()
 }
 
-// Options gives the options as a document, as the column `options` shows them.
+// Options gives the options by their names, as the column `options` shows them:
+// secrets masked, intervals as text.
 func (s *Spec) Options() bson.D {
-	var out bson.D
-	for _, o := range options {
-		if text := o.show(s); text != "" {
-			out = append(out, bson.E{Key: o.name, Value: optionJSON(text)})
+	var fields, out bson.D
+	if err := bson.Unmarshal(marshal(s), &fields); err != nil {
+		return nil
+	}
+	for _, f := range fields {
+		if _, ok := lookupOption(f.Key); !ok {
+			continue
 		}
+		switch f.Key {
+		case "target":
+			f.Value = s.Target.String()
+		case "retention":
+			f.Value = formatDuration(s.Retention)
+		case "max_age":
+			f.Value = formatDuration(s.MaxAge)
+		case "dedupe_window":
+			f.Value = formatDuration(s.DedupeWindow)
+		}
+		out = append(out, f)
+	}
+	if len(s.Secrets) > 0 {
+		out = append(out, bson.E{Key: "secret", Value: masked})
 	}
 	return out
-}
-
-// optionJSON turns a printed option back into a value for the options column.
-func optionJSON(text string) any {
-	switch {
-	case text == "true", text == "false":
-		return text == "true"
-	case strings.HasPrefix(text, "ARRAY[") || strings.HasPrefix(text, "'{"):
-		return text
-	}
-	if n, err := strconv.Atoi(text); err == nil {
-		return int32(n)
-	}
-	if inner, ok := strings.CutPrefix(text, "'"); ok {
-		return strings.ReplaceAll(strings.TrimSuffix(inner, "'"), "''", "'")
-	}
-	return text
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

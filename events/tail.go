@@ -213,11 +213,23 @@ func (m *Manager) takeTail(ctx context.Context, t *tail, wait time.Duration, las
 	}
 }
 
-// tailRow puts what is computed when read in front of a row of the log.
+// tailRow is a row of the log as SUBSCRIBE yields it.
 func tailRow(row bson.Raw) bson.Raw {
 	var b value.Builder
 	b.Add("weir_position", value.Lookup(row, "position"))
 	b.Add("weir_progressed", value.Bool(false))
+	addComputed(&b, row)
+	return b.Doc()
+}
+
+// Computed gives a row of the log with the columns that are computed when read.
+func Computed(row bson.Raw) bson.Raw {
+	var b value.Builder
+	addComputed(&b, row)
+	return b.Doc()
+}
+
+func addComputed(b *value.Builder, row bson.Raw) {
 	e := rowEvent(row)
 	for _, v := range []value.Value{e.Full, e.Updated, e.Before, e.Key} {
 		if !v.IsNullish() {
@@ -228,7 +240,6 @@ func tailRow(row bson.Raw) bson.Raw {
 	for it := value.Walk(row); it.Next(); {
 		b.AddElement(it.Element())
 	}
-	return b.Doc()
 }
 
 func progressRow(position string) bson.Raw {

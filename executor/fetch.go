@@ -20,7 +20,7 @@ func (e *execution) open(ctx context.Context, f *translator.Fetch) (store.Cursor
 	if err != nil {
 		return nil, err
 	}
-	cur, rest, err := e.openSource(ctx, f)
+	cur, rest, err := e.openSource(ctx, f, local)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +42,8 @@ func (e *execution) overlay(ctx context.Context, cur store.Cursor, stages []bson
 }
 
 // openSource opens what a pipeline reads. rest is the stages that were meant
-// for the store but have to run here.
-func (e *execution) openSource(ctx context.Context, f *translator.Fetch) (cur store.Cursor, rest []bson.Raw, err error) {
+// for the store but have to run here; local is the stages that follow.
+func (e *execution) openSource(ctx context.Context, f *translator.Fetch, local []bson.Raw) (cur store.Cursor, rest []bson.Raw, err error) {
 	remote, err := e.b.Stages(f.Remote)
 	if err != nil {
 		return nil, nil, err
@@ -61,7 +61,7 @@ func (e *execution) openSource(ctx context.Context, f *translator.Fetch) (cur st
 		if f.Table.Rows == nil {
 			return nil, nil, sqlerr.New(sqlerr.FeatureNotSupported, "relation %q cannot be read", f.Table.Name)
 		}
-		cur, err := f.Table.Rows(ctx, e.st.Catalog)
+		cur, err := f.Table.Rows(withFilter(ctx, remote, local), e.st.Catalog)
 		return cur, remote, err
 	case f.NS.Coll != "":
 		cur, err := e.q.Aggregate(ctx, f.NS, remote, store.AggregateOptions{AllowDiskUse: true})
@@ -69,6 +69,21 @@ func (e *execution) openSource(ctx context.Context, f *translator.Fetch) (cur st
 	}
 	docs, err := e.b.Stages(f.Docs)
 	return agg.Documents(docs), remote, err
+}
+
+// withFilter tells the source of a virtual relation's rows the filter that they
+// go through first.
+func withFilter(ctx context.Context, lists ...[]bson.Raw) context.Context {
+	for _, stages := range lists {
+		if len(stages) == 0 {
+			continue
+		}
+		if m := value.Lookup(stages[0], "$match"); m.IsDocument() {
+			return catalog.WithFilter(ctx, m.Doc())
+		}
+		break
+	}
+	return ctx
 }
 
 // openFunction calls a table function. Its rows may come from the store, where

@@ -54,7 +54,7 @@ func Run(ctx context.Context, st *Stores, b *translator.Bound) (*Rows, error) {
 	rows, err := e.run(ctx)
 	if err != nil {
 		e.abort(ctx)
-		return nil, mapError(err)
+		return nil, translator.MapError(err)
 	}
 	return rows, nil
 }
@@ -71,7 +71,7 @@ func (r *Rows) Next(ctx context.Context) (bson.Raw, error) {
 		return nil, io.EOF
 	case err != nil:
 		r.done = true
-		return nil, mapError(err)
+		return nil, translator.MapError(err)
 	}
 	if r.kind == "SELECT" {
 		r.affected++

@@ -119,7 +119,7 @@ var codeNames = map[int32]string{
 	136: "CappedPositionLost", 141: "InvalidSSLConfiguration", 146: "ExceededMemoryLimit",
 	148: "ReadConcernMajorityNotEnabled", 165: "ViewDepthLimitExceeded", 166: "CommandNotSupportedOnView",
 	167: "OptionNotSupportedOnView", 168: "InvalidPipelineOperator", 170: "CommandOnShardedViewNotSupportedOnMongod",
-	171: "TooManyMatchingDocuments", 172: "CannotIndexParallelArrays", 173: "TransportSessionClosed", 181: "AmbiguousIndexKeyPattern",
+	171: "CannotIndexParallelArrays", 172: "TransportSessionClosed", 181: "AmbiguousIndexKeyPattern",
 	182: "InvalidViewDefinition", 183: "ClientMetadataMissingField", 186: "ClientMetadataCannotBeMutated",
 	189: "PrimarySteppedDown", 197: "InvalidIndexSpecificationOption",
 	206: "NoSuchSession", 207: "InvalidUUID", 211: "KeyNotFound",

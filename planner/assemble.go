@@ -61,9 +61,17 @@ func (b *builder) project(n Node, outs []outItem) *Project {
 		if c, ok := o.expr.(*ColRef); ok {
 			col.Table, col.Attr = b.origin(n, c.ID)
 		}
+		b.keepRecord(col.ID, o.expr)
 		p.Exprs[i] = NamedExpr{Col: col, Expr: o.expr}
 	}
 	return p
+}
+
+// keepRecord remembers the columns of a record behind a column.
+func (b *builder) keepRecord(id ColID, e Expr) {
+	if cols := b.recordColumns(e); cols != nil {
+		b.records[id] = cols
+	}
 }
 
 // origin tells the table column behind a column of n.
@@ -150,6 +158,7 @@ func (s *selectQuery) placeSets() {
 		if !ok {
 			col = s.b.newCol(c.Func.Name, c.T)
 			byKey[key] = col
+			s.b.keepRecord(col.ID, c)
 			below.Exprs = append(below.Exprs, NamedExpr{Col: col, Expr: c})
 		}
 		return colRef(col, c.P), true
@@ -203,18 +212,18 @@ func (b *builder) limitExpr(e ast.Expr, clause string) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	y, ok, err := b.coerce(x, int8Type, assignment)
-	if err == nil && !ok {
-		err = sqlerr.New(sqlerr.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, x.Type().OID).At(x.Pos())
-	}
-	if c, ok := y.(*Const); ok && err == nil {
-		if n, _ := c.Value.RawValue().AsInt64OK(); !c.Value.IsNullish() && n < 0 {
+	if c, ok := x.(*Const); ok && c.Value.IsNumber() {
+		if n, _ := c.Value.RawValue().AsInt64OK(); n < 0 {
 			code := sqlerr.InvalidRowCountInLimit
 			if clause == "OFFSET" {
 				code = sqlerr.InvalidRowCountInOffset
 			}
 			return nil, sqlerr.New(code, "%s must not be negative", clause)
 		}
+	}
+	y, ok, err := b.coerce(x, int8Type, assignment)
+	if err == nil && !ok {
+		err = sqlerr.New(sqlerr.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, x.Type().OID).At(x.Pos())
 	}
 	return y, err
 }
@@ -251,4 +260,3 @@ func (b *builder) values(v *ast.Values, parent *scope, ctes *cteScope) (Node, er
 }
 
 func emptyRow() *Values { return &Values{Rows: [][]Expr{{}}} }
-

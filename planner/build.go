@@ -18,6 +18,8 @@ type Env struct {
 	Funcs    *sqlfunc.Table
 	// Strict is weir.strict: PostgreSQL's rules without the lenient ways.
 	Strict bool
+	// Maintenance allows writing what users may not: REFRESH fills materialized views.
+	Maintenance bool
 	// Types reads the literals: time zone, styles of dates. nil: the defaults.
 	Types *sqltype.Env
 	// Library holds the local operators for folding constants; nil: no folding.
@@ -71,7 +73,7 @@ func (b *builder) finish(n Node) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, ReadOnly: !b.writes}
+	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, ReadOnly: !b.writes, Strict: b.env.Strict}
 	if p.Cols = n.Cols(); p.Cols == nil {
 		switch n.(type) {
 		case *Insert, *Update, *Delete:
@@ -101,12 +103,14 @@ type builder struct {
 	strictNames bool
 	// scanDefs tell what the catalog knows of columns of scans.
 	scanDefs map[ColID]scanDef
+	// records are the columns of records by the column that holds them.
+	records map[ColID][]Col
 }
 
-const maxDepth = 500
+const maxDepth = 2000
 
 func newBuilder(ctx context.Context, env *Env, paramTypes []sqltype.OID) *builder {
-	b := &builder{env: env, scanDefs: map[ColID]scanDef{}, resolver: bindResolver(ctx, env.Resolver)}
+	b := &builder{env: env, scanDefs: map[ColID]scanDef{}, records: map[ColID][]Col{}, resolver: bindResolver(ctx, env.Resolver)}
 	for _, oid := range paramTypes {
 		t := sqltype.Type{}
 		if oid != sqltype.Invalid && oid != sqltype.Unknown {

@@ -51,15 +51,29 @@ func BuildExpr(ctx context.Context, env *Env, e ast.Expr, t *catalog.Table, want
 	return b.fold(x), s, nil
 }
 
-// Describe plans a query for CREATE VIEW and CREATE TABLE AS: its columns, what
-// it depends on, and its notices.
-func Describe(ctx context.Context, env *Env, q ast.Statement) (cols []Col, deps []catalog.Dep, notices []*sqlerr.Error, err error) {
-	p, err := Build(ctx, env, q, nil)
+// ForDDL is the planner as the catalog's DDL uses it.
+type ForDDL struct{ Env *Env }
+
+var _ catalog.Planner = ForDDL{}
+
+// Describe implements catalog.Planner.
+func (d ForDDL) Describe(ctx context.Context, q ast.Statement) ([]catalog.Column, []catalog.Dep, []*sqlerr.Error, error) {
+	p, err := Build(ctx, d.Env, q, nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if len(p.Params) > 0 {
 		return nil, nil, nil, sqlerr.New(sqlerr.UndefinedParameter, "there is no parameter $1")
 	}
-	return p.Cols, p.Deps, p.Notices, nil
+	cols := make([]catalog.Column, len(p.Cols))
+	for i, c := range p.Cols {
+		cols[i] = catalog.Column{Name: c.Name, Attr: int16(i + 1), Type: c.Type}
+	}
+	return cols, p.Deps, p.Notices, nil
+}
+
+// CheckExpr implements catalog.Planner.
+func (d ForDDL) CheckExpr(ctx context.Context, e ast.Expr, t *catalog.Table, want sqltype.Type) error {
+	_, _, err := BuildExpr(ctx, d.Env, e, t, want)
+	return err
 }

@@ -110,7 +110,7 @@ func (b *builder) cte(def *cteDef, recursive bool) (*CTE, error) {
 		if n, err = b.settleUnknown(n); err != nil {
 			return nil, err
 		}
-		if def.ast.Materialized != ast.MaterializedAlways && !hasSideEffects(n) {
+		if def.inlines(n) {
 			_, err = cteColumns(def, n.Cols())
 			return nil, err
 		}
@@ -123,6 +123,37 @@ func (b *builder) cte(def *cteDef, recursive bool) (*CTE, error) {
 		return b.writingCTE(def, func() (Node, error) { return b.delete(s, def.ctes) })
 	}
 	return nil, sqlerr.New(sqlerr.FeatureNotSupported, "this statement is not supported in WITH").At(def.ast.Pos())
+}
+
+// inlines tells whether the query may be planned in each place of its use.
+func (def *cteDef) inlines(n Node) bool {
+	switch def.ast.Materialized {
+	case ast.MaterializedAlways:
+		return false
+	case ast.MaterializedDefault:
+		if size(n) > maxInlined {
+			return false
+		}
+	}
+	return !hasSideEffects(n)
+}
+
+// maxInlined is the size in nodes above which a WITH query is computed once:
+// queries that use each other twice would grow without end.
+const maxInlined = 100
+
+// size counts the nodes of a plan.
+func size(n Node) int {
+	total := 1
+	for _, in := range Inputs(n) {
+		total += size(*in)
+	}
+	walkNodeOwn(n, func(s *Subquery) { total += size(s.Plan) })
+	return total
+}
+
+func walkNodeOwn(n Node, f func(*Subquery)) {
+	eachExpr(n, func(e *Expr) { walkOwn(*e, f) })
 }
 
 func (b *builder) writingCTE(def *cteDef, plan func() (Node, error)) (*CTE, error) {

@@ -410,14 +410,37 @@ func (b *builder) field(sc *scope, x *ast.Field) (Expr, error) {
 		}
 		return nil, sqlerr.New(sqlerr.UndefinedColumn, "column %q not found in data type record", x.Name.Text).At(x.Pos())
 	}
-	if c, ok := v.(*Call); ok && len(c.Func.Columns) > 0 {
-		for i, col := range c.Func.Columns {
-			if col.Name == x.Name.Name {
-				return &Subscript{X: c, Lo: &Const{T: int4Type, Value: value.Int32(int32(i + 1)), P: x.Pos()}, T: sqltype.Of(col.Type), P: x.Pos()}, nil
-			}
+	for i, c := range b.recordColumns(v) {
+		if c.Name == x.Name.Name {
+			return recordField(v, i, c.Type), nil
 		}
 	}
 	return b.descend(v, []ast.Ident{x.Name}, x.Pos())
+}
+
+// recordColumns are the columns of a record that a function makes; nil where
+// they are not known.
+func (b *builder) recordColumns(e Expr) []Col {
+	switch x := e.(type) {
+	case *ColRef:
+		return b.records[x.ID]
+	case *Call:
+		if x.T.OID != sqltype.Record {
+			return nil
+		}
+		elem := elemOf(typesOf(x.Args))
+		var cols []Col
+		for _, c := range x.Func.Columns {
+			cols = append(cols, Col{Name: c.Name, Type: sqltype.Of(concrete(c.Type, elem, sqltype.Text))})
+		}
+		return cols
+	}
+	return nil
+}
+
+// recordField reads the i-th field of a record, which is an array of them.
+func recordField(e Expr, i int, t sqltype.Type) Expr {
+	return &Subscript{X: e, Lo: &Const{T: int4Type, Value: int32Value(i + 1), P: e.Pos()}, T: t, P: e.Pos()}
 }
 
 // subscript is x[i] and x[lo:hi].

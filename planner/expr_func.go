@@ -197,7 +197,7 @@ func (b *builder) callResolved(funcs []*sqlfunc.Func, name string, args []Expr, 
 }
 
 // placeNamed puts arguments in the order of the parameters; parameters between
-// them that were left out are NULL of their type.
+// them that were left out take their defaults, which are empty values.
 func placeNamed(c *candidate, args []Expr) []Expr {
 	last := 0
 	for _, p := range c.perm {
@@ -209,10 +209,27 @@ func placeNamed(c *candidate, args []Expr) []Expr {
 	}
 	for i, a := range out {
 		if a == nil {
-			out[i] = null(sqltype.Of(c.fn.Args[i]), 0)
+			out[i] = emptyOf(c.fn.Args[i])
 		}
 	}
 	return out
+}
+
+// emptyOf is the default of an optional parameter: all of PostgreSQL's that
+// can stand before a given one are empty.
+func emptyOf(t sqltype.OID) Expr {
+	v := value.String("")
+	switch t {
+	case sqltype.Int4:
+		v = value.Int32(0)
+	case sqltype.Float8:
+		v = value.Double(0)
+	case sqltype.Bool:
+		v = value.Bool(false)
+	case sqltype.JSONB:
+		v = value.Document(value.EmptyDocument)
+	}
+	return &Const{T: sqltype.Of(t), Value: v}
 }
 
 // resolveCall chooses among signatures. The arguments come back converted

@@ -510,7 +510,9 @@ func constLiteral(c *Const) string {
 		return "null::" + c.T.String()
 	}
 	switch {
-	case c.T.OID == sqltype.Int4, c.T.OID == sqltype.Bool, c.T.OID == sqltype.Numeric:
+	case c.T.OID == sqltype.Int4, c.T.OID == sqltype.Bool:
+		return valueText(c.Value)
+	case c.T.OID == sqltype.Numeric && strings.Contains(valueText(c.Value), "."):
 		return valueText(c.Value)
 	case c.T.OID == sqltype.Text:
 		return valueText(c.Value)

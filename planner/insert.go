@@ -97,8 +97,14 @@ func (b *builder) insertInput(n *Insert, s *ast.Insert, names []string, ctes *ct
 	}
 	p := &Project{Input: in}
 	for i, c := range cols {
-		if c.Type.OID == sqltype.Unknown && b.castInPlace(in, i, n.Targets[i].Type) {
-			c = in.Cols()[i]
+		if c.Type.OID == sqltype.Unknown {
+			want := n.Targets[i].Type
+			if want.OID == sqltype.Unknown {
+				want = textType
+			}
+			if b.castInPlace(in, i, want) {
+				c = in.Cols()[i]
+			}
 		}
 		x, err := b.assignField(colRef(c, exprPos(in, i)), &n.Targets[i], names[i])
 		if err != nil {

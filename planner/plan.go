@@ -39,6 +39,9 @@ type Plan struct {
 	Deps []catalog.Dep
 	// Locking tells FOR UPDATE/SHARE was asked for; it is accepted.
 	Locking bool
+	// Strict is the mode that it was planned in: whether a division by zero is an
+	// error or NULL.
+	Strict bool
 	// ReadOnly is false when a node writes or calls a function that does.
 	ReadOnly bool
 }
@@ -83,7 +86,9 @@ type (
 		Cond  Expr
 	}
 	// Project computes its columns; SetReturning marks select-list SRFs that
-	// multiply rows (PostgreSQL's ProjectSet, in lockstep, padded with NULL).
+	// multiply rows (PostgreSQL's ProjectSet, in lockstep, padded with NULL): each
+	// of its expressions is such a call, or a column of Input passed on under
+	// its own ID.
 	Project struct {
 		Input        Node
 		Exprs        []NamedExpr

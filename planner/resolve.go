@@ -20,17 +20,47 @@ type candidate struct {
 
 func (b *builder) accepts(from, to sqltype.OID) bool {
 	if from == to || from == sqltype.Unknown {
-		return to != sqltype.AnyNonArray || true
+		return true
 	}
 	switch to {
 	case sqltype.Any, sqltype.AnyElement, sqltype.AnyCompatible:
 		return true
 	case sqltype.AnyArray, sqltype.AnyCompatibleArray:
-		return from.IsArray()
+		return itemOf(from) != sqltype.Invalid
 	case sqltype.AnyNonArray, sqltype.AnyCompatibleNonArray:
 		return !from.IsArray()
 	}
 	return b.implicitly(from, to)
+}
+
+// consistent tells whether the polymorphic types of a signature can stand for
+// the arguments together.
+func (b *builder) consistent(c candidate, in []sqltype.OID) bool {
+	var elem sqltype.OID
+	var compat []Expr
+	for i, w := range c.args {
+		t := in[i]
+		if w == sqltype.AnyArray || w == sqltype.AnyCompatibleArray {
+			t = itemOf(t)
+		}
+		if t == sqltype.Invalid || t == sqltype.Unknown {
+			continue
+		}
+		switch w {
+		case sqltype.AnyElement, sqltype.AnyNonArray, sqltype.AnyArray:
+			if elem != sqltype.Invalid && elem != t {
+				return false
+			}
+			elem = t
+		case sqltype.AnyCompatible, sqltype.AnyCompatibleNonArray, sqltype.AnyCompatibleArray:
+			compat = append(compat, null(sqltype.Of(t), 0))
+		}
+	}
+	if len(compat) < 2 {
+		return true
+	}
+	_, err := b.commonType(compat, "arguments")
+	return err == nil
 }
 
 // choose is PostgreSQL's choice among signatures for argument types. many
@@ -48,7 +78,7 @@ func (b *builder) choose(cands []candidate, in []sqltype.OID) (best *candidate, 
 				break
 			}
 		}
-		if ok {
+		if ok && b.consistent(c, in) {
 			fit = append(fit, c)
 		}
 	}
@@ -374,6 +404,10 @@ func (b *builder) settle(c *candidate, args []Expr, pos int) ([]Expr, sqltype.Ty
 			}
 			continue
 		}
+		if isVector(a.Type().OID) && c.args[i] == sqltype.AnyArray {
+			out[i] = a
+			continue
+		}
 		x, ok, err := b.coerce(a, sqltype.Of(want[i]), implicit)
 		if err != nil {
 			return nil, unknown, err
@@ -418,11 +452,11 @@ func (b *builder) polymorphic(c *candidate, args []Expr, pos int) ([]sqltype.OID
 		case sqltype.AnyElement, sqltype.AnyNonArray:
 			poly, err = true, note(t)
 		case sqltype.AnyArray:
-			poly, err = true, note(t.Elem())
+			poly, err = true, note(itemOf(t))
 		case sqltype.AnyCompatible, sqltype.AnyCompatibleNonArray:
 			compat = append(compat, args[i])
 		case sqltype.AnyCompatibleArray:
-			if e := t.Elem(); e != sqltype.Invalid {
+			if e := itemOf(t); e != sqltype.Invalid {
 				compat = append(compat, null(sqltype.Of(e), args[i].Pos()))
 			}
 		}
@@ -448,6 +482,18 @@ func (b *builder) polymorphic(c *candidate, args []Expr, pos int) ([]sqltype.OID
 		want[i] = concrete(want[i], elem, common)
 	}
 	return want, concrete(c.fn.Ret, elem, common), nil
+}
+
+// isVector tells whether a type is one of the arrays of fixed shape in the
+// system catalogs, which polymorphic functions take as arrays.
+func isVector(t sqltype.OID) bool { return t == sqltype.Int2Vector || t == sqltype.OidVector }
+
+// itemOf is the type of an array's or vector's items.
+func itemOf(t sqltype.OID) sqltype.OID {
+	if isVector(t) {
+		return t.Subscript()
+	}
+	return t.Elem()
 }
 
 func anyUnknown(args []Expr) bool {

@@ -29,8 +29,14 @@ func pruneNode(n Node, used map[ColID]bool) {
 	case *Window:
 		x.Calls = keepCalls(x.Calls, used)
 	}
-	eachSubplan(n, func(p Node) Node {
-		return prune(p)
+	eachExpr(n, func(e *Expr) {
+		walkOwn(*e, func(q *Subquery) {
+			if q.Kind == Exists || q.Kind == NotExists {
+				pruneNode(q.Plan, nil) // rows count, not what is in them
+			} else {
+				prune(q.Plan)
+			}
+		})
 	})
 	child := need(n, used)
 	switch x := n.(type) {

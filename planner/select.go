@@ -6,7 +6,6 @@ import (
 
 	"weir/parser/ast"
 	"weir/sqlerr"
-	"weir/sqlfunc"
 	"weir/sqltype"
 )
 
@@ -150,8 +149,7 @@ func (s *selectQuery) fieldStar(fs *ast.FieldStar) error {
 	if err != nil {
 		return err
 	}
-	switch r := x.(type) {
-	case *Row:
+	if r, ok := x.(*Row); ok {
 		for i, f := range r.Fields {
 			name := "f" + strconv.Itoa(i+1)
 			if r.Names != nil {
@@ -160,30 +158,19 @@ func (s *selectQuery) fieldStar(fs *ast.FieldStar) error {
 			s.outs = append(s.outs, outItem{name: name, expr: f})
 		}
 		return nil
-	case *Call:
-		if len(r.Func.Columns) > 0 && r.Func.Kind == sqlfunc.SetReturning {
-			return s.recordStar(r)
+	}
+	if cols := s.b.recordColumns(x); cols != nil {
+		for i, c := range cols {
+			s.outs = append(s.outs, outItem{name: c.Name, expr: recordField(x, i, c.Type)})
 		}
+		return nil
 	}
 	return sqlerr.New(sqlerr.WrongObjectType, "type %s is not composite", x.Type().OID).At(fs.Pos())
 }
 
-func (s *selectQuery) recordStar(c *Call) error {
-	args := make([]sqltype.OID, len(c.Args))
-	for i := range c.Args {
-		args[i] = c.Args[i].Type().OID
-	}
-	for i, col := range c.Func.Columns {
-		t := concrete(col.Type, elemOf(args), sqltype.Text)
-		idx := &Const{T: int4Type, Value: int32Value(i + 1), P: c.P}
-		s.outs = append(s.outs, outItem{name: col.Name, expr: &Subscript{X: c, Lo: idx, T: sqltype.Of(t), P: c.P}})
-	}
-	return nil
-}
-
 func elemOf(args []sqltype.OID) sqltype.OID {
 	for _, a := range args {
-		if e := a.Elem(); e != sqltype.Invalid {
+		if e := itemOf(a); e != sqltype.Invalid {
 			return e
 		}
 	}

@@ -25,6 +25,9 @@ func (b *builder) writable(n *ast.Name, verb string) (*catalog.Table, error) {
 		return nil, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "cannot %s view %q", verb, t.Name).At(n.Pos()).
 			WithDetail("Views are not automatically updatable here.").WithHint("Write to the collections that the view reads.")
 	case catalog.MaterializedView:
+		if b.env.Maintenance {
+			return t, nil
+		}
 		return nil, sqlerr.New(sqlerr.WrongObjectType, "cannot change materialized view %q", t.Name).At(n.Pos()).
 			WithHint("REFRESH MATERIALIZED VIEW computes it again.")
 	case catalog.MongoView:
@@ -271,4 +274,3 @@ func (b *builder) assignedValue(t *catalog.Table, target, v ast.Expr, sc *scope)
 	}
 	return b.expr(sc, v)
 }
-

@@ -38,13 +38,19 @@ func (s *Session) analyze(ctx context.Context, src source, oids []uint32) (*prep
 		st.cmd, err = s.analyzeShow(stmt)
 	case *ast.ShowObjects:
 		st.cmd, err = s.analyzeShowObjects(ctx, stmt)
+	case *ast.ShowCreate:
+		if isEvent(stmt) {
+			st.cmd, err = s.analyzeEvent(ctx, stmt)
+		} else {
+			st.cmd, err = s.analyzeShowCreate(ctx, stmt)
+		}
 	default:
 		if cmd := s.sessionCommand(src, stmt); cmd != nil {
 			st.cmd = cmd
 		} else if isEvent(stmt) {
 			st.cmd, err = s.analyzeEvent(ctx, stmt)
 		} else {
-			st.cmd, err = s.analyzeDDL(ctx, stmt, src)
+			st.cmd, err = s.analyzeDDL(ctx, stmt)
 		}
 	}
 	if err != nil {

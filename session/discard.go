@@ -10,6 +10,8 @@ func (s *Session) discard(stmt *ast.Discard, alone bool) (string, error) {
 	switch stmt.What {
 	case "PLANS":
 		s.plans.clear()
+	case "SEQUENCES":
+		s.sequences = sequenceState{}
 	case "ALL":
 		if err := s.outside("DISCARD ALL"); err != nil {
 			return "", err
@@ -22,6 +24,7 @@ func (s *Session) discard(stmt *ast.Discard, alone bool) (string, error) {
 		clear(s.statements)
 		s.unlistenAll()
 		s.plans.clear()
+		s.sequences = sequenceState{}
 	}
 	return tag, nil
 }

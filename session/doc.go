@@ -11,7 +11,7 @@
 //	statement                              file
 //	SELECT, VALUES, INSERT, UPDATE, …      query.go
 //	BEGIN, COMMIT, ROLLBACK, SAVEPOINT …   transaction.go, savepoint.go
-//	SET, RESET, SHOW, DISCARD              set.go, show.go, discard.go
+//	SET, RESET, SHOW, DISCARD              set.go, show*.go, discard.go
 //	PREPARE, EXECUTE, DEALLOCATE           prepare.go
 //	DECLARE, FETCH, MOVE, CLOSE            cursor.go, fetch.go
 //	LISTEN, UNLISTEN, NOTIFY               listen.go

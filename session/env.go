@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weir/catalog"
+	"weir/planner"
 	"weir/sqlerr"
 	"weir/sqlfunc"
 	"weir/sqltype"
@@ -86,6 +87,8 @@ func (e *env) StatementTime() time.Time {
 }
 
 // relationEnv is the session as virtual relations and event statements see it.
+// Those that need more than catalog.Session ask for it by an interface of their
+// own with StatementText, PlanEnv or Types.
 type relationEnv struct{ *env }
 
 var _ catalog.Session = relationEnv{}
@@ -95,3 +98,9 @@ func (e relationEnv) Setting(name string) string {
 	v, _ := e.s.Setting(name)
 	return v
 }
+
+// StatementText is the text that runs.
+func (e relationEnv) StatementText() string { return e.s.running }
+
+// PlanEnv is what planning depends on in this session.
+func (e relationEnv) PlanEnv() *planner.Env { return e.s.planEnv() }

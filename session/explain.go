@@ -1,7 +1,9 @@
 package session
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -80,38 +82,59 @@ func (s *Session) analyzeExplain(ctx context.Context, stmt *ast.Explain, src sou
 }
 
 func (s *Session) explain(ctx context.Context, st *prepared, o explainOptions, c *call) ([]string, error) {
-	cmd := st.cmd
+	cmd, args := st.cmd, c.args
 	if e, ok := cmd.(*executeNamed); ok {
+		var err error
+		if args, err = s.evaluate(ctx, e.args, e.st.params); err != nil {
+			return nil, err
+		}
 		cmd = e.st.cmd
 	}
 	q, ok := cmd.(*query)
 	if !ok {
 		return []string{"Utility statement"}, nil
 	}
-	lines, err := s.explainProgram(q, o.format)
-	if err != nil || !o.analyze {
-		return lines, err
-	}
-	began := time.Now()
-	n, err := s.drain(ctx, st.cmd, c)
+	bound, err := q.prog.Bind(ctx, args, s.env)
 	if err != nil {
 		return nil, err
 	}
-	took := float64(time.Since(began).Microseconds()) / 1000
-	if o.format == "json" {
-		return appendAnalyze(lines, n, took), nil
+	plan := explained{Plan: bound.Explain()}
+	if o.analyze {
+		began := time.Now()
+		n, err := s.drain(ctx, st.cmd, c)
+		if err != nil {
+			return nil, err
+		}
+		took := float64(time.Since(began).Microseconds()) / 1000
+		plan.Rows, plan.Time = &n, &took
 	}
-	return append(lines, fmt.Sprintf("Rows: %d", n), fmt.Sprintf("Execution Time: %.3f ms", took)), nil
+	if o.format == "json" {
+		return plan.json()
+	}
+	return plan.text(), nil
 }
 
-// appendAnalyze puts what was measured into the one JSON array of a plan.
-func appendAnalyze(lines []string, n int, took float64) []string {
-	text := strings.TrimRight(strings.Join(lines, "\n"), " \n")
-	measured := fmt.Sprintf(`{"Actual Rows": %d, "Execution Time": %.3f}`, n, took)
-	if body, ok := strings.CutSuffix(text, "]"); ok {
-		return []string{strings.TrimRight(body, " \n") + ",\n  " + measured + "\n]"}
+// explained is what EXPLAIN tells.
+type explained struct {
+	Plan []string
+	Rows *int     `json:"Actual Rows,omitempty"`
+	Time *float64 `json:"Execution Time,omitempty"`
+}
+
+func (e *explained) text() []string {
+	if e.Rows == nil {
+		return e.Plan
 	}
-	return []string{"[" + text + ", " + measured + "]"}
+	return append(e.Plan, fmt.Sprintf("Rows: %d", *e.Rows), fmt.Sprintf("Execution Time: %.3f ms", *e.Time))
+}
+
+func (e *explained) json() ([]string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode([]*explained{e})
+	return []string{strings.TrimSpace(b.String())}, err
 }
 
 // drain runs a command and counts its rows.

@@ -107,7 +107,11 @@ func (h *Handler) Credentials(ctx context.Context, st *wire.Startup) (*scram.Sto
 
 // NewSession implements wire.Handler.
 func (h *Handler) NewSession(_ context.Context, st *wire.Startup) (wire.Session, error) {
-	return h.open(st)
+	s, err := h.open(st)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (h *Handler) open(st *wire.Startup) (*Session, error) {

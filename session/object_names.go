@@ -19,11 +19,7 @@ const rootRole = 10
 func (n *objectNames) name(reg sqltype.OID, oid uint32) (string, bool) {
 	switch reg {
 	case sqltype.Regclass:
-		t, ok := n.s.scoped().RelationByOID(context.Background(), oid)
-		if !ok {
-			return "", false
-		}
-		return n.s.relationName(t), true
+		return n.s.relationName(oid)
 	case sqltype.Regtype:
 		if sqltype.Lookup(sqltype.OID(oid)) == nil {
 			return "", false
@@ -42,41 +38,50 @@ func (n *objectNames) name(reg sqltype.OID, oid uint32) (string, bool) {
 }
 
 func (n *objectNames) function(reg sqltype.OID, oid uint32) (string, bool) {
-	f := n.s.h.deps.Functions.Function(oid)
-	if f == nil {
+	name, args := "", []sqltype.OID(nil)
+	if f := n.s.h.deps.Functions.Function(oid); f != nil {
+		name, args = f.Name, f.Args
+	} else if f, ok := n.s.scoped().FunctionByOID(oid); ok {
+		name, args = quoteIdent(f.Name), f.Args
+	} else {
 		return "", false
 	}
 	if reg == sqltype.Regproc {
-		return f.Name, true
+		return name, true
 	}
-	args := make([]string, len(f.Args))
-	for i, a := range f.Args {
-		args[i] = sqltype.FormatType(a, -1)
-	}
-	return f.Name + "(" + strings.Join(args, ",") + ")", true
+	return name + "(" + typeList(args) + ")", true
 }
 
-// relationName is a relation's name with its schema where the search path
-// would not find it.
-func (s *Session) relationName(t *catalog.Table) string {
-	found, ok, err := s.scoped().Table(context.Background(), "", t.Name, true)
-	if ok && err == nil && found.OID == t.OID {
-		return quoteIdent(t.Name)
+// typeList prints types as regprocedure does.
+func typeList(types []sqltype.OID) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = sqltype.FormatType(t, -1)
 	}
-	return quoteIdent(t.Schema) + "." + quoteIdent(t.Name)
+	return strings.Join(names, ",")
+}
+
+// relationName is the name of a relation or an index, with its schema where the
+// search path would not find it.
+func (s *Session) relationName(oid uint32) (string, bool) {
+	ctx, cat := context.Background(), s.scoped()
+	visible, found := cat.RelationVisible(ctx, oid)
+	if !found {
+		return "", false
+	}
+	schema, name, ok := cat.IndexName(ctx, oid)
+	if t, is := cat.RelationByOID(ctx, oid); is {
+		schema, name, ok = t.Schema, t.Name, true
+	}
+	if visible {
+		return quoteIdent(name), ok
+	}
+	return quoteIdent(schema) + "." + quoteIdent(name), ok
 }
 
 func (s *Session) schemaName(oid uint32) (string, bool) {
-	snap, err := s.scoped().Snapshot(context.Background(), false)
-	if err != nil {
-		return "", false
-	}
-	for _, sch := range snap.Schemas {
-		if sch.OID == oid {
-			return quoteIdent(sch.Name), true
-		}
-	}
-	return "", false
+	name, ok := s.scoped().SchemaByOID(context.Background(), oid)
+	return quoteIdent(name), ok
 }
 
 func (n *objectNames) oid(reg sqltype.OID, name string) (uint32, error) {
@@ -121,7 +126,11 @@ func (n *objectNames) relation(name string, parts []string) (uint32, error) {
 
 func (n *objectNames) functionOID(reg sqltype.OID, name, last string) (uint32, error) {
 	base, args, withArgs := strings.Cut(last, "(")
-	list := n.s.h.deps.Functions.Functions(strings.ToLower(base))
+	var list []catalog.FunctionInfo
+	for _, f := range n.s.h.deps.Functions.Functions(strings.ToLower(base)) {
+		list = append(list, catalog.FunctionInfo{OID: f.OID, Args: f.Args})
+	}
+	list = append(list, n.s.scoped().FunctionsNamed(strings.ToLower(base))...)
 	if !withArgs && reg == sqltype.Regproc {
 		switch len(list) {
 		case 0:
@@ -133,11 +142,7 @@ func (n *objectNames) functionOID(reg sqltype.OID, name, last string) (uint32, e
 	}
 	want := strings.ReplaceAll(strings.TrimSuffix(args, ")"), " ", "")
 	for _, f := range list {
-		var have []string
-		for _, a := range f.Args {
-			have = append(have, strings.ReplaceAll(sqltype.FormatType(a, -1), " ", ""))
-		}
-		if strings.Join(have, ",") == want {
+		if strings.ReplaceAll(typeList(f.Args), " ", "") == want {
 			return f.OID, nil
 		}
 	}

@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/catalog"
 	"weir/engine/value"
 	"weir/executor"
+	"weir/mongoerr"
 	"weir/parser/ast"
 	"weir/planner"
-	"weir/sqlerr"
 	"weir/sqltype"
 	"weir/store"
 	"weir/translator"
@@ -63,8 +65,10 @@ func (s *Session) translateOptions() translator.Options {
 }
 
 func (s *Session) analyzeQuery(ctx context.Context, st *prepared, src source) (*prepared, error) {
-	if into := selectInto(src.stmt); into != nil {
-		return nil, sqlerr.Unsupported(into.Pos(), "Use CREATE TABLE … AS SELECT.", "SELECT INTO is not supported")
+	if as := selectInto(src.stmt); as != nil {
+		cmd, err := s.analyzeDDL(ctx, as)
+		st.cmd, st.params = cmd, st.given
+		return st, err
 	}
 	types := make([]sqltype.OID, len(st.given))
 	for i, o := range st.given {
@@ -89,7 +93,11 @@ func (s *Session) analyzeQuery(ctx context.Context, st *prepared, src source) (*
 }
 
 func (s *Session) plan(ctx context.Context, stmt ast.Statement, types []sqltype.OID) (*query, error) {
-	plan, err := planner.Build(ctx, s.planEnv(), stmt, types)
+	return s.planIn(ctx, s.planEnv(), stmt, types)
+}
+
+func (s *Session) planIn(ctx context.Context, env *planner.Env, stmt ast.Statement, types []sqltype.OID) (*query, error) {
+	plan, err := planner.Build(ctx, env, stmt, types)
 	if err != nil {
 		return nil, err
 	}
@@ -148,19 +156,44 @@ func (s *Session) execute(ctx context.Context, q *query, args []value.Value, las
 	if err != nil {
 		return nil, err
 	}
-	bound, err := q.prog.Bind(ctx, args, s.env)
-	if err != nil {
-		return nil, err
-	}
-	r, err := executor.Run(ctx, s.stores(on), bound)
-	if err != nil {
-		return nil, err
+	st := s.stores(on)
+	var r *executor.Rows
+	for attempt := 0; ; attempt++ {
+		bound, err := q.prog.Bind(ctx, args, s.env)
+		if err != nil {
+			return nil, err
+		}
+		if r, err = executor.Run(ctx, st, bound); err == nil {
+			break
+		}
+		if st.Begin == nil || q.readOnly() || attempt == maxAttempts || !again(ctx, err, attempt) {
+			return nil, err
+		}
 	}
 	s.touch(&q.prog.Query)
 	for _, w := range q.prog.With {
 		s.touch(&w.Query)
 	}
 	return &queryRows{s: s, q: q, rows: r}, nil
+}
+
+// maxAttempts bounds how often a writing statement that has a transaction of
+// its own is run again after a conflict: PostgreSQL would have waited instead.
+const maxAttempts = 20
+
+// again waits after a conflict, longer each time; false: the error is another one.
+func again(ctx context.Context, err error, attempt int) bool {
+	var m *mongoerr.Error
+	if !errors.As(err, &m) || !m.HasLabel("TransientTransactionError") || m.HasLabel("UnknownTransactionCommitResult") {
+		return false
+	}
+	most := min(time.Millisecond<<attempt, 100*time.Millisecond)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(rand.N(most)):
+		return true
+	}
 }
 
 // stores is what a program runs against: a statement of its own has a
@@ -247,14 +280,17 @@ func castTo(e ast.Expr, oid sqltype.OID) ast.Expr {
 	return &ast.CastExpr{Operand: e, Type: t}
 }
 
-// selectInto finds the INTO of a SELECT.
-func selectInto(stmt ast.Statement) *ast.Into {
+// selectInto makes a SELECT … INTO the CREATE TABLE … AS that it is.
+func selectInto(stmt ast.Statement) *ast.CreateTableAs {
 	q, ok := stmt.(*ast.Query)
 	if !ok {
 		return nil
 	}
-	if sel, ok := q.Body.(*ast.Select); ok {
-		return sel.Into
+	sel, ok := q.Body.(*ast.Select)
+	if !ok || sel.Into == nil {
+		return nil
 	}
-	return nil
+	body, inner := *sel, *q
+	body.Into, inner.Body = nil, &body
+	return &ast.CreateTableAs{Stmt: q.Stmt, Persistence: sel.Into.Persistence, Name: sel.Into.Table, Query: &inner}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ func startGateway(t testing.TB) *gateway {
 	for _, r := range g.handler.Relations() {
 		cat.AddRelation(r)
 	}
+	cat.AddSystemRelations(funcs)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -144,6 +146,11 @@ func TestStack(t *testing.T) {
 			case "copy":
 				sql, data, _ := strings.Cut(d.Input, "\n")
 				c.send(&pgproto3.Query{String: sql}, &pgproto3.CopyData{Data: []byte(data + "\n")}, &pgproto3.CopyDone{})
+			case "messages":
+				for line := range strings.SplitSeq(d.Input, "\n") {
+					c.send(message(line))
+				}
+				return c.collectSyncs(strings.Count("\n"+d.Input, "\nS"))
 			case "extended":
 				var params [][]byte
 				for _, a := range d.CmdArgs {
@@ -177,6 +184,46 @@ func (c *traced) send(list ...pgproto3.FrontendMessage) {
 		c.h.Frontend.Send(m)
 	}
 	require.NoError(c.t, c.h.Frontend.Flush())
+}
+
+// message reads "P name sql", "B portal statement values", "D S|P name",
+// "E portal limit", "C S|P name", "S" or "H"; "-" is an empty name.
+func message(line string) pgproto3.FrontendMessage {
+	f := strings.Fields(line)
+	name := func(i int) string {
+		if i >= len(f) || f[i] == "-" {
+			return ""
+		}
+		return f[i]
+	}
+	switch f[0] {
+	case "P":
+		return &pgproto3.Parse{Name: name(1), Query: strings.Join(f[2:], " ")}
+	case "B":
+		m := &pgproto3.Bind{DestinationPortal: name(1), PreparedStatement: name(2)}
+		for _, a := range f[3:] {
+			m.Parameters = append(m.Parameters, []byte(a))
+		}
+		return m
+	case "D":
+		return &pgproto3.Describe{ObjectType: f[1][0], Name: name(2)}
+	case "E":
+		n, _ := strconv.Atoi(name(2))
+		return &pgproto3.Execute{Portal: name(1), MaxRows: uint32(n)}
+	case "C":
+		return &pgproto3.Close{ObjectType: f[1][0], Name: name(2)}
+	case "H":
+		return &pgproto3.Flush{}
+	}
+	return &pgproto3.Sync{}
+}
+
+func (c *traced) collectSyncs(n int) string {
+	var out string
+	for range n {
+		out += c.collect()
+	}
+	return out
 }
 
 // collect prints messages up to ReadyForQuery, one a line.

@@ -27,17 +27,15 @@ var _ sqlfunc.System = (*system)(nil)
 func (y *system) Visible(cat string, oid uint32) (visible, found bool) {
 	switch cat {
 	case "pg_class":
-		t, ok := y.s.scoped().RelationByOID(context.Background(), oid)
-		if !ok {
-			return false, false
-		}
-		first, ok, err := y.s.scoped().Table(context.Background(), "", t.Name, true)
-		return ok && err == nil && first.OID == t.OID, true
+		return y.s.scoped().RelationVisible(context.Background(), oid)
 	case "pg_type":
 		ok := sqltype.Lookup(sqltype.OID(oid)) != nil
 		return ok, ok
 	case "pg_proc":
 		ok := y.s.h.deps.Functions.Function(oid) != nil
+		if !ok {
+			_, ok = y.s.scoped().FunctionByOID(oid)
+		}
 		return ok, ok
 	}
 	return true, true
@@ -45,61 +43,23 @@ func (y *system) Visible(cat string, oid uint32) (visible, found bool) {
 
 // Definition implements sqlfunc.System.
 func (y *system) Definition(kind string, oid uint32, column int, _ bool) (string, bool) {
+	ctx, cat := context.Background(), y.s.scoped()
 	switch kind {
 	case "view":
-		t, ok := y.s.scoped().RelationByOID(context.Background(), oid)
-		if !ok || t.Definition == "" {
-			return "", false
-		}
-		return strings.TrimSuffix(t.Definition, ";") + ";", true
+		return cat.ViewDefinition(ctx, oid)
 	case "index":
-		return y.index(oid, column)
+		return cat.IndexDefinition(ctx, oid, column)
+	case "constraint":
+		return cat.ConstraintDefinition(ctx, oid)
 	}
 	return "", false
-}
-
-func (y *system) index(oid uint32, column int) (string, bool) {
-	snap, err := y.s.scoped().Snapshot(context.Background(), true)
-	if err != nil {
-		return "", false
-	}
-	for _, t := range snap.Tables {
-		for _, x := range t.Indexes {
-			if x.OID == oid {
-				return indexDefinition(t, x, column)
-			}
-		}
-	}
-	return "", false
-}
-
-func indexDefinition(t *catalog.Table, x catalog.Index, column int) (string, bool) {
-	if column > len(x.Keys) {
-		return "", false
-	}
-	if column > 0 {
-		return quoteIdent(x.Keys[column-1].Path), true
-	}
-	keys := make([]string, len(x.Keys))
-	for i, k := range x.Keys {
-		keys[i] = quoteIdent(k.Path)
-		if k.Desc {
-			keys[i] += " DESC"
-		}
-	}
-	unique := ""
-	if x.Unique || x.Primary {
-		unique = "UNIQUE "
-	}
-	return "CREATE " + unique + "INDEX " + quoteIdent(x.Name) + " ON " + quoteIdent(t.Schema) + "." + quoteIdent(t.Name) +
-		" USING btree (" + strings.Join(keys, ", ") + ")", true
 }
 
 // Arguments implements sqlfunc.System.
 func (y *system) Arguments(kind string, oid uint32) (string, bool) {
 	f := y.s.h.deps.Functions.Function(oid)
 	if f == nil {
-		return "", false
+		return y.s.scoped().TableFunctionArguments(kind, oid)
 	}
 	if kind == "result" {
 		return sqltype.FormatType(f.Ret, -1), true
@@ -116,23 +76,10 @@ func (y *system) Arguments(kind string, oid uint32) (string, bool) {
 
 // Comment implements sqlfunc.System.
 func (y *system) Comment(cat string, oid uint32, column int) (string, bool) {
-	if cat != "pg_class" {
+	if cat != "pg_class" && cat != "" {
 		return "", false
 	}
-	t, ok := y.s.scoped().RelationByOID(context.Background(), oid)
-	if !ok {
-		return "", false
-	}
-	text := t.Comment
-	if column > 0 {
-		text = ""
-		for _, c := range t.Columns {
-			if int(c.Attr) == column {
-				text = c.Comment
-			}
-		}
-	}
-	return text, text != ""
+	return y.s.scoped().RelationComment(context.Background(), oid, column)
 }
 
 // RoleName implements sqlfunc.System.

@@ -4,6 +4,9 @@ import "weir/sqltype"
 
 func (t *Table) addCast(r castRow) {
 	c := &Cast{From: typeNamed(r.from), To: typeNamed(r.to), Impl: castImpl(typeNamed(r.from), typeNamed(r.to))}
+	if c.From == c.To {
+		c.Impl = modifierImpl(c.To)
+	}
 	switch r.context {
 	case 'i':
 		c.Context = Implicit
@@ -27,13 +30,25 @@ func (t *Table) Cast(from, to sqltype.OID) (*Cast, bool) {
 	if from == sqltype.Unknown {
 		return &Cast{From: from, To: to, Context: Implicit, Impl: castImpl(sqltype.Text, to)}, true
 	}
-	if fe, te := from.Elem(), to.Elem(); fe != sqltype.Invalid && te != sqltype.Invalid {
+	if fe, te := elementOf(from), to.Elem(); fe != sqltype.Invalid && te != sqltype.Invalid {
 		if c, ok := t.Cast(fe, te); ok {
 			return &Cast{From: from, To: to, Context: c.Context, Impl: arrayImpl(c)}, true
 		}
 		return nil, false
 	}
 	return ioCast(from, to)
+}
+
+// elementOf is the element type of an array, and of a vector, which is cast from as
+// the array that it is.
+func elementOf(t sqltype.OID) sqltype.OID {
+	switch t {
+	case sqltype.Int2Vector:
+		return sqltype.Int2
+	case sqltype.OidVector:
+		return sqltype.Oid
+	}
+	return t.Elem()
 }
 
 // IsBinaryCoercible tells whether values of from are values of to as they are,
@@ -98,6 +113,8 @@ func (t *Table) Convert(from, as sqltype.OID) *Cast {
 			return &Cast{From: from, To: as, Context: Explicit}
 		}
 		return &Cast{From: from, To: as, Context: Explicit, Impl: "to_jsonb_" + implName(from)}
+	case sqltype.Regtype:
+		return &Cast{From: from, To: as, Context: Explicit, Impl: "typeof_" + implName(from)}
 	case sqltype.Text.Array():
 		if from.Elem() == sqltype.Text {
 			return &Cast{From: from, To: as, Context: Explicit}

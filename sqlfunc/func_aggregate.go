@@ -129,8 +129,4 @@ var functionsAggregate = []functionRow{
 	{3982, "percentile_cont(float8[], interval) interval[]", "percentile_cont_float8_array", "o"},
 	{3972, "percentile_disc(float8, anyelement) anyelement", "", "o"},
 	{3978, "percentile_disc(float8[], anyelement) anyarray", "", "o"},
-	{3986, "rank(variadic any) int8", "", "o"},
-	{3992, "dense_rank(variadic any) int8", "", "o"},
-	{3988, "percent_rank(variadic any) float8", "", "o"},
-	{3990, "cume_dist(variadic any) float8", "", "o"},
 }

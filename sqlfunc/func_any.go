@@ -14,6 +14,7 @@ var anyConversions = map[string]sqltype.OID{
 	"group_concat":     sqltype.Text,
 	"field":            sqltype.Text,
 	"array_to_string":  sqltype.Text.Array(),
+	"pg_typeof":        sqltype.Regtype,
 	"to_json":          sqltype.JSON,
 	"array_to_json":    sqltype.JSON,
 	"row_to_json":      sqltype.JSON,

@@ -92,7 +92,4 @@ var functionsCatalog = []functionRow{
 	{1932, "pg_stat_get_tuples_updated(oid) int8", "", "s"},
 	{1933, "pg_stat_get_tuples_deleted(oid) int8", "", "s"},
 	{3943, "acldefault(char, oid) aclitem[]", "", ""},
-	{1365, "makeaclitem(oid, oid, text, bool) aclitem", "", ""},
-	{1937, "pg_stat_get_backend_pid(int4) int4", "", "s"},
-	{1942, "pg_stat_get_db_xact_commit(oid) int8", "", "s"},
 }

@@ -32,8 +32,6 @@ var functionsJson = []functionRow{
 	{4009, "jsonb_path_match(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) bool", "", ""},
 	{4007, "jsonb_path_query_array(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) jsonb", "", ""},
 	{4008, "jsonb_path_query_first(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) jsonb", "", ""},
-	{3960, "json_populate_record(base:anyelement, from_json:json, use_json_as_text:bool?) anyelement", "", "sn"},
-	{3209, "jsonb_populate_record(anyelement, jsonb) anyelement", "", "sn"},
 	{3204, "json_to_record(json) record", "", "s"},
 	{3490, "jsonb_to_record(jsonb) record", "", "s"},
 	{1177, "jsonb_path_exists_tz(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) bool", "", "s"},

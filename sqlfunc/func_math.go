@@ -82,9 +82,5 @@ var functionsMath = []functionRow{
 	{2732, "acosd(float8) float8", "", ""},
 	{2733, "atand(float8) float8", "", ""},
 	{2734, "atan2d(float8, float8) float8", "", ""},
-	{1373, "isfinite(date) bool", "isfinite_date", ""},
-	{1389, "isfinite(timestamptz) bool", "isfinite_timestamptz", ""},
-	{1390, "isfinite(interval) bool", "isfinite_interval", ""},
-	{2048, "isfinite(timestamp) bool", "isfinite_timestamp", ""},
 	{6163, "bit_count(bytea) int8", "bit_count_bytea", ""},
 }

@@ -25,8 +25,6 @@ var functionsSet = []functionRow{
 	{3931, "jsonb_object_keys(jsonb) text", "", ""},
 	{3205, "json_to_recordset(json) record", "", "sn"},
 	{3491, "jsonb_to_recordset(jsonb) record", "", "sn"},
-	{3961, "json_populate_recordset(base:anyelement, from_json:json, use_json_as_text:bool?) anyelement", "", "sn"},
-	{3475, "jsonb_populate_recordset(anyelement, jsonb) anyelement", "", "sn"},
 	{2763, "regexp_matches(text, text) text[]", "", ""},
 	{2764, "regexp_matches(text, text, text) text[]", "", ""},
 	{2765, "regexp_split_to_table(text, text) text", "", ""},
@@ -39,8 +37,5 @@ var functionsSet = []functionRow{
 	{1689, "aclexplode(acl:aclitem[]) record (grantor:oid, grantee:oid, privilege_type:text, is_grantable:bool)", "", "s"},
 	{2289, "pg_options_to_table(options_array:text[]) record (option_name:text, option_value:text)", "", "s"},
 	{13208, "information_schema._pg_expandarray(anyarray) record (x:anyelement, n:int4)", "", ""},
-	{2084, "pg_show_all_settings() record (name:text, setting:text, unit:text, category:text, short_desc:text, extra_desc:text, context:text, vartype:text, source:text, min_val:text, max_val:text, enumvals:text[], boot_val:text, reset_val:text, sourcefile:text, sourceline:int4, pending_restart:bool)", "", "s"},
-	{2856, "pg_timezone_names() record (name:text, abbrev:text, utc_offset:interval, is_dst:bool)", "", "s"},
-	{2599, "pg_timezone_abbrevs() record (abbrev:text, utc_offset:interval, is_dst:bool)", "", "s"},
 	{3035, "pg_listening_channels() text", "", "s"},
 }

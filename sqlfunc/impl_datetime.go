@@ -465,6 +465,14 @@ func pointOf(c *expr.Context, start, v value.Value) int64 {
 	return v.AsDate()
 }
 
+// localPointOf is pointOf for timestamps without zone.
+func localPointOf(c *expr.Context, start, v value.Value) int64 {
+	if v.IsDocument() {
+		return addSpan(start.AsDate(), span(v))
+	}
+	return pointOf(c, start, v)
+}
+
 func isFinite(_ *expr.Context, a []value.Value) (value.Value, error) {
 	return boolean(!sqltype.IsInfinite(a[0].AsDate()))
 }
@@ -507,7 +515,8 @@ var datetimeFuncs = map[string]evaluator{
 		return sqltype.TimetzValue(micros(localNow(c)), int32(-off)), nil
 	},
 	"timezone_timestamp": timezone(zoneTimestamp), "timezone_timestamptz": timezone(zoneTimestamptz), "timezone_timetz": timezone(zoneTimetz),
-	"overlaps":      overlaps(pointOf),
-	"isfinite_date": isFinite, "isfinite_timestamp": isFinite, "isfinite_timestamptz": isFinite,
+	"overlaps_timestamptz": overlaps(pointOf), "overlaps_time": overlaps(pointOf), "overlaps_timetz": overlaps(pointOf),
+	"overlaps_timestamp": overlaps(localPointOf),
+	"isfinite_date":      isFinite, "isfinite_timestamp": isFinite, "isfinite_timestamptz": isFinite,
 	"isfinite_interval": func(*expr.Context, []value.Value) (value.Value, error) { return boolean(true) },
 }

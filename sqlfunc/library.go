@@ -13,9 +13,9 @@ type evaluator func(c *expr.Context, a []value.Value) (value.Value, error)
 // evaluators are the implementations by family.
 var evaluators = []map[string]evaluator{
 	compareFuncs, integerFuncs, floatFuncs, numericFuncs,
-	textFuncs, patternFuncs, bytesFuncs, formatFuncs,
+	textFuncs, bytesFuncs, formatFuncs,
 	datetimeFuncs, datePartFuncs, mysqlDateFuncs, mysqlTextFuncs,
-	jsonFuncs, jsonPathFuncs, jsonChangeFuncs, mysqlJSONFuncs,
+	jsonFuncs, jsonChangeFuncs, mysqlJSONFuncs,
 	arrayFuncs, setFuncs, sessionFuncs, catalogFuncs, otherFuncs,
 }
 
@@ -29,7 +29,7 @@ var evaluators = []map[string]evaluator{
 func (t *Table) Library() *Library {
 	lib := &Library{Functions: map[string]expr.Function{}, Accumulators: accumulators()}
 	lax := t.laxImpls()
-	for _, family := range evaluators {
+	for _, family := range append(evaluators, patternFamily(&patterns{})) {
 		for name, f := range family {
 			lib.Functions[name] = expr.Function{MinArgs: 0, MaxArgs: -1, Eval: strict(f, lax[name])}
 		}
@@ -82,7 +82,7 @@ func (t *Table) addCasts(lib *Library) {
 				lib.Functions[c.Impl] = expr.Function{MinArgs: 1, MaxArgs: 3, Eval: castEvaluator(c.From, c.To)}
 			}
 		}
-		for _, as := range []sqltype.OID{sqltype.Text, sqltype.JSON, sqltype.JSONB, sqltype.Text.Array()} {
+		for _, as := range []sqltype.OID{sqltype.Text, sqltype.JSON, sqltype.JSONB, sqltype.Regtype, sqltype.Text.Array()} {
 			if as == sqltype.Text.Array() && !from.OID.IsArray() {
 				continue
 			}

@@ -64,7 +64,7 @@ func (b *Bound) compute(i int) error {
 	}
 	v, err := s.code.Eval(c)
 	if err != nil {
-		return sqlerr.As(err).At(s.pos)
+		return sqlerr.As(MapError(err)).At(s.pos)
 	}
 	if v.IsMissing() {
 		v = value.Null()

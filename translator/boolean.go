@@ -67,8 +67,11 @@ func (s scope) is(e planner.Expr, want bool) any {
 
 // compute2 is value without another look at constants.
 func (s scope) compute2(e planner.Expr) any {
-	if r, ok := e.(*planner.ColRef); ok {
-		return s.column(r)
+	switch x := e.(type) {
+	case *planner.ColRef:
+		return s.column(x)
+	case *planner.Const:
+		return literal(x.Value)
 	}
 	return s.compute(e)
 }

@@ -89,6 +89,8 @@ func (s scope) compute(e planner.Expr) any {
 		return s.path(e)
 	case *planner.Subscript:
 		return s.subscript(e)
+	case *converted:
+		return s.convert(e.Expr, e.cast, sqltype.Of(e.cast.To), true)
 	}
 	s.c.fail(sqlerr.New(sqlerr.InternalError, "unexpected expression %T", e).At(e.Pos()))
 	return null
@@ -190,7 +192,13 @@ func anyAs(t *sqlfunc.Table, f *sqlfunc.Func, i int, a planner.Expr) planner.Exp
 	default:
 		return a
 	}
-	return &planner.Cast{X: a, T: sqltype.Of(f.AnyAs), Explicit: true, P: a.Pos()}
+	return &converted{Expr: a, cast: t.Convert(a.Type().OID, f.AnyAs)}
+}
+
+// converted is an argument under a conversion that is no cast of SQL's.
+type converted struct {
+	planner.Expr
+	cast *sqlfunc.Cast
 }
 
 func (s scope) caseOf(e *planner.Case) any {

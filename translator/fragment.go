@@ -171,11 +171,17 @@ func (c *compiler) settle(f *fragment, ids ...planner.ColID) {
 	spec := obj{}
 	for _, id := range ids {
 		l := f.cols[id]
-		if l == nil || l.expr == nil {
+		if l == nil || l.expr == nil && l.base == "" {
 			continue
 		}
 		name := c.name("__c")
-		spec = append(spec, field{name, computed(l.expr)})
+		spec = append(spec, field{name, computed(l.ref())})
+		if l.expr == nil {
+			m := *l // the variable stays where it is for others
+			m.base, m.path = "", []string{name}
+			f.cols[id] = &m
+			continue
+		}
 		l.expr, l.path, l.stored = nil, []string{name}, false
 	}
 	if len(spec) > 0 {

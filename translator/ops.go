@@ -75,15 +75,37 @@ func sortKeyOp(_ *expr.Context, a []value.Value) (value.Value, error) {
 		_, b := v.AsBinary()
 		return value.String(hex(b)), nil
 	case oid == sqltype.Interval:
-		return intervalKey(v), nil
+		return byteKey(intervalKey(v)), nil
 	case oid == sqltype.Timetz:
-		return timetzKey(v), nil
+		return byteKey(timetzKey(v)), nil
 	case oid == sqltype.Bpchar:
 		return value.String(strings.TrimRight(v.Str(), " ")), nil
 	case oid == sqltype.JSONB:
-		return jsonKey(v), nil
+		return byteKey(jsonKey(v)), nil
+	case v.IsArray():
+		return byteKey(nullsHigh(v)), nil
 	}
 	return v, nil
+}
+
+// byteKey writes an array as text in the same order: $sort would look at its
+// least or greatest item only.
+func byteKey(v value.Value) value.Value {
+	return value.String(hex(value.AppendSortKey(nil, v, false)))
+}
+
+// nullsHigh makes NULL elements the greatest, as they are in arrays.
+func nullsHigh(v value.Value) value.Value {
+	items := value.Items(nil, v.Doc())
+	for i, x := range items {
+		switch {
+		case x.IsNullish():
+			items[i] = value.MaxKey()
+		case x.IsArray():
+			items[i] = nullsHigh(x)
+		}
+	}
+	return value.ArrayFrom(items)
 }
 
 // zoneOp is the session's time zone as MongoDB names it.
@@ -206,6 +228,9 @@ func aggOp(lib *expr.Library, a []value.Value) (value.Value, error) {
 	sortRows(rows, spec)
 	if value.Lookup(spec, "distinct").AsBool() {
 		rows = distinctRows(rows)
+		if value.Len(value.Lookup(spec, "desc").Doc()) == 0 {
+			sort.SliceStable(rows, func(i, j int) bool { return compareArgs(rows[i], rows[j]) < 0 })
+		}
 	}
 	if len(a) > 3 && !a[3].IsNullish() {
 		rows = rows[:min(int64(len(rows)), max(a[3].AsInt64(), 0))]
@@ -276,6 +301,19 @@ func compareKeys(a, b value.Value, desc, nullsFirst bool) int {
 		return -c
 	}
 	return c
+}
+
+// compareArgs orders rows by their arguments, as PostgreSQL's sorting for
+// DISTINCT does.
+func compareArgs(a, b value.Value) int {
+	as := value.Items(nil, value.Lookup(a.Doc(), "a").Doc())
+	bs := value.Items(nil, value.Lookup(b.Doc(), "a").Doc())
+	for i := range as {
+		if c := compareKeys(as[i], bs[i], false, false); c != 0 {
+			return c
+		}
+	}
+	return 0
 }
 
 // distinctRows keeps the first row of each list of arguments.

@@ -37,12 +37,26 @@ func pushNumber() map[string]builder {
 	}
 	for name, mongo := range map[string]string{"add": "$add", "sub": "$subtract", "mul": "$multiply", "abs": "$abs"} {
 		m[name+"_int4"] = within("$toInt", mapped(mongo))
-		m[name+"_int8"] = within("$toLong", mapped(mongo))
+		m[name+"_int8"] = long(mapped(mongo))
 	}
 	m["neg_int4"] = within("$toInt", negate)
-	m["neg_int8"] = within("$toLong", negate)
+	m["neg_int8"] = long(negate)
 	return m
 }
+
+// long is arithmetic on bigints. MongoDB turns to doubles when it leaves their
+// range, rounded: the conversion back alone would let -2^63-1 pass.
+func long(b builder) builder {
+	return func(s scope, e *planner.Call) any {
+		return s.c.once(b(s, e), func(x any) any {
+			beyond := op("$or", op("$gte", x, limit63), op("$lte", x, value.Double(-limit63.AsDouble())))
+			raise := op1("$toInt", op("$concat", outOfRange, op1("$type", x)))
+			return cond(op("$and", op("$eq", op1("$type", x), "double"), beyond), raise, op1("$toLong", x))
+		})
+	}
+}
+
+var limit63 = value.Double(1 << 63)
 
 func identity(s scope, e *planner.Call) any { return s.value(e.Args[0]) }
 

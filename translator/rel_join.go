@@ -1,8 +1,9 @@
 package translator
 
 import (
+	"strings"
+
 	"weir/catalog"
-	"weir/engine/expr"
 	"weir/planner"
 	"weir/sqlfunc"
 )
@@ -217,12 +218,43 @@ func finishLookup(spec, let obj, pipeline list, as string, eq *equality) obj {
 		spec = append(spec, field{"localField", eq.local}, field{"foreignField", eq.foreign})
 	}
 	if len(pipeline) > 0 || eq == nil {
-		if len(let) > 0 {
+		if let = usedVars(let, pipeline); len(let) > 0 {
 			spec = append(spec, field{"let", let})
 		}
 		spec = append(spec, field{"pipeline", pipeline})
 	}
 	return append(spec, field{"as", as})
+}
+
+// usedVars keeps the variables that a pipeline reads.
+func usedVars(let obj, pipeline list) obj {
+	var out obj
+	for _, v := range let {
+		if mentions(pipeline, "$$"+v.k) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func mentions(tree any, name string) bool {
+	switch t := tree.(type) {
+	case obj:
+		for _, f := range t {
+			if mentions(f.v, name) {
+				return true
+			}
+		}
+	case list:
+		for _, x := range t {
+			if mentions(x, name) {
+				return true
+			}
+		}
+	case string:
+		return t == name || strings.HasPrefix(t, name+".")
+	}
+	return false
 }
 
 func (c *compiler) lookupReason(left, right *fragment) string {
@@ -392,5 +424,3 @@ func callColumn(fn *sqlfunc.Func, item any, names []string, i, j int, col planne
 	}
 	return &loc{expr: op("$arrayElemAt", item, j), t: col.Type}
 }
-
-var _ = expr.LocalPrefix

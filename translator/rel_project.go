@@ -4,10 +4,10 @@ import (
 	"strconv"
 
 	"weir/engine/expr"
+	"weir/engine/value"
 	"weir/planner"
 	"weir/sqlerr"
 	"weir/sqlfunc"
-	"weir/sqltype"
 )
 
 // projection gives its columns places: columns of the input keep theirs, others
@@ -143,14 +143,20 @@ func replaceCalls(e planner.Expr, f func(*planner.Call) planner.Expr) planner.Ex
 // setCall is the array of a set-returning function's rows.
 func (s scope) setCall(e *planner.Call) any {
 	if e.Func.Impl == "unnest" && len(e.Args) == 1 {
-		return s.unnested(s.value(e.Args[0]))
+		return s.unnested(e.Args[0])
 	}
 	x := obj{{expr.LocalPrefix + e.Func.Impl, s.callArgs(e.Func, e.Args)}}
 	return op("$ifNull", x, list{})
 }
 
-// unnested is the elements of an array of any dimensions; NULL has none.
-func (s scope) unnested(x any) any { return op(expr.LocalPrefix+opUnnest, x) }
+// unnested is the elements of an array; NULL has none. Arrays of documents have
+// one dimension, others may have more.
+func (s scope) unnested(e planner.Expr) any {
+	if l := s.location(e); l != nil && l.stored && l.t.OID.IsArray() {
+		return op("$ifNull", l.ref(), list{})
+	}
+	return op(expr.LocalPrefix+opUnnest, s.value(e))
+}
 
 // outColumn is a column of a normalised row.
 type outColumn struct {
@@ -172,6 +178,9 @@ func (c *compiler) project(f *fragment, cols []outColumn) {
 		}
 		hasID = hasID || col.name == "_id"
 	}
+	if f.constantRow(spec) {
+		return
+	}
 	if !hasID {
 		spec = append(obj{{"_id", 0}}, spec...)
 	}
@@ -180,6 +189,51 @@ func (c *compiler) project(f *fragment, cols []outColumn) {
 		return
 	}
 	f.add("$project", spec)
+}
+
+// constantRow makes rows of constants documents of the source, so that nothing
+// has to run: VALUES as they are, or a select list without FROM.
+func (f *fragment) constantRow(spec obj) bool {
+	if len(f.stages) > 0 || len(f.src.docs) == 0 || len(spec) == 0 {
+		return false
+	}
+	first := f.src.docs[0].(obj)
+	if len(first) > 0 {
+		same := len(first) == len(spec)
+		for i := range spec {
+			same = same && spec[i].k == first[i].k && spec[i].v == any("$"+first[i].k)
+		}
+		return same
+	}
+	doc := obj{}
+	for _, x := range spec {
+		v, ok := bareConstant(x.v)
+		if !ok {
+			return false
+		}
+		doc = append(doc, field{x.k, v})
+	}
+	f.src.docs = []any{doc}
+	return true
+}
+
+// bareConstant takes a constant out of the $literal that protects it.
+func bareConstant(e any) (any, bool) {
+	switch e := e.(type) {
+	case value.Value, placeholder, bool, int:
+		return e, true
+	case obj:
+		if len(e) == 1 && e[0].k == "$literal" {
+			if o, ok := e[0].v.(obj); ok {
+				return value.Document(encode(o)), true
+			}
+			return e[0].v, true
+		}
+	}
+	if s, ok := e.(string); ok && (s == "" || s[0] != '$') {
+		return s, true
+	}
+	return nil, false
 }
 
 // normalise makes every column a field c0, c1 … and nothing else.
@@ -211,7 +265,7 @@ func (c *compiler) output(f *fragment, cols []planner.Col) []Column {
 			c.fail(sqlerr.New(sqlerr.InternalError, "no column %q in the result", col.Name))
 			return out
 		}
-		direct = direct && l.expr == nil && l.base == "" && encodable(l)
+		direct = direct && len(l.path) > 0 && l.expr == nil && l.base == "" && encodable(l)
 	}
 	if direct {
 		for i, col := range cols {
@@ -219,7 +273,7 @@ func (c *compiler) output(f *fragment, cols []planner.Col) []Column {
 		}
 		return out
 	}
-	spec := obj{{"_id", 0}}
+	spec := obj{}
 	for i, col := range cols {
 		l := f.find(col.ID)
 		x := l.ref()
@@ -233,7 +287,9 @@ func (c *compiler) output(f *fragment, cols []planner.Col) []Column {
 	if len(cols) == 0 {
 		spec = append(spec, field{"c", op1("$literal", 1)})
 	}
-	f.add("$project", spec)
+	if !f.constantRow(spec) {
+		f.add("$project", append(obj{{"_id", 0}}, spec...))
+	}
 	return out
 }
 
@@ -241,5 +297,3 @@ func (c *compiler) output(f *fragment, cols []planner.Col) []Column {
 func encodable(l *loc) bool {
 	return isCanonical(l) || oidForm(l) != plainText || isFloat(l.t.OID)
 }
-
-var _ = sqltype.Text

@@ -3,8 +3,6 @@ package translator
 import (
 	"bytes"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/planner"
@@ -56,13 +54,9 @@ func (c *compiler) exprSlot(tree any, pos int) int {
 	return c.addSlot(slot{expr: raw, code: code, late: c.readsLate(tree), pos: pos})
 }
 
-// localError makes a missing local operator a clear refusal.
+// localError gives a compile error its position.
 func localError(err error, pos int) error {
-	e := sqlerr.As(err)
-	if isUnrecognized(err) {
-		return sqlerr.Unsupported(pos, "", "a function of this statement is not supported").WithDetail("%s", e.Message)
-	}
-	return e.At(pos)
+	return sqlerr.As(MapError(err)).At(pos)
 }
 
 // readsLate tells whether an expression over slots needs a subquery's result.
@@ -160,10 +154,3 @@ func (s scope) slotConst(e planner.Expr) (v value.Value, n int, known bool) {
 	}
 	return value.Value{}, s.slot(e), false
 }
-
-func isUnrecognized(err error) bool {
-	e := sqlerr.As(err)
-	return e != nil && bytes.Contains([]byte(e.Detail), []byte("168"))
-}
-
-var _ = bson.TypeNull

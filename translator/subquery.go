@@ -1,7 +1,6 @@
 package translator
 
 import (
-	"weir/engine/expr"
 	"weir/planner"
 	"weir/sqlerr"
 	"weir/sqlfunc"
@@ -11,6 +10,11 @@ import (
 // subquery compiles a subquery in an expression. One that does not depend on
 // rows ran before (slot.go); others become a $lookup before the stage at hand.
 func (s scope) subquery(e *planner.Subquery) any {
+	if s.c.independent(e.Plan) {
+		if n, ok := s.c.initPlan(e); ok {
+			return s.slotRef(n, e.T)
+		}
+	}
 	switch e.Kind {
 	case planner.Scalar:
 		return s.scalarSubquery(e)
@@ -223,5 +227,3 @@ func (s scope) rowTest(e *planner.Subquery, xs []any, row string, want bool) any
 
 // conjunctive tells whether a row comparison is the conjunction of its fields'.
 func conjunctive(f *sqlfunc.Func) bool { return f.Impl != "ne" && f.Impl[:2] != "ne" }
-
-var _ = expr.LocalPrefix

@@ -41,9 +41,11 @@ func (c *conn) start(ctx context.Context) error {
 	}
 	st.ProcessID = c.pid
 	c.out.send(&pgproto3.AuthenticationOk{})
-	if c.session, err = c.srv.handler.NewSession(ctx, st); err != nil {
+	session, err := c.srv.handler.NewSession(ctx, st)
+	if err != nil {
 		return asFatal(err)
 	}
+	c.session = session
 	// Notifications may have come already; ready sends them.
 	_ = c.nc.SetDeadline(time.Time{})
 	c.woke.Store(false)

@@ -39,7 +39,7 @@ func runDemo(ctx context.Context, io streams, args []string) error {
 	fs := flags(io, "demo", demoHelp)
 	c.gatewayFlags(fs)
 	fs.StringVar(&c.dir, "dir", "", "`DIRECTORY` to keep the data in; \"\" keeps it in memory")
-	fs.Float64Var(&c.rate, "rate", 20, "writes per `SECOND` of the business; 0 stops it")
+	fs.Float64Var(&c.rate, "rate", 20, "`WRITES` per second of the business; 0 stops it")
 	fs.Float64Var(&c.failRate, "fail-rate", 0.1, "`SHARE` of the webhooks that the receiver refuses, 0 to 1")
 	fs.Uint64Var(&c.seed, "seed", 1, "`NUMBER` from which the data and the business are drawn")
 	if err := parse(fs, args); err != nil {

@@ -18,6 +18,7 @@ type Pipeline struct {
 	env    *Env
 	stages []stage
 	scan   scanPlan
+	one    *expr.Context // of RunOne
 }
 
 // where is the place a pipeline stands in; some stages are refused in some places.
@@ -142,16 +143,22 @@ func stageNamed(name string) stageCompiler {
 		return addFieldsCompiler(name)
 	case "$bucket":
 		return compileBucket
+	case "$bucketAuto":
+		return compileBucketAuto
 	case "$changeStream":
 		return compileChangeStream
 	case "$changeStreamSplitLargeEvent":
 		return compileSplitLargeEvent
 	case "$count":
 		return compileCount
+	case "$densify":
+		return compileDensify
 	case "$documents":
 		return compileDocuments
 	case "$facet":
 		return compileFacet
+	case "$fill":
+		return compileFill
 	case "$geoNear":
 		return compileGeoNear
 	case "$graphLookup":

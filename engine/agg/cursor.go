@@ -62,6 +62,9 @@ type blocking struct {
 	piped
 	fill func(ctx context.Context, in store.Cursor) (store.Cursor, error)
 	out  store.Cursor
+	// streams says that out still reads from the input; otherwise that is
+	// closed as soon as it is consumed, which frees its snapshot.
+	streams bool
 }
 
 func (b *blocking) Next(ctx context.Context) (bson.Raw, error) {
@@ -71,6 +74,11 @@ func (b *blocking) Next(ctx context.Context) (bson.Raw, error) {
 			return nil, err
 		}
 		b.out = out
+		if !b.streams {
+			if err := b.in.Close(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return b.out.Next(ctx)
 }

@@ -95,9 +95,7 @@ func filterFields(filter bson.Raw, f *fieldSet) {
 }
 
 func (s *sortStage) needs(f *fieldSet) bool {
-	for _, k := range s.pattern.keys {
-		f.add(k.Path)
-	}
+	s.pattern.addFields(f)
 	return false
 }
 
@@ -107,11 +105,7 @@ func (*skipStage) needs(*fieldSet) bool  { return false }
 func (s *groupStage) needs(f *fieldSet) bool {
 	f.addDeps(&s.deps)
 	for _, a := range s.accs {
-		if a.sorter != nil {
-			for _, k := range a.sorter.keys {
-				f.add(k.Path)
-			}
-		}
+		a.sorter.addFields(f)
 	}
 	return true
 }
@@ -130,4 +124,39 @@ func (s *projectStage) needs(f *fieldSet) bool {
 func (s *replaceRootStage) needs(f *fieldSet) bool {
 	f.addDeps(&s.deps)
 	return true
+}
+
+func (s *windowStage) needs(f *fieldSet) bool {
+	f.addDeps(&s.deps)
+	s.sort.addFields(f)
+	for _, o := range s.outputs {
+		f.add(o.path[0])
+		if a, ok := o.fn.(*windowAcc); ok {
+			a.spec.sorter.addFields(f)
+		}
+	}
+	return false
+}
+
+func (p *sortPattern) addFields(f *fieldSet) {
+	if p == nil {
+		return
+	}
+	for _, k := range p.keys {
+		f.add(k.Path)
+	}
+}
+
+func (s *bucketAutoStage) needs(f *fieldSet) bool {
+	f.addDeps(&s.deps)
+	for _, a := range s.accs {
+		a.sorter.addFields(f)
+	}
+	return true
+}
+
+func (s *graphLookupStage) needs(f *fieldSet) bool {
+	f.addDeps(&s.deps)
+	f.add(s.as[0])
+	return false
 }

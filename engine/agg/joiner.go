@@ -28,6 +28,7 @@ type joiner struct {
 	hasCached bool
 	vals      []value.Value
 	hits      []int32
+	hit       hitCursor // the one cursor over hits that is open at a time
 	key       []byte
 }
 
@@ -143,7 +144,10 @@ func (j *joiner) openForeign(ctx context.Context) (store.Cursor, error) {
 		return Documents(nil), nil
 	}
 	cur, _, err := j.src.Open(ctx, Request{Context: &expr.Context{}})
-	return cur, err
+	if err != nil {
+		return nil, err
+	}
+	return &checked{piped: piped{cur}}, nil
 }
 
 // equal finds the documents whose foreign field equals the local one, and
@@ -259,8 +263,8 @@ func (t *hashTable) find(j *joiner, vals []value.Value) store.Cursor {
 		slices.Sort(hits)
 		hits = slices.Compact(hits)
 	}
-	j.hits = hits
-	return &hitCursor{t, hits}
+	j.hits, j.hit = hits, hitCursor{t, hits}
+	return &j.hit
 }
 
 type hitCursor struct {

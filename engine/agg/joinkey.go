@@ -106,7 +106,7 @@ func visitInArray(arr bson.Raw, path []string, f func(value.Value)) {
 		}
 		switch v := it.Value(); {
 		case len(path) == 1:
-			visitLeaf(v, f)
+			f(v)
 		case v.IsDocument():
 			visitMatchValues(v.Doc(), path[1:], f)
 		case v.IsArray():

@@ -133,6 +133,10 @@ func passFilter(s stage) func(fields []string) bool {
 		}
 	case *projectStage:
 		return s.passes
+	case *lookupStage:
+		return func(fields []string) bool { return s.unwind == nil && !slices.Contains(fields, s.as[0]) }
+	case *graphLookupStage:
+		return func(fields []string) bool { return !slices.Contains(fields, s.as[0]) }
 	case *unwindStage:
 		return func(fields []string) bool {
 			return !slices.Contains(fields, s.path[0]) && (s.index == nil || !slices.Contains(fields, s.index[0]))

@@ -10,7 +10,10 @@ import (
 // variables are replaced by those of Env.Let. The result is valid until the
 // pipeline is used again.
 func (p *Pipeline) RunOne(x *expr.Context, doc bson.Raw) (bson.Raw, error) {
-	own := p.env.context()
+	if p.one == nil {
+		p.one = p.env.context()
+	}
+	own := p.one
 	if x != nil {
 		own.Now, own.ClusterTime, own.Session = x.Now, x.ClusterTime, x.Session
 	}

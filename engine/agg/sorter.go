@@ -146,37 +146,70 @@ func (c *itemCursor) Next(context.Context) (bson.Raw, error) {
 func (c *itemCursor) Close() error { c.items = nil; return nil }
 
 // topK keeps the k first documents in a heap whose top is the last of them.
+// When even those exceed the memory limit it goes over to sorting everything.
 func topK(ctx context.Context, r *run, in store.Cursor, p *sortPattern, k int) (store.Cursor, error) {
-	h := &topHeap{}
+	t := &topSorter{r: r, k: k}
 	var key []byte
-	seq := 0
-	bytesHeld := int64(0)
 	err := drain(ctx, in, func(doc bson.Raw) (err error) {
 		if key, err = p.appendKey(key[:0], doc); err != nil {
 			return err
 		}
-		seq++
-		if len(*h) < k {
-			bytesHeld += int64(len(key) + len(doc))
-			if bytesHeld > r.env.memoryLimit() && !r.env.AllowDiskUse {
-				return mongoerr.New(mongoerr.QueryExceededMemoryLimitNoDiskUse,
-					"Sort exceeded memory limit of %d bytes, but did not opt in to external sorting.", r.env.memoryLimit())
-			}
-			heap.Push(h, sortItem{bytes.Clone(key), bytes.Clone(doc), seq})
-			return nil
-		}
-		if bytes.Compare(key, (*h)[0].key) < 0 {
-			top := &(*h)[0]
-			top.key, top.doc, top.seq = append(top.key[:0], key...), append(top.doc[:0], doc...), seq
-			heap.Fix(h, 0)
-		}
-		return nil
+		return t.add(key, doc)
 	})
 	if err != nil {
+		if t.all != nil {
+			t.all.discard()
+		}
 		return nil, err
 	}
-	slices.SortFunc(*h, compareItems)
-	return &itemCursor{items: *h}, nil
+	if t.all != nil {
+		out, err := t.all.finish()
+		return &limitCursor{piped{out}, int64(k)}, err
+	}
+	slices.SortFunc(t.heap, compareItems)
+	return &itemCursor{items: t.heap}, nil
+}
+
+type topSorter struct {
+	r    *run
+	k    int
+	heap topHeap
+	seq  int
+	held int64
+	all  *sorter // nil while the heap suffices
+}
+
+func (t *topSorter) add(key, doc []byte) error {
+	t.seq++
+	switch {
+	case t.all != nil:
+		return t.all.add(key, doc)
+	case len(t.heap) < t.k:
+		t.held += int64(len(key) + len(doc))
+		if t.held > t.r.env.memoryLimit() {
+			return t.sortAll(key, doc)
+		}
+		heap.Push(&t.heap, sortItem{bytes.Clone(key), bytes.Clone(doc), t.seq})
+	case bytes.Compare(key, t.heap[0].key) < 0:
+		top := &t.heap[0]
+		t.held += int64(len(doc) - len(top.doc))
+		top.key, top.doc, top.seq = append(top.key[:0], key...), append(top.doc[:0], doc...), t.seq
+		heap.Fix(&t.heap, 0)
+	}
+	return nil
+}
+
+// sortAll hands what the heap holds to a sorter, in the order it came.
+func (t *topSorter) sortAll(key, doc []byte) error {
+	t.all = &sorter{r: t.r}
+	slices.SortFunc(t.heap, func(a, b sortItem) int { return a.seq - b.seq })
+	for _, it := range t.heap {
+		if err := t.all.add(it.key, it.doc); err != nil {
+			return err
+		}
+	}
+	t.heap = nil
+	return t.all.add(key, doc)
 }
 
 type topHeap []sortItem

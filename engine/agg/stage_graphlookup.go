@@ -26,7 +26,6 @@ type graphLookupStage struct {
 	maxDepth int64    // -1: none
 	restrict *match.Matcher
 	coll     *value.Collation
-	unwind   *unwindStage
 }
 
 func compileGraphLookup(c *compiler, spec bson.RawValue) ([]stage, error) {

@@ -95,13 +95,16 @@ func (s *mergeStage) setInto(v value.Value) error {
 		return mongoerr.New(51178, "$merge 'into' field must be either a string or an object, but found %s", value.TypeName(v.Kind()))
 	}
 	for it := value.Walk(v.Doc()); it.Next(); {
-		switch it.Key() {
-		case "db":
-			s.into.DB = it.Value().Str()
-		case "coll":
-			s.into.Coll = it.Value().Str()
+		key, v := it.Key(), it.Value()
+		switch {
+		case key != "db" && key != "coll":
+			return unknownField("into", key)
+		case !v.IsString():
+			return wrongType("into", key, v.Kind(), "string")
+		case key == "db":
+			s.into.DB = v.Str()
 		default:
-			return unknownField("into", it.Key())
+			s.into.Coll = v.Str()
 		}
 	}
 	return nil
@@ -209,8 +212,35 @@ func (s *mergeStage) open(ctx context.Context, r *run, in store.Cursor) (store.C
 		}
 	}
 	return &blocking{piped: piped{in}, fill: func(ctx context.Context, in store.Cursor) (store.Cursor, error) {
-		return Documents(nil), drain(ctx, in, func(doc bson.Raw) error { return s.write(ctx, r, doc) })
+		return Documents(nil), s.writeAll(ctx, r, in)
 	}}, nil
+}
+
+// mergeBatch is how many documents are written before a failed one ends the stage.
+const mergeBatch = 1000
+
+// writeAll goes on after a document that cannot be written until the end of
+// its batch, as the server does, and then reports the first error.
+func (s *mergeStage) writeAll(ctx context.Context, r *run, in store.Cursor) error {
+	var first error
+	n := 0
+	err := drain(ctx, in, func(doc bson.Raw) error {
+		if n++; n%mergeBatch == 0 && first != nil {
+			return first
+		}
+		err := s.write(ctx, r, doc)
+		if mongoerr.CodeOf(err) == 0 {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+		return nil
+	})
+	if err == nil {
+		err = first
+	}
+	return err
 }
 
 func (s *mergeStage) write(ctx context.Context, r *run, doc bson.Raw) error {

@@ -94,7 +94,8 @@ func (s *windowStage) compileOutput(c *compiler, output value.Value) error {
 }
 
 func (s *windowStage) open(_ context.Context, r *run, in store.Cursor) (store.Cursor, error) {
-	return &blocking{piped: piped{in}, fill: func(ctx context.Context, in store.Cursor) (store.Cursor, error) {
+	streams := s.partition == nil && s.sort == nil
+	return &blocking{piped: piped{in}, streams: streams, fill: func(ctx context.Context, in store.Cursor) (store.Cursor, error) {
 		sorted, err := s.sorted(ctx, r, in)
 		if err != nil {
 			return nil, err

@@ -135,10 +135,16 @@ type windowAcc struct {
 	spec  accSpec
 	plain extractor
 	b     *windowBounds
+	// anyOrder says that the order of the documents does not matter.
+	anyOrder bool
 }
 
 func compileWindowAcc(c *compiler, w *windowSpec) (windowFunc, error) {
 	f := &windowAcc{}
+	switch w.name {
+	case "$sum", "$avg", "$min", "$max", "$count", "$stdDevPop", "$stdDevSamp", "$minN", "$maxN", "$median", "$percentile":
+		f.anyOrder = true
+	}
 	if err := c.accumulator(&f.plain, w.name, w.arg.RawValue(), &f.spec); err != nil {
 		return nil, err
 	}
@@ -154,6 +160,9 @@ func (f *windowAcc) evaluate(x *expr.Context, p *partition) ([]value.Value, erro
 	spans, err := f.b.spans(x, p)
 	if err != nil {
 		return nil, err
+	}
+	if f.anyOrder && f.b.hi.unbounded && !f.b.lo.unbounded {
+		return out, f.backwards(x, p, out, spans)
 	}
 	var acc accumulator
 	from, to := 0, 0
@@ -183,4 +192,36 @@ func (f *windowAcc) evaluate(x *expr.Context, p *partition) ([]value.Value, erro
 		out[i] = orNull(v)
 	}
 	return out, nil
+}
+
+// backwards goes from the last document to the first, so that a window that
+// reaches to the end only grows.
+func (f *windowAcc) backwards(x *expr.Context, p *partition, out []value.Value, spans func(int) (int, int)) error {
+	x.Root = value.EmptyDocument
+	acc, err := f.spec.make(x)
+	if err != nil {
+		return err
+	}
+	from := len(p.docs)
+	for i := len(p.docs) - 1; i >= 0; i-- {
+		lo, _ := spans(i)
+		if lo == from && i < len(p.docs)-1 {
+			out[i] = out[i+1]
+			continue
+		}
+		for ; from > lo; from-- {
+			doc := p.docs[from-1]
+			x.Root = doc
+			f.plain.read(doc)
+			if err := f.spec.feed(x, &f.plain, acc, doc); err != nil {
+				return err
+			}
+		}
+		v, err := acc.result()
+		if err != nil {
+			return err
+		}
+		out[i] = orNull(v)
+	}
+	return nil
 }

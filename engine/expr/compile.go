@@ -20,6 +20,7 @@ type compiler struct {
 	scope   []string // names of variables by slot
 	current int      // slot that CURRENT is bound to, or -1 for the root
 	depth   int
+	redacts bool // CURRENT is bound from outside, as $redact does
 }
 
 func newCompiler(opts *CompileOptions) *compiler {
@@ -27,7 +28,10 @@ func newCompiler(opts *CompileOptions) *compiler {
 	if opts != nil {
 		p.opts = *opts
 	}
-	p.scope = append(p.scope, p.opts.Vars...)
+	for _, name := range p.opts.Vars {
+		p.bind(name)
+	}
+	p.redacts = p.current >= 0
 	return p
 }
 

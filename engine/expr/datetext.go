@@ -1,8 +1,7 @@
 package expr
 
 import (
-	"fmt"
-	"strings"
+	"strconv"
 	"time"
 
 	"weir/engine/value"
@@ -76,72 +75,83 @@ func formatDate(t time.Time, format string) (string, error) {
 	if y := t.Year(); y < 0 || y > 9999 {
 		return "", fail(18537, "Could not convert date to string: date component was outside the supported range of 0-9999: %d", y)
 	}
-	var b strings.Builder
+	b := make([]byte, 0, len(format)+16)
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {
-			b.WriteByte(format[i])
+			b = append(b, format[i])
 			continue
 		}
 		if i++; i == len(format) {
 			return "", fail(18535, "Unmatched '%%' at end of format string")
 		}
-		s, ok := formatPart(t, format[i])
-		if !ok {
+		var ok bool
+		if b, ok = appendPart(b, t, format[i]); !ok {
 			return "", fail(18536, "Invalid format character '%%%c' in format string", format[i])
 		}
-		b.WriteString(s)
 	}
-	return b.String(), nil
+	return string(b), nil
 }
 
-func formatPart(t time.Time, spec byte) (string, bool) {
+// appendPart appends what one specifier stands for.
+func appendPart(b []byte, t time.Time, spec byte) ([]byte, bool) {
 	switch spec {
 	case '%':
-		return "%", true
+		return append(b, '%'), true
 	case 'Y':
-		return fmt.Sprintf("%04d", t.Year()), true
+		return appendPadded(b, t.Year(), 4), true
 	case 'm':
-		return fmt.Sprintf("%02d", int(t.Month())), true
+		return appendPadded(b, int(t.Month()), 2), true
 	case 'd':
-		return fmt.Sprintf("%02d", t.Day()), true
+		return appendPadded(b, t.Day(), 2), true
 	case 'H':
-		return fmt.Sprintf("%02d", t.Hour()), true
+		return appendPadded(b, t.Hour(), 2), true
 	case 'M':
-		return fmt.Sprintf("%02d", t.Minute()), true
+		return appendPadded(b, t.Minute(), 2), true
 	case 'S':
-		return fmt.Sprintf("%02d", t.Second()), true
+		return appendPadded(b, t.Second(), 2), true
 	case 'L':
-		return fmt.Sprintf("%03d", t.Nanosecond()/1e6), true
+		return appendPadded(b, t.Nanosecond()/1e6, 3), true
 	case 'j':
-		return fmt.Sprintf("%03d", t.YearDay()), true
+		return appendPadded(b, t.YearDay(), 3), true
 	case 'w':
-		return fmt.Sprint(int(t.Weekday()) + 1), true
+		return appendPadded(b, int(t.Weekday())+1, 1), true
 	case 'u':
-		return fmt.Sprint(isoWeekday(t)), true
+		return appendPadded(b, isoWeekday(t), 1), true
+	case 'U':
+		return appendPadded(b, sundayWeek(t), 2), true
 	}
-	return formatWeekOrZone(t, spec)
+	return appendWeekOrZone(b, t, spec)
 }
 
-func formatWeekOrZone(t time.Time, spec byte) (string, bool) {
+func appendWeekOrZone(b []byte, t time.Time, spec byte) ([]byte, bool) {
 	isoYear, isoWeek := t.ISOWeek()
 	_, offset := t.Zone()
 	switch spec {
-	case 'U':
-		return fmt.Sprintf("%02d", sundayWeek(t)), true
 	case 'V':
-		return fmt.Sprintf("%02d", isoWeek), true
+		return appendPadded(b, isoWeek, 2), true
 	case 'G':
-		return fmt.Sprintf("%04d", isoYear), true
+		return appendPadded(b, isoYear, 4), true
+	case 'Z':
+		return strconv.AppendInt(b, int64(offset/60), 10), true
 	case 'z':
-		sign := '+'
+		sign := byte('+')
 		if offset < 0 {
 			sign, offset = '-', -offset
 		}
-		return fmt.Sprintf("%c%02d%02d", sign, offset/3600, offset/60%60), true
-	case 'Z':
-		return fmt.Sprint(offset / 60), true
+		return appendPadded(append(b, sign), offset/3600*100+offset/60%60, 4), true
 	}
-	return "", false
+	return b, false
+}
+
+// appendPadded appends a number with zeros in front.
+func appendPadded(b []byte, n, width int) []byte {
+	if n < 0 {
+		b, n = append(b, '-'), -n
+	}
+	for limit := []int{1, 10, 100, 1000}[width-1]; limit > 1 && n < limit; limit /= 10 {
+		b = append(b, '0')
+	}
+	return strconv.AppendInt(b, int64(n), 10)
 }
 
 func parseDateFromString(p *compiler, name string, arg value.Value) (Expr, error) {

@@ -56,7 +56,8 @@ type CompileOptions struct {
 	Library   *Library
 	Collation *value.Collation
 	// Vars names the variables set from outside (let of a command or of
-	// $lookup). A later name hides an equal earlier one.
+	// $lookup). A later name hides an equal earlier one. CURRENT among them
+	// is what field paths begin at, and makes the variables of $redact known.
 	Vars []string
 	// Deps, when not nil, collects what the expression reads.
 	Deps *Deps

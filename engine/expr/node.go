@@ -77,8 +77,9 @@ func (e lazy) Eval(c *Context) (value.Value, error) { return e(c) }
 
 // set binds the variable of a slot.
 func (c *Context) set(slot int, v value.Value) {
-	for len(c.Vars) <= slot {
-		c.Vars = append(c.Vars, value.Value{})
+	if n := len(c.Vars); n <= slot {
+		// The caller may share what lies behind its variables: take new room.
+		c.Vars = append(c.Vars[:n:n], make([]value.Value, slot+1-n)...)
 	}
 	c.Vars[slot] = v
 }

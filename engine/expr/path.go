@@ -3,8 +3,6 @@ package expr
 import (
 	"strings"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"weir/engine/value"
 )
 
@@ -127,6 +125,9 @@ func (p *compiler) systemVariable(name, dotted string, path []string) (Expr, err
 	case "CLUSTER_TIME":
 		v = func(c *Context) (value.Value, error) { return c.ClusterTime, nil }
 	case "DESCEND", "PRUNE", "KEEP":
+		if !p.redacts {
+			return nil, fail(17276, "Use of undefined variable: %s", name)
+		}
 		return constant{value.String(strings.ToLower(name))}, nil
 	case "USER_ROLES":
 		return constant{value.Array(value.EmptyDocument)}, nil
@@ -176,11 +177,3 @@ func checkVariableTail(name string, code int32) error {
 }
 
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
-
-// documentOf is the document that a value is, for paths.
-func documentOf(v value.Value) (bson.Raw, bool) {
-	if v.IsDocument() {
-		return v.Doc(), true
-	}
-	return nil, false
-}

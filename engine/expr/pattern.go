@@ -49,9 +49,6 @@ func CompilePattern(pattern, options string) (*Pattern, error) {
 var backward = regexp.MustCompile(`\\[bBAG]`)
 
 func compileQuick(pattern, options string) *regexp.Regexp {
-	if strings.Contains(pattern, `\C`) || strings.Contains(pattern, `\pN`) && !utf8.ValidString(pattern) {
-		return nil
-	}
 	if flags := strings.Map(onlyFlags, options); flags != "" {
 		pattern = "(?" + flags + ")" + pattern
 	}
@@ -150,9 +147,7 @@ func atomic(pattern string) string {
 
 func isQuantifier(token string) bool {
 	switch token[0] {
-	case '*', '+':
-		return true
-	case '?':
+	case '*', '+', '?':
 		return true
 	case '{':
 		return len(token) > 1
@@ -173,10 +168,6 @@ func tokenEnd(pattern string, i int) int {
 			} else if rest[j] == ']' {
 				return i + j + 1
 			}
-		}
-	case '(':
-		if strings.HasPrefix(rest, "(?") {
-			return i + 1
 		}
 	case '{':
 		if m := counted.FindString(rest); m != "" {
@@ -222,18 +213,6 @@ func (p *Pattern) Find(s string, from int) []int {
 		}
 	}
 	return m
-}
-
-// Groups is the number of capture groups.
-func (p *Pattern) Groups() int {
-	if p.quick != nil {
-		return p.quick.NumSubexp()
-	}
-	re, err := p.slow()
-	if err != nil {
-		return 0
-	}
-	return len(re.GetGroupNumbers()) - 1
 }
 
 func findSlow(re *regexp2.Regexp, s string, from int) []int {

@@ -11,7 +11,7 @@ import (
 
 // codeCannotIndexParallelArrays and codeHashedArray are the server's codes.
 const (
-	codeCannotIndexParallelArrays = 172
+	codeCannotIndexParallelArrays = 171
 	codeHashedArray               = 16766
 	seedHashed                    = 0
 )

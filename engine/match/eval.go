@@ -11,7 +11,18 @@ import (
 )
 
 func (n *And) matches(c *expr.Context, doc bson.Raw) (bool, error) {
+	// A range is two comparisons of one field, which need not be found twice.
+	field, v := "", value.Value{}
 	for _, x := range n.Of {
+		if cmp, ok := x.(*Compare); ok && len(cmp.Path.Parts) == 1 {
+			if name := cmp.Path.Text; name != field || name == "" {
+				field, v = name, value.Lookup(doc, name)
+			}
+			if !anyLeaf(c, v, cmp) {
+				return false, nil
+			}
+			continue
+		}
 		if ok, err := x.matches(c, doc); !ok || err != nil {
 			return false, err
 		}

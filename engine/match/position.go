@@ -20,16 +20,31 @@ func (m *Matcher) Position(c *expr.Context, doc bson.Raw) (ok bool, pos int, err
 
 func position(c *expr.Context, doc bson.Raw, n Node) int {
 	if n, ok := n.(*And); ok {
-		for i := len(n.Of) - 1; i >= 0; i-- {
-			if p := position(c, doc, n.Of[i]); p >= 0 {
-				return p
-			}
-		}
+		return positionOfAll(c, doc, n)
 	}
 	if p := pathOf(n); p != nil {
 		return positionAt(c, value.Document(doc), p.Parts, n)
 	}
 	return -1
+}
+
+// positionOfAll lets the predicate with the last path decide, because MongoDB
+// sorts them before it matches.
+func positionOfAll(c *expr.Context, doc bson.Raw, n *And) int {
+	best, at := "", -1
+	for _, x := range n.Of {
+		path := ""
+		if p := pathOf(x); p != nil {
+			path = p.Text
+		}
+		if at >= 0 && path < best {
+			continue
+		}
+		if p := position(c, doc, x); p >= 0 {
+			best, at = path, p
+		}
+	}
+	return at
 }
 
 // pathOf is the path of a predicate; nil for other nodes.

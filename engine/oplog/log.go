@@ -3,6 +3,7 @@ package oplog
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,8 @@ type Log struct {
 	durable atomic.Uint64
 	changed chan struct{} // closed when durable grows
 	first   storage.OplogPos
-	grown   atomic.Uint64 // bytes now in the log, about
+	gone    storage.OplogPos // the last entry that was trimmed; all before are, too
+	grown   atomic.Uint64    // bytes now in the log, about
 }
 
 const headLen = 8
@@ -44,6 +46,9 @@ func Open(db *storage.DB, now func() time.Time) (*Log, error) {
 		return nil, err
 	}
 	l.first, l.bytes = first, lastBytes+uint64(size)
+	if firstBytes > 0 {
+		l.gone = storage.OplogPos{TS: first.TS - 1, Ord: math.MaxUint32}
+	}
 	l.grown.Store(l.bytes - firstBytes)
 	l.last.Store(last.TS)
 	l.durable.Store(last.TS)
@@ -102,12 +107,11 @@ func (l *Log) Last() uint64 { return l.last.Load() }
 // Durable: see Last.
 func (l *Log) Durable() uint64 { return l.durable.Load() }
 
-// First is the position of the oldest entry, and whether it is the very first
-// one, so that nothing was ever trimmed.
-func (l *Log) First() (storage.OplogPos, bool) {
+// Lost tells whether entries from pos on have been trimmed.
+func (l *Log) Lost(pos storage.OplogPos) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.first, l.bytes == l.grown.Load()
+	return l.gone != storage.OplogPos{} && !l.gone.Less(pos)
 }
 
 // Append puts an entry into a batch.
@@ -182,13 +186,13 @@ func (l *Log) Trim(limit uint64) error {
 	if l.Size() <= limit {
 		return nil
 	}
-	to, freed, err := l.cut(l.Size() - limit)
+	to, last, freed, err := l.cut(l.Size() - limit)
 	if err != nil || freed == 0 {
 		return err
 	}
 	l.mu.Lock()
 	from := l.first
-	l.first = to
+	l.first, l.gone = to, last
 	l.mu.Unlock()
 	l.grown.Add(-freed)
 	b := l.db.NewBatch()
@@ -204,29 +208,34 @@ func (l *Log) Trim(limit uint64) error {
 	return wait()
 }
 
-// cut finds the first group of entries to keep when excess bytes have to go.
-func (l *Log) cut(excess uint64) (to storage.OplogPos, freed uint64, err error) {
+// cut finds the first group of entries to keep, and the last entry to delete,
+// when excess bytes have to go.
+func (l *Log) cut(excess uint64) (to, gone storage.OplogPos, freed uint64, err error) {
 	var sum uint64
-	first, _ := l.First()
+	var before storage.OplogPos
+	l.mu.Lock()
+	first := l.first
+	l.mu.Unlock()
 	last := storage.OplogKey(storage.OplogPos{TS: l.Durable() + 1})
 	it, err := l.db.Iter(storage.OplogKey(first), last, false)
 	if err != nil {
-		return to, 0, fmt.Errorf("trim the oplog: %w", err)
+		return to, gone, 0, fmt.Errorf("trim the oplog: %w", err)
 	}
 	defer it.Close()
 	for it.Next() {
 		pos := storage.PosOf(it.Key())
 		if pos.Ord == 0 {
-			to, freed = pos, sum
+			to, gone, freed = pos, before, sum
 			if sum >= excess {
 				break
 			}
 		}
 		v, err := it.Value()
 		if err != nil {
-			return to, 0, err
+			return to, gone, 0, err
 		}
 		sum += uint64(len(v))
+		before = pos
 	}
-	return to, freed, it.Err()
+	return to, gone, freed, it.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -156,7 +157,15 @@ func (c *conn) reply(ctx context.Context, m *message) (bson.Raw, error) {
 	return nil, err
 }
 
-func (c *conn) run1(ctx context.Context, m *message) (bson.Raw, error) {
+// run1 runs the command. A panic in it is a bug, but one client's command must
+// not end the others' connections.
+func (c *conn) run1(ctx context.Context, m *message) (reply bson.Raw, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.opts.Logger.Error("a command panicked", "panic", p, "stack", string(debug.Stack()))
+			reply, err = nil, mongoerr.New(mongoerr.InternalError, "internal error: %v", p)
+		}
+	}()
 	if m.bad != nil {
 		return nil, m.bad
 	}
@@ -193,9 +202,12 @@ func (c *conn) query(ctx context.Context, m *message) (bson.Raw, error) {
 	if q := value.Lookup(body, "$query"); q.IsDocument() {
 		body = q.Doc()
 	}
-	it := value.Walk(body)
-	if !it.Next() || !isHello(it.Key()) {
-		return nil, mongoerr.New(352, "Unsupported OP_QUERY command: %s. The client driver may require an upgrade.", it.Key())
+	name := ""
+	if it := value.Walk(body); it.Next() {
+		name = it.Key()
+	}
+	if !isHello(name) {
+		return nil, mongoerr.New(352, "Unsupported OP_QUERY command: %s. The client driver may require an upgrade.", name)
 	}
 	return c.s.e.RunCommand(ctx, c.sess, "admin", body, nil)
 }

@@ -93,8 +93,9 @@ func (d *DB) checkFormat(dir string) error {
 }
 
 // Close flushes nothing that is not already in the log, and releases the lock.
-func (d *DB) Close() error {
-	err := d.p.Close()
+func (d *DB) Close() (err error) {
+	defer recoverFatal(&err)
+	err = d.p.Close()
 	d.cache.Unref()
 	return err
 }
@@ -119,7 +120,7 @@ func (d *DB) DiskUsage(lower, upper []byte) int64 {
 	return int64(n)
 }
 
-// Checkpoint-free flush of the memory tables, for the fsync command.
+// Flush writes the memory tables to files.
 func (d *DB) Flush() error { return d.p.Flush() }
 
 type pebbleLogger struct{ l *slog.Logger }
@@ -134,5 +135,10 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 // Fatalf is called when going on could lose or damage data.
 func (l pebbleLogger) Fatalf(format string, args ...any) {
 	l.Errorf(format, args...)
-	panic(fmt.Sprintf(format, args...))
+	panic(fatal(fmt.Sprintf(format, args...)))
 }
+
+// fatal is the panic of a failure after which nothing may be written.
+type fatal string
+
+func (f fatal) Error() string { return string(f) }

@@ -35,6 +35,7 @@ func (b *Batch) Close() error { return b.p.Close() }
 // caller holds its writer lock for Apply only, so that many writers wait for
 // one fsync. wait must be called; it also closes the batch.
 func (d *DB) Apply(b *Batch, sync bool) (wait func() error, err error) {
+	defer recoverFatal(&err)
 	if !sync {
 		if err := d.p.Apply(b.p, pebble.NoSync); err != nil {
 			return nil, err
@@ -52,5 +53,27 @@ func (d *DB) Apply(b *Batch, sync bool) (wait func() error, err error) {
 	}, nil
 }
 
+// recoverFatal turns what Pebble holds for the end of the process into an error.
+func recoverFatal(err *error) {
+	if p := recover(); p != nil {
+		f, ok := p.(fatal)
+		if !ok {
+			panic(p)
+		}
+		*err = f
+	}
+}
+
 // Sync makes everything durable that was applied before.
-func (d *DB) Sync() error { return d.p.LogData(nil, pebble.Sync) }
+func (d *DB) Sync() error {
+	b := d.NewBatch()
+	if err := b.p.LogData(nil, nil); err != nil {
+		return err
+	}
+	// Not DB.LogData: that ends the process when the disk fails.
+	wait, err := d.Apply(b, true)
+	if err != nil {
+		return err
+	}
+	return wait()
+}

@@ -51,9 +51,14 @@ func filterIdentifier(raw bson.Raw) (string, error) {
 	return id, nil
 }
 
+func exprRefused(why string) error { return mongoerr.New(224, "%s", why) }
+
 func collectIdentifier(raw bson.Raw, id string) (string, error) {
 	for it := value.Walk(raw); it.Next(); {
 		k := it.Key()
+		if k == "$expr" {
+			return "", exprRefused("$expr is not allowed in this context")
+		}
 		if strings.HasPrefix(k, "$") {
 			if !it.Value().IsArray() {
 				continue
@@ -146,6 +151,7 @@ func (a *application) resolveItems(out [][]string, name string, rest, done []str
 	case !at.v.IsArray():
 		return nil, mongoerr.New(mongoerr.BadValue, "Cannot apply array updates to non-array element %s: %s", at.key, at.value())
 	}
+	a.filtered = append(a.filtered, done)
 	for i, item := range at.expand() {
 		ok, err := a.selects(name, item)
 		if err != nil {

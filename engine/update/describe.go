@@ -1,6 +1,8 @@
 package update
 
 import (
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
@@ -11,6 +13,10 @@ type Description struct {
 	UpdatedFields   bson.Raw // dotted paths and their new values
 	RemovedFields   []string
 	TruncatedArrays []Truncated
+}
+
+func (d *Description) empty() bool {
+	return len(d.UpdatedFields) <= 5 && len(d.RemovedFields) == 0 && len(d.TruncatedArrays) == 0
 }
 
 // Truncated is an array that became shorter.
@@ -95,6 +101,21 @@ func (l *changeLog) created(path []string, e *elem) {
 func (l *changeLog) removed(path []string) {
 	if n := l.at(path); n != nil {
 		n.removed = true
+	}
+}
+
+// collapse shows an array as a whole when more than one of its items changed.
+func (l *changeLog) collapse(path []string) {
+	n, e := &l.tree, l.root
+	for _, name := range path {
+		i := slices.IndexFunc(n.kids, func(k *logNode) bool { return k.name == name })
+		if i < 0 || n.whole != nil || e == nil {
+			return
+		}
+		n, e = n.kids[i], e.child(name)
+	}
+	if n.whole == nil && len(n.kids) > 1 {
+		n.whole = e
 	}
 }
 

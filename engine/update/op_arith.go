@@ -34,6 +34,10 @@ func (m *arithMod) existing(a *application, t *target) error {
 	if !ok {
 		return mongoerr.New(mongoerr.BadValue, "Failed to apply %s operations to current value (%s) for document %s", m.name, old, a.idText())
 	}
+	if v.IsNaN() {
+		a.replace(t, v)
+		return nil
+	}
 	a.change(t, v)
 	return nil
 }
@@ -45,6 +49,10 @@ func (m *arithMod) calculate(old value.Value) (value.Value, bool) {
 		return m.integers(old, m.v)
 	}
 	if m.name == "$inc" {
+		if isDouble(old) && m.v.Kind() == bson.TypeDecimal128 || isDouble(m.v) && old.Kind() == bson.TypeDecimal128 {
+			// Unlike $add, this converts doubles to 15 digits, as subtraction does.
+			return value.Subtract(old, value.Subtract(value.Int32(0), m.v)), true
+		}
 		return value.Add(old, m.v), true
 	}
 	return value.Multiply(old, m.v), true
@@ -63,6 +71,8 @@ func (m *arithMod) integers(a, b value.Value) (value.Value, bool) {
 	}
 	return value.IntOrLong(n), ok
 }
+
+func isDouble(v value.Value) bool { return v.Kind() == bson.TypeDouble }
 
 func isInteger(v value.Value) bool {
 	return v.Kind() == bson.TypeInt32 || v.Kind() == bson.TypeInt64

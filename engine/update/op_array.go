@@ -191,7 +191,12 @@ func (m *addToSetMod) existing(a *application, t *target) error {
 			have, added = append(have, v), append(added, v)
 		}
 	}
-	a.appendItems(t, added)
+	for _, v := range added {
+		t.at.add("", v)
+	}
+	if len(added) > 0 {
+		a.log.updated(t.path, t.at)
+	}
 	return nil
 }
 

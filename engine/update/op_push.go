@@ -142,11 +142,8 @@ func (m *pushMod) existing(a *application, t *target) error {
 		a.appendItems(t, m.items)
 		return nil
 	}
-	before := slices.Clone(t.at.kids)
 	m.rebuild(t.at)
-	if !slices.Equal(before, t.at.kids) {
-		a.log.updated(t.path, t.at)
-	}
+	a.log.updated(t.path, t.at)
 	return nil
 }
 

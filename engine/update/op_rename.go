@@ -61,6 +61,9 @@ func (m *renameMod) apply(a *application, t *target) error {
 			return err
 		}
 	}
+	if !a.insert && len(t.path) == 1 && t.path[0] == "_id" {
+		return mongoerr.New(mongoerr.ImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
+	}
 	src.parent.remove(src.at)
 	a.log.removed(src.path)
 	if t.at != nil {

@@ -49,7 +49,7 @@ func (unsetMod) missing(*application, *target) error { return nil }
 
 func (a *application) unset(t *target) {
 	if t.parent.v.IsArray() {
-		a.change(t, value.Null())
+		a.replace(t, value.Null())
 		return
 	}
 	t.parent.remove(t.at)

@@ -136,7 +136,9 @@ type application struct {
 	log     changeLog
 	insert  bool
 	matcher *match.Matcher
-	matched int // the array position that matched; -2: not asked yet
+	// filtered are the arrays that $[] and $[id] went through.
+	filtered [][]string
+	matched  int // the array position that matched; -2: not asked yet
 }
 
 func (u *Update) applyOperators(c *expr.Context, doc bson.Raw, m *match.Matcher, insert bool) (bson.Raw, *Description, error) {
@@ -169,6 +171,9 @@ func (u *Update) applyOperators(c *expr.Context, doc bson.Raw, m *match.Matcher,
 				return nil, nil, err
 			}
 		}
+	}
+	for _, path := range a.filtered {
+		a.log.collapse(path)
 	}
 	out := bson.Raw(a.root.appendContainer(make([]byte, 0, len(doc)+64)))
 	if err := checkID(doc, out); err != nil {
@@ -225,6 +230,11 @@ func (a *application) change(t *target, v value.Value) {
 	if old.Kind() == v.Kind() && bytes.Equal(old.AppendPayload(nil), v.AppendPayload(nil)) {
 		return
 	}
+	a.replace(t, v)
+}
+
+// replace sets an existing element and logs it in any case.
+func (a *application) replace(t *target, v value.Value) {
 	t.at.set(v)
 	a.log.updated(t.path, t.at)
 }

@@ -17,6 +17,10 @@ func splitPath(path string) ([]string, error) {
 		return nil, mongoerr.New(mongoerr.EmptyFieldName, "An empty update path is not valid.")
 	}
 	parts := strings.Split(path, ".")
+	first := slices.Index(parts, "$")
+	if first >= 0 && slices.Contains(parts[first+1:], "$") {
+		return nil, mongoerr.New(mongoerr.BadValue, "Too many positional (i.e. '$') elements found in path '%s'", path)
+	}
 	for i, p := range parts {
 		switch {
 		case p == "":

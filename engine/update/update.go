@@ -71,7 +71,9 @@ func (u *Update) Apply(c *expr.Context, doc bson.Raw, m *match.Matcher) (Result,
 	if err != nil {
 		return Result{}, err
 	}
-	if bytes.Equal(out, doc) {
+	// Some operators count as changes although the bytes stay: a NaN that is
+	// incremented, an item set to null that was null.
+	if bytes.Equal(out, doc) && (desc == nil || u.pipe != nil || desc.empty()) {
 		return Result{Doc: doc}, nil
 	}
 	if err := checkSize(out); err != nil {

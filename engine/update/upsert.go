@@ -1,6 +1,7 @@
 package update
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -40,6 +41,7 @@ func (u *Update) seed(filter *match.Matcher) (bson.Raw, error) {
 	if err := equalities(filter.Root(), &eqs); err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(eqs, func(a, b equality) int { return slices.Compare(a.path, b.path) })
 	for i := range eqs {
 		if u.replace != nil && eqs[i].path[0] != "_id" {
 			continue
@@ -69,6 +71,8 @@ func equalities(n match.Node, out *[]equality) error {
 		if len(n.Of) == 1 {
 			return equalities(n.Of[0], out)
 		}
+	case *match.Expr:
+		return exprRefused("$expr is not allowed in the query predicate for an upsert")
 	case *match.Compare:
 		if n.Op == match.Eq {
 			*out = append(*out, equality{n.Path.Parts, n.Value})

@@ -115,9 +115,12 @@ func (b *Builder) Close() {
 	b.open, b.n = b.open[:top], b.n[:top]
 }
 
-// Doc closes everything and gives the document's bytes.
+// Doc closes everything and gives the document's bytes; nothing can be added
+// afterwards.
 func (b *Builder) Doc() bson.Raw {
-	b.begin()
+	if len(b.buf) == 0 {
+		b.begin()
+	}
 	for len(b.open) > 0 {
 		b.Close()
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"math"
 	"math/big"
+	"math/bits"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -172,10 +173,32 @@ func compareWithDecimal(a, b Value) int {
 	if math.IsInf(f, 0) && (a.IsInf() || b.IsInf()) {
 		return compareToInf(a, b, f)
 	}
-	if a.kind == b.kind {
+	switch {
+	case a.kind == b.kind:
 		return compareDecimals(a.dec(), b.dec())
+	case a.kind == bson.TypeDouble:
+		return compareDoubleDecimal(f, b.dec())
+	case b.kind == bson.TypeDouble:
+		return -compareDoubleDecimal(g, a.dec())
+	case a.kind == bson.TypeDecimal128:
+		return compareDecimals(a.dec(), decimalFromInt(int64(b.n)))
 	}
-	return exactRat(a).Cmp(exactRat(b))
+	return compareDecimals(decimalFromInt(int64(a.n)), b.dec())
+}
+
+// compareDoubleDecimal compares a double with a decimal that it lies near to.
+func compareDoubleDecimal(f float64, d decimal) int {
+	hi, lo, exp := d.parts()
+	if hi != 0 || lo >= 1<<53 || exp < -22 || exp > 22 || math.Abs(f) > 1e200 {
+		return exactRat(Double(f)).Cmp(exactRat(d.value()))
+	}
+	// Coefficient and power are exact doubles, so the fused operation rounds
+	// once and its sign is right.
+	c := applySign(float64(lo), d.isNeg())
+	if exp < 0 {
+		return cmp.Compare(math.FMA(f, math.Pow10(-exp), -c), 0)
+	}
+	return cmp.Compare(math.FMA(-c, math.Pow10(exp), f), 0)
 }
 
 // compareToInf orders an infinity against a decimal too large for a double.
@@ -197,8 +220,19 @@ func compareDecimals(x, y decimal) int {
 		}
 		return d
 	}
+	if s := xe - ye; xh == 0 && yh == 0 && s >= -18 && s <= 18 && x.isNeg() == y.isNeg() {
+		xh, xl = bits.Mul64(xl, pow10[max(s, 0)])
+		yh, yl = bits.Mul64(yl, pow10[max(-s, 0)])
+		d := cmp.Or(cmp.Compare(xh, yh), cmp.Compare(xl, yl))
+		if x.isNeg() {
+			return -d
+		}
+		return d
+	}
 	return exactRat(x.value()).Cmp(exactRat(y.value()))
 }
+
+var pow10 = [19]uint64{1, 10, 100, 1000, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
 
 // exactRat is the exact value of a finite number.
 func exactRat(v Value) *big.Rat {

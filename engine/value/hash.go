@@ -48,7 +48,7 @@ func hashNumber(seed uint64, v Value) uint64 {
 		return mix(seed ^ 1)
 	}
 	f := v.AsDouble()
-	if v.kind == bson.TypeDecimal128 && compareNumbers(Double(f), v) != 0 {
+	if v.kind == bson.TypeDecimal128 && !v.IsInf() && (math.IsInf(f, 0) || compareDoubleDecimal(f, v.dec()) != 0) {
 		return mix(seed ^ xxhash.Sum64(appendNumberKey(nil, v)))
 	}
 	return mix(seed ^ math.Float64bits(f))

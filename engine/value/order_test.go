@@ -129,12 +129,12 @@ func TestPayloadsRoundTrip(t *testing.T) {
 func TestArithmetic(t *testing.T) {
 	for _, c := range []struct{ op, a, b, want string }{
 		{"+", `2147483647`, `1`, `{"$numberLong":"2147483648"}`},
-		{"+", `{"$numberLong":"9223372036854775807"}`, `1`, `{"$numberDouble":"9.2233720368547758E+18"}`},
+		{"+", `{"$numberLong":"9223372036854775807"}`, `1`, `{"$numberDouble":"9.223372036854776E+18"}`},
 		{"+", `1`, `0.5`, `{"$numberDouble":"1.5"}`},
 		{"+", `0.1`, `{"$numberDecimal":"0.2"}`, `{"$numberDecimal":"0.3000000000000000055511151231257827"}`},
 		{"+", `{"$numberDecimal":"1.10"}`, `{"$numberDecimal":"2.2"}`, `{"$numberDecimal":"3.30"}`},
 		{"+", `{"$numberDecimal":"9999999999999999999999999999999999"}`, `{"$numberDecimal":"0.6"}`, `{"$numberDecimal":"1.000000000000000000000000000000000E+34"}`},
-		{"-", `{"$numberLong":"-9223372036854775808"}`, `1`, `{"$numberDouble":"-9.2233720368547758E+18"}`},
+		{"-", `{"$numberLong":"-9223372036854775808"}`, `1`, `{"$numberDouble":"-9.223372036854776E+18"}`},
 		{"-", `1`, `{"$numberDecimal":"1.00"}`, `{"$numberDecimal":"0.00"}`},
 		{"*", `65536`, `65536`, `{"$numberLong":"4294967296"}`},
 		{"*", `{"$numberLong":"4294967296"}`, `{"$numberLong":"4294967296"}`, `{"$numberDouble":"1.8446744073709552E+19"}`},

@@ -147,14 +147,14 @@ func appendMagnitude(dst []byte, v Value) []byte {
 // appendInexact writes a number that may have no double of its value.
 func appendInexact(dst []byte, d decimal) []byte {
 	d.hi &^= decimalSignBit
-	v, f := d.value(), d.toDouble()
+	f := d.toDouble()
 	if math.IsInf(f, 1) {
 		if d.isInf() {
 			return append(binary.BigEndian.AppendUint64(dst, math.Float64bits(f)), 0)
 		}
 		f = math.MaxFloat64
 	}
-	c := compareNumbers(Double(f), v)
+	c := compareDoubleDecimal(f, d)
 	if c > 0 {
 		f = math.Nextafter(f, 0)
 	}

@@ -19,14 +19,15 @@ import (
 var levels = [][]string{
 	{"mongoerr"},
 	{"sqlerr", "parser/ast", "store", "engine/value"},
-	{"sqltype", "parser", "store/remote", "store/storetest", "engine/expr", "engine/oplog", "engine/storage"},
-	{"sqlfunc", "engine/match", "engine/index"},
-	{"catalog", "wire", "engine/agg", "engine/update"},
-	{"planner", "events"},
+	{"sqltype", "parser", "store/remote", "store/storetest", "engine/expr", "engine/storage", "engine/value/valuetest"},
+	{"sqlfunc", "engine/match", "engine/index", "engine/oplog"},
+	{"catalog", "wire", "engine/agg"},
+	{"planner", "engine/update", "events"},
 	{"translator", "engine", "events/sink"},
 	{"executor", "engine/opmsg"},
 	{"session", "demo"},
 	{"console"},
+	{"gateway"},
 	{"internal/testkit", "cmd/weir", "bench"},
 }
 

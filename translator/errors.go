@@ -1,18 +1,16 @@
-package executor
+package translator
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 
 	"weir/engine/expr"
 	"weir/mongoerr"
 	"weir/sqlerr"
-	"weir/translator"
 )
 
-// mapError gives PostgreSQL's words to what pipelines fail with.
-func mapError(err error) error {
+// MapError gives PostgreSQL's words to what pipelines fail with.
+func MapError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -25,8 +23,10 @@ func mapError(err error) error {
 		return sqlerr.As(err)
 	}
 	switch {
-	case strings.Contains(m.Message, translator.TooManyRows):
+	case strings.Contains(m.Message, TooManyRows):
 		return sqlerr.New(sqlerr.CardinalityViolation, "more than one row returned by a subquery used as an expression").Because(err)
+	case strings.Contains(m.Message, outOfRange):
+		return sqlerr.New(sqlerr.NumericValueOutOfRange, "bigint out of range").Because(err)
 	case m.Code == mongoerr.InvalidPipelineOperator && strings.Contains(m.Message, expr.LocalPrefix):
 		return sqlerr.New(sqlerr.FeatureNotSupported, "a function of this statement is not supported yet").WithDetail("%s", m.Message).Because(err)
 	case m.Code == mongoerr.ConversionFailure:
@@ -39,13 +39,13 @@ func mapError(err error) error {
 
 // conversion is a number that left the range of its type.
 func conversion(m *mongoerr.Error) error {
-	if !strings.Contains(m.Message, "overflow") && !strings.Contains(m.Message, "infinity") && !strings.Contains(m.Message, "NaN") {
-		return sqlerr.As(m)
+	for _, word := range []string{"overflow", "infinity", "NaN"} {
+		if strings.Contains(m.Message, word) {
+			return sqlerr.New(sqlerr.NumericValueOutOfRange, "integer out of range").Because(m)
+		}
 	}
-	fields := strings.Fields(m.Message)
-	kind := "bigint"
-	if n, err := strconv.ParseFloat(fields[len(fields)-1], 64); err == nil && n > -1<<62 && n < 1<<62 {
-		kind = "integer"
-	}
-	return sqlerr.New(sqlerr.NumericValueOutOfRange, "%s out of range", kind).Because(m)
+	return sqlerr.As(m)
 }
+
+// outOfRange begins the text that a bigint out of range fails to convert from.
+const outOfRange = "weir: bigint out of range: "

@@ -1,0 +1,347 @@
+package catalog
+
+import (
+	"context"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+	"weir/store"
+)
+
+func (d *ddl) alterTable(ctx context.Context, x *ast.AlterTable) error {
+	if x.Kind == ast.KindIndex {
+		return unsupported(x.Pos(), "Drop the index and create it anew.", "ALTER INDEX is not supported")
+	}
+	t, err := d.find(ctx, x.Table.Name, "relation", x.IfExists)
+	if err != nil || t == nil {
+		return err
+	}
+	o, err := d.objectOf(ctx, t)
+	if err != nil {
+		return err
+	}
+	a := &alteration{ddl: d, table: t, tb: &tableBuilder{d: d, o: o}}
+	for _, act := range x.Actions {
+		if err := a.action(ctx, act); err != nil {
+			return err
+		}
+	}
+	return a.finish(ctx)
+}
+
+// alteration is an ALTER TABLE at work: the actions change the object, finish
+// writes it once.
+type alteration struct {
+	*ddl
+	table *Table
+	tb    *tableBuilder
+	drops []string // indexes to drop
+	data  []store.WriteOp
+	gone  bool // renamed: the object was written under its new name
+}
+
+func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
+	switch x.Kind {
+	case ast.RenameTo:
+		return a.renameTo(ctx, x)
+	case ast.OwnerTo:
+		a.tb.o.Owner = x.Name.Name
+		if x.Name.IsZero() {
+			a.tb.o.Owner = x.NewName.Name
+		}
+		return nil
+	case ast.SetColumnStatistics, ast.SetColumnStorage, ast.SetLogged, ast.SetUnlogged, ast.ClusterOn, ast.SetWithoutCluster, ast.ReplicaIdentity, ast.ValidateConstraint:
+		return nil
+	}
+	if a.table.Kind != Collection {
+		return unsupported(x.Pos(), "Create it anew with CREATE OR REPLACE.", "this change of %q is not supported", a.table.Name)
+	}
+	switch x.Kind {
+	case ast.AddColumn:
+		return a.addColumn(ctx, x)
+	case ast.DropColumn:
+		return a.dropColumn(x)
+	case ast.AlterColumnType:
+		return a.columnType(x)
+	case ast.SetColumnDefault, ast.DropColumnDefault, ast.SetColumnNotNull, ast.DropColumnNotNull, ast.DropIdentity:
+		return a.columnRule(ctx, x)
+	case ast.AddConstraint:
+		if x.Add.Kind == ast.ConstraintPrimaryKey || x.Add.Kind == ast.ConstraintUnique {
+			for _, id := range x.Add.Columns {
+				if _, err := a.own(id); err != nil {
+					return err
+				}
+			}
+		}
+		return a.tb.constraint(x.Add, nil)
+	case ast.DropConstraint:
+		return a.dropConstraint(x)
+	case ast.RenameColumn:
+		return a.renameColumn(x)
+	}
+	return unsupported(x.Pos(), "See the documentation of ALTER TABLE for what can be changed.", "this action of ALTER TABLE is not supported")
+}
+
+// own gives the object's entry of a column, made of the sampled one if need be.
+func (a *alteration) own(id ast.Ident) (*objectColumn, error) {
+	c := foldColumn(a.table.Columns, id)
+	if c == nil {
+		if oc := a.tb.o.column(id.Name); oc != nil {
+			return oc, nil
+		}
+		return nil, sqlerr.New(sqlerr.UndefinedColumn, "column %q of relation %q does not exist", id.Text, a.table.Name).At(id.Pos())
+	}
+	if oc := a.tb.o.column(c.Name); oc != nil {
+		return oc, nil
+	}
+	a.tb.o.Columns = append(a.tb.o.Columns, objectColumn{Name: c.Name, Path: c.Path, Type: int64(c.Type.OID), Mod: c.Type.Mod, Default: c.Default})
+	return &a.tb.o.Columns[len(a.tb.o.Columns)-1], nil
+}
+
+func (a *alteration) addColumn(ctx context.Context, x *ast.AlterAction) error {
+	if c := foldColumn(a.table.Columns, x.Def.Name); c != nil && c.Name == x.Def.Name.Name {
+		if x.IfExists {
+			a.out.notice(sqlerr.DuplicateColumn, "column %q of relation %q already exists, skipping", c.Name, a.table.Name)
+			return nil
+		}
+		return sqlerr.New(sqlerr.DuplicateColumn, "column %q of relation %q already exists", c.Name, a.table.Name).At(x.Def.Pos())
+	}
+	if err := a.tb.column(ctx, x.Def); err != nil {
+		return err
+	}
+	c := &a.tb.o.Columns[len(a.tb.o.Columns)-1]
+	if c.Default == "" {
+		return nil
+	}
+	// Rows that are there take the default, as PostgreSQL gives it to them.
+	id := ast.MakeIdent(c.Name)
+	a.out.Then = append(a.out.Then, &ast.Update{
+		Table: &ast.TableRef{Name: &ast.Name{Parts: []ast.Ident{ast.MakeIdent(a.table.Schema), ast.MakeIdent(a.table.Name)}}},
+		Set:   []*ast.Assignment{{Targets: []ast.Expr{&ast.ColumnRef{Parts: []ast.Ident{id}}}, Value: &ast.Default{}}},
+	})
+	return nil
+}
+
+func (a *alteration) dropColumn(x *ast.AlterAction) error {
+	c := foldColumn(a.table.Columns, x.Name)
+	if c == nil {
+		if x.IfExists {
+			a.out.notice(sqlerr.SuccessfulCompletion, "column %q of relation %q does not exist, skipping", x.Name.Text, a.table.Name)
+			return nil
+		}
+		return sqlerr.New(sqlerr.UndefinedColumn, "column %q of relation %q does not exist", x.Name.Text, a.table.Name).At(x.Name.Pos())
+	}
+	if c.Name == "_id" {
+		return unsupported(x.Pos(), "Every document of MongoDB has an _id.", "_id cannot be dropped")
+	}
+	o := a.tb.o
+	for i := range o.Columns {
+		if o.Columns[i].Name == c.Name {
+			o.Columns = append(o.Columns[:i:i], o.Columns[i+1:]...)
+			break
+		}
+	}
+	for _, k := range o.PrimaryKey {
+		if k == c.Name {
+			o.PrimaryKey = nil
+		}
+	}
+	path := strings.Join(c.Path, ".")
+	for _, ix := range a.table.Indexes {
+		for _, k := range ix.Keys {
+			if k.Path == path {
+				a.drops = append(a.drops, ix.Name)
+				break
+			}
+		}
+	}
+	a.change("$unset", path, value.String(""))
+	return nil
+}
+
+// change is an update of all documents.
+func (a *alteration) change(op, path string, v value.Value) {
+	var b value.Builder
+	b.Open(bson.TypeEmbeddedDocument, op)
+	b.Add(path, v)
+	b.Close()
+	a.data = append(a.data, store.WriteOp{
+		Kind: store.Update, Filter: value.EmptyDocument, Update: value.Document(b.Doc()).RawValue(), Multi: true,
+	})
+}
+
+// columnType declares a type: values that do not have it are read as it.
+func (a *alteration) columnType(x *ast.AlterAction) error {
+	if x.Expr != nil {
+		return unsupported(x.Expr.Pos(), "Run an UPDATE that converts the values first.", "USING is not supported")
+	}
+	t, err := TypeName(x.Type)
+	if err != nil {
+		return err
+	}
+	oc, err := a.own(x.Name)
+	if err != nil {
+		return err
+	}
+	oc.Type, oc.Mod, oc.Pinned = int64(t.OID), t.Mod, true
+	return nil
+}
+
+func (a *alteration) columnRule(ctx context.Context, x *ast.AlterAction) error {
+	oc, err := a.own(x.Name)
+	if err != nil {
+		return err
+	}
+	switch x.Kind {
+	case ast.SetColumnDefault:
+		if err := a.planner.CheckExpr(ctx, x.Expr, nil, sqltype.Type{OID: sqltype.OID(oc.Type), Mod: oc.Mod}); err != nil {
+			return err
+		}
+		oc.Default = ast.Print(x.Expr)
+	case ast.DropColumnDefault:
+		oc.Default = ""
+	case ast.SetColumnNotNull:
+		oc.NotNull, oc.Pinned = true, true
+	case ast.DropColumnNotNull:
+		oc.NotNull = false
+	case ast.DropIdentity:
+		oc.Identity, oc.Default = "", ""
+	}
+	return nil
+}
+
+func (a *alteration) dropConstraint(x *ast.AlterAction) error {
+	for i, c := range a.tb.o.Checks {
+		if c.Name == x.Name.Name {
+			a.tb.o.Checks = append(a.tb.o.Checks[:i:i], a.tb.o.Checks[i+1:]...)
+			return nil
+		}
+	}
+	for _, ix := range a.table.Indexes {
+		if ix.Name == x.Name.Name && ix.Unique {
+			a.drops = append(a.drops, ix.Name)
+			if ix.Primary {
+				a.tb.o.PrimaryKey = nil
+			}
+			return nil
+		}
+	}
+	if x.IfExists {
+		a.out.notice(sqlerr.SuccessfulCompletion, "constraint %q of relation %q does not exist, skipping", x.Name.Text, a.table.Name)
+		return nil
+	}
+	return sqlerr.New(sqlerr.UndefinedObject, "constraint %q of relation %q does not exist", x.Name.Text, a.table.Name).At(x.Name.Pos())
+}
+
+func (a *alteration) renameColumn(x *ast.AlterAction) error {
+	c := foldColumn(a.table.Columns, x.Name)
+	if c == nil {
+		return sqlerr.New(sqlerr.UndefinedColumn, "column %q does not exist", x.Name.Text).At(x.Name.Pos())
+	}
+	if foldColumn(a.table.Columns, x.NewName) != nil {
+		return sqlerr.New(sqlerr.DuplicateColumn, "column %q of relation %q already exists", x.NewName.Text, a.table.Name).At(x.NewName.Pos())
+	}
+	if c.Name == "_id" {
+		return unsupported(x.Pos(), "Every document of MongoDB has an _id.", "_id cannot be renamed")
+	}
+	for _, ix := range a.table.Indexes {
+		for _, k := range ix.Keys {
+			if k.Path == c.Name {
+				return unsupported(x.Pos(), "Drop index "+ix.Name+" first.", "an indexed column cannot be renamed")
+			}
+		}
+	}
+	if oc := a.tb.o.column(c.Name); oc != nil {
+		oc.Name, oc.Path = x.NewName.Name, []string{x.NewName.Name}
+	}
+	a.change("$rename", c.Name, value.String(x.NewName.Name))
+	return nil
+}
+
+// renameTo renames a relation; views over it keep the old name in their text,
+// so it is refused while there are any.
+func (a *alteration) renameTo(ctx context.Context, x *ast.AlterAction) error {
+	o := a.tb.o
+	p := place{schema: a.table.Schema, db: o.DB, name: x.NewName.Name, pos: x.Pos()}
+	if _, err := a.free(ctx, p, false); err != nil {
+		return err
+	}
+	views, err := a.dependents(ctx, a.table.OID)
+	if err != nil {
+		return err
+	}
+	if len(views) > 0 {
+		return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot rename %q because view %s reads it by name", a.table.Name, views[0].Name).At(x.Pos()).
+			WithHint("Drop the view, rename, and create the view anew.")
+	}
+	if a.table.Kind != View && a.table.Kind != Sequence {
+		err = a.run(ctx, "admin", func(b *value.Builder) {
+			b.Add("renameCollection", value.String(o.DB+"."+o.Name))
+			b.Add("to", value.String(o.DB+"."+p.name))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	old := o.Name
+	o.Name = p.name
+	a.forget(o.DB)
+	a.gone = true
+	if o.Version == 0 {
+		return nil // nothing was kept of it
+	}
+	a.oids.keep("relation", o.DB, o.Name, uint32(o.OID))
+	if err := a.save(ctx, o); err != nil {
+		return err
+	}
+	return a.deleteObject(ctx, o.DB, old)
+}
+
+// finish brings indexes, validator, documents and the object up to date.
+func (a *alteration) finish(ctx context.Context) error {
+	if a.gone {
+		return nil
+	}
+	o := a.tb.o
+	if err := a.tb.bindChecks(ctx); err != nil {
+		return err
+	}
+	for _, name := range a.drops {
+		err := a.run(ctx, o.DB, func(b *value.Builder) {
+			b.Add("dropIndexes", value.String(o.Name))
+			b.Add("index", value.String(name))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := a.setValidator(ctx, o); err != nil {
+		return err
+	}
+	if len(a.data) > 0 {
+		res, err := a.store.Write(ctx, a.table.NS, a.data, store.WriteOptions{})
+		if err == nil {
+			err = res.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := a.createIndexes(ctx, o.DB, o.Name, a.tb.indexes); err != nil {
+		return err
+	}
+	for _, s := range a.tb.sequences {
+		if err := a.save(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := a.save(ctx, o); err != nil {
+		return err
+	}
+	return a.Analyze(ctx, a.table.NS)
+}

@@ -1,0 +1,224 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/store"
+)
+
+func (d *ddl) drop(ctx context.Context, x *ast.Drop) error {
+	switch x.Kind {
+	case ast.KindTable, ast.KindView, ast.KindMaterializedView, ast.KindSequence:
+		return d.dropRelations(ctx, x)
+	case ast.KindIndex:
+		return d.dropIndexes(ctx, x)
+	case ast.KindSchema:
+		return d.dropSchema(ctx, x)
+	}
+	return unsupported(x.Pos(), "Tables, views, materialized views, indexes, sequences and schemas can be dropped.", "DROP %s is not supported", x.Kind)
+}
+
+var kindWords = map[TableKind]struct {
+	kind ast.ObjectKind
+	word string
+}{
+	Collection: {ast.KindTable, "table"}, View: {ast.KindView, "view"}, MongoView: {ast.KindView, "view"},
+	MaterializedView: {ast.KindMaterializedView, "materialized view"}, Sequence: {ast.KindSequence, "sequence"},
+}
+
+func wordOf(kind ast.ObjectKind) string {
+	for _, k := range kindWords {
+		if k.kind == kind {
+			return k.word
+		}
+	}
+	return "relation"
+}
+
+// dropRelations drops all named relations or, on an error, none of them: they
+// are looked up and checked before the first is dropped.
+func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
+	var tables []*Table
+	going := map[uint32]bool{}
+	for _, n := range x.Names {
+		t, err := d.find(ctx, n, wordOf(x.Kind), x.IfExists)
+		if err != nil {
+			return err
+		}
+		if t == nil {
+			continue
+		}
+		if k := kindWords[t.Kind]; k.kind != x.Kind {
+			if k.word == "" {
+				return sqlerr.New(sqlerr.InsufficientPrivilege, "permission denied: %q is a system relation", t.Name).At(n.Pos())
+			}
+			return sqlerr.New(sqlerr.WrongObjectType, "%q is not a %s", t.Name, wordOf(x.Kind)).At(n.Pos()).
+				WithHint("Use DROP %s to remove a %s.", k.kind, k.word)
+		}
+		tables, going[t.OID] = append(tables, t), true
+	}
+	for i := 0; i < len(tables); i++ {
+		views, err := d.dependents(ctx, tables[i].OID)
+		if err != nil {
+			return err
+		}
+		for _, v := range views {
+			if going[uint32(v.OID)] {
+				continue
+			}
+			vt := d.known(v.DB, v.Name, &database{objects: map[string]*object{v.Name: v}})
+			if x.Behavior != ast.Cascade {
+				word := kindWords[tables[i].Kind].word
+				return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", word, tables[i].Name).
+					WithDetail("%s %s depends on %s %s", kindWords[vt.Kind].word, v.Name, word, tables[i].Name).
+					WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+			}
+			d.out.notice(sqlerr.SuccessfulCompletion, "drop cascades to %s %s", kindWords[vt.Kind].word, v.Name)
+			tables, going[uint32(v.OID)] = append(tables, vt), true
+		}
+	}
+	for _, t := range tables {
+		if err := d.dropRelation(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dependents are the views that read a relation.
+func (d *ddl) dependents(ctx context.Context, oid uint32) ([]*object, error) {
+	var b value.Builder
+	b.Open(bson.TypeEmbeddedDocument, "$match")
+	b.Add("deps", value.Int64(int64(oid)))
+	b.Close()
+	cur, err := d.store.Aggregate(ctx, objects, []bson.Raw{b.Doc()}, store.AggregateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Close()
+	var out []*object
+	for {
+		doc, err := cur.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		o := new(object)
+		if err := bson.Unmarshal(doc, o); err != nil {
+			return nil, err
+		}
+		d.oids.keep("relation", o.DB, o.Name, uint32(o.OID))
+		out = append(out, o)
+	}
+}
+
+func (d *ddl) dropRelation(ctx context.Context, t *Table) error {
+	db, name, ok := d.nameOf(t.OID)
+	if !ok {
+		return sqlerr.New(sqlerr.InsufficientPrivilege, "permission denied: %q is a system relation", t.Name)
+	}
+	if t.Kind != View && t.Kind != Sequence {
+		if err := d.run(ctx, db, func(b *value.Builder) { b.Add("drop", value.String(name)) }); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	delete(d.tables, t.NS)
+	d.mu.Unlock()
+	if err := d.deleteObject(ctx, db, name); err != nil {
+		return err
+	}
+	return d.dropOwned(ctx, db, name)
+}
+
+// dropOwned drops the sequences of a table's columns.
+func (d *ddl) dropOwned(ctx context.Context, db, table string) error {
+	known, err := d.database(ctx, db, 0)
+	if err != nil {
+		return err
+	}
+	for _, o := range known.objects {
+		if o.Kind != "sequence" || o.Sequence == nil {
+			continue
+		}
+		if owner := o.Sequence.OwnedBy; len(owner) > len(table) && owner[:len(table)+1] == table+"." {
+			if err := d.deleteObject(ctx, db, o.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dropIndexes finds indexes by their name alone, as PostgreSQL's are named.
+func (d *ddl) dropIndexes(ctx context.Context, x *ast.Drop) error {
+	for _, n := range x.Names {
+		ns, ix, err := d.indexNamed(ctx, n)
+		if err != nil {
+			return err
+		}
+		if ix == nil {
+			if x.IfExists {
+				d.out.notice(sqlerr.SuccessfulCompletion, "index %q does not exist, skipping", n.Last().Text)
+				continue
+			}
+			return sqlerr.New(sqlerr.UndefinedObject, "index %q does not exist", n.Last().Text).At(n.Pos())
+		}
+		if ix.Primary {
+			return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop index %s because it is the primary key of %s", ix.Name, ns.Coll).At(n.Pos())
+		}
+		err = d.run(ctx, ns.DB, func(b *value.Builder) {
+			b.Add("dropIndexes", value.String(ns.Coll))
+			b.Add("index", value.String(ix.Name))
+		})
+		if err != nil {
+			return err
+		}
+		if err := d.Analyze(ctx, ns); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *ddl) indexNamed(ctx context.Context, n *ast.Name) (store.Namespace, *Index, error) {
+	schemas := d.path
+	if q := n.Qualifier(); !q.IsZero() {
+		schemas = []string{q.Name}
+	}
+	for _, sch := range schemas {
+		db := d.DatabaseOf(sch)
+		if db == "" {
+			continue
+		}
+		known, err := d.database(ctx, db, listAge)
+		if err != nil {
+			return store.Namespace{}, nil, err
+		}
+		for name, coll := range known.collections {
+			if coll.View {
+				continue
+			}
+			ns := store.Namespace{DB: db, Coll: name}
+			list, err := d.indexes(ctx, ns)
+			if err != nil {
+				return ns, nil, err
+			}
+			for i := range list {
+				if list[i].Name == n.Last().Name || list[i].Name == n.Last().Text {
+					return ns, &list[i], nil
+				}
+			}
+		}
+	}
+	return store.Namespace{}, nil, nil
+}

@@ -1,0 +1,83 @@
+package catalog
+
+import (
+	"context"
+
+	"weir/engine/value"
+	"weir/parser"
+	"weir/parser/ast"
+	"weir/sqlerr"
+)
+
+// parseQuery reads the text of a view.
+func parseQuery(sql string) (*ast.Query, error) {
+	stmts, err := parser.Parse(sql)
+	if err != nil {
+		return nil, err
+	}
+	if len(stmts) == 1 {
+		if q, ok := stmts[0].(*ast.Query); ok {
+			return q, nil
+		}
+	}
+	return nil, sqlerr.New(sqlerr.InternalError, "a view's definition is no query")
+}
+
+// createSchema makes a database. MongoDB makes it with its first collection, so
+// the catalog remembers it until then.
+func (d *ddl) createSchema(ctx context.Context, x *ast.CreateSchema) error {
+	name := x.Name.Name
+	if len(x.Elements) > 0 {
+		return unsupported(x.Elements[0].Pos(), "Run the statements after CREATE SCHEMA.", "statements inside of CREATE SCHEMA are not supported")
+	}
+	if IsSystemSchema(name) || name == "admin" || name == "local" || name == "config" {
+		return sqlerr.New("42939", "unacceptable schema name %q", name).At(x.Name.Pos())
+	}
+	if d.HasSchema(ctx, name) {
+		if x.IfNotExists {
+			d.out.notice(sqlerr.DuplicateSchema, "schema %q already exists, skipping", name)
+			return nil
+		}
+		return sqlerr.New(sqlerr.DuplicateSchema, "schema %q already exists", name).At(x.Name.Pos())
+	}
+	o := &object{DB: name, Kind: "schema", OID: int64(d.SchemaOID(name)), Owner: x.Owner.Name}
+	return d.save(ctx, o)
+}
+
+// dropSchema drops a database.
+func (d *ddl) dropSchema(ctx context.Context, x *ast.Drop) error {
+	for _, n := range x.Names {
+		name := n.Last().Name
+		if name == PublicSchema || IsSystemSchema(name) || name == d.scope.Database {
+			return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop schema %s because it is required by the database system", name).At(n.Pos())
+		}
+		if !d.HasSchema(ctx, name) {
+			if x.IfExists {
+				d.out.notice(sqlerr.SuccessfulCompletion, "schema %q does not exist, skipping", name)
+				continue
+			}
+			return sqlerr.New(sqlerr.InvalidSchemaName, "schema %q does not exist", name).At(n.Pos())
+		}
+		known, err := d.database(ctx, name, 0)
+		if err != nil {
+			return err
+		}
+		if len(known.sorted) > 0 && x.Behavior != ast.Cascade {
+			return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop schema %s because other objects depend on it", name).At(n.Pos()).
+				WithDetail("table %s.%s depends on schema %s", name, known.sorted[0], name).
+				WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+		}
+		for _, o := range known.objects {
+			if err := d.deleteObject(ctx, o.DB, o.Name); err != nil {
+				return err
+			}
+		}
+		if err := d.run(ctx, name, func(b *value.Builder) { b.Add("dropDatabase", value.Int32(1)) }); err != nil {
+			return err
+		}
+		if err := d.deleteObject(ctx, name, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package catalog
+
+import (
+	"strconv"
+
+	"weir/sqltype"
+)
+
+// allRelations are PostgreSQL's own relations and the user's.
+func (r *reader) allRelations(l level) ([]*Table, error) {
+	list, err := r.relations(l)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, r.y.standardRelations(false)...)
+	return append(list, r.y.standardRelations(true)...), nil
+}
+
+func infoCatalogName(r *reader) error {
+	r.add(r.who.Database())
+	return nil
+}
+
+func infoSchemata(r *reader) error {
+	snap, err := r.snapshot()
+	if err != nil {
+		return err
+	}
+	for _, s := range snap.Schemas {
+		r.add(r.who.Database(), s.Name, r.who.User(), nil, nil, nil, nil)
+	}
+	return nil
+}
+
+func infoTables(r *reader) error {
+	list, err := r.allRelations(names)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		switch t.relkind() {
+		case 'r':
+			r.add(r.who.Database(), t.Schema, t.Name, "BASE TABLE", nil, nil, nil, nil, nil, yesNo(t.Kind == Collection), "NO", nil)
+		case 'v':
+			r.add(r.who.Database(), t.Schema, t.Name, "VIEW", nil, nil, nil, nil, nil, "NO", "NO", nil)
+		}
+	}
+	return nil
+}
+
+func infoViews(r *reader) error {
+	list, err := r.allRelations(names)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.relkind() == 'v' {
+			r.add(r.who.Database(), t.Schema, t.Name, orNull(t.definition()), "NONE", "NO", "NO", "NO", "NO", "NO")
+		}
+	}
+	return nil
+}
+
+func infoSequences(r *reader) error {
+	return r.sequences("", func(t *Table, q *objectSequence) {
+		n := describeType(sqltype.Of(sqltype.OID(q.Type)))
+		r.add(r.who.Database(), t.Schema, t.Name, n.name, n.precision, n.radix, n.scale,
+			formatInt(q.Start), formatInt(q.Min), formatInt(q.Max), formatInt(q.Increment), "NO")
+	})
+}
+
+func infoCharacterSets(r *reader) error {
+	r.add(nil, nil, "UTF8", "UCS", "UTF8", r.who.Database(), nil, nil)
+	return nil
+}
+
+func infoCollations(r *reader) error {
+	for _, name := range []string{"default", "C", "POSIX", "ucs_basic"} {
+		r.add(r.who.Database(), "pg_catalog", name, "NO PAD")
+	}
+	return nil
+}
+
+func infoEnabledRoles(r *reader) error {
+	r.add(r.who.User())
+	return nil
+}
+
+func infoTablePrivileges(r *reader) error {
+	list, err := r.relations(names)
+	if err != nil {
+		return err
+	}
+	user, db := r.who.User(), r.who.Database()
+	for _, t := range list {
+		if t.Kind == Sequence || t.Kind == MaterializedView {
+			continue
+		}
+		for _, p := range []string{"INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"} {
+			if p == "SELECT" || t.Kind == Collection {
+				r.add(user, user, db, t.Schema, t.Name, p, "YES", yesNo(p == "SELECT"))
+			}
+		}
+	}
+	return nil
+}
+
+func infoColumnPrivileges(r *reader) error {
+	list, err := r.relations(whole)
+	if err != nil {
+		return err
+	}
+	user, db := r.who.User(), r.who.Database()
+	for _, t := range list {
+		for i := range t.Columns {
+			if c := &t.Columns[i]; t.Kind != Sequence && t.Kind != MaterializedView && !c.Hidden {
+				for _, p := range []string{"SELECT", "INSERT", "UPDATE", "REFERENCES"} {
+					if p == "SELECT" || t.Kind == Collection {
+						r.add(user, user, db, t.Schema, t.Name, c.Name, p, "YES")
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func formatInt(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,74 @@
+package catalog
+
+// eachConstraint calls write with the constraints of all tables.
+func (r *reader) eachConstraint(write func(t *Table, k *constraint)) error {
+	list, err := r.relations(whole)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		found := r.y.c.constraints(t)
+		for i := range found {
+			write(t, &found[i])
+		}
+	}
+	return nil
+}
+
+var constraintTypes = map[byte]string{'p': "PRIMARY KEY", 'u': "UNIQUE", 'c': "CHECK"}
+
+func infoTableConstraints(r *reader) error {
+	db := r.who.Database()
+	return r.eachConstraint(func(t *Table, k *constraint) {
+		var distinct any
+		if k.kind == 'u' {
+			distinct = "YES"
+		}
+		r.add(db, t.Schema, k.name, db, t.Schema, t.Name, constraintTypes[k.kind], "NO", "NO", "YES", distinct)
+	})
+}
+
+// keyColumns calls write with the columns of keys, numbered from one.
+func (r *reader) keyColumns(write func(t *Table, k *constraint, column string, position int)) error {
+	return r.eachConstraint(func(t *Table, k *constraint) {
+		for i, n := range k.keys {
+			for j := range t.Columns {
+				if t.Columns[j].Attr == n {
+					write(t, k, t.Columns[j].Name, i+1)
+				}
+			}
+		}
+	})
+}
+
+func infoKeyColumns(r *reader) error {
+	db := r.who.Database()
+	return r.keyColumns(func(t *Table, k *constraint, column string, position int) {
+		r.add(db, t.Schema, k.name, db, t.Schema, t.Name, column, position, nil)
+	})
+}
+
+func infoConstraintColumns(r *reader) error {
+	db := r.who.Database()
+	return r.keyColumns(func(t *Table, k *constraint, column string, _ int) {
+		r.add(db, t.Schema, t.Name, column, db, t.Schema, k.name)
+	})
+}
+
+func infoConstraintTables(r *reader) error {
+	db := r.who.Database()
+	return r.eachConstraint(func(t *Table, k *constraint) {
+		if k.kind != 'c' {
+			r.add(db, t.Schema, t.Name, db, t.Schema, k.name)
+		}
+	})
+}
+
+func infoChecks(r *reader) error {
+	db := r.who.Database()
+	return r.eachConstraint(func(t *Table, k *constraint) {
+		if k.kind == 'c' {
+			r.add(db, t.Schema, k.name, wrapped(k.check))
+		}
+	})
+}

@@ -1,0 +1,185 @@
+package catalog
+
+import (
+	"strings"
+	"time"
+
+	"weir/sqltype"
+)
+
+func namespaces(r *reader) error {
+	snap, err := r.snapshot()
+	if err != nil {
+		return err
+	}
+	for _, s := range snap.Schemas {
+		r.add(s.OID, s.Name, owner, nil)
+	}
+	return nil
+}
+
+// The encoding of every database is UTF8.
+const encodingUTF8 = 6
+
+func databases(r *reader) error {
+	list, err := r.databases()
+	if err != nil {
+		return err
+	}
+	for _, name := range list {
+		r.add(r.y.c.DatabaseOID(name), name, owner, encodingUTF8, byte('c'), false, true, -1, 1, 1, 1663,
+			"C", "C.UTF-8", nil, nil, nil)
+	}
+	return nil
+}
+
+func statDatabase(r *reader) error {
+	list, err := r.databases()
+	if err != nil {
+		return err
+	}
+	for _, name := range list {
+		r.add(r.y.c.DatabaseOID(name), name, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, nil, nil, 0, 0, 0, 0, 0, 0, 0, 0, 0, nil)
+	}
+	return nil
+}
+
+func authid(r *reader) error {
+	r.add(owner, r.who.User(), true, true, true, true, true, false, true, -1, nil, nil)
+	return nil
+}
+
+func roles(r *reader) error {
+	r.add(r.who.User(), true, true, true, true, true, false, -1, "********", nil, true, nil, owner)
+	return nil
+}
+
+func users(r *reader) error {
+	r.add(r.who.User(), owner, true, true, false, true, "********", nil, nil)
+	return nil
+}
+
+func descriptions(r *reader) error {
+	list, err := r.relations(whole, "objoid")
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.Comment != "" {
+			r.add(t.OID, classPgClass, 0, t.Comment)
+		}
+		for i := range t.Columns {
+			if c := &t.Columns[i]; c.Comment != "" && !c.Hidden {
+				r.add(t.OID, classPgClass, c.Attr, c.Comment)
+			}
+		}
+	}
+	return nil
+}
+
+func pgTables(r *reader) error {
+	list, err := r.relations(names)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.Kind == Collection {
+			r.add(t.Schema, t.Name, r.who.User(), nil, t.hasIndexes(), false, false, false)
+		}
+	}
+	for _, t := range r.y.standardRelations(false) {
+		r.add(t.Schema, t.Name, r.who.User(), nil, false, false, false, false)
+	}
+	return nil
+}
+
+// standardRelations are PostgreSQL's own tables or views.
+func (y *systemCatalog) standardRelations(views bool) []*Table {
+	var out []*Table
+	for _, schema := range []string{"pg_catalog", "information_schema"} {
+		for _, t := range y.c.system[schema] {
+			if t.SystemView == views {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+func pgViews(r *reader) error {
+	list, err := r.relations(names)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.relkind() == 'v' {
+			r.add(t.Schema, t.Name, r.who.User(), orNull(t.definition()))
+		}
+	}
+	for _, t := range r.y.standardRelations(true) {
+		r.add(t.Schema, t.Name, r.who.User(), nil)
+	}
+	return nil
+}
+
+func pgMatviews(r *reader) error {
+	list, err := r.relations(names)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.Kind == MaterializedView {
+			r.add(t.Schema, t.Name, r.who.User(), nil, t.hasIndexes(), r.populated(t), orNull(t.definition()))
+		}
+	}
+	return nil
+}
+
+// definition is a view's SELECT as pg_get_viewdef gives it.
+func (t *Table) definition() string {
+	if t.Definition == "" {
+		return ""
+	}
+	return " " + strings.TrimSuffix(strings.TrimSpace(t.Definition), ";") + ";"
+}
+
+// statUserTables tells the estimates of rows; there are no other counts.
+func statUserTables(r *reader) error {
+	list, err := r.relations(names, "relid")
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.Kind == Collection || t.Kind == MaterializedView {
+			n := t.Estimate
+			if t.Columns == nil {
+				if n, err = r.s.count(r.ctx, t.NS, false); err != nil {
+					return err
+				}
+			}
+			r.add(t.OID, t.Schema, t.Name, 0, 0, 0, 0, 0, 0, 0, 0, n, 0, 0, 0, nil, nil, nil, nil, 0, 0, 0, 0)
+		}
+	}
+	return nil
+}
+
+func timezoneNames(r *reader) error {
+	now := time.Now()
+	for name := range strings.Lines(string(systemFile("timezones.txt"))) {
+		name = strings.TrimSpace(name)
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			continue
+		}
+		at := now.In(zone)
+		abbrev, seconds := at.Zone()
+		r.add(name, abbrev, sqltype.Span{Micros: int64(seconds) * 1_000_000}.Value(), at.IsDST())
+	}
+	return nil
+}
+
+// availableExtensions is the one that PostgreSQL always has.
+func availableExtensions(r *reader) error {
+	r.add("plpgsql", "1.0", "1.0", "PL/pgSQL procedural language")
+	return nil
+}

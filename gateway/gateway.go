@@ -1,0 +1,208 @@
+// Package gateway puts the parts of Weir together: a store (the embedded engine
+// or a remote MongoDB), the catalog, the event runtime, sessions, and the two
+// listeners. Commands and tests open one and run it.
+//
+// It decides nothing by itself; start with Open.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"weir/catalog"
+	"weir/engine"
+	"weir/engine/opmsg"
+	"weir/events"
+	"weir/events/sink"
+	"weir/session"
+	"weir/sqlfunc"
+	"weir/store"
+	"weir/store/remote"
+	"weir/wire"
+)
+
+// Options of a Gateway; the zero value is an embedded engine in memory that
+// listens on free loopback ports.
+type Options struct {
+	MongoURI    string // the MongoDB to stand in front of; "": the embedded engine
+	Dir         string // of the embedded engine; "": in memory
+	Listen      string // where PostgreSQL clients connect; "": a free loopback port
+	MongoListen string // where MongoDB drivers reach the embedded engine; "": nowhere
+	OplogBytes  int64  // bound of the embedded engine's oplog; 0: 1 GiB
+
+	// AllowPrivateTargets lets webhooks go anywhere; AllowTargets adds prefixes.
+	AllowPrivateTargets bool
+	AllowTargets        []netip.Prefix
+
+	TestCommands bool // the embedded engine takes configureFailPoint
+	Version      string
+	Settings     map[string]string // defaults of session settings
+	Logger       *slog.Logger      // nil: discard
+	Now          func() time.Time  // nil: time.Now
+}
+
+func (o Options) withDefaults() Options {
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	if o.Version == "" {
+		o.Version = "0"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Gateway is an opened gateway. Run serves; Close gives everything back.
+type Gateway struct {
+	opts    Options
+	store   store.Store
+	engine  *engine.Engine // nil: remote
+	catalog *catalog.Catalog
+	events  *events.Manager
+	sql     *wire.Server
+	mongo   *opmsg.Server // nil: no listener
+	sqlLn   net.Listener
+	mongoLn net.Listener
+}
+
+// Open opens the store and the listeners. Clients are answered from Run on.
+func Open(ctx context.Context, o Options) (*Gateway, error) {
+	g := &Gateway{opts: o.withDefaults()}
+	if err := g.openStore(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.listen(); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	g.assemble()
+	return g, nil
+}
+
+func (g *Gateway) openStore(ctx context.Context) error {
+	o := &g.opts
+	if o.MongoURI != "" {
+		st, err := remote.Open(ctx, o.MongoURI, remote.Options{AppName: "weir"})
+		if err != nil {
+			return err
+		}
+		g.store = st
+		return nil
+	}
+	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, TestCommands: o.TestCommands})
+	if err != nil {
+		return fmt.Errorf("open the embedded engine: %w", err)
+	}
+	g.engine, g.store = e, e
+	return nil
+}
+
+func (g *Gateway) listen() (err error) {
+	if g.sqlLn, err = net.Listen("tcp", g.opts.Listen); err != nil {
+		return fmt.Errorf("listen for PostgreSQL clients: %w", err)
+	}
+	if g.engine != nil && g.opts.MongoListen != "" {
+		if g.mongoLn, err = net.Listen("tcp", g.opts.MongoListen); err != nil {
+			return fmt.Errorf("listen for MongoDB drivers: %w", err)
+		}
+		g.mongo = opmsg.NewServer(g.engine, opmsg.Options{Logger: g.opts.Logger})
+	}
+	return nil
+}
+
+func (g *Gateway) assemble() {
+	o := &g.opts
+	funcs := sqlfunc.New()
+	library := funcs.Library()
+	broker := session.NewBroker()
+	lang := &language{funcs: funcs, library: library, caps: g.store.Capabilities(), now: o.Now}
+	sinks := sink.Factory{
+		Store: g.store, Client: sink.NewClient(g.policy()), Now: o.Now,
+		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
+	}
+	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations},
+		events.Options{Version: o.Version, Logger: o.Logger, Now: o.Now})
+	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.systemRelations(funcs), Log: o.Logger, Now: o.Now})
+	lang.events = lang.relation(g.events.Tables())
+	handler := session.New(session.Deps{
+		Store: g.store, Catalog: g.catalog, Functions: funcs, Library: library, Events: g.events, Broker: broker,
+	}, session.Options{Version: o.Version, Settings: o.Settings, Logger: o.Logger, Now: o.Now})
+	for _, t := range handler.Relations() {
+		g.catalog.AddRelation(t)
+	}
+	g.sql = wire.NewServer(handler, wire.Options{Logger: o.Logger})
+}
+
+// systemRelations are the views and virtual relations of system schemas.
+func (g *Gateway) systemRelations(_ *sqlfunc.Table) []*catalog.Table {
+	return g.events.Views()
+}
+
+// relations resolves names for the event runtime as the session would.
+func (g *Gateway) relations(s catalog.Session) catalog.Resolver {
+	return g.catalog.In(catalog.Scope{Database: s.Database()})
+}
+
+func (g *Gateway) policy() sink.AddressPolicy {
+	if g.opts.AllowPrivateTargets {
+		return func(netip.Addr) bool { return true }
+	}
+	return sink.PublicOnly(g.opts.AllowTargets...)
+}
+
+// SQLAddr is where PostgreSQL clients connect.
+func (g *Gateway) SQLAddr() net.Addr { return g.sqlLn.Addr() }
+
+// MongoAddr is where MongoDB drivers reach the embedded engine, nil: nowhere.
+func (g *Gateway) MongoAddr() net.Addr {
+	if g.mongoLn == nil {
+		return nil
+	}
+	return g.mongoLn.Addr()
+}
+
+// Store is the store behind the gateway.
+func (g *Gateway) Store() store.Store { return g.store }
+
+// Run serves until ctx ends or a part fails.
+func (g *Gateway) Run(ctx context.Context) error {
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.events.Run(gctx) })
+	group.Go(func() error { return g.catalog.Run(gctx) })
+	group.Go(func() error { return g.sql.Serve(gctx, g.sqlLn) })
+	if g.mongo != nil {
+		group.Go(func() error { return g.mongo.Serve(gctx, g.mongoLn) })
+	}
+	err := group.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Close closes listeners and store. It is called after Run has returned.
+func (g *Gateway) Close() error {
+	var errs []error
+	for _, l := range []net.Listener{g.sqlLn, g.mongoLn} {
+		if l != nil {
+			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if g.store != nil {
+		errs = append(errs, g.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,237 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/engine/agg"
+	"weir/engine/expr"
+	"weir/engine/value"
+	"weir/events"
+	"weir/executor"
+	"weir/parser"
+	"weir/parser/ast"
+	"weir/planner"
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/sqltype"
+	"weir/store"
+	"weir/translator"
+)
+
+// language is the SQL half as the event runtime needs it. Expressions take the
+// way of every query: plan, pipeline, engine.
+type language struct {
+	funcs   *sqlfunc.Table
+	library *expr.Library
+	caps    store.Capabilities
+	now     func() time.Time
+	events  *catalog.Table // the columns of CHANGE_STREAM_EVENTS(), as rows of the log
+}
+
+var _ events.Language = (*language)(nil)
+
+// relation makes a virtual relation of the rows of the log.
+func (l *language) relation(tables []*catalog.Table) *catalog.Table {
+	i := slices.IndexFunc(tables, func(t *catalog.Table) bool { return t.Name == "change_stream_events" })
+	t := *tables[i]
+	t.Kind = catalog.Virtual
+	t.Function = nil
+	t.Rows = func(context.Context, catalog.Session) (store.Cursor, error) { return &oneRow{}, nil }
+	return &t
+}
+
+func (l *language) env() *planner.Env {
+	return &planner.Env{Resolver: noRelations{}, Funcs: l.funcs, Strict: true, Types: &sqltype.Env{Now: l.now()}, Library: l.library}
+}
+
+// noRelations is a Resolver without any.
+type noRelations struct{}
+
+func (noRelations) Table(context.Context, string, string, bool) (*catalog.Table, bool, error) {
+	return nil, false, nil
+}
+func (noRelations) TableFunction(string, string) (*catalog.Table, bool) { return nil, false }
+func (noRelations) Near(context.Context, string) []string               { return nil }
+func (noRelations) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {
+	return t, nil
+}
+
+func (l *language) translate(p *planner.Plan) (*translator.Bound, error) {
+	prog, err := translator.Translate(p, translator.Options{Capabilities: l.caps, Funcs: l.funcs, Library: l.library, Strict: true})
+	if err != nil {
+		return nil, err
+	}
+	return prog.Bind(context.Background(), nil, l.session())
+}
+
+// Constant implements events.Language.
+func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error) {
+	x, _, err := planner.BuildExpr(ctx, l.env(), e, nil, sqltype.Type{})
+	if err != nil {
+		return value.Value{}, err
+	}
+	if c, ok := x.(*planner.Const); ok {
+		return c.Value, nil
+	}
+	col := planner.Col{ID: 1 << 20, Name: "v", Type: x.Type()}
+	plan := &planner.Plan{
+		Root: &planner.Project{Input: &planner.Values{Rows: [][]planner.Expr{{}}}, Exprs: []planner.NamedExpr{{Col: col, Expr: x}}},
+		Cols: []planner.Col{col}, ReadOnly: true,
+	}
+	b, err := l.translate(plan)
+	if err != nil {
+		return value.Value{}, err
+	}
+	rows, err := executor.Run(ctx, &executor.Stores{Session: l.session()}, b)
+	if err != nil {
+		return value.Value{}, err
+	}
+	defer func() { _ = rows.Close() }()
+	row, err := rows.Next(ctx)
+	if err != nil {
+		return value.Value{}, err
+	}
+	return value.GetPath(slices.Clone(row), b.Program.Columns[0].Path), nil
+}
+
+// Condition implements events.Language.
+func (l *language) Condition(ctx context.Context, e ast.Expr) (events.Condition, error) {
+	x, scan, err := planner.BuildExpr(ctx, l.env(), e, l.events, sqltype.Of(sqltype.Bool))
+	if err != nil {
+		return nil, err
+	}
+	return l.compile(&planner.Plan{Root: &planner.Filter{Input: scan, Cond: x}, Cols: []planner.Col{}, ReadOnly: true})
+}
+
+// ConditionText implements events.Language.
+func (l *language) ConditionText(ctx context.Context, sql string) (events.Condition, error) {
+	e, err := parser.ParseExpr(sql)
+	if err != nil {
+		return nil, err
+	}
+	return l.Condition(ctx, e)
+}
+
+// Projection implements events.Language.
+func (l *language) Projection(ctx context.Context, list string) (events.Projection, error) {
+	stmts, err := parser.Parse("SELECT " + list + " FROM change_stream_events")
+	if err != nil {
+		return nil, err
+	}
+	if len(stmts) != 1 {
+		return nil, sqlerr.New(sqlerr.SyntaxError, "a single SELECT list is needed")
+	}
+	env := l.env()
+	env.Resolver = oneRelation{table: l.events}
+	plan, err := planner.Build(ctx, env, stmts[0], nil)
+	if err != nil {
+		return nil, err
+	}
+	return l.compile(plan)
+}
+
+// oneRelation is a Resolver of a single relation.
+type oneRelation struct {
+	noRelations
+	table *catalog.Table
+}
+
+func (r oneRelation) Table(_ context.Context, _, name string, _ bool) (*catalog.Table, bool, error) {
+	return r.table, strings.EqualFold(name, r.table.Name), nil
+}
+
+// Print implements events.Language.
+func (l *language) Print(e ast.Expr) string { return ast.Print(e) }
+
+// compile makes a plan over the rows of the log ready to be run row by row.
+func (l *language) compile(p *planner.Plan) (*rowProgram, error) {
+	b, err := l.translate(p)
+	if err != nil {
+		return nil, err
+	}
+	root := b.Program.Root
+	if len(b.Program.Fetches) > 0 || len(b.Program.With) > 0 || len(b.Program.InitPlans()) > 0 || len(root.Remote) > 0 {
+		return nil, sqlerr.Unsupported(0, "Use columns of the event, constants and functions.", "subqueries are not supported here")
+	}
+	stages, err := b.Stages(root.Local)
+	if err != nil {
+		return nil, err
+	}
+	pipe, err := agg.Compile(stages, &agg.Env{Library: b.Program.Library(), Stages: translator.Stages(), Session: l.session(), Now: l.now().UnixMilli()})
+	if err != nil {
+		return nil, err
+	}
+	return &rowProgram{pipe: pipe, columns: b.Program.Columns}, nil
+}
+
+// rowProgram runs a pipeline over one row at a time.
+type rowProgram struct {
+	mu      sync.Mutex
+	pipe    *agg.Pipeline
+	columns []translator.Column
+}
+
+func (p *rowProgram) run(row bson.Raw) (bson.Raw, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ctx := context.Background()
+	cur, err := p.pipe.Run(ctx, rowSource{row})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = cur.Close() }()
+	doc, err := cur.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	return slices.Clone(doc), err
+}
+
+// Match implements events.Condition.
+func (p *rowProgram) Match(row bson.Raw) (bool, error) {
+	doc, err := p.run(events.Computed(row))
+	return doc != nil, err
+}
+
+// Apply implements events.Projection: a document of the columns by their names.
+func (p *rowProgram) Apply(row bson.Raw) (bson.Raw, error) {
+	doc, err := p.run(events.Computed(row))
+	if err != nil {
+		return nil, err
+	}
+	var b value.Builder
+	for _, c := range p.columns {
+		b.Add(c.Name, value.GetPath(doc, c.Path))
+	}
+	return b.Doc(), nil
+}
+
+// rowSource is an agg.Source of one row.
+type rowSource struct{ row bson.Raw }
+
+func (s rowSource) Open(context.Context, agg.Request) (store.Cursor, agg.Satisfied, error) {
+	return &oneRow{row: s.row}, agg.Satisfied{}, nil
+}
+
+// oneRow is a cursor over a row, or over none.
+type oneRow struct{ row bson.Raw }
+
+func (c *oneRow) Next(context.Context) (bson.Raw, error) {
+	if c.row == nil {
+		return nil, io.EOF
+	}
+	r := c.row
+	c.row = nil
+	return r, nil
+}
+
+func (c *oneRow) Close() error { return nil }

@@ -1,0 +1,138 @@
+package session
+
+import (
+	"context"
+
+	"weir/parser/ast"
+	"weir/planner"
+	"weir/sqlerr"
+)
+
+// analyzeDDL makes the commands that change tables and other objects. They
+// take effect at once: MongoDB does not undo them with a transaction.
+func (s *Session) analyzeDDL(_ context.Context, stmt ast.Statement) (command, error) {
+	switch stmt := stmt.(type) {
+	case *ast.Truncate:
+		return utility(func(ctx context.Context, s *Session, c *call) (string, error) { return s.truncate(ctx, stmt, c) }), nil
+	case *ast.Analyze:
+		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) {
+			return "ANALYZE", s.analyzeTables(ctx, stmt.Tables)
+		}), nil
+	case *ast.Vacuum:
+		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) { return s.vacuum(ctx, stmt) }), nil
+	case *ast.CreateDatabase, *ast.AlterDatabase:
+		return refusal(sqlerr.Unsupported(stmt.Pos(), "Connect to any name: a MongoDB database comes to be with its first collection.",
+			"%s is not supported", ddlCommand(stmt))), nil
+	case *ast.CreateRole, *ast.AlterRole, *ast.DropRole, *ast.Grant, *ast.GrantRole:
+		return refusal(sqlerr.Unsupported(stmt.Pos(), "Roles and their passwords are set where the gateway is configured.",
+			"%s is not supported", ddlCommand(stmt))), nil
+	}
+	return utility(func(ctx context.Context, s *Session, c *call) (string, error) { return s.define(ctx, stmt, c) }), nil
+}
+
+// define runs a DDL statement in the catalog, and the statements that complete it.
+func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (string, error) {
+	command := ddlCommand(stmt)
+	if err := s.writable(command); err != nil {
+		return "", err
+	}
+	if d, ok := stmt.(*ast.Drop); ok && d.Kind == ast.KindDatabase {
+		if err := s.outside(command); err != nil {
+			return "", err
+		}
+	}
+	if s.tx.status == 'T' {
+		s.warn(sqlerr.Warning, "%s takes effect at once and is not undone by ROLLBACK", command)
+	}
+	change, err := s.scoped().DDL(ctx, planner.ForDDL{Env: s.planEnv()}, stmt)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range change.Notices {
+		s.notice(n)
+	}
+	n := int64(0)
+	for i, then := range change.Then {
+		if n, err = s.complete(ctx, then, c.last && i == 0 && len(change.Then) == 1); err != nil {
+			return "", err
+		}
+	}
+	if change.Rows {
+		return "SELECT " + itoa(int(n)), nil
+	}
+	return change.Tag, nil
+}
+
+// complete runs a statement that finishes a change, and counts what it wrote.
+func (s *Session) complete(ctx context.Context, stmt ast.Statement, last bool) (int64, error) {
+	env := s.planEnv()
+	env.Maintenance = true
+	q, err := s.planIn(ctx, env, stmt, nil)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.execute(ctx, q, nil, last)
+	if err != nil {
+		return 0, err
+	}
+	defer r.close()
+	if _, err := r.next(ctx); err != nil && !isEnd(err) {
+		return 0, err
+	}
+	_, n := r.rows.Affected()
+	return n, nil
+}
+
+// ddlCommand is the tag of a statement.
+func ddlCommand(stmt ast.Statement) string {
+	switch stmt := stmt.(type) {
+	case *ast.CreateTable:
+		return "CREATE TABLE"
+	case *ast.CreateTableAs:
+		return "CREATE TABLE AS"
+	case *ast.CreateIndex:
+		return "CREATE INDEX"
+	case *ast.CreateView:
+		return "CREATE VIEW"
+	case *ast.CreateMaterializedView:
+		return "CREATE MATERIALIZED VIEW"
+	case *ast.RefreshMaterializedView:
+		return "REFRESH MATERIALIZED VIEW"
+	case *ast.CreateSchema:
+		return "CREATE SCHEMA"
+	case *ast.CreateDatabase:
+		return "CREATE DATABASE"
+	case *ast.CreateSequence:
+		return "CREATE SEQUENCE"
+	case *ast.AlterSequence:
+		return "ALTER SEQUENCE"
+	case *ast.AlterTable:
+		return "ALTER " + string(stmt.Kind)
+	case *ast.AlterObject:
+		return "ALTER " + string(stmt.Kind)
+	case *ast.AlterDatabase:
+		return "ALTER DATABASE"
+	case *ast.Drop:
+		return "DROP " + string(stmt.Kind)
+	case *ast.Comment:
+		return "COMMENT"
+	case *ast.CreateRole:
+		return "CREATE ROLE"
+	case *ast.AlterRole:
+		return "ALTER ROLE"
+	case *ast.DropRole:
+		return "DROP ROLE"
+	case *ast.Grant:
+		return grantTag(stmt.Revoke)
+	case *ast.GrantRole:
+		return grantTag(stmt.Revoke) + " ROLE"
+	}
+	return "this statement"
+}
+
+func grantTag(revoke bool) string {
+	if revoke {
+		return "REVOKE"
+	}
+	return "GRANT"
+}
