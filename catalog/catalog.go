@@ -50,6 +50,7 @@ type Catalog struct {
 
 	functions map[string]*Table            // by lower-case name
 	system    map[string]map[string]*Table // schema, name
+	builtin   map[uint32]*Table            // both by OID
 	standard  *systemCatalog               // makes pg_catalog and information_schema; nil if they were not added
 
 	mu        sync.Mutex
@@ -60,7 +61,9 @@ type Catalog struct {
 		list []string
 		at   time.Time
 	}
-	wanted map[store.Namespace]bool // to be sampled again by Run
+	wanted    map[store.Namespace]bool // to be sampled again by Run
+	wantedDBs map[string]bool          // to be listed again by Run
+	running   bool                     // Run is there to do it
 }
 
 // database is what is known of a database without looking at documents.
@@ -94,9 +97,9 @@ func New(st store.Store, opts Options) *Catalog {
 	}
 	c := &Catalog{
 		store: st, opts: opts, oids: newOIDs(),
-		functions: map[string]*Table{}, system: map[string]map[string]*Table{},
+		functions: map[string]*Table{}, system: map[string]map[string]*Table{}, builtin: map[uint32]*Table{},
 		databases: map[string]*database{}, tables: map[store.Namespace]*entry{},
-		wanted: map[store.Namespace]bool{},
+		wanted: map[store.Namespace]bool{}, wantedDBs: map[string]bool{},
 	}
 	for _, t := range opts.Functions {
 		t.Kind = Function
@@ -112,6 +115,9 @@ func New(st store.Store, opts Options) *Catalog {
 // AddRelation registers a virtual relation or a view of a system schema. It is
 // for the time of construction, before sessions ask.
 func (c *Catalog) AddRelation(t *Table) {
+	if old := c.system[t.Schema][t.Name]; old != nil && t.OID == 0 {
+		t.OID, t.SystemView = old.OID, old.SystemView
+	}
 	c.register(t)
 	byName := c.system[t.Schema]
 	if byName == nil {
@@ -132,6 +138,7 @@ func (c *Catalog) register(t *Table) {
 	if t.Version == 0 {
 		t.Version = 1
 	}
+	c.builtin[t.OID] = t
 	for i := range t.Columns {
 		col := &t.Columns[i]
 		if col.Attr == 0 {
@@ -146,8 +153,11 @@ func (c *Catalog) register(t *Table) {
 	}
 }
 
-// Run refreshes samples that grew old, until ctx ends.
+// Run looks again at what grew old, behind the scenes, until ctx ends. Without
+// it whoever asks waits for that.
 func (c *Catalog) Run(ctx context.Context) error {
+	c.setRunning(true)
+	defer c.setRunning(false)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -156,7 +166,13 @@ func (c *Catalog) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		for _, ns := range c.takeWanted() {
+		tables, dbs := c.takeWanted()
+		for _, db := range dbs {
+			if _, err := c.database(ctx, db, 0); err != nil && ctx.Err() == nil {
+				c.opts.Log.Warn("catalog: list collections", "database", db, "error", err)
+			}
+		}
+		for _, ns := range tables {
 			if _, err := c.sampled(ctx, ns, true); err != nil && ctx.Err() == nil {
 				c.opts.Log.Warn("catalog: refresh a sample", "collection", ns.String(), "error", err)
 			}
@@ -164,15 +180,24 @@ func (c *Catalog) Run(ctx context.Context) error {
 	}
 }
 
-func (c *Catalog) takeWanted() []store.Namespace {
+func (c *Catalog) setRunning(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := make([]store.Namespace, 0, len(c.wanted))
+	c.running = on
+}
+
+func (c *Catalog) takeWanted() (tables []store.Namespace, dbs []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for ns := range c.wanted {
-		list = append(list, ns)
+		tables = append(tables, ns)
+	}
+	for db := range c.wantedDBs {
+		dbs = append(dbs, db)
 	}
 	clear(c.wanted)
-	return list
+	clear(c.wantedDBs)
+	return tables, dbs
 }
 
 // Touch says that documents of a collection were written, so that its sample
@@ -202,10 +227,7 @@ func (c *Catalog) Analyze(ctx context.Context, ns store.Namespace) error {
 
 // database gives the names of a database, not older than maxAge.
 func (c *Catalog) database(ctx context.Context, db string, maxAge time.Duration) (*database, error) {
-	c.mu.Lock()
-	d := c.databases[db]
-	c.mu.Unlock()
-	if d != nil && c.opts.Now().Sub(d.at) < maxAge {
+	if d := c.knownDatabase(db, maxAge); d != nil {
 		return d, nil
 	}
 	v, err, _ := c.loads.Do("db\x00"+db, func() (any, error) {
@@ -215,6 +237,26 @@ func (c *Catalog) database(ctx context.Context, db string, maxAge time.Duration)
 		return nil, err
 	}
 	return v.(*database), nil
+}
+
+// knownDatabase gives what was read of a database if that is young enough. A
+// somewhat older list is used too while Run is there to read it again.
+func (c *Catalog) knownDatabase(db string, maxAge time.Duration) *database {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.databases[db]
+	if d == nil || maxAge == 0 {
+		return nil
+	}
+	age := c.opts.Now().Sub(d.at)
+	if age < maxAge {
+		return d
+	}
+	if c.running && age < sampleAge {
+		c.wantedDBs[db] = true
+		return d
+	}
+	return nil
 }
 
 func (c *Catalog) loadDatabase(ctx context.Context, db string) (*database, error) {
@@ -243,6 +285,7 @@ func (c *Catalog) loadDatabase(ctx context.Context, db string) (*database, error
 	}
 	sort.Strings(d.sorted)
 	for _, n := range d.sorted {
+		c.oids.of("relation", db, n) // so that the OID is known without a use of the relation
 		f := strings.ToLower(n)
 		d.folded[f] = append(d.folded[f], n)
 	}

@@ -35,6 +35,8 @@ func (d *ddl) createView(ctx context.Context, x *ast.CreateView) error {
 	o := d.newObject(p, "view")
 	seen := map[string]bool{}
 	for i, c := range cols {
+		// The query's own name finds the column again when SELECT * grows.
+		own := c.Name
 		if i < len(x.Columns) {
 			c.Name = x.Columns[i].Name
 		}
@@ -42,7 +44,7 @@ func (d *ddl) createView(ctx context.Context, x *ast.CreateView) error {
 			return sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", c.Name).At(x.Name.Pos())
 		}
 		seen[c.Name] = true
-		o.Columns = append(o.Columns, objectColumn{Name: c.Name, Attr: int32(i + 1), Type: int64(c.Type.OID), Mod: c.Type.Mod})
+		o.Columns = append(o.Columns, objectColumn{Name: c.Name, Path: []string{own}, Attr: int32(i + 1), Type: int64(c.Type.OID), Mod: c.Type.Mod})
 	}
 	o.SQL, o.Deps = ast.Print(x.Query), depOIDs(deps)
 	if old != nil {

@@ -87,7 +87,7 @@ func (r *reader) infoColumn(t *Table, c *Column) {
 		generation = "BY DEFAULT"
 	}
 	id := r.identity(t, c)
-	r.add(db, t.Schema, t.Name, c.Name, c.Attr, orNull(c.Default), yesNo(!c.NotNull), f.name,
+	r.add(db, t.Schema, t.Name, c.Name, c.Attr, orNull(c.defaultSQL()), yesNo(!c.NotNull), f.name,
 		f.length, f.octets, f.precision, f.radix, f.scale, f.datetime, nil, nil,
 		nil, nil, nil, coll[0], coll[1], coll[2], nil, nil, nil,
 		db, "pg_catalog", f.udt, nil, nil, nil, nil, formatInt(int64(c.Attr)),

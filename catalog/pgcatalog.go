@@ -52,13 +52,45 @@ func (c *Catalog) AddSystemRelations(funcs *sqlfunc.Table) {
 	for line := range strings.Lines(string(systemFile("relations.txt"))) {
 		t := systemRelation(strings.TrimSpace(line))
 		if own := c.system[t.Schema][t.Name]; own != nil {
+			delete(c.builtin, own.OID)
 			own.OID, own.SystemView = t.OID, t.SystemView
+			c.register(own)
 			continue
 		}
 		y.fill(t)
 		c.AddRelation(t)
 	}
 	c.standard = y
+	for _, f := range viewFunctions {
+		t := c.system["pg_catalog"][f.view]
+		fn := &Table{OID: f.oid, Schema: "pg_catalog", Name: f.name, Kind: Function}
+		for _, c := range t.Columns {
+			if c.Attr = 0; c.Name != f.without {
+				fn.Columns = append(fn.Columns, c)
+			}
+		}
+		fn.Function = func(ctx context.Context, s Session, _ []bson.RawValue) (FunctionRows, error) {
+			cur, err := c.system["pg_catalog"][f.view].Rows(ctx, s)
+			return FunctionRows{Rows: cur}, err
+		}
+		c.register(fn)
+		c.functions[f.name] = fn
+	}
+}
+
+// viewFunctions are the functions that PostgreSQL makes views of; here it is
+// the other way round. Some lack a column that the view adds.
+var viewFunctions = []struct {
+	oid                 uint32
+	name, view, without string
+}{
+	{2084, "pg_show_all_settings", "pg_settings", ""},
+	{2856, "pg_timezone_names", "pg_timezone_names", ""},
+	{2599, "pg_timezone_abbrevs", "pg_timezone_abbrevs", ""},
+	{3082, "pg_available_extensions", "pg_available_extensions", "installed_version"},
+	{3083, "pg_available_extension_versions", "pg_available_extension_versions", "installed"},
+	{2510, "pg_prepared_statement", "pg_prepared_statements", ""},
+	{2511, "pg_cursor", "pg_cursors", ""},
 }
 
 // systemFile reads an embedded file; nil if there is none.

@@ -28,6 +28,7 @@ var liveRows = map[string]rowMaker{
 	"pg_stat_user_tables": statUserTables, "pg_stat_all_tables": statUserTables,
 	"pg_stat_database":  statDatabase,
 	"pg_timezone_names": timezoneNames, "pg_available_extensions": availableExtensions,
+	"pg_available_extension_versions":                    availableVersions,
 	"information_schema.information_schema_catalog_name": infoCatalogName,
 	"information_schema.schemata":                        infoSchemata,
 	"information_schema.tables":                          infoTables,
@@ -133,7 +134,7 @@ func (r *reader) class(t *Table) {
 	}
 	r.add(t.OID, t.Name, r.y.c.SchemaOID(t.Schema), 0, 0, owner, am, node, 0,
 		0, tuples, 0, 0, stored && t.hasIndexes(), false, byte('p'), kind,
-		t.visibleColumns(), len(t.Checks), false, false, false,
+		t.visibleColumns(), r.checks(t), false, false, false,
 		false, false, r.populated(t), replica, false, 0, 0, 0, nil, nil, nil)
 }
 
@@ -147,6 +148,15 @@ func (r *reader) populated(t *Table) bool {
 	}
 	o := r.y.c.objectOf(t)
 	return o == nil || !o.Unpopulated
+}
+
+// checks counts the check constraints, which a table that was not looked at
+// does not have.
+func (r *reader) checks(t *Table) int {
+	if o := r.y.c.objectOf(t); o != nil {
+		return len(o.Checks)
+	}
+	return len(t.Checks)
 }
 
 func (t *Table) visibleColumns() int {
@@ -194,7 +204,7 @@ func (r *reader) attributes(t *Table) {
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if !c.Hidden {
-			r.attribute(t.OID, c.Name, c.Attr, c)
+			r.attribute(t.OID, c.Name, c.Attr, c, isStandard(t.Schema))
 		}
 	}
 }
@@ -206,11 +216,13 @@ func (r *reader) indexAttributes(t *Table, x shownIndex) {
 		if of := t.columnAt(k.Path); of != nil {
 			c.Name, c.Type = of.Name, of.Type
 		}
-		r.attribute(x.OID, c.Name, int16(i+1), &c)
+		r.attribute(x.OID, c.Name, int16(i+1), &c, false)
 	}
 }
 
-func (r *reader) attribute(rel uint32, name string, num int16, c *Column) {
+// attribute writes a row of pg_attribute. Texts of the catalogs themselves have
+// the collation "C".
+func (r *reader) attribute(rel uint32, name string, num int16, c *Column, standard bool) {
 	info := sqltype.Lookup(c.Type.OID)
 	if info == nil {
 		info = sqltype.Lookup(sqltype.Text)
@@ -222,8 +234,12 @@ func (r *reader) attribute(rel uint32, name string, num int16, c *Column) {
 	if c.Type.OID.IsArray() {
 		dims = 1
 	}
+	collation := collationOf(info.OID)
+	if standard && collation != 0 {
+		collation = 950
+	}
 	r.add(rel, name, info.OID, -1, info.Len, num, dims, -1, c.Type.Mod, info.ByVal, info.Align, storageOf(info), "",
-		c.NotNull, c.Default != "", false, identity, "", false, true, 0, collationOf(info.OID), nil, nil, nil, nil)
+		c.NotNull, c.Default != "", false, identity, "", false, true, 0, collation, nil, nil, nil, nil)
 }
 
 // storageOf is pg_type.typstorage.
@@ -260,11 +276,30 @@ func defaults(r *reader) error {
 	for _, t := range list {
 		for i := range t.Columns {
 			if c := &t.Columns[i]; c.Default != "" && !c.Hidden {
-				r.add(r.y.c.oids.of("attrdef", t.NS.DB, t.NS.Coll+"\x00"+c.Name), t.OID, c.Attr, c.Default)
+				r.add(r.y.c.oids.of("attrdef", t.NS.DB, t.NS.Coll+"\x00"+c.Name), t.OID, c.Attr, c.defaultSQL())
 			}
 		}
 	}
 	return nil
+}
+
+// defaultSQL is a default as PostgreSQL prints it: constants with their type.
+func (c *Column) defaultSQL() string {
+	sql := strings.TrimSpace(c.Default)
+	inner, ok := strings.CutPrefix(sql, "nextval(")
+	if seq, closed := strings.CutSuffix(inner, ")"); ok && closed && isStringLiteral(seq) {
+		return "nextval(" + seq + "::regclass)"
+	}
+	if isStringLiteral(sql) {
+		return sql + "::" + sqltype.FormatType(c.Type.OID, -1)
+	}
+	return sql
+}
+
+// isStringLiteral tells whether SQL is one plain quoted string.
+func isStringLiteral(sql string) bool {
+	n := len(sql)
+	return n >= 2 && sql[0] == '\'' && sql[n-1] == '\'' && !strings.Contains(strings.ReplaceAll(sql[1:n-1], "''", ""), "'")
 }
 
 // columnAt finds the column that shows a path; nil if none does.

@@ -44,13 +44,26 @@ func statDatabase(r *reader) error {
 	return nil
 }
 
+// PredefinedRoles are the roles of PostgreSQL that privileges are granted by.
+var PredefinedRoles = map[uint32]string{
+	6171: "pg_database_owner", 6181: "pg_read_all_data", 6182: "pg_write_all_data", 3373: "pg_monitor",
+	3374: "pg_read_all_settings", 3375: "pg_read_all_stats", 3377: "pg_stat_scan_tables", 4569: "pg_read_server_files",
+	4570: "pg_write_server_files", 4571: "pg_execute_server_program", 4200: "pg_signal_backend", 4544: "pg_checkpoint",
+}
+
 func authid(r *reader) error {
 	r.add(owner, r.who.User(), true, true, true, true, true, false, true, -1, nil, nil)
+	for oid, name := range PredefinedRoles {
+		r.add(oid, name, false, true, false, false, false, false, false, -1, nil, nil)
+	}
 	return nil
 }
 
 func roles(r *reader) error {
 	r.add(r.who.User(), true, true, true, true, true, false, -1, "********", nil, true, nil, owner)
+	for oid, name := range PredefinedRoles {
+		r.add(name, false, true, false, false, false, false, -1, "********", nil, false, nil, oid)
+	}
 	return nil
 }
 
@@ -181,5 +194,10 @@ func timezoneNames(r *reader) error {
 // availableExtensions is the one that PostgreSQL always has.
 func availableExtensions(r *reader) error {
 	r.add("plpgsql", "1.0", "1.0", "PL/pgSQL procedural language")
+	return nil
+}
+
+func availableVersions(r *reader) error {
+	r.add("plpgsql", "1.0", true, false, true, false, "pg_catalog", nil, "PL/pgSQL procedural language")
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"weir/parser/ast"
 	"weir/sqltype"
+	"weir/store"
 )
 
 // RelationVisible tells whether a relation or an index is found by its name
@@ -79,6 +80,48 @@ func (s *Scoped) IndexName(ctx context.Context, oid uint32) (schema, name string
 	return t.Schema, f[3], true
 }
 
+// IndexStorage tells where an index is in the store, and its name there.
+func (s *Scoped) IndexStorage(ctx context.Context, oid uint32) (ns store.Namespace, name string, ok bool) {
+	t := s.indexTable(ctx, oid)
+	if t == nil {
+		return ns, "", false
+	}
+	s.oids.mu.Lock()
+	f := strings.SplitN(s.oids.names[oid], "\x00", 4)
+	s.oids.mu.Unlock()
+	return t.NS, f[3], true
+}
+
+// IndexNamed finds an index by the name that SQL shows; schema "" means the
+// search path.
+func (s *Scoped) IndexNamed(ctx context.Context, schema, name string) (uint32, bool) {
+	schemas := s.path
+	if schema != "" {
+		schemas = []string{schema}
+	}
+	for _, sch := range schemas {
+		if IsSystemSchema(sch) || s.standard == nil {
+			continue
+		}
+		d, err := s.database(ctx, s.DatabaseOf(sch), listAge)
+		if err != nil {
+			continue
+		}
+		for _, coll := range d.sorted {
+			t, err := s.complete(ctx, s.known(s.DatabaseOf(sch), coll, d), indexed)
+			if err != nil {
+				continue
+			}
+			for _, x := range t.shownIndexes() {
+				if x.name == name {
+					return x.OID, true
+				}
+			}
+		}
+	}
+	return 0, false
+}
+
 // ViewDefinition is pg_get_viewdef.
 func (s *Scoped) ViewDefinition(ctx context.Context, oid uint32) (string, bool) {
 	t, ok := s.RelationByOID(ctx, oid)
@@ -112,6 +155,29 @@ func (s *Scoped) RelationComment(ctx context.Context, oid uint32, column int) (s
 		}
 	}
 	return "", false
+}
+
+// OwnedSequence is the sequence that a column owns, as pg_get_serial_sequence
+// names it; hasColumn is false when the table has no such column.
+func (s *Scoped) OwnedSequence(ctx context.Context, table uint32, column string) (name string, owned, hasColumn bool) {
+	db, coll, ok := s.nameOf(table)
+	if !ok {
+		return "", false, false
+	}
+	d, err := s.database(ctx, db, listAge)
+	if err != nil || !d.has(coll) {
+		return "", false, false
+	}
+	t, err := s.load(ctx, db, coll, d)
+	if err != nil || findColumn(t.Columns, column) == nil {
+		return "", false, false
+	}
+	for seq, o := range d.objects {
+		if o.Sequence != nil && o.Sequence.OwnedBy == coll+"."+column {
+			return ast.QuoteIdent(s.SchemaOf(db)) + "." + ast.QuoteIdent(seq), true, true
+		}
+	}
+	return "", false, true
 }
 
 // SchemaByOID gives the name of a schema.

@@ -137,7 +137,7 @@ func (s *Scoped) complete(ctx context.Context, t *Table, l level) (*Table, error
 		}
 		return s.show(e.table), nil
 	}
-	if t.Kind == MongoView {
+	if t.Kind != Collection && t.Kind != MaterializedView {
 		return t, nil
 	}
 	full := *t

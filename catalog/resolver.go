@@ -303,20 +303,11 @@ func (s *Scoped) Fresh(ctx context.Context, deps []Dep) bool {
 }
 
 func (s *Scoped) versionOf(ctx context.Context, oid uint32) (uint64, bool) {
+	if t, ok := s.builtin[oid]; ok {
+		return t.Version, true
+	}
 	db, name, ok := s.nameOf(oid)
 	if !ok {
-		for _, byName := range s.system {
-			for _, t := range byName {
-				if t.OID == oid {
-					return t.Version, true
-				}
-			}
-		}
-		for _, t := range s.functions {
-			if t.OID == oid {
-				return t.Version, true
-			}
-		}
 		return 0, false
 	}
 	d, err := s.database(ctx, db, listAge)

@@ -26,20 +26,11 @@ func (c *Catalog) sampled(ctx context.Context, ns store.Namespace, fresh bool) (
 	if err != nil {
 		return nil, err
 	}
-	now := c.opts.Now()
-	c.mu.Lock()
-	e := c.tables[ns]
-	if e != nil && !fresh && sameObject(e.source, d.objects[ns.Coll]) {
-		age := now.Sub(e.at)
-		if !e.all && age > sampleAge {
-			c.wanted[ns] = true
-		}
-		if !e.all || age < busyAge || age < smallSampleAge && !e.stale && e.table.Estimate > 0 {
-			c.mu.Unlock()
+	if !fresh {
+		if e := c.youngEntry(ns, d.objects[ns.Coll]); e != nil {
 			return e, nil
 		}
 	}
-	c.mu.Unlock()
 	v, err, _ := c.loads.Do("t\x00"+ns.String(), func() (any, error) {
 		return c.look(context.WithoutCancel(ctx), ns, d)
 	})
@@ -47,6 +38,28 @@ func (c *Catalog) sampled(ctx context.Context, ns store.Namespace, fresh bool) (
 		return nil, err
 	}
 	return v.(*entry), nil
+}
+
+// youngEntry gives an entry that need not be made again now.
+func (c *Catalog) youngEntry(ns store.Namespace, o *object) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.tables[ns]
+	if e == nil || !sameObject(e.source, o) {
+		return nil
+	}
+	age := c.opts.Now().Sub(e.at)
+	small := e.all && !e.stale && e.table.Estimate > 0
+	switch {
+	case age < busyAge, small && age < smallSampleAge:
+		return e
+	case !e.all || small && c.running && age < sampleAge:
+		if e.all || age > sampleAge {
+			c.wanted[ns] = true
+		}
+		return e
+	}
+	return nil
 }
 
 // look reads indexes and documents and keeps the entry.

@@ -170,12 +170,8 @@ func (s *Scoped) RelationByOID(ctx context.Context, oid uint32) (*Table, bool) {
 		}
 		return s.known(db, name, d), true
 	}
-	for _, byName := range s.system {
-		for _, t := range byName {
-			if t.OID == oid {
-				return t, true
-			}
-		}
+	if t, ok := s.builtin[oid]; ok {
+		return t, true
 	}
 	return nil, false
 }

@@ -21,6 +21,9 @@ func TypeName(t *ast.TypeName) (sqltype.Type, error) {
 			oid = info.OID
 		}
 	}
+	if t.Schema.Name == "information_schema" {
+		oid, ok = domains[name]
+	}
 	if !ok {
 		shown := name
 		if !t.Schema.IsZero() {
@@ -40,6 +43,12 @@ func TypeName(t *ast.TypeName) (sqltype.Type, error) {
 		oid = arr
 	}
 	return sqltype.Type{OID: oid, Mod: mod}, nil
+}
+
+// domains are those of information_schema, by the types that they are made of.
+var domains = map[string]sqltype.OID{
+	"cardinal_number": sqltype.Int4, "character_data": sqltype.Varchar, "sql_identifier": sqltype.Name,
+	"time_stamp": sqltype.Timestamptz, "yes_or_no": sqltype.Varchar,
 }
 
 func modifier(oid sqltype.OID, t *ast.TypeName) (int32, error) {

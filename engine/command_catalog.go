@@ -6,7 +6,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/mongoerr"
 	"weir/store"
@@ -211,7 +210,10 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if c := r.e.catalog.get(ns); c != nil && sameOptions(c.load().options, opts) {
 		return dst, nil
 	}
-	_, err = r.e.createCollection(ctx, ns, opts)
+	c, err := r.e.createCollection(ctx, ns, opts)
+	if err == nil && r.tx != nil {
+		r.tx.created[c] = true
+	}
 	return dst, err
 }
 
@@ -315,7 +317,7 @@ func cmdDrop(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if err != nil || !found {
 		return dst, err
 	}
-	r.e.cursors.killIf(func(c *serverCursor) bool { return c.ns == ns && c.stream == nil })
+	r.e.cursors.fail(ns, mongoerr.New(175, "collection dropped: %s", ns))
 	if !view {
 		dst = value.AppendElement(dst, "nIndexesWas", value.Int32(int32(indexes)))
 	}
@@ -331,10 +333,9 @@ func cmdDropDatabase(ctx context.Context, r *request, dst []byte) ([]byte, error
 	if err != nil {
 		return dst, err
 	}
-	db := r.db
-	r.e.cursors.killIf(func(c *serverCursor) bool { return c.ns.DB == db && c.stream == nil })
+	r.e.cursors.fail(store.Namespace{DB: r.db}, mongoerr.New(175, "database dropped: %s", r.db))
 	if existed {
-		dst = value.AppendElement(dst, "dropped", value.String(db))
+		dst = value.AppendElement(dst, "dropped", value.String(r.db))
 	}
 	return dst, nil
 }
@@ -369,7 +370,7 @@ func cmdRenameCollection(ctx context.Context, r *request, dst []byte) ([]byte, e
 		return dst, err
 	}
 	if err := checkCreatable(target); err != nil {
-		return dst, err
+		return dst, mongoerr.New(mongoerr.IllegalOperation, "error with target namespace: %v", err)
 	}
 	if from == target {
 		return dst, mongoerr.New(mongoerr.IllegalOperation, "Can't rename a collection to itself")
@@ -396,197 +397,4 @@ func (r *request) existing() (*collection, error) {
 		return nil, mongoerr.New(mongoerr.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", ns)
 	}
 	return c, nil
-}
-
-// cmdCollMod: {collMod: coll, validator…, changeStreamPreAndPostImages, index: {…}, viewOn, pipeline}.
-func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return dst, err
-	}
-	c := r.e.catalog.get(ns)
-	if c == nil {
-		return dst, mongoerr.New(mongoerr.NamespaceNotFound, "ns does not exist")
-	}
-	var keys []string
-	changes := map[string]value.Value{}
-	var ix value.Value
-	err = r.fields(func(key string, v value.Value) (bool, error) {
-		if key == "index" {
-			ix = v
-			return true, r.checkType(key, v, bson.TypeEmbeddedDocument)
-		}
-		want, known := createOptions[key]
-		if !known || key == "capped" || key == "collation" || key == "size" || key == "max" || key == "storageEngine" {
-			return false, nil
-		}
-		keys = append(keys, key)
-		changes[key] = v
-		return true, r.checkType(key, v, want)
-	})
-	if err != nil {
-		return dst, err
-	}
-	isView := c.load().view != nil
-	for _, k := range keys {
-		if viewKey := k == "viewOn" || k == "pipeline"; viewKey != isView {
-			return dst, mongoerr.New(mongoerr.InvalidOptions, "option not supported on a %s: %s", map[bool]string{true: "view", false: "collection"}[isView], k)
-		}
-	}
-	if ix.IsDocument() {
-		if dst, err = r.modifyIndex(ctx, dst, c, ix.Doc()); err != nil {
-			return dst, err
-		}
-	}
-	if len(keys) == 0 && ix.IsDocument() {
-		return dst, nil
-	}
-	return dst, r.e.ddl(ctx, func(u *unit) error { return r.modifyOptions(u, c, keys, changes) })
-}
-
-func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes map[string]value.Value) error {
-	old := c.load().options
-	start, d := value.BeginDocument(nil)
-	ds, desc := value.BeginDocument(nil)
-	bs, before := value.BeginDocument(nil)
-	before = value.AppendHeader(before, bson.TypeEmbeddedDocument, "collectionOptions")
-	inner, before := value.BeginDocument(before)
-	before = value.AppendElement(before, "uuid", value.Binary(4, c.uuid[:]))
-	if old != nil {
-		for it := value.Walk(old); it.Next(); {
-			before = append(before, it.Element()...)
-			if _, changed := changes[it.Key()]; !changed {
-				d = append(d, it.Element()...)
-			}
-		}
-	}
-	before = value.EndDocument(before, inner)
-	for _, k := range keys {
-		desc = value.AppendElement(desc, k, changes[k])
-		if v := changes[k]; !v.IsDocument() || value.Len(v.Doc()) > 0 {
-			d = value.AppendElement(d, k, v)
-		}
-	}
-	options := bson.Raw(value.EndDocument(d, start))
-	if err := checkCreate(c.load().ns, options); err != nil {
-		return err
-	}
-	if v := value.Lookup(options, "viewOn"); v.IsString() {
-		m, err := u.e.newMeta(c.load().ns, options)
-		if err != nil {
-			return err
-		}
-		if err := u.e.checkView(m.ns, m.view); err != nil {
-			return err
-		}
-	}
-	return u.setOptions(c, options, value.EndDocument(desc, ds), value.EndDocument(before, bs))
-}
-
-// cmdCollStats: {collStats: coll, scale}.
-func cmdCollStats(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return dst, err
-	}
-	scale, err := r.scale()
-	if err != nil {
-		return dst, err
-	}
-	return r.e.appendCollStats(dst, ns, scale)
-}
-
-func (r *request) scale() (int64, error) {
-	v := value.Lookup(r.cmd, "scale")
-	if v.IsNullish() {
-		return 1, nil
-	}
-	if !v.IsNumber() {
-		return 0, r.wrongType("scale", v, "double")
-	}
-	if v.AsInt64() < 1 {
-		return 0, mongoerr.New(51024, "BSON field 'scale' value must be >= 1, actual value '%s'", v)
-	}
-	return v.AsInt64(), nil
-}
-
-func (e *Engine) appendCollStats(dst []byte, ns store.Namespace, scale int64) ([]byte, error) {
-	c := e.catalog.get(ns)
-	var m = &meta{}
-	var count, size int64
-	if c != nil {
-		m, count, size = c.load(), c.count.Load(), c.size.Load()
-		if m.view != nil {
-			return dst, mongoerr.New(mongoerr.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", ns)
-		}
-	}
-	dst = value.AppendElement(dst, "ns", value.String(ns.String()))
-	dst = value.AppendElement(dst, "size", value.IntOrLong(size/scale))
-	dst = value.AppendElement(dst, "count", value.IntOrLong(count))
-	if count > 0 {
-		dst = value.AppendElement(dst, "avgObjSize", value.IntOrLong(size/count))
-	}
-	dst = value.AppendElement(dst, "numOrphanDocs", value.Int32(0))
-	storageSize := int64(0)
-	if c != nil {
-		storageSize = e.db.DiskUsage(storage.DocumentRange(c.id))
-	}
-	dst = value.AppendElement(dst, "storageSize", value.IntOrLong(storageSize/scale))
-	dst = value.AppendElement(dst, "freeStorageSize", value.Int32(0))
-	dst = value.AppendElement(dst, "capped", value.Bool(m.capped.bytes > 0))
-	if m.capped.bytes > 0 {
-		dst = value.AppendElement(dst, "max", value.IntOrLong(m.capped.documents))
-		dst = value.AppendElement(dst, "maxSize", value.IntOrLong(m.capped.bytes/scale))
-	}
-	dst = value.AppendElement(dst, "nindexes", value.Int32(int32(len(m.indexes))))
-	dst = value.AppendElement(dst, "indexBuilds", value.Array(emptyDoc))
-	sizes, total := []byte(nil), int64(0)
-	start, sizes := value.BeginDocument(sizes)
-	for _, ix := range m.indexes {
-		n := e.db.DiskUsage(storage.IndexRange(ix.ID))
-		total += n
-		sizes = value.AppendElement(sizes, ix.Name, value.IntOrLong(n/scale))
-	}
-	dst = value.AppendElement(dst, "totalIndexSize", value.IntOrLong(total/scale))
-	dst = value.AppendElement(dst, "totalSize", value.IntOrLong((total+storageSize)/scale))
-	dst = value.AppendElement(dst, "indexSizes", value.Document(value.EndDocument(sizes, start)))
-	return value.AppendElement(dst, "scaleFactor", value.IntOrLong(scale)), nil
-}
-
-// cmdDBStats: {dbStats: 1, scale}.
-func cmdDBStats(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	scale, err := r.scale()
-	if err != nil {
-		return dst, err
-	}
-	var colls, views, objects, size, indexes int64
-	for _, c := range r.e.catalog.list(r.db) {
-		m := c.load()
-		if m.view != nil {
-			views++
-			continue
-		}
-		colls++
-		objects += c.count.Load()
-		size += c.size.Load()
-		indexes += int64(len(m.indexes))
-	}
-	avg := 0.0
-	if objects > 0 {
-		avg = float64(size) / float64(objects)
-	}
-	s := float64(scale)
-	dst = value.AppendElement(dst, "db", value.String(r.db))
-	dst = value.AppendElement(dst, "collections", value.Int64(colls))
-	dst = value.AppendElement(dst, "views", value.Int64(views))
-	dst = value.AppendElement(dst, "objects", value.Int64(objects))
-	dst = value.AppendElement(dst, "avgObjSize", value.Double(avg))
-	dst = value.AppendElement(dst, "dataSize", value.Double(float64(size)/s))
-	dst = value.AppendElement(dst, "storageSize", value.Double(float64(size)/s))
-	dst = value.AppendElement(dst, "indexes", value.Int64(indexes))
-	dst = value.AppendElement(dst, "indexSize", value.Double(0))
-	dst = value.AppendElement(dst, "totalSize", value.Double(float64(size)/s))
-	dst = value.AppendElement(dst, "scaleFactor", value.Int64(scale))
-	dst = value.AppendElement(dst, "fsUsedSize", value.Double(0))
-	return value.AppendElement(dst, "fsTotalSize", value.Double(0)), nil
 }

@@ -62,15 +62,15 @@ func (a *findArgs) set(r *request) func(string, value.Value) (bool, error) {
 		case "hint":
 			a.hint, err = r.hintOf(v)
 		case "skip":
-			a.skip, err = r.number(key, v)
+			a.skip, err = r.notNegative("Skip", key, v)
 		case "limit":
-			a.limit, err = r.number(key, v)
+			a.limit, err = r.notNegative("Limit", key, v)
 		case "batchSize":
 			var n int64
-			n, err = r.number(key, v)
+			n, err = r.notNegative("BatchSize", key, v)
 			a.batch = int(n)
 		case "singleBatch":
-			a.single, err = r.boolean(key, v)
+			a.single, err = strictBool(key, v)
 		case "noCursorTimeout":
 			a.keep, err = r.boolean(key, v)
 		case "tailable":
@@ -89,6 +89,21 @@ func (a *findArgs) set(r *request) func(string, value.Value) (bool, error) {
 		}
 		return true, err
 	}
+}
+
+// notNegative reads a number of find, which has words of its own for those below 0.
+func (r *request) notNegative(name, key string, v value.Value) (int64, error) {
+	if v.IsNumber() && v.AsInt64() < 0 {
+		return 0, mongoerr.New(mongoerr.BadValue, "%s value must be non-negative, but received: %d", name, v.AsInt64())
+	}
+	return r.number(key, v)
+}
+
+func strictBool(key string, v value.Value) (bool, error) {
+	if v.Kind() != bson.TypeBoolean {
+		return false, mongoerr.New(mongoerr.TypeMismatch, "Field '%s' should be a boolean value, but found: %s", key, value.TypeName(v.Kind()))
+	}
+	return v.AsBool(), nil
 }
 
 func (a *findArgs) check() error {

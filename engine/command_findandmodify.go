@@ -94,6 +94,8 @@ func (a *famArgs) check() error {
 	switch {
 	case a.remove && a.hasUpdate:
 		return mongoerr.New(mongoerr.FailedToParse, "Cannot specify both an update and remove=true")
+	case a.remove && a.op.ArrayFilters != nil:
+		return mongoerr.New(mongoerr.FailedToParse, "Cannot specify arrayFilters and remove=true")
 	case a.remove && a.op.Upsert:
 		return mongoerr.New(mongoerr.FailedToParse, "Cannot specify both upsert=true and remove=true")
 	case a.remove && a.fresh:

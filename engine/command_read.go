@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -22,6 +21,8 @@ func cmdAggregate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		if ns, err = r.namespace(); err != nil {
 			return dst, err
 		}
+	} else if !r.arg.IsNumber() {
+		return dst, mongoerr.New(mongoerr.TypeMismatch, "collection name has invalid type: %s", value.TypeName(r.arg.Kind()))
 	} else if n, ok := r.arg.Integral(); !ok || n != 1 {
 		return dst, mongoerr.New(mongoerr.FailedToParse, "Invalid command format: the 'aggregate' field must specify a collection name or 1")
 	}
@@ -152,29 +153,32 @@ func cmdGetMore(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if r.arg.AsInt64() == 0 {
 		return dst, mongoerr.New(mongoerr.BadValue, "Cursor id for getMore must be non-zero")
 	}
-	coll, batch, limited := "", 0, false
+	coll, found, batch, limited := "", false, 0, false
 	err := r.fields(func(key string, v value.Value) (bool, error) {
 		switch key {
 		case "collection":
 			if !v.IsString() {
 				return true, r.wrongType(key, v, "string")
 			}
-			coll = v.Str()
+			coll, found = v.Str(), true
 		case "batchSize":
 			n, err := r.number(key, v)
 			batch, limited = int(n), n > 0
 			return true, err
 		case "term", "lastKnownCommittedOpTime":
 		default:
-			return false, nil
+			return true, mongoerr.New(mongoerr.FailedToParse, "Failed to parse: %s. Unrecognized field '%s'.", value.Document(r.cmd), key)
 		}
 		return true, nil
 	})
 	if err != nil {
 		return dst, err
 	}
+	if !found {
+		return dst, mongoerr.New(mongoerr.FailedToParse, "Field 'collection' missing in: %s", value.Document(r.cmd))
+	}
 	if coll == "" {
-		return dst, r.missing("collection")
+		return dst, mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace for getMore: %s.", r.db)
 	}
 	c, err := r.e.cursors.take(r.arg.AsInt64())
 	if err != nil {
@@ -305,204 +309,4 @@ func appendLongs(dst []byte, key string, ns []int64) []byte {
 		dst = value.AppendItem(dst, i, value.Int64(n))
 	}
 	return value.EndDocument(dst, start)
-}
-
-// cmdCount: {count: coll, query, skip, limit, hint, collation}.
-func cmdCount(ctx context.Context, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return dst, err
-	}
-	q := emptyDoc
-	var skip, limit int64
-	var o pipelineOptions
-	err = r.fields(func(key string, v value.Value) (_ bool, err error) {
-		switch key {
-		case "query":
-			if v.IsNullish() {
-				return true, nil
-			}
-			q, err = r.document(key, v)
-		case "skip":
-			skip, err = r.number(key, v)
-		case "limit":
-			if !v.IsNumber() {
-				return true, r.wrongType(key, v, "long")
-			}
-			limit = max(v.AsInt64(), -v.AsInt64())
-		case "hint":
-			o.hint, err = r.hintOf(v)
-		case "collation":
-			o.collationSpec, err = r.document(key, v)
-		case "fields", "queryOptions", "collectionUUID":
-		default:
-			return false, nil
-		}
-		return true, err
-	})
-	if err != nil {
-		return dst, err
-	}
-	pipeline := []bson.Raw{stageDoc("$match", value.Document(q))}
-	if skip > 0 {
-		pipeline = append(pipeline, stageDoc("$skip", value.Int64(skip)))
-	}
-	if limit > 0 {
-		pipeline = append(pipeline, stageDoc("$limit", value.Int64(limit)))
-	}
-	n, err := r.e.countPipeline(ctx, ns, pipeline, o)
-	if err != nil {
-		return dst, err
-	}
-	return value.AppendElement(dst, "n", value.IntOrLong(n)), nil
-}
-
-func (e *Engine) countPipeline(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) (int64, error) {
-	op, err := e.aggregate(ctx, ns, append(pipeline, stageDoc("$count", value.String("n"))), o)
-	if err != nil {
-		return 0, err
-	}
-	defer op.cur.Close()
-	doc, err := op.cur.Next(ctx)
-	if isEOF(err) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return value.Lookup(doc, "n").AsInt64(), nil
-}
-
-func stageDoc(name string, v value.Value) bson.Raw {
-	start, d := value.BeginDocument(nil)
-	return value.EndDocument(value.AppendElement(d, name, v), start)
-}
-
-// cmdDistinct: {distinct: coll, key, query, collation}.
-func cmdDistinct(ctx context.Context, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return dst, err
-	}
-	key, q := "", emptyDoc
-	var o pipelineOptions
-	err = r.fields(func(k string, v value.Value) (_ bool, err error) {
-		switch k {
-		case "key":
-			if !v.IsString() {
-				return true, r.wrongType(k, v, "string")
-			}
-			key = v.Str()
-		case "query":
-			if !v.IsNullish() {
-				q, err = r.document(k, v)
-			}
-		case "hint":
-			o.hint, err = r.hintOf(v)
-		case "collation":
-			o.collationSpec, err = r.document(k, v)
-		case "collectionUUID":
-		default:
-			return false, nil
-		}
-		return true, err
-	})
-	switch {
-	case err != nil:
-		return dst, err
-	case key == "":
-		return dst, r.missing("key")
-	case strings.Contains(key, "\x00"):
-		return dst, mongoerr.New(mongoerr.BadValue, "Key field cannot contain an embedded null byte")
-	}
-	o.tx = r.tx
-	if dst, err = r.distinct(ctx, dst, ns, key, q, o); err != nil {
-		return dst, err
-	}
-	return r.appendSnapshotTime(dst), nil
-}
-
-func (r *request) distinct(ctx context.Context, dst []byte, ns store.Namespace, key string, q bson.Raw, o pipelineOptions) ([]byte, error) {
-	op, err := r.e.aggregate(ctx, ns, []bson.Raw{stageDoc("$match", value.Document(q))}, o)
-	if err != nil {
-		return dst, err
-	}
-	defer op.cur.Close()
-	coll, err := collationOf(o.collationSpec, r.e.catalog.get(ns))
-	if err != nil {
-		return dst, err
-	}
-	d := distinctValues{path: strings.Split(key, "."), collation: coll, seen: map[string]bool{}}
-	dst = value.AppendHeader(dst, bson.TypeArray, "values")
-	start, dst := value.BeginDocument(dst)
-	for {
-		doc, err := op.cur.Next(ctx)
-		if isEOF(err) {
-			return value.EndDocument(dst, start), nil
-		}
-		if err != nil {
-			return dst, err
-		}
-		dst = d.collect(dst, value.Document(doc), d.path, false)
-		if len(dst)-start > 16<<20 {
-			return dst, mongoerr.New(17217, "distinct too big, 16mb cap")
-		}
-	}
-}
-
-// distinctValues gathers the different values of a path, in the order of appearance.
-type distinctValues struct {
-	path      []string
-	collation *value.Collation
-	seen      map[string]bool
-	n         int
-	key       []byte
-}
-
-func (d *distinctValues) collect(dst []byte, v value.Value, rest []string, item bool) []byte {
-	switch {
-	case v.IsArray() && !(item && len(rest) == 0):
-		if len(rest) > 0 && isIndex(rest[0]) {
-			dst = d.collectAt(dst, v, rest)
-		}
-		for it := value.Walk(v.Doc()); it.Next(); {
-			if x := it.Value(); len(rest) == 0 || x.IsDocument() {
-				dst = d.collect(dst, x, rest, true)
-			}
-		}
-		return dst
-	case len(rest) == 0:
-		return d.add(dst, v)
-	case v.IsDocument():
-		return d.collect(dst, value.Lookup(v.Doc(), rest[0]), rest[1:], false)
-	}
-	return dst
-}
-
-func (d *distinctValues) collectAt(dst []byte, v value.Value, rest []string) []byte {
-	n := 0
-	for _, c := range rest[0] {
-		n = n*10 + int(c-'0')
-	}
-	if x := value.Index(v.Doc(), n); !x.IsMissing() {
-		return d.collect(dst, x, rest[1:], false)
-	}
-	return dst
-}
-
-func isIndex(s string) bool {
-	return s != "" && len(s) < 9 && strings.Trim(s, "0123456789") == ""
-}
-
-func (d *distinctValues) add(dst []byte, v value.Value) []byte {
-	if v.IsMissing() {
-		return dst
-	}
-	d.key = value.AppendSortKeyCollated(d.key[:0], v, false, d.collation)
-	if d.seen[string(d.key)] {
-		return dst
-	}
-	d.seen[string(d.key)] = true
-	d.n++
-	return value.AppendItem(dst, d.n-1, v)
 }

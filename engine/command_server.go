@@ -22,15 +22,18 @@ const (
 
 var versionArray = [...]int32{7, 0, 14, 0}
 
-func cmdHello(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	return r.hello(dst, "isWritablePrimary"), nil
+func cmdHello(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	return r.hello(ctx, dst, "isWritablePrimary")
 }
 
-func cmdIsMaster(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	return r.hello(dst, "ismaster"), nil
+func cmdIsMaster(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	return r.hello(ctx, dst, "ismaster")
 }
 
-func (r *request) hello(dst []byte, primary string) []byte {
+func (r *request) hello(ctx context.Context, dst []byte, primary string) ([]byte, error) {
+	if err := r.checkHello(); err != nil {
+		return dst, err
+	}
 	host := r.e.host()
 	if c := value.Lookup(r.cmd, "client"); c.IsDocument() && r.s != nil {
 		if app := value.Lookup(c.Doc(), "application"); app.IsDocument() && value.Lookup(app.Doc(), "name").IsString() {
@@ -68,7 +71,29 @@ func (r *request) hello(dst []byte, primary string) []byte {
 	dst = value.AppendElement(dst, "minWireVersion", value.Int32(0))
 	dst = value.AppendElement(dst, "maxWireVersion", value.Int32(maxWireVersion))
 	dst = value.AppendElement(dst, "readOnly", value.Bool(false))
-	return r.appendCompression(dst)
+	return r.appendHelloAuth(ctx, r.appendCompression(dst))
+}
+
+// checkHello refuses half of an awaitable hello, and a second description of
+// the client.
+func (r *request) checkHello() error {
+	version, wait := value.Lookup(r.cmd, "topologyVersion"), value.Lookup(r.cmd, "maxAwaitTimeMS")
+	switch {
+	case !version.IsMissing() && wait.IsMissing():
+		return mongoerr.New(31368, "A request with a 'topologyVersion' must include 'maxAwaitTimeMS'")
+	case version.IsMissing() && !wait.IsMissing():
+		return mongoerr.New(31368, "A request with 'maxAwaitTimeMS' must include a 'topologyVersion'")
+	case !version.IsMissing() && !version.IsDocument():
+		return r.wrongType("topologyVersion", version, "object")
+	}
+	if r.s == nil {
+		return nil
+	}
+	if !value.Lookup(r.cmd, "client").IsMissing() && r.s.greeted {
+		return mongoerr.New(186, "The client metadata document may only be sent in the first hello")
+	}
+	r.s.greeted = true
+	return nil
 }
 
 // appendCompression answers the compressors that both sides know.
@@ -246,11 +271,32 @@ func cmdGetCmdLineOpts(_ context.Context, _ *request, dst []byte) ([]byte, error
 	return value.AppendElement(dst, "parsed", value.Document(emptyDoc)), nil
 }
 
+// appendLogin appends who the connection is.
+func (r *request) appendLogin(dst []byte) []byte {
+	users, roles := emptyDoc, emptyDoc
+	if r.s != nil && r.s.login != nil {
+		l := r.s.login
+		start, d := value.BeginDocument(nil)
+		d = value.AppendElement(d, "user", value.String(l.user))
+		d = value.AppendElement(d, "db", value.String(l.db))
+		users = bson.Raw(value.ArrayFrom([]value.Value{value.Document(value.EndDocument(d, start))}).Doc())
+		var items []value.Value
+		for _, ref := range l.roles {
+			start, d := value.BeginDocument(nil)
+			d = value.AppendElement(d, "role", value.String(ref.role))
+			d = value.AppendElement(d, "db", value.String(ref.db))
+			items = append(items, value.Document(value.EndDocument(d, start)))
+		}
+		roles = value.ArrayFrom(items).Doc()
+	}
+	dst = value.AppendElement(dst, "authenticatedUsers", value.Array(users))
+	return value.AppendElement(dst, "authenticatedUserRoles", value.Array(roles))
+}
+
 func cmdConnectionStatus(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "authInfo")
 	start, dst := value.BeginDocument(dst)
-	dst = value.AppendElement(dst, "authenticatedUsers", value.Array(emptyDoc))
-	dst = value.AppendElement(dst, "authenticatedUserRoles", value.Array(emptyDoc))
+	dst = r.appendLogin(dst)
 	if v := value.Lookup(r.cmd, "showPrivileges"); !v.IsMissing() && v.Truthy() {
 		dst = value.AppendElement(dst, "authenticatedUserPrivileges", value.Array(emptyDoc))
 	}

@@ -21,8 +21,8 @@ func cmdStartSession(_ context.Context, r *request, dst []byte) ([]byte, error) 
 
 // sessionIDs reads the list of {id: UUID} of endSessions and refreshSessions.
 func (r *request) sessionIDs() ([][]byte, error) {
-	if !r.arg.IsArray() {
-		return nil, r.wrongType(r.name, r.arg, "array")
+	if !r.arg.IsArray() && !r.arg.IsDocument() {
+		return nil, notArray(r.name)
 	}
 	var ids [][]byte
 	for it := value.Walk(r.arg.Doc()); it.Next(); {
@@ -30,6 +30,9 @@ func (r *request) sessionIDs() ([][]byte, error) {
 			return nil, r.wrongType(r.name+"."+it.Key(), it.Value(), "object")
 		}
 		v := value.Lookup(it.Value().Doc(), "id")
+		if v.IsMissing() {
+			return nil, mongoerr.New(40414, "BSON field '%s.%sFromClient.id' is missing but a required field", r.name, r.name)
+		}
 		if v.Kind() != bson.TypeBinary {
 			return nil, r.wrongType(r.name+".id", v, "binData")
 		}
@@ -65,7 +68,7 @@ func cmdKillAllSessions(_ context.Context, r *request, dst []byte) ([]byte, erro
 // endingTransaction checks the fields of commitTransaction and abortTransaction.
 func (r *request) endingTransaction() error {
 	if r.session == nil || !r.hasTxn {
-		return mongoerr.New(mongoerr.InvalidOptions, "%s must be run within a transaction", r.name)
+		return mongoerr.New(125, "%s must be run within a transaction", r.name)
 	}
 	if !r.autocommit {
 		return mongoerr.New(mongoerr.InvalidOptions, "%s must be run within a transaction: txnNumber may only be provided for multi-document transactions and retryable write commands", r.name)

@@ -25,7 +25,10 @@ func newCommandTable() map[string]command {
 		"fsync":               {run: cmdFsync, admin: true},
 		"listCommands":        {run: cmdListCommands},
 		"configureFailPoint":  {run: cmdConfigureFailPoint, admin: true},
-		"logout":              {run: cmdPing},
+		"logout":              {run: cmdLogout},
+		"saslStart":           {run: cmdSaslStart},
+		"saslContinue":        {run: cmdSaslContinue},
+		"authenticate":        {run: cmdAuthenticate},
 		"getDefaultRWConcern": {run: cmdGetDefaultRWConcern, admin: true},
 		// catalog
 		"listDatabases":    {run: cmdListDatabases, admin: true},
@@ -58,6 +61,15 @@ func newCommandTable() map[string]command {
 		"delete":        {run: cmdDelete, inTxn: true, retry: true, write: true},
 		"findAndModify": {run: cmdFindAndModify, inTxn: true, retry: true, write: true},
 		"findandmodify": {run: cmdFindAndModify, inTxn: true, retry: true, write: true},
+		// users
+		"createUser":               {run: cmdCreateUser, write: true},
+		"updateUser":               {run: cmdUpdateUser, write: true},
+		"dropUser":                 {run: cmdDropUser, write: true},
+		"dropAllUsersFromDatabase": {run: cmdDropAllUsers, write: true},
+		"usersInfo":                {run: cmdUsersInfo},
+		"grantRolesToUser":         {run: cmdGrantRoles, write: true},
+		"revokeRolesFromUser":      {run: cmdGrantRoles, write: true},
+		"rolesInfo":                {run: cmdRolesInfo},
 		// sessions
 		"startSession":             {run: cmdStartSession},
 		"endSessions":              {run: cmdEndSessions},

@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/agg"
 	"weir/engine/update"
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -284,6 +285,9 @@ func (w *writer) runOps(ctx context.Context, ns store.Namespace, ops []store.Wri
 		} else {
 			o, err = w.runOp(ctx, ns, &ops[i], a.variables(i), i)
 		}
+		if err != nil { // what a failed statement did before is not counted
+			o = writeOutcome{}
+		}
 		reply.n += o.n
 		reply.modified += o.modified
 		if !o.upserted.IsMissing() {
@@ -383,10 +387,12 @@ func (r *request) parseUpdate(doc bson.Raw) (op store.WriteOp, err error) {
 	case err != nil:
 	case op.Filter == nil:
 		err = mongoerr.New(40414, "BSON field '%s.updates.q' is missing but a required field", r.name)
-	case op.Update.Type == bson.TypeNull:
-		err = mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
 	case op.Update.IsZero():
 		err = mongoerr.New(40414, "BSON field '%s.updates.u' is missing but a required field", r.name)
+	case op.Update.Type != bson.TypeEmbeddedDocument && op.Update.Type != bson.TypeArray:
+		err = mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
+	case op.Update.Type == bson.TypeArray:
+		err = agg.KnownStages(op.Update.Value)
 	case op.Multi && r.retry != nil:
 		err = mongoerr.New(mongoerr.InvalidOptions, "Cannot use retryable writes with multi=true")
 	}
@@ -418,7 +424,7 @@ func (r *request) parseDelete(doc bson.Raw) (op store.WriteOp, err error) {
 		err = mongoerr.New(40414, "BSON field '%s.deletes.q' is missing but a required field", r.name)
 	case limit.IsMissing():
 		err = mongoerr.New(40414, "BSON field '%s.deletes.limit' is missing but a required field", r.name)
-	case !ok || n != 0 && n != 1:
+	case limit.IsNumber() && (!ok || n != 0 && n != 1):
 		err = mongoerr.New(mongoerr.FailedToParse, "The limit field in delete objects must be 0 or 1. Got %s", limit)
 	default:
 		op.Multi = n == 0

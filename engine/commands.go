@@ -3,14 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/mongoerr"
-	"weir/store"
 )
 
 // Sequence is a document sequence of an OP_MSG: an array argument that
@@ -93,6 +92,9 @@ func asServerError(ctx context.Context, err error) *mongoerr.Error {
 		errors.As(interrupted(ctx), &m)
 		return m
 	}
+	if errors.Is(err, storage.ErrClosed) { // the transaction ended under the statement
+		return mongoerr.New(mongoerr.NoSuchTransaction, "Transaction has been aborted.").WithLabels("TransientTransactionError")
+	}
 	return mongoerr.New(mongoerr.InternalError, "%v", err)
 }
 
@@ -111,6 +113,9 @@ func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson
 	}
 	if c.admin && db != "admin" {
 		return nil, mongoerr.New(mongoerr.Unauthorized, "%s may only be run against the admin database.", r.name)
+	}
+	if err := r.authorize(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.parseGeneric(); err != nil {
 		return nil, err
@@ -195,6 +200,9 @@ func (r *request) parseGeneric() error {
 		case "lsid":
 			err = r.parseSession(v)
 		case "txnNumber":
+			if v.Kind() != bson.TypeInt64 {
+				return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'OperationSessionInfo.txnNumber' is the wrong type '%s', expected type 'long'", value.TypeName(v.Kind()))
+			}
 			r.hasTxn, r.txnNumber = true, v.AsInt64()
 		case "autocommit":
 			r.autocommit = true
@@ -290,6 +298,13 @@ func (r *request) parseWriteConcern(v value.Value) error {
 			if !w.Truthy() && value.Lookup(v.Doc(), "w").Kind() != bson.TypeString {
 				r.lazy = true
 			}
+		case "wtimeout", "wtimeoutMS":
+			if !w.IsNumber() {
+				return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'writeConcern.wtimeout' is the wrong type '%s', expected types '[long, int, decimal, double']", value.TypeName(w.Kind()))
+			}
+		case "fsync", "provenance", "getLastError", "wElectionId", "wOpTime":
+		default:
+			return mongoerr.New(40415, "BSON field 'writeConcern.%s' is an unknown field.", it.Key())
 		}
 	}
 	return nil
@@ -411,116 +426,3 @@ func (r *request) enterTransaction(c command) error {
 	r.tx, err = r.session.transaction(r.txnNumber)
 	return err
 }
-
-// namespace is the collection that the first field names.
-func (r *request) namespace() (store.Namespace, error) {
-	ns := store.Namespace{DB: r.db}
-	if !r.arg.IsString() {
-		return ns, mongoerr.New(mongoerr.InvalidNamespace, "collection name has invalid type %s", value.TypeName(r.arg.Kind()))
-	}
-	ns.Coll = strings.Clone(r.arg.Str())
-	return ns, checkNamespace(ns)
-}
-
-// fields calls f for every field but the first and the generic ones; f tells
-// whether it knows the field.
-func (r *request) fields(f func(key string, v value.Value) (known bool, err error)) error {
-	it := value.Walk(r.cmd)
-	it.Next()
-	seen := map[string]bool{}
-	for it.Next() {
-		key := it.Key()
-		if seen[key] {
-			return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", r.name, key)
-		}
-		seen[key] = true
-		if generic[key] {
-			continue
-		}
-		known, err := f(key, it.Value())
-		if err != nil {
-			return err
-		}
-		if !known {
-			return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", r.name, key)
-		}
-	}
-	return nil
-}
-
-func (r *request) wrongType(key string, v value.Value, want string) error {
-	return mongoerr.New(mongoerr.TypeMismatch, "BSON field '%s.%s' is the wrong type '%s', expected type '%s'",
-		r.name, key, value.TypeName(v.Kind()), want)
-}
-
-func (r *request) missing(key string) error {
-	return mongoerr.New(40414, "BSON field '%s.%s' is missing but a required field", r.name, key)
-}
-
-func (r *request) document(key string, v value.Value) (bson.Raw, error) {
-	if !v.IsDocument() {
-		return nil, r.wrongType(key, v, "object")
-	}
-	return v.Doc(), nil
-}
-
-func (r *request) boolean(key string, v value.Value) (bool, error) {
-	if v.Kind() == bson.TypeBoolean || v.IsNumber() {
-		return v.Truthy(), nil
-	}
-	return false, r.wrongType(key, v, "bool")
-}
-
-// number reads a whole number that is not negative.
-func (r *request) number(key string, v value.Value) (int64, error) {
-	if !v.IsNumber() {
-		return 0, r.wrongType(key, v, "long")
-	}
-	n := v.AsInt64()
-	if n < 0 {
-		return 0, mongoerr.New(51024, "BSON field '%s' value must be >= 0, actual value '%d'", key, n)
-	}
-	return n, nil
-}
-
-// documents reads an array of documents, from the command or its sequence.
-func (r *request) documents(key string, v value.Value) ([]bson.Raw, error) {
-	if v.IsMissing() {
-		for _, s := range r.seqs {
-			if s.Name == key {
-				return s.Docs, nil
-			}
-		}
-		return nil, nil
-	}
-	if !v.IsArray() {
-		return nil, r.wrongType(key, v, "array")
-	}
-	var docs []bson.Raw
-	for it := value.Walk(v.Doc()); it.Next(); {
-		if it.Kind() != bson.TypeEmbeddedDocument {
-			return nil, r.wrongType(key+"."+it.Key(), it.Value(), "object")
-		}
-		docs = append(docs, it.Value().Doc())
-	}
-	return docs, nil
-}
-
-// writer is the command's writer.
-func (r *request) writer() *writer {
-	return &writer{e: r.e, tx: r.tx, retry: r.retry, lazy: r.lazy}
-}
-
-// hintOf reads a hint: a name or a key pattern.
-func (r *request) hintOf(v value.Value) (bson.RawValue, error) {
-	switch v.Kind() {
-	case bson.TypeString, bson.TypeEmbeddedDocument:
-		if v.IsDocument() && value.Len(v.Doc()) == 0 {
-			return bson.RawValue{}, nil
-		}
-		return v.RawValue(), nil
-	}
-	return bson.RawValue{}, mongoerr.New(mongoerr.FailedToParse, "Hint must be a string or an object")
-}
-
-func isEOF(err error) bool { return errors.Is(err, errEnd) }

@@ -32,6 +32,7 @@ type serverCursor struct {
 
 	inUse   bool // guarded by the table
 	killed  bool
+	failed  error // what the next getMore answers, for the collection is gone
 	used    time.Time
 	pending bson.Raw // did not fit into the last batch
 	done    bool
@@ -64,8 +65,34 @@ func (t *cursorTable) take(id int64) (*serverCursor, error) {
 	if c.inUse {
 		return nil, mongoerr.New(12051, "clientcursor %d is in use? query: getMore", id)
 	}
+	if c.failed != nil {
+		delete(t.open, id)
+		return nil, c.failed
+	}
 	c.inUse = true
 	return c, nil
+}
+
+// fail closes the cursors of a collection or, with an empty name, a database;
+// their next getMore tells why.
+func (t *cursorTable) fail(ns store.Namespace, cause error) {
+	t.mu.Lock()
+	var idle []*serverCursor
+	for _, c := range t.open {
+		if c.stream != nil || c.ns.DB != ns.DB || ns.Coll != "" && c.ns.Coll != ns.Coll || c.failed != nil {
+			continue
+		}
+		c.failed = cause
+		if c.inUse {
+			c.killed = true
+		} else {
+			idle = append(idle, c)
+		}
+	}
+	t.mu.Unlock()
+	for _, c := range idle {
+		_ = c.cur.Close()
+	}
 }
 
 func (t *cursorTable) put(c *serverCursor, now time.Time) {

@@ -58,6 +58,9 @@ func (w *writer) collection(ns store.Namespace) (*collection, error) {
 	if mongoerr.CodeOf(err) == mongoerr.NamespaceExists {
 		return w.existing(ns)
 	}
+	if err == nil && w.tx != nil {
+		w.tx.created[c] = true
+	}
 	return c, err
 }
 

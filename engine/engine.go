@@ -38,6 +38,8 @@ type Engine struct {
 	fail     failPoints
 	counters counters
 	commands map[string]command
+	// usersVersion changes with every change of users, so that logins read their roles anew.
+	usersVersion atomic.Int64
 
 	lazySync chan struct{} // asks for a sync of writes that nobody waits for
 	cancel   context.CancelFunc
@@ -89,6 +91,7 @@ func (e *Engine) startTasks() {
 	e.tasks, ctx = errgroup.WithContext(ctx)
 	e.tasks.Go(func() error { return e.syncLazily(ctx) })
 	e.tasks.Go(func() error { return e.every(ctx, time.Second, e.sweep) })
+	e.tasks.Go(func() error { return e.every(ctx, 10*time.Minute, e.purge) })
 	if e.opts.TTLInterval > 0 {
 		e.tasks.Go(func() error { return e.every(ctx, e.opts.TTLInterval, e.sweepTTL) })
 	}
@@ -114,6 +117,12 @@ func (e *Engine) sweep(context.Context) {
 	e.sessions.expire(e, now)
 	if err := e.log.Trim(uint64(e.opts.OplogSize)); err != nil {
 		e.opts.Logger.Error("trim the oplog", "error", err)
+	}
+}
+
+func (e *Engine) purge(context.Context) {
+	if err := e.purgeSessions(e.opts.Now()); err != nil {
+		e.opts.Logger.Error("forget old sessions", "error", err)
 	}
 }
 

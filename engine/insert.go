@@ -26,6 +26,11 @@ const (
 // done's choice.
 func (w *writer) insertMany(ctx context.Context, ns store.Namespace, docs []bson.Raw, done func(i int, err error) bool) error {
 	c, err := w.collection(ns)
+	if mongoerr.CodeOf(err) == mongoerr.CommandNotSupportedOnView {
+		for i := 0; i < len(docs) && done(i, err); i++ {
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func checkCreatable(ns store.Namespace) error {
 		return err
 	}
 	switch {
-	case strings.Contains(ns.Coll, "$") || strings.HasSuffix(ns.Coll, "."):
+	case strings.Contains(ns.Coll, "$"):
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid collection name: %s", ns.Coll)
 	case len(ns.String()) > 255:
 		return mongoerr.New(mongoerr.InvalidNamespace, "Fully qualified namespace is too long. Namespace: %s Max: 255", ns)

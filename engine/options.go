@@ -29,6 +29,9 @@ type Options struct {
 	// that run in process.
 	Library *expr.Library
 	Stages  map[string]agg.StageFactory
+	// Auth demands a login of network clients. Without it users can be made and
+	// log in, but nobody has to.
+	Auth bool
 	// TestCommands allows configureFailPoint.
 	TestCommands bool
 	// Host is the address that hello names; opmsg sets it to the listener's.

@@ -136,6 +136,13 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	if err != nil {
 		return opened{}, err
 	}
+	if base.Coll == "" && !p.Generates() {
+		stage := "an empty pipeline"
+		if len(pipeline) > 0 {
+			stage = "'" + firstKey(pipeline[0]) + "'; a collection is required"
+		}
+		return opened{}, mongoerr.New(mongoerr.InvalidNamespace, "{aggregate: 1} is not valid for %s.", stage)
+	}
 	var src agg.Source
 	if base.Coll != "" {
 		src = &source{e: e, c: e.catalog.get(base), tx: o.tx, collation: env.Collation, report: o.report}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -21,6 +22,10 @@ type Session struct {
 	Remote string
 	// hello holds what the client said about itself.
 	appName string
+
+	conversation *conversation // a login on its way
+	login        *login        // nil: nobody
+	greeted      bool          // it has sent its first hello
 }
 
 // NewSession starts a client connection.
@@ -177,18 +182,76 @@ func (s *logicalSession) committed(number int64) bool {
 
 // expire aborts transactions that run too long and forgets unused sessions.
 func (t *sessionTable) expire(e *Engine, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for id, s := range t.byID {
+	for _, s := range t.idle(now, e.opts.SessionTimeout) {
 		s.mu.Lock()
 		if s.tx != nil && now.After(s.tx.expires) {
 			s.endTransaction(e)
 		}
-		if s.tx == nil && now.Sub(s.used) > e.opts.SessionTimeout {
+		s.mu.Unlock()
+	}
+}
+
+// idle gives the sessions with a transaction that is over time, and forgets
+// unused ones. Aborting waits for writers, so it is left to the caller.
+func (t *sessionTable) idle(now time.Time, timeout time.Duration) []*logicalSession {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var late []*logicalSession
+	for id, s := range t.byID {
+		if !s.mu.TryLock() {
+			continue // in use
+		}
+		if s.tx != nil && now.After(s.tx.expires) {
+			late = append(late, s)
+		}
+		if s.tx == nil && now.Sub(s.used) > timeout {
 			delete(t.byID, id)
 		}
 		s.mu.Unlock()
 	}
+	return late
+}
+
+// forget drops a session that nobody will name again.
+func (t *sessionTable) forget(id []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byID, string(id))
+}
+
+// purge deletes what is stored about sessions that have not been used for a
+// long time; their writes can no longer be repeated.
+func (e *Engine) purgeSessions(now time.Time) error {
+	lower, upper := storage.SessionRange()
+	it, err := e.db.Iter(lower, upper, false)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	b := e.db.NewBatch()
+	for it.Next() {
+		v, err := it.Value()
+		if err != nil {
+			return errors.Join(err, b.Close())
+		}
+		if now.UnixMilli()-value.Lookup(v, "t").AsDate() < 2*e.opts.SessionTimeout.Milliseconds() {
+			continue
+		}
+		from, to := storage.RetryRange(it.Key()[1:])
+		if err := errors.Join(b.DeleteRange(from, to), b.Delete(it.Key())); err != nil {
+			return errors.Join(err, b.Close())
+		}
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	if err := e.usable(); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	wait, err := e.db.Apply(b, false)
+	if err != nil {
+		return e.breakDown(err)
+	}
+	return wait()
 }
 
 // end ends sessions: their transactions and cursors.

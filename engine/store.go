@@ -183,6 +183,9 @@ func (w *writer) runInserts(ctx context.Context, ns store.Namespace, ops []store
 
 func (w *writer) runOther(ctx context.Context, ns store.Namespace, op *store.WriteOp, let bson.Raw, i int, res *store.WriteResult, reply *writeReply, ordered bool) error {
 	o, err := w.runOp(ctx, ns, op, let, i)
+	if err != nil { // what a failed operation did before is not counted
+		o = writeOutcome{}
+	}
 	switch {
 	case op.Kind == store.Delete:
 		res.Deleted += o.n
@@ -261,6 +264,7 @@ func (x *localTx) Write(ctx context.Context, ns store.Namespace, ops []store.Wri
 func (x *localTx) end(state txnState) {
 	x.t.abort()
 	x.s.finish(x.t, state)
+	x.e.sessions.forget(x.s.id)
 }
 
 func (x *localTx) Commit(context.Context) error {

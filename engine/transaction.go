@@ -33,6 +33,7 @@ type transaction struct {
 	stats   map[*collection]*delta
 	claims  []string
 	cursors []int64
+	created map[*collection]bool // by the transaction's own statements
 }
 
 // txChange is an oplog entry that waits for the commit.
@@ -50,7 +51,7 @@ func (e *Engine) begin(lsid bson.Raw, number int64) *transaction {
 	return &transaction{
 		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: e.applied.Load(),
 		expires: e.opts.Now().Add(e.opts.TransactionLifetime),
-		done:    make(chan struct{}), stats: map[*collection]*delta{},
+		done:    make(chan struct{}), stats: map[*collection]*delta{}, created: map[*collection]bool{},
 	}
 }
 

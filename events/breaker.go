@@ -23,7 +23,7 @@ type breaker struct {
 }
 
 // admit tells whether a send may go ahead now, and else when to ask again. A
-// probe must be followed by done.
+// probe must be followed by done or cancel.
 func (b *breaker) admit(now time.Time) (ok, probe bool, again time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,6 +35,13 @@ func (b *breaker) admit(now time.Time) (ok, probe bool, again time.Time) {
 	}
 	b.probing = true
 	return true, true, time.Time{}
+}
+
+// cancel ends a probe that told nothing.
+func (b *breaker) cancel() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probing = false
 }
 
 // done takes the outcome of a send.

@@ -2,12 +2,10 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/mongoerr"
 	"weir/store"
 )
 
@@ -63,6 +61,9 @@ var indexes = []index{
 	{coll: collAttempts, name: "event", keys: asc("event_id", "attempt")},
 	{coll: collAttempts, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collStats, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collStats, name: "subscription_bucket", keys: asc("subscription_id", "bucket")},
+	{coll: collGateways, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collSubscriptions, name: "database", keys: asc("spec.database_name")},
 }
 
 // prepare makes the indexes; it may run on every start and on several gateways.
@@ -129,7 +130,7 @@ func insertAll(ctx context.Context, q store.Queryer, coll string, docs []bson.Ra
 		return err
 	}
 	for _, e := range res.Errors {
-		if !errors.Is(e.Err, mongoerr.Code(mongoerr.DuplicateKey)) {
+		if !duplicate(e.Err) {
 			return e.Err
 		}
 	}

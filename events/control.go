@@ -23,11 +23,10 @@ func (c *call) pause(ctx context.Context, n *ast.PauseEventSubscription) error {
 		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" is paused already", s.Spec.Name)
 		return nil
 	}
-	if err := c.m.setStatus(ctx, s, StatePaused, StatePaused, ""); err != nil {
+	if err := c.m.setStatus(ctx, s.ID, StatePaused, StatePaused, ""); err != nil {
 		return err
 	}
-	c.m.stopDispatcher(s)
-	return nil
+	return c.m.adopt(ctx, s.Spec.Database)
 }
 
 // resume is RESUME EVENT_SUBSCRIPTION; it also leaves suspended.
@@ -40,20 +39,37 @@ func (c *call) resume(ctx context.Context, n *ast.ResumeEventSubscription) error
 		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" is active already", s.Spec.Name)
 		return nil
 	}
-	c.m.stopDispatcher(s)
 	if n.SkipPending {
-		if err := c.skipPending(ctx, s); err != nil {
+		if err := c.held(ctx, s, func() error { return c.skipPending(ctx, s) }); err != nil {
 			return err
 		}
 	}
-	if err := c.m.setStatus(ctx, s, StateActive, StateActive, ""); err != nil {
+	if err := c.m.setStatus(ctx, s.ID, StateActive, StateActive, ""); err != nil {
 		return err
 	}
-	if err := c.m.adopt(ctx, s.Spec.Database); err != nil {
+	return c.m.adopt(ctx, s.Spec.Database)
+}
+
+// holdFor bounds how long a statement keeps a dispatcher away.
+const holdFor = 30 * time.Second
+
+// held runs f while no gateway delivers the subscription's events.
+func (c *call) held(ctx context.Context, s *found, f func() error) error {
+	if err := c.hold(ctx, s, c.m.clock().Add(holdFor)); err != nil {
 		return err
 	}
-	c.m.startDispatcher(s)
-	return nil
+	err := f()
+	if endErr := c.hold(context.WithoutCancel(ctx), s, time.Time{}); err == nil {
+		err = endErr
+	}
+	return err
+}
+
+func (c *call) hold(ctx context.Context, s *found, until time.Time) error {
+	if _, err := updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$set", Value: bson.D{{Key: "held_until", Value: until}}}}, false); err != nil {
+		return fmt.Errorf("hold %s: %w", s.ID, err)
+	}
+	return c.m.adopt(ctx, s.Spec.Database)
 }
 
 // pendingOf finds the rows of a subscription that are not settled.
@@ -72,7 +88,7 @@ func (m *Manager) updateRows(ctx context.Context, coll string, filter, update bs
 	return res.Modified, err
 }
 
-func (c *call) skipPending(ctx context.Context, s *subscription) error {
+func (c *call) skipPending(ctx context.Context, s *found) error {
 	now := c.m.clock()
 	n, err := c.m.updateRows(ctx, collLog, pendingOf(s.ID), bson.D{
 		{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusSkipped}, {Key: "processing_completed_at", Value: now}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}},
@@ -109,7 +125,7 @@ func (c *call) drop(ctx context.Context, n *ast.DropEventSubscription) error {
 func (m *Manager) countOpen(ctx context.Context, id string) (int64, error) {
 	var n int64
 	err := query(ctx, m.st, collDead, []bson.D{
-		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: id}, {Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{"open", "redriving"}}}}}}},
+		{{Key: "$match", Value: openDead(id)}},
 		{{Key: "$count", Value: "n"}},
 	}, func(doc bson.Raw) error {
 		n = doc.Lookup("n").AsInt64()
@@ -118,14 +134,18 @@ func (m *Manager) countOpen(ctx context.Context, id string) (int64, error) {
 	return n, err
 }
 
+// openDead finds the dead letters of a subscription that nobody has closed.
+func openDead(id string) bson.D {
+	return bson.D{{Key: "subscription_id", Value: id}, {Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{"open", "redriving"}}}}}
+}
+
 // remove takes a subscription and all that is its own away, the definition last:
 // a crash in between leaves something that can be dropped again.
-func (c *call) remove(ctx context.Context, s *subscription) error {
+func (c *call) remove(ctx context.Context, s *found) error {
 	m := c.m
-	if err := m.setStatus(ctx, s, StateDraining, StateDraining, ""); err != nil {
+	if err := m.setStatus(ctx, s.ID, StateDraining, StateDraining, ""); err != nil {
 		return err
 	}
-	m.stopDispatcher(s)
 	if err := m.adopt(ctx, s.Spec.Database); err != nil {
 		return err
 	}
@@ -136,7 +156,7 @@ func (c *call) remove(ctx context.Context, s *subscription) error {
 		{collLog, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collDead, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collAttempts, bson.D{{Key: "subscription_id", Value: s.ID}}},
-		{collCursors, bson.D{{Key: "_id", Value: s.ID + ":0"}}},
+		{collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}},
 		{collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}},
 	} {
 		res, err := m.st.Write(ctx, ns(d.coll), []store.WriteOp{{Kind: store.Delete, Filter: marshal(d.filter), Multi: true}}, store.WriteOptions{Durable: true})
@@ -150,7 +170,8 @@ func (c *call) remove(ctx context.Context, s *subscription) error {
 	m.mu.Lock()
 	delete(m.subs, s.ID)
 	m.mu.Unlock()
-	return nil
+	_, err := m.bump(ctx, s.Spec.Database)
+	return err
 }
 
 // rewind is REWIND EVENT_SUBSCRIPTION: rows of the log are delivered again, with
@@ -164,26 +185,31 @@ func (c *call) rewind(ctx context.Context, n *ast.RewindEventSubscription) error
 	if err != nil {
 		return err
 	}
-	m := c.m
-	m.stopDispatcher(s)
+	var count int64
+	if err := c.held(ctx, s, func() error { count, err = c.rewindRows(ctx, s, after); return err }); err != nil {
+		return fmt.Errorf("rewind %s: %w", s.ID, err)
+	}
+	c.notice("NOTICE", sqlerr.SuccessfulCompletion, "%d events are delivered again", count)
+	return nil
+}
+
+// rewindRows lets the rows after a position start over. A row that has a dead
+// letter keeps that mark: its delivery will close it.
+func (c *call) rewindRows(ctx context.Context, s *found, after string) (int64, error) {
 	status := StatusQueued
 	if s.Spec.Target.Kind == TargetNone {
 		status = StatusCompleted
 	}
 	filter := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}}}}
-	count, err := m.updateRows(ctx, collLog, filter, bson.D{
+	count, err := c.m.updateRows(ctx, collLog, filter, bson.D{
 		{Key: "$set", Value: bson.D{{Key: "processing_status", Value: status}, {Key: "retry_count", Value: int32(0)}}},
-		{Key: "$unset", Value: bson.D{{Key: "next_attempt_at", Value: ""}, {Key: "processing_started_at", Value: ""}, {Key: "processing_completed_at", Value: ""},
-			{Key: "processing_duration_ms", Value: ""}, {Key: "last_error", Value: ""}, {Key: "expire_at", Value: ""}}}})
-	if err == nil {
-		_, err = updateOne(ctx, m.st, collCursors, bson.D{{Key: "_id", Value: s.ID + ":0"}}, bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: after}}}}, true)
-	}
-	m.startDispatcher(s)
+		{Key: "$unset", Value: bson.D{{Key: "next_attempt_at", Value: ""}, {Key: "first_attempt_at", Value: ""}, {Key: "processing_started_at", Value: ""},
+			{Key: "processing_completed_at", Value: ""}, {Key: "processing_duration_ms", Value: ""}, {Key: "last_error", Value: ""}, {Key: "expire_at", Value: ""}}}})
 	if err != nil {
-		return fmt.Errorf("rewind %s: %w", s.ID, err)
+		return 0, err
 	}
-	c.notice("NOTICE", sqlerr.SuccessfulCompletion, "%d events are delivered again", count)
-	return nil
+	_, err = updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}, bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: after}}}}, true)
+	return count, err
 }
 
 // rewindPosition gives the position after which to deliver again. It must be in the log.

@@ -39,20 +39,20 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 }
 
 // existing finds what is in the way of a new subscription.
-func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *subscription, skip bool, err error) {
-	for _, o := range c.m.list() {
+func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, skip bool, err error) {
+	for _, o := range c.m.found("") {
 		switch {
-		case o.Spec.ID == s.ID && o.Spec.Database != s.Database:
+		case o.ID == s.ID && o.Spec.Database != s.Database:
 			return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription id \"%s\" is in use", s.ID).At(n.Name.Pos()).
 				WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")
-		case o.Spec.Database != s.Database || o.Spec.ID != s.ID && o.Spec.Name != s.Name:
+		case o.Spec.Database != s.Database || o.ID != s.ID && o.Spec.Name != s.Name:
 			continue
 		case n.IfNotExists:
 			c.notice("NOTICE", sqlerr.DuplicateObject, "event subscription \"%s\" already exists, skipping", s.Name)
 			return nil, true, nil
 		case n.OrReplace && o.Spec.Name == s.Name:
-			s.ID = o.Spec.ID
-			return o, false, nil
+			s.ID = o.ID
+			return &o, false, nil
 		}
 		return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", s.ID).At(n.Name.Pos()).
 			WithHint("Use CREATE OR REPLACE EVENT_SUBSCRIPTION, or drop it first.")
@@ -96,40 +96,53 @@ func (c *call) store(ctx context.Context, d *Definition) error {
 		return err
 	}
 	now := m.clock()
-	s := &subscription{stored: stored{
+	def := &stored{
 		ID: d.Spec.ID, Spec: d.Spec, Status: StateActive, Desired: StateActive, Since: now, StartAfter: after, Version: 1, CreatedAt: now, UpdatedAt: now,
-	}}
-	if err := insertAll(ctx, m.st, collCursors, []bson.Raw{marshal(bson.D{{Key: "_id", Value: s.ID + ":0"}, {Key: "done_pos", Value: after}, {Key: "epoch", Value: int64(0)}})}); err != nil {
-		return fmt.Errorf("make the cursor: %w", err)
 	}
-	if err := saveSubscription(ctx, m.st, &s.stored); err != nil {
-		return fmt.Errorf("save the subscription: %w", err)
+	if err := c.insert(ctx, def); err != nil {
+		return c.inUse(err, d.Spec)
 	}
-	m.mu.Lock()
-	m.subs[s.ID] = s
-	m.mu.Unlock()
 	if err := m.adopt(ctx, d.Spec.Database); err != nil {
-		c.forget(context.WithoutCancel(ctx), s)
+		c.forget(context.WithoutCancel(ctx), def)
 		return err
 	}
-	m.startDispatcher(s)
 	c.showSecret(d)
 	return nil
 }
 
+// insert writes the cursor, then the definition, which makes both count.
+func (c *call) insert(ctx context.Context, def *stored) error {
+	cursor := bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: def.StartAfter}}}}
+	if _, err := updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(def.ID)}, {Key: "owner", Value: bson.D{{Key: "$exists", Value: false}}}}, cursor, true); err != nil && !duplicate(err) {
+		return fmt.Errorf("make the cursor: %w", err)
+	}
+	res, err := c.m.st.Write(ctx, ns(collSubscriptions), []store.WriteOp{{Kind: store.Insert, Document: marshal(def)}}, store.WriteOptions{Durable: true})
+	if err == nil {
+		err = res.Err()
+	}
+	return err
+}
+
+// inUse names what a new definition met that another gateway made meanwhile.
+func (c *call) inUse(err error, s *Spec) error {
+	if duplicate(err) {
+		return sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", s.ID)
+	}
+	return fmt.Errorf("save the subscription: %w", err)
+}
+
 // forget takes a subscription back that could not be adopted.
-func (c *call) forget(ctx context.Context, s *subscription) {
+func (c *call) forget(ctx context.Context, def *stored) {
 	c.m.mu.Lock()
-	delete(c.m.subs, s.ID)
+	delete(c.m.subs, def.ID)
 	c.m.mu.Unlock()
-	for _, coll := range []string{collSubscriptions, collCursors} {
-		id := s.ID
-		if coll == collCursors {
-			id += ":0"
-		}
+	for coll, id := range map[string]string{collSubscriptions: def.ID, collCursors: cursorID(def.ID)} {
 		if _, err := c.m.st.Write(ctx, ns(coll), []store.WriteOp{{Kind: store.Delete, Filter: marshal(bson.D{{Key: "_id", Value: id}})}}, store.WriteOptions{}); err != nil {
 			c.m.log.Error("a failed CREATE left a row", "collection", coll, "id", id, "error", err)
 		}
+	}
+	if _, err := c.m.bump(ctx, def.Spec.Database); err != nil {
+		c.m.log.Error("a failed CREATE was not announced", "id", def.ID, "error", err)
 	}
 }
 
@@ -151,7 +164,7 @@ func (m *Manager) startPosition(ctx context.Context, at *ast.StreamPosition) (st
 }
 
 // replace gives a subscription new options; position, log and dead letters stay.
-func (c *call) replace(ctx context.Context, old *subscription, d *Definition) error {
+func (c *call) replace(ctx context.Context, old *found, d *Definition) error {
 	if d.NewSecret != "" && len(old.Spec.Secrets) > 0 {
 		d.Spec.Secrets, d.NewSecret = old.Spec.Secrets, ""
 	}
@@ -163,26 +176,17 @@ func (c *call) replace(ctx context.Context, old *subscription, d *Definition) er
 }
 
 // redefine puts another definition in force: stored first, then adopted.
-func (c *call) redefine(ctx context.Context, s *subscription, spec *Spec) error {
-	m := c.m
-	if _, err := compileRoute(ctx, m.lang, spec); err != nil {
+func (c *call) redefine(ctx context.Context, s *found, spec *Spec) error {
+	if _, err := compileRoute(ctx, c.m.lang, spec); err != nil {
 		return err
 	}
 	next := s.stored
-	next.Spec, next.UpdatedAt = spec, m.clock()
+	next.Spec, next.UpdatedAt = spec, c.m.clock()
 	next.Version++
-	if err := saveSubscription(ctx, m.st, &next); err != nil {
+	if err := saveSubscription(ctx, c.m.st, &next); err != nil {
 		return fmt.Errorf("save the subscription: %w", err)
 	}
-	m.stopDispatcher(s)
-	m.mu.Lock()
-	s.stored = next
-	m.mu.Unlock()
-	if err := m.adopt(ctx, spec.Database); err != nil {
-		return err
-	}
-	m.startDispatcher(s)
-	return nil
+	return c.m.adopt(ctx, spec.Database)
 }
 
 // alter is ALTER EVENT_SUBSCRIPTION.
@@ -207,7 +211,7 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 		resetOption(&spec, o)
 	}
 	if !n.RenameTo.IsZero() {
-		if other := c.m.named(spec.Database, n.RenameTo.Name); other != nil && other != s {
+		if other := c.m.named(spec.Database, n.RenameTo.Name); other != nil && other.ID != s.ID {
 			return sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", n.RenameTo.Name).At(n.RenameTo.Pos())
 		}
 		spec.Name = n.RenameTo.Name

@@ -10,7 +10,6 @@ import (
 	"weir/engine/value"
 	"weir/parser/ast"
 	"weir/sqlerr"
-	"weir/store"
 )
 
 // deadLetters is REDRIVE | DISCARD DEAD LETTERS FOR name [LIMIT n].
@@ -85,20 +84,27 @@ func (m *Manager) setDead(ctx context.Context, ids []string, update bson.D) erro
 }
 
 // discard closes dead letters and frees keys that they block.
-func (c *call) discard(ctx context.Context, s *subscription, ids []string) error {
+func (c *call) discard(ctx context.Context, s *found, ids []string) error {
 	if err := c.m.setDead(ctx, ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "discarded"}}}}); err != nil {
 		return fmt.Errorf("discard dead letters: %w", err)
 	}
 	if s.Spec.OnDeadLetter == "block_key" && len(ids) > 0 {
-		c.m.stopDispatcher(s)
-		c.m.startDispatcher(s)
+		return c.m.unblock(ctx, s.ID, s.Spec.Database)
 	}
 	return nil
 }
 
+// unblock has the dispatcher find the blocked keys anew.
+func (m *Manager) unblock(ctx context.Context, id, db string) error {
+	if _, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "version", Value: int32(1)}}}}, false); err != nil {
+		return err
+	}
+	return m.adopt(ctx, db)
+}
+
 // redrive sends dead letters again, beside the ordinary flow: it never moves the
 // cursor. Ids stay the same.
-func (c *call) redrive(ctx context.Context, s *subscription, ids []string) error {
+func (c *call) redrive(ctx context.Context, s *found, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -106,7 +112,7 @@ func (c *call) redrive(ctx context.Context, s *subscription, ids []string) error
 		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "redriven events are older than events of their keys that were delivered already")
 	}
 	m := c.m
-	if err := m.setDead(ctx, ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriving"}}}, {Key: "$inc", Value: bson.D{{Key: "redrive_count", Value: int32(1)}}}}); err != nil {
+	if err := m.setDead(ctx, ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriving"}, {Key: "redriven_by", Value: m.gateway}}}, {Key: "$inc", Value: bson.D{{Key: "redrive_count", Value: int32(1)}}}}); err != nil {
 		return fmt.Errorf("begin the redrive: %w", err)
 	}
 	job := bson.D{{Key: "_id", Value: bson.NewObjectID().Hex()}, {Key: "subscription_id", Value: s.ID}, {Key: "status", Value: "running"},
@@ -142,6 +148,11 @@ func (r *redriver) run(ctx context.Context) error {
 		if err := r.one(ctx, sink, id); err != nil {
 			_ = r.reopen(context.WithoutCancel(ctx))
 			return r.finish(context.WithoutCancel(ctx), "failed", err.Error())
+		}
+	}
+	if r.spec.OnDeadLetter == "block_key" {
+		if err := r.m.unblock(ctx, r.spec.ID, r.spec.Database); err != nil {
+			return err
 		}
 	}
 	return r.finish(ctx, "done", "")
@@ -199,10 +210,21 @@ func (r *redriver) reopen(ctx context.Context) error {
 	return err
 }
 
-// reopenStale opens dead letters whose redrive ended with an earlier process.
-func reopenStale(ctx context.Context, st store.Store) error {
-	op := updateOp(bson.D{{Key: "status", Value: "redriving"}}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}}, false)
-	op.Multi = true
-	_, err := st.Write(ctx, ns(collDead), []store.WriteOp{op}, store.WriteOptions{})
+// reopenStale opens dead letters whose redrive ended with a gateway that is gone.
+func (m *Manager) reopenStale(ctx context.Context) error {
+	if m.clock().Sub(m.reopened) < gatewayTTL/2 {
+		return nil
+	}
+	m.reopened = m.clock()
+	alive := bson.A{}
+	err := query(ctx, m.st, collGateways, []bson.D{{{Key: "$match", Value: bson.D{{Key: "expire_at", Value: bson.D{{Key: "$gt", Value: m.clock()}}}}}}}, func(doc bson.Raw) error {
+		alive = append(alive, string(slices.Clone([]byte(text(value.Lookup(doc, "_id"))))))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	_, err = m.updateRows(ctx, collDead, bson.D{{Key: "status", Value: "redriving"}, {Key: "redriven_by", Value: bson.D{{Key: "$nin", Value: alive}}}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}})
 	return err
 }

@@ -89,6 +89,7 @@ func TestFailuresBecomeDeadLettersAndAreRedriven(t *testing.T) {
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 1)
 	conn := g.Connect(t)
+	exec(t, conn, `CREATE TABLE orders (_id int PRIMARY KEY)`)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON orders DELIVER TO '%s' WITH (max_retry_attempts = 2, retry_delay_ms = 1, max_retry_delay_ms = 2)`, r.URL)
 	exec(t, conn, `INSERT INTO orders (_id) VALUES (1)`)
 	require.Eventually(t, func() bool {
@@ -151,6 +152,7 @@ func TestPausedEventsWaitAndSkippedOnesDoNot(t *testing.T) {
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 0)
 	conn := g.Connect(t)
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY)`)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s'`, r.URL)
 	exec(t, conn, `PAUSE EVENT_SUBSCRIPTION hooks`)
 	exec(t, conn, `INSERT INTO docs (_id) VALUES (1), (2)`)
@@ -178,6 +180,7 @@ func TestGoneSuspends(t *testing.T) {
 	r := newReceiver(t, 1)
 	r.status = http.StatusGone
 	conn := g.Connect(t)
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY)`)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s'`, r.URL)
 	exec(t, conn, `INSERT INTO docs (_id) VALUES (1)`)
 	require.Eventually(t, func() bool {
@@ -191,6 +194,8 @@ func TestGoneSuspends(t *testing.T) {
 func TestCollectionTarget(t *testing.T) {
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, name text)`)
+	exec(t, conn, `CREATE TABLE seen (_id text PRIMARY KEY, type text)`)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION copy ON docs FOR INSERT DELIVER TO COLLECTION seen`)
 	exec(t, conn, `INSERT INTO docs (_id, name) VALUES (1, 'Ada'), (2, 'Bo')`)
 	require.Eventually(t, func() bool {
@@ -214,6 +219,7 @@ func TestStopsLoseNothing(t *testing.T) {
 		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://t@%s/stops?sslmode=disable", g.SQLAddr()))
 		require.NoError(t, err)
 		if round == 0 {
+			exec(t, conn, `CREATE TABLE docs (_id text PRIMARY KEY)`)
 			exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (max_retry_attempts = 1000, retry_delay_ms = 1, max_retry_delay_ms = 5)`, r.URL)
 		}
 		for i := range perRound {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -20,8 +21,15 @@ const (
 	inFlight      = 16     // sends under way at once
 	unsettledMax  = 10_000 // events in lanes; the log buffers the rest
 	unsettledSize = 32 << 20
+	handedOver    = 8 << 20 // bytes of rows that wait before the lanes
 	pageRows      = 1000
-	flushRows     = 200 // outcomes written at once
+	flushRows     = 1000 // outcomes written at once
+)
+
+// How often the cursor is written while events are settled.
+const (
+	cursorEvery  = 100 * time.Millisecond
+	cursorEvents = 1000
 )
 
 // dispatcher delivers the events of one subscription from the log, in order per
@@ -29,6 +37,7 @@ const (
 type dispatcher struct {
 	st      store.Store
 	spec    *Spec
+	version int32 // of the definition
 	sink    Sink
 	project Projection
 	breaker *breaker
@@ -37,18 +46,23 @@ type dispatcher struct {
 	clock   func() time.Time
 	suspend func(ctx context.Context, reason, detail string) error
 	settled func(outcomes []outcome) // counters
+	join    func(after string) *feed // begins the feed of the subscription's rows
 
-	wake    chan struct{} // new rows are published, or rows were changed by a statement
-	results chan result   // of sends
-	order   []path        // ordering_key
+	feed    *feed
+	results chan result // of sends
+	order   []path      // ordering_key
 	epoch   int64
-	donePos string // all rows up to it are settled
+	donePos string // all rows up to it are settled, as stored
 	readPos string // all rows up to it are in lanes or settled
 	lanes   *lanes
 	pending []outcome
 	sending int
-	alone   int        // so many events of a failed batch are sent one by one
+	batch   int        // so many events go into a delivery at most
 	gone    *SinkError // the receiver said that it is gone
+	saved   time.Time  // of the cursor
+	unsaved int        // events settled since
+
+	blocked atomic.Int64 // keys, for the monitoring functions
 }
 
 // result is the end of a send.
@@ -58,14 +72,6 @@ type result struct {
 	finished time.Time
 	probe    bool
 	err      *SinkError
-}
-
-// Wake tells that there may be something to do.
-func (d *dispatcher) Wake() {
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
 }
 
 // Run delivers until ctx ends or the subscription is suspended. What is under
@@ -78,17 +84,30 @@ func (d *dispatcher) Run(ctx context.Context) error {
 	g, sendCtx := errgroup.WithContext(ctx)
 	err := d.loop(sendCtx, g)
 	_ = g.Wait()
-	if ctx.Err() != nil {
-		d.drainResults()
-		return d.flush(context.WithoutCancel(ctx))
+	d.drainResults()
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
+	defer cancel()
+	if err := d.flush(last); err != nil {
+		return err
+	}
+	return d.saveCursor(last)
 }
 
+// lastWrites bounds what is written when a part ends.
+const lastWrites = 2 * time.Second
+
+// drainResults takes the successes among the sends that ended meanwhile; what
+// was cut off says nothing about the receiver.
 func (d *dispatcher) drainResults() {
 	for {
 		select {
 		case r := <-d.results:
+			if r.probe {
+				d.breaker.cancel()
+			}
 			if r.err == nil {
 				d.take(r)
 			}
@@ -109,11 +128,14 @@ func (d *dispatcher) loop(ctx context.Context, g *errgroup.Group) error {
 		if err := d.flush(ctx); err != nil {
 			return err
 		}
-		timer.Reset(waitUntil(again, d.clock()))
+		if err := d.advance(ctx); err != nil {
+			return err
+		}
+		timer.Reset(d.waitUntil(again, d.clock()))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-d.wake:
+		case <-d.feed.wake:
 		case <-timer.C:
 		case r := <-d.results:
 			if err := d.takeAll(ctx, r); err != nil {
@@ -123,12 +145,16 @@ func (d *dispatcher) loop(ctx context.Context, g *errgroup.Group) error {
 	}
 }
 
-func waitUntil(again, now time.Time) time.Duration {
+func (d *dispatcher) waitUntil(again, now time.Time) time.Duration {
 	const longest = 5 * time.Second
-	if again.IsZero() {
-		return longest
+	wait := longest
+	if !again.IsZero() {
+		wait = min(wait, again.Sub(now))
 	}
-	return max(0, min(again.Sub(now), longest))
+	if d.unsaved > 0 {
+		wait = min(wait, cursorEvery-now.Sub(d.saved))
+	}
+	return max(0, wait)
 }
 
 // takeAll takes a result and those that came meanwhile.
@@ -148,12 +174,12 @@ func (d *dispatcher) takeAll(ctx context.Context, r result) error {
 	}
 }
 
-// load takes the cursor's lease and reads its position.
+// load takes the cursor, which fences an earlier owner, and reads its position.
 func (d *dispatcher) load(ctx context.Context) error {
-	d.lanes, d.results = newLanes(), make(chan result, inFlight)
-	d.order = makePaths(d.spec.OrderingKey)
+	d.lanes, d.results, d.pending, d.sending = newLanes(), make(chan result, inFlight), nil, 0
+	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.spec.BatchSize, nil, 0
 	reply, err := command(ctx, d.st, bson.D{
-		{Key: "findAndModify", Value: collCursors}, {Key: "query", Value: bson.D{{Key: "_id", Value: d.cursorID()}}},
+		{Key: "findAndModify", Value: collCursors}, {Key: "query", Value: bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}}},
 		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}, {Key: "$set", Value: bson.D{{Key: "owner", Value: d.gateway}}}}},
 		{Key: "upsert", Value: true}, {Key: "new", Value: true},
 	})
@@ -164,48 +190,52 @@ func (d *dispatcher) load(ctx context.Context) error {
 	d.epoch = value.Lookup(doc, "epoch").AsInt64()
 	d.donePos = strings.Clone(text(value.Lookup(doc, "done_pos")))
 	d.readPos = d.donePos
+	if err := d.loadBlocked(ctx); err != nil {
+		return err
+	}
+	d.feed = d.join(d.donePos)
 	return nil
 }
 
-func (d *dispatcher) cursorID() string { return d.spec.ID + ":0" }
+func cursorID(subscription string) string { return subscription + ":0" }
 
-// fill reads a page of the log into the lanes while they have room.
+// loadBlocked finds the keys that open dead letters block.
+func (d *dispatcher) loadBlocked(ctx context.Context) error {
+	if d.spec.OnDeadLetter == "block_key" {
+		err := query(ctx, d.st, collDead, []bson.D{{{Key: "$match", Value: openDead(d.spec.ID)}}}, func(row bson.Raw) error {
+			row = slices.Clone(row)
+			d.lanes.block(orderingKey(d.spec, d.order, row, position(row)))
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("find the blocked keys of %s: %w", d.spec.ID, err)
+		}
+	}
+	d.blocked.Store(int64(d.lanes.blocked))
+	return nil
+}
+
+// fill brings rows into the lanes while they have room.
 func (d *dispatcher) fill(ctx context.Context) error {
 	for d.lanes.count < unsettledMax && d.lanes.bytes < unsettledSize {
-		n, err := d.readPage(ctx)
-		if err != nil || n < pageRows {
+		rows, upTo, err := d.feed.take(ctx, pageRows)
+		if err != nil {
 			return err
+		}
+		for _, r := range rows {
+			d.queue(r)
+		}
+		if d.readPos = max(d.readPos, upTo); len(rows) == 0 {
+			return nil
 		}
 	}
 	return nil
 }
 
-func (d *dispatcher) readPage(ctx context.Context) (n int, err error) {
-	match := bson.D{{Key: "subscription_id", Value: d.spec.ID}}
-	if d.readPos != "" {
-		match = append(match, bson.E{Key: "position", Value: bson.D{{Key: "$gt", Value: d.readPos}}})
-	} else {
-		match = append(match, bson.E{Key: "position", Value: bson.D{{Key: "$gt", Value: ""}}})
-	}
-	err = query(ctx, d.st, collLog, []bson.D{
-		{{Key: "$match", Value: match}},
-		{{Key: "$sort", Value: bson.D{{Key: "subscription_id", Value: 1}, {Key: "position", Value: 1}}}},
-		{{Key: "$limit", Value: int64(pageRows)}},
-	}, func(row bson.Raw) error {
-		n++
-		d.queue(slices.Clone(row))
-		return nil
-	})
-	if err != nil {
-		return n, fmt.Errorf("read the event log: %w", err)
-	}
-	return n, nil
-}
-
 // queue puts a row of the log into its lane unless it is settled.
 func (d *dispatcher) queue(row bson.Raw) {
 	it := &item{}
-	it.Row, it.size, it.Attempt = row, len(row), 1
+	it.Row, it.size, it.Attempt, it.queued = row, len(row), 1, d.clock()
 	status := ""
 	for w := value.Walk(row); w.Next(); {
 		switch v := w.Value(); w.Key() {
@@ -221,11 +251,12 @@ func (d *dispatcher) queue(row bson.Raw) {
 			it.next = time.UnixMilli(v.AsDate())
 		case "event_timestamp":
 			it.eventMS = v.AsDate()
-		case "queued_at":
-			it.queuedMS = v.AsDate()
+		case "first_attempt_at":
+			it.began = time.UnixMilli(v.AsDate())
+		case "dead_lettered":
+			it.dead = v.AsBool()
 		}
 	}
-	d.readPos = it.Position
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
 		return
 	}
@@ -235,34 +266,69 @@ func (d *dispatcher) queue(row bson.Raw) {
 
 // send starts the sends that may start now and tells when to look again.
 func (d *dispatcher) send(ctx context.Context, g *errgroup.Group) time.Time {
+	now := d.clock()
+	d.lanes.due(now)
 	for d.sending < inFlight {
-		now := d.clock()
+		if d.lanes.ready.Len() == 0 {
+			return d.nextDue()
+		}
+		if again := d.collecting(now); !again.IsZero() {
+			return again
+		}
 		ok, probe, again := d.breaker.admit(now)
 		if !ok {
 			return again
 		}
-		items, again := d.lanes.ready(now, d.batchLimit(probe))
-		if len(items) == 0 {
-			if probe {
-				d.breaker.done(false, true, now)
-			}
-			return again
+		items := d.dropAged(d.lanes.take(d.batchLimit(probe)), now)
+		switch {
+		case len(items) > 0:
+			d.start(ctx, g, items, probe)
+		case probe:
+			d.breaker.cancel()
 		}
-		slices.SortFunc(items, func(a, b *item) int { return strings.Compare(a.Position, b.Position) })
-		d.start(ctx, g, items, probe)
 	}
 	return time.Time{}
+}
+
+func (d *dispatcher) nextDue() time.Time {
+	if d.lanes.waiting.Len() == 0 {
+		return time.Time{}
+	}
+	return d.lanes.waiting.lanes[0].queue[0].next
+}
+
+// collecting tells until when a batch waits for more events, zero: not.
+func (d *dispatcher) collecting(now time.Time) time.Time {
+	if !d.spec.Batch || d.spec.BatchWaitMS == 0 || d.batch < d.spec.BatchSize || d.lanes.count >= d.spec.BatchSize {
+		return time.Time{}
+	}
+	until := d.lanes.ready.lanes[0].queue[0].queued.Add(time.Duration(d.spec.BatchWaitMS) * time.Millisecond)
+	if !until.After(now) {
+		return time.Time{}
+	}
+	return until
+}
+
+// dropAged takes out events that are too old to be sent any more.
+func (d *dispatcher) dropAged(items []*item, now time.Time) []*item {
+	if d.spec.MaxAge == 0 {
+		return items
+	}
+	return slices.DeleteFunc(items, func(it *item) bool {
+		if now.UnixMilli()-it.eventMS <= d.spec.MaxAge.Milliseconds() {
+			return false
+		}
+		it.Attempt-- // it is not sent this time
+		d.pending = append(d.pending, outcome{it: it, status: StatusFailed, started: now, finished: now, deadReason: "max_age", err: errTooOld})
+		return true
+	})
 }
 
 func (d *dispatcher) batchLimit(probe bool) int {
 	if !d.spec.Batch || probe {
 		return 1
 	}
-	if d.alone > 0 {
-		d.alone--
-		return 1
-	}
-	return d.spec.BatchSize
+	return d.batch
 }
 
 func (d *dispatcher) start(ctx context.Context, g *errgroup.Group, items []*item, probe bool) {

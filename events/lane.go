@@ -1,6 +1,7 @@
 package events
 
 import (
+	"container/heap"
 	"strings"
 	"time"
 
@@ -12,89 +13,179 @@ import (
 // item is an event that is not settled yet.
 type item struct {
 	Delivery
-	key      string
-	eventMS  int64
-	queuedMS int64
-	next     time.Time // not before
-	lastErr  string
-	size     int
+	key     string
+	eventMS int64
+	began   time.Time // of the first send
+	queued  time.Time // when it came into its lane
+	next    time.Time // not before
+	dead    bool      // it has a dead letter from before a rewind
+	settled bool
+	size    int
 }
 
-// lane holds the events of one ordering key, in order; one of them is under way
-// at most.
+// lane holds the events of one ordering key, in order; the first of them may be
+// under way.
 type lane struct {
 	queue   []*item
-	busy    bool
+	flying  int  // so many at the front are under way
+	landed  int  // so many of them are back
 	blocked bool // on_dead_letter = block_key
 }
 
 // lanes are the unsettled events of a dispatcher. They are used by its loop only.
 type lanes struct {
-	byKey map[string]*lane
-	count int
-	bytes int
+	byKey   map[string]*lane
+	ready   laneHeap // may be sent now: by position
+	waiting laneHeap // by the time of the next send
+	order   []*item  // all, as they came: by position
+	count   int
+	bytes   int
+	blocked int
 }
 
-func newLanes() *lanes { return &lanes{byKey: map[string]*lane{}} }
+func newLanes() *lanes {
+	return &lanes{
+		byKey:   map[string]*lane{},
+		ready:   laneHeap{less: func(a, b *item) bool { return a.Position < b.Position }},
+		waiting: laneHeap{less: func(a, b *item) bool { return a.next.Before(b.next) }},
+	}
+}
 
-func (l *lanes) add(it *item) {
-	ln := l.byKey[it.key]
+// laneHeap orders idle lanes by their first item.
+type laneHeap struct {
+	lanes []*lane
+	less  func(a, b *item) bool
+}
+
+func (h *laneHeap) Len() int           { return len(h.lanes) }
+func (h *laneHeap) Less(i, j int) bool { return h.less(h.lanes[i].queue[0], h.lanes[j].queue[0]) }
+func (h *laneHeap) Swap(i, j int)      { h.lanes[i], h.lanes[j] = h.lanes[j], h.lanes[i] }
+func (h *laneHeap) Push(x any)         { h.lanes = append(h.lanes, x.(*lane)) }
+func (h *laneHeap) Pop() any {
+	last := len(h.lanes) - 1
+	ln := h.lanes[last]
+	h.lanes[last] = nil
+	h.lanes = h.lanes[:last]
+	return ln
+}
+
+func (l *lanes) lane(key string) *lane {
+	ln := l.byKey[key]
 	if ln == nil {
 		ln = &lane{}
-		l.byKey[it.key] = ln
+		l.byKey[key] = ln
 	}
+	return ln
+}
+
+func (l *lanes) add(it *item) {
+	ln := l.lane(it.key)
 	ln.queue = append(ln.queue, it)
+	l.order = append(l.order, it)
 	l.count++
 	l.bytes += it.size
+	if len(ln.queue) == 1 {
+		l.idle(ln)
+	}
 }
 
-// settle removes the head of a lane.
+// idle puts a lane where it waits for its turn.
+func (l *lanes) idle(ln *lane) {
+	switch {
+	case ln.blocked || len(ln.queue) == 0:
+	case ln.queue[0].next.IsZero():
+		heap.Push(&l.ready, ln)
+	default:
+		heap.Push(&l.waiting, ln)
+	}
+}
+
+// block holds a key's events back.
+func (l *lanes) block(key string) {
+	if ln := l.lane(key); !ln.blocked {
+		ln.blocked = true
+		l.blocked++
+	}
+}
+
+// due moves the lanes whose time has come to those that are ready.
+func (l *lanes) due(now time.Time) {
+	for l.waiting.Len() > 0 && !l.waiting.lanes[0].queue[0].next.After(now) {
+		heap.Push(&l.ready, heap.Pop(&l.waiting))
+	}
+}
+
+// take gives events to be sent together, the oldest first, at most n. An event
+// that failed before goes alone.
+func (l *lanes) take(n int) (out []*item) {
+	for len(out) < n && l.ready.Len() > 0 {
+		ln := l.ready.lanes[0]
+		if ln.queue[0].Attempt > 1 && len(out) > 0 {
+			return out
+		}
+		heap.Pop(&l.ready)
+		for _, it := range ln.queue {
+			if len(out) == n || ln.flying > 0 && (it.Attempt > 1 || !it.next.IsZero()) {
+				break
+			}
+			ln.flying++
+			out = append(out, it)
+			if it.Attempt > 1 {
+				return out
+			}
+		}
+	}
+	return out
+}
+
+// settle ends an event's stay.
 func (l *lanes) settle(it *item) {
-	ln := l.byKey[it.key]
-	ln.queue = ln.queue[1:]
-	ln.busy = false
+	it.settled = true
 	l.count--
 	l.bytes -= it.size
+	l.release(it)
+}
+
+// release brings an event back that was under way.
+func (l *lanes) release(it *item) {
+	ln := l.byKey[it.key]
+	if ln.landed++; ln.landed < ln.flying {
+		return
+	}
+	ln.compact()
 	if len(ln.queue) == 0 && !ln.blocked {
 		delete(l.byKey, it.key)
+		return
 	}
+	l.idle(ln)
 }
 
-// ready takes the heads that may be sent now, at most n, and tells when the
-// next one may be.
-func (l *lanes) ready(now time.Time, n int) (out []*item, again time.Time) {
-	for _, ln := range l.byKey {
-		if ln.busy || ln.blocked || len(ln.queue) == 0 {
-			continue
+// compact drops what is settled of those that were under way.
+func (ln *lane) compact() {
+	at := ln.flying
+	for i := ln.flying - 1; i >= 0; i-- {
+		if it := ln.queue[i]; !it.settled {
+			at--
+			ln.queue[at] = it
 		}
-		head := ln.queue[0]
-		if head.next.After(now) {
-			if again.IsZero() || head.next.Before(again) {
-				again = head.next
-			}
-			continue
-		}
-		if len(out) == n {
-			return out, now
-		}
-		ln.busy = true
-		out = append(out, head)
 	}
-	return out, again
+	clear(ln.queue[:at])
+	ln.queue = ln.queue[at:]
+	ln.flying, ln.landed = 0, 0
 }
-
-// release lets a lane's head be taken again.
-func (l *lanes) release(it *item) { l.byKey[it.key].busy = false }
 
 // lowest is the lowest unsettled position, "": none.
 func (l *lanes) lowest() string {
-	low := ""
-	for _, ln := range l.byKey {
-		if len(ln.queue) > 0 && (low == "" || ln.queue[0].Position < low) {
-			low = ln.queue[0].Position
-		}
+	n := 0
+	for n < len(l.order) && l.order[n].settled {
+		l.order[n] = nil
+		n++
 	}
-	return low
+	if l.order = l.order[n:]; len(l.order) == 0 {
+		l.order = nil
+		return ""
+	}
+	return l.order[0].Position
 }
 
 // orderingKey gives the lane of a row.

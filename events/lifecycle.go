@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,51 +11,49 @@ import (
 	"weir/store"
 )
 
-// setStatus changes the state of a subscription in the store, then here.
-func (m *Manager) setStatus(ctx context.Context, s *subscription, status, desired, reason string) error {
-	next := s.stored
-	next.Status, next.Desired, next.Reason, next.Since, next.UpdatedAt = status, desired, reason, m.clock(), m.clock()
-	if err := saveSubscription(ctx, m.st, &next); err != nil {
-		return fmt.Errorf("save subscription %s: %w", s.ID, err)
+// setStatus changes the state of a subscription in the store; the gateways follow
+// when the definitions' version changes.
+func (m *Manager) setStatus(ctx context.Context, id, status, desired, reason string) error {
+	set := bson.D{{Key: "status", Value: status}, {Key: "desired_status", Value: desired}, {Key: "status_reason", Value: reason},
+		{Key: "status_since", Value: m.clock()}, {Key: "updated_at", Value: m.clock()}}
+	if _, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: set}}, false); err != nil {
+		return fmt.Errorf("save subscription %s: %w", id, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.stored = next
+	if s := m.subs[id]; s != nil {
+		s.Status, s.Desired, s.Reason, s.Since = status, desired, reason, m.clock()
+	}
 	return nil
 }
 
-// suspend stops delivery for a reason that a person must look at. It is called
-// by the dispatcher itself, which ends with its error.
+// suspend stops a subscription for a reason that a person must look at. The
+// dispatcher that calls it ends with its error.
 func (m *Manager) suspend(ctx context.Context, s *subscription, reason, detail string) error {
-	status, desired := StateSuspended, s.Desired
+	status, desired := StateSuspended, m.stored(s).Desired
 	if reason == "dead_letter" { // on_dead_letter = pause is the user's own wish
 		status, desired = StatePaused, StatePaused
 	}
-	if err := m.setStatus(ctx, s, status, desired, reason); err != nil {
+	if err := m.setStatus(ctx, s.ID, status, desired, reason); err != nil {
 		return err
 	}
 	m.log.Warn("subscription stopped", "subscription", s.ID, "status", status, "reason", reason, "detail", detail)
+	if _, err := m.bump(ctx, s.Database); err != nil {
+		return err
+	}
 	return errSuspended
-}
-
-// stopDispatcher ends a subscription's dispatcher and waits until it wrote what it knew.
-func (m *Manager) stopDispatcher(s *subscription) {
-	m.mu.Lock()
-	d := s.dispatcher
-	s.dispatcher = nil
-	m.mu.Unlock()
-	d.stop()
 }
 
 // historyLost records a gap for each subscription of a database, and suspends
 // those that ask for it; goOn tells that others are to go on from now.
 func (m *Manager) historyLost(ctx context.Context, r *reader, cause error) (goOn bool, err error) {
 	now := m.clock()
-	for _, s := range m.list() {
-		if s.Spec.Database != r.db || !s.active() {
+	for _, s := range m.of(r.db) {
+		def := m.stored(s)
+		if !def.active() {
 			continue
 		}
-		action := s.Spec.OnHistoryLost
+		action := def.Spec.OnHistoryLost
 		gap := bson.D{
 			{Key: "_id", Value: bson.NewObjectID().Hex()}, {Key: "subscription_id", Value: s.ID}, {Key: "stream_id", Value: r.db},
 			{Key: "reason", Value: cause.Error()}, {Key: "from_timestamp", Value: positionTime(r.state.LastPos)}, {Key: "to_timestamp", Value: now},
@@ -63,16 +62,15 @@ func (m *Manager) historyLost(ctx context.Context, r *reader, cause error) (goOn
 		if err := insertAll(ctx, m.st, collGaps, []bson.Raw{marshal(gap)}); err != nil {
 			return false, fmt.Errorf("record the gap: %w", err)
 		}
-		if action == "suspend" {
-			if err := m.setStatus(ctx, s, StateSuspended, s.Desired, "history_lost"); err != nil {
-				return false, err
-			}
-			m.stopDispatcher(s)
+		if action == "skip" {
+			goOn = true
 			continue
 		}
-		goOn = true
+		if err := m.suspend(ctx, s, "history_lost", cause.Error()); !errors.Is(err, errSuspended) {
+			return false, err
+		}
 	}
-	return goOn, m.forgetToken(ctx, r.db)
+	return goOn, r.forgetToken(ctx)
 }
 
 func positionTime(position string) any {
@@ -83,10 +81,14 @@ func positionTime(position string) any {
 	return time.Unix(int64(t.T), 0)
 }
 
-// forgetToken lets the next reader of a database begin at now. The gap is recorded.
-func (m *Manager) forgetToken(ctx context.Context, db string) error {
-	_, err := updateOne(ctx, m.st, collReaders, bson.D{{Key: "_id", Value: db}},
-		bson.D{{Key: "$unset", Value: bson.D{{Key: "token", Value: ""}, {Key: "last_pos", Value: ""}, {Key: "published_pos", Value: ""}}}}, false)
+// forgetToken lets the next run begin at now. The gap is recorded.
+func (r *reader) forgetToken(ctx context.Context) error {
+	ok, err := updateOne(ctx, r.st, collReaders, bson.D{{Key: "_id", Value: r.db}, {Key: "epoch", Value: r.lease.epoch}},
+		bson.D{{Key: "$unset", Value: bson.D{{Key: "token", Value: ""}}}}, false)
+	if err == nil && !ok {
+		err = errFenced
+	}
+	r.state.Token = nil
 	return err
 }
 
@@ -106,7 +108,10 @@ func (m *Manager) housekeeping(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
+			defer cancel()
+			_ = m.saveCounters(last)
+			return m.farewell(last)
 		case <-tick.C:
 		}
 	}
@@ -116,17 +121,39 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.beat(ctx); err != nil {
 		return err
 	}
+	if err := m.reopenStale(ctx); err != nil {
+		return err
+	}
 	return m.saveCounters(ctx)
+}
+
+// farewell takes this gateway's row away.
+func (m *Manager) farewell(ctx context.Context) error {
+	_, err := m.st.Write(ctx, ns(collGateways), []store.WriteOp{{Kind: store.Delete, Filter: marshal(bson.D{{Key: "_id", Value: m.gateway}})}}, store.WriteOptions{})
+	if err != nil {
+		m.log.Debug("the row of this gateway stays until it expires", "error", err)
+	}
+	return nil
 }
 
 // beat writes this gateway's row of event_gateways.
 func (m *Manager) beat(ctx context.Context) error {
 	m.mu.Lock()
-	streams, subs := len(m.scope), len(m.subs)
+	streams, subs := 0, 0
+	for _, r := range m.scope {
+		if r.alive() {
+			streams++
+		}
+	}
+	for _, s := range m.subs {
+		if m.scope[s.Database].alive() {
+			subs++
+		}
+	}
 	m.mu.Unlock()
 	now := m.clock()
 	_, err := updateOne(ctx, m.st, collGateways, bson.D{{Key: "_id", Value: m.gateway}}, bson.D{{Key: "$set", Value: bson.D{
-		{Key: "version", Value: m.version}, {Key: "started_at", Value: m.started}, {Key: "heartbeat_at", Value: now},
+		{Key: "host", Value: m.host}, {Key: "version", Value: m.version}, {Key: "started_at", Value: m.started}, {Key: "heartbeat_at", Value: now},
 		{Key: "status", Value: "running"}, {Key: "streams", Value: int32(streams)}, {Key: "subscriptions", Value: int32(subs)},
 		{Key: "expire_at", Value: now.Add(gatewayTTL)},
 	}}}, true)
@@ -145,7 +172,7 @@ func (m *Manager) saveCounters(ctx context.Context) error {
 		subs = append(subs, updateOp(bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$inc", Value: bson.D{
 			{Key: "counters.events_total", Value: delta.total}, {Key: "counters.delivered_total", Value: delta.delivered}, {Key: "counters.failed_total", Value: delta.failed}}},
 			{Key: "$set", Value: delta.stamps()}}, false))
-		buckets = append(buckets, m.bucketOp(s, &delta.tally))
+		buckets = append(buckets, m.bucketOp(m.stored(s).Spec, &delta.tally))
 	}
 	for coll, ops := range map[string][]store.WriteOp{collSubscriptions: subs, collStats: buckets} {
 		if len(ops) == 0 {

@@ -31,33 +31,60 @@ type Deps struct {
 // Options of a Manager; the zero value works.
 type Options struct {
 	Gateway string           // name of this gateway in the monitoring data; "": made up
+	Host    string           // that it runs on, for the monitoring data
 	Version string           // of the program
+	Lease   time.Duration    // how long a lease lasts without renewal; 0: 15 s
 	Logger  *slog.Logger     // nil: discard
 	Now     func() time.Time // nil: time.Now
 }
 
-// Manager runs the subscriptions of all databases of a store.
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Gateway == "" {
+		o.Gateway = bson.NewObjectID().Hex()
+	}
+	if o.Lease == 0 {
+		o.Lease = defaultLease
+	}
+	return o
+}
+
+// Manager runs the subscriptions of all databases of a store. Several managers
+// on one store share the work: each database is read by one of them, which also
+// delivers its events (coordinate.go).
 type Manager struct {
 	st      store.Store
 	lang    Language
 	sinks   SinkFactory
 	resolve func(catalog.Session) catalog.Resolver
 	gateway string
+	host    string
 	version string
+	lease   time.Duration
 	log     *slog.Logger
 	clock   func() time.Time
 	started time.Time
 
 	ready chan struct{} // closed when Run has loaded the definitions
+	poked chan struct{} // there is something to coordinate
 	mu    sync.Mutex    // guards all below; never held over a call to the store
 	group *errgroup.Group
 	ctx   context.Context //nolint:containedctx // the life of Run, for what statements start
 	subs  map[string]*subscription
 	scope map[string]*running[*reader] // by database
-	brk   map[string]*breaker          // by endpoint
-	tails map[*tail]struct{}
+	seen  map[string]int64             // version of the definitions that are loaded, by database
+	upTo  map[string]string            // published position, by database
+	feeds map[string]map[*feed]struct{}
+	brk   map[string]*breaker // by endpoint
 
-	changes sync.Mutex // serialises the statements that change subscriptions
+	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
+	changes  sync.Mutex // serialises the statements that change subscriptions
+	looking  sync.Mutex // serialises coordination
 }
 
 // running is a goroutine that the manager started.
@@ -76,20 +103,17 @@ func (r *running[T]) stop() {
 	}
 }
 
+// alive tells whether it still runs.
+func (r *running[T]) alive() bool { return r != nil && !finished(r.done) }
+
 // New makes a manager; Run starts it.
 func New(d Deps, o Options) *Manager {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Gateway == "" {
-		o.Gateway = bson.NewObjectID().Hex()
-	}
+	o = o.withDefaults()
 	return &Manager{
-		st: d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, version: o.Version, log: o.Logger, clock: o.Now, started: o.Now(),
-		ready: make(chan struct{}), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{}, brk: map[string]*breaker{}, tails: map[*tail]struct{}{},
+		st: d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
+		log: o.Logger, clock: o.Now, started: o.Now(),
+		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
+		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[*feed]struct{}{}, brk: map[string]*breaker{},
 	}
 }
 
@@ -98,41 +122,17 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err := prepare(ctx, m.st); err != nil {
 		return fmt.Errorf("prepare the event collections: %w", err)
 	}
-	if err := reopenStale(ctx, m.st); err != nil {
-		return fmt.Errorf("open dead letters again: %w", err)
-	}
-	subs, err := loadSubscriptions(ctx, m.st)
-	if err != nil {
-		return fmt.Errorf("load the event subscriptions: %w", err)
-	}
 	g, gctx := errgroup.WithContext(ctx)
 	m.mu.Lock()
 	m.group, m.ctx = g, gctx
-	for _, s := range subs {
-		m.subs[s.Spec.ID] = s
-	}
 	m.mu.Unlock()
+	if err := m.reload(ctx, ""); err != nil {
+		return fmt.Errorf("load the event subscriptions: %w", err)
+	}
 	g.Go(func() error { return m.housekeeping(gctx) })
-	for _, db := range databases(subs) {
-		if err := m.adopt(ctx, db); err != nil && ctx.Err() == nil {
-			m.log.Warn("a reader could not start; it goes on trying", "database", db, "error", err)
-		}
-	}
-	for _, s := range subs {
-		m.startDispatcher(s)
-	}
+	g.Go(func() error { return m.coordinate(gctx) })
 	close(m.ready)
 	return g.Wait()
-}
-
-func databases(subs []*subscription) []string {
-	var out []string
-	for _, s := range subs {
-		if s.active() && !slices.Contains(out, s.Spec.Database) {
-			out = append(out, s.Spec.Database)
-		}
-	}
-	return out
 }
 
 // wait waits until the manager runs.
@@ -149,7 +149,8 @@ func (m *Manager) wait(ctx context.Context) error {
 
 const startWait = 10 * time.Second
 
-// spawn runs f in the group of Run. Its end is told by the result's done.
+// spawn runs f in the group of Run. Its end is told by the result's done. It is
+// called under mu.
 func spawn[T any](m *Manager, it T, f func(ctx context.Context) error) *running[T] {
 	ctx, cancel := context.WithCancel(m.ctx)
 	r := &running[T]{it: it, cancel: cancel, done: make(chan struct{})}
@@ -162,46 +163,6 @@ func spawn[T any](m *Manager, it T, f func(ctx context.Context) error) *running[
 	return r
 }
 
-// adopt gives the reader of a database the routes of its active subscriptions,
-// starting it when it does not run. It returns when the stream is open: writes
-// that are acknowledged afterwards reach the routes.
-func (m *Manager) adopt(ctx context.Context, db string) error {
-	routes, err := m.routes(ctx, db)
-	if err != nil {
-		return err
-	}
-	m.mu.Lock()
-	r := m.scope[db]
-	if r != nil && finished(r.done) {
-		r = nil
-	}
-	if r == nil {
-		rd := newReader(m, db)
-		rd.stats.created = m.clock()
-		rd.setRoutes(routes)
-		r = spawn(m, rd, func(ctx context.Context) error { return m.runReader(ctx, rd) })
-		m.scope[db] = r
-	} else {
-		r.it.setRoutes(routes)
-	}
-	m.mu.Unlock()
-	select {
-	case <-r.it.opened:
-		return nil
-	case <-r.done:
-		return fmt.Errorf("the reader of %s ended: %w", db, cmpErr(r.err))
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func cmpErr(err error) error {
-	if err == nil {
-		return context.Canceled
-	}
-	return err
-}
-
 func finished(done chan struct{}) bool {
 	select {
 	case <-done:
@@ -211,64 +172,39 @@ func finished(done chan struct{}) bool {
 	}
 }
 
-// routes compiles the routes of a database's active subscriptions.
-func (m *Manager) routes(ctx context.Context, db string) ([]*route, error) {
-	var out []*route
-	for _, s := range m.list() {
-		if s.Spec.Database != db || !s.active() {
-			continue
-		}
-		rt, err := compileRoute(ctx, m.lang, s.Spec)
-		if err != nil {
-			return nil, fmt.Errorf("subscription %s: %w", s.Spec.ID, err)
-		}
-		rt.after = s.StartAfter
-		out = append(out, rt)
-	}
-	return out, nil
-}
-
-// runReader runs a reader. When history is lost its subscriptions do what they
-// ask for, and it goes on from now for those that want that.
-func (m *Manager) runReader(ctx context.Context, r *reader) error {
-	for {
-		err := r.Run(ctx)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		m.log.Error("a reader ended", "database", r.db, "error", err)
-		if !isHistoryLost(err) {
-			return err
-		}
-		goOn, gapErr := m.historyLost(ctx, r, err)
-		if gapErr != nil || !goOn {
-			return errors.Join(err, gapErr)
-		}
-		routes, routeErr := m.routes(ctx, r.db)
-		if routeErr != nil {
-			return errors.Join(err, routeErr)
-		}
-		r.setRoutes(routes)
-	}
-}
-
-// publish hands a batch over to the dispatchers and live tails.
+// publish hands a batch over to the dispatchers and live tails of a database.
 func (m *Manager) publish(p published) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.upTo[p.database] = p.to
+	now := m.clock()
 	for id, rows := range p.rows {
-		s := m.subs[id]
-		if s == nil {
-			continue
-		}
-		s.count.received(rows, s.Spec.Target.Kind == TargetNone, m.clock())
-		if s.dispatcher != nil {
-			s.dispatcher.it.Wake()
+		if s := m.subs[id]; s != nil {
+			s.count.received(rows, s.Spec.Target.Kind == TargetNone, now)
 		}
 	}
-	for t := range m.tails {
-		t.offer(p)
+	for f := range m.feeds[p.database] {
+		f.offer(p.from, p.to, p.rows[f.id])
 	}
+}
+
+// follow begins a feed of a subscription's rows after a position; leave ends it.
+func (m *Manager) follow(db, id, after string, limit int) *feed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := newFeed(m.st, id, after, m.upTo[db], limit)
+	if m.feeds[db] == nil {
+		m.feeds[db] = map[*feed]struct{}{}
+	}
+	m.feeds[db][f] = struct{}{}
+	f.poke()
+	return f
+}
+
+func (m *Manager) leave(db string, f *feed) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.feeds[db], f)
 }
 
 // list gives the subscriptions in order of their ids.
@@ -279,8 +215,13 @@ func (m *Manager) list() []*subscription {
 	for _, s := range m.subs {
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *subscription) int { return compareText(a.Spec.ID, b.Spec.ID) })
+	slices.SortFunc(out, func(a, b *subscription) int { return compareText(a.ID, b.ID) })
 	return out
+}
+
+// of gives the subscriptions of a database.
+func (m *Manager) of(db string) []*subscription {
+	return slices.DeleteFunc(m.list(), func(s *subscription) bool { return s.Database != db })
 }
 
 // operationTime asks the server how far it is.
@@ -304,23 +245,31 @@ func (m *Manager) breakerOf(t Target) *breaker {
 	return m.brk[key]
 }
 
-// startDispatcher runs the dispatcher of a subscription that delivers.
-func (m *Manager) startDispatcher(s *subscription) {
-	if !s.delivers() {
-		return
-	}
-	b := m.breakerOf(s.Spec.Target)
+// startDispatcher runs the dispatcher of a subscription.
+func (m *Manager) startDispatcher(s *subscription, def stored) {
+	b := m.breakerOf(def.Spec.Target)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s.dispatcher != nil && !finished(s.dispatcher.done) {
+	if s.dispatcher.alive() || m.ctx.Err() != nil {
 		return
 	}
+	spec := def.Spec
 	d := &dispatcher{
-		st: m.st, spec: s.Spec, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.Spec.ID), clock: m.clock,
-		wake: make(chan struct{}, 1), settled: s.count.settled,
+		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock,
+		settled: s.count.settled,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
+		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },
 	}
 	s.dispatcher = spawn(m, d, func(ctx context.Context) error { return m.runDispatcher(ctx, d) })
+}
+
+// stopDispatcher ends a subscription's dispatcher and waits until it wrote what it knew.
+func (m *Manager) stopDispatcher(s *subscription) {
+	m.mu.Lock()
+	d := s.dispatcher
+	s.dispatcher = nil
+	m.mu.Unlock()
+	d.stop()
 }
 
 // runDispatcher opens the sink and runs the dispatcher; failures of the store
@@ -355,6 +304,11 @@ func (m *Manager) openAndRun(ctx context.Context, d *dispatcher) (err error) {
 	if d.sink, err = m.sinks(ctx, d.spec); err != nil {
 		return fmt.Errorf("open the sink: %w", err)
 	}
+	defer func() {
+		if d.feed != nil {
+			m.leave(d.spec.Database, d.feed)
+		}
+	}()
 	return d.Run(ctx)
 }
 

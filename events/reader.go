@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -26,12 +27,6 @@ const (
 	idleSave = 2 * time.Second
 )
 
-// errFenced ends a reader whose lease another gateway took.
-var errFenced = errors.New("the reader's lease was taken over")
-
-// errHistoryLost ends a reader whose token is no longer in the oplog.
-var errHistoryLost = errors.New("the change stream's history was lost")
-
 func ignoreEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -39,9 +34,11 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// published is what a reader hands over after its rows are durable.
+// published is what a reader hands over after its rows are durable: those after
+// one position up to another.
 type published struct {
-	position string
+	database string
+	from, to string
 	rows     map[string][]bson.Raw // by subscription_id, in order
 }
 
@@ -49,17 +46,16 @@ type published struct {
 type reader struct {
 	db      string
 	st      store.Store
-	lang    Language
 	gateway string
 	log     *slog.Logger
 	clock   func() time.Time
 	publish func(published)
+	lease   lease
 
-	mu     sync.Mutex
-	routes []*route // replaced as a whole, never changed
+	batch  sync.Mutex // held while a batch is written
+	routes []*route   // guarded by batch; replaced as a whole, never changed
 
 	state  readerState
-	epoch  int64
 	stream store.ChangeStream
 	events []Event
 	arena  []byte
@@ -68,6 +64,9 @@ type reader struct {
 	opened chan struct{} // closed when the first stream is open
 	once   sync.Once
 	saved  time.Time
+
+	adopted     int64 // version of the definitions that it goes by; used by coordination only
+	adoptedOnce bool
 }
 
 // readerState is the stored part: a document of event_readers.
@@ -75,35 +74,66 @@ type readerState struct {
 	Token     bson.Raw `bson:"token"`
 	LastPos   string   `bson:"last_pos"`
 	Published string   `bson:"published_pos"`
+	Wanted    int64    `bson:"defs_wanted"`
 }
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, lang: m.lang, gateway: m.gateway, log: m.log.With("database", db),
-		clock: m.clock, publish: m.publish, opened: make(chan struct{}),
+		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, opened: make(chan struct{}),
+		lease: lease{st: m.st, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
 
-// setRoutes replaces the routes. Events of a batch that is being written go by
-// the old ones; they were all written before setRoutes was called.
+// setRoutes replaces the routes between two batches. Events that were read
+// before were written before it was called.
 func (r *reader) setRoutes(routes []*route) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.batch.Lock()
+	defer r.batch.Unlock()
 	r.routes = routes
 }
 
 func (r *reader) currentRoutes() []*route {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.batch.Lock()
+	defer r.batch.Unlock()
 	return r.routes
 }
 
-// Run follows the stream until ctx ends, the lease is lost, or the history is.
-// Failures of the store are retried with a growing delay, at most 10 s.
-func (r *reader) Run(ctx context.Context) error {
-	if err := r.load(ctx); err != nil {
-		return err
+// acquire takes the lease and reads the stored state; false: another gateway
+// reads this database.
+func (r *reader) acquire(ctx context.Context) (bool, error) {
+	doc, err := r.lease.acquire(ctx)
+	if err != nil || doc == nil {
+		return false, err
 	}
+	r.state = readerState{}
+	if err := bson.Unmarshal(slices.Clone(doc), &r.state); err != nil {
+		return false, fmt.Errorf("read the reader's state: %w", err)
+	}
+	return true, nil
+}
+
+// Run follows the stream, under the lease that acquire took, until ctx ends, the
+// lease is lost, or the history is.
+func (r *reader) Run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.lease.keep(gctx) })
+	g.Go(func() error {
+		err := r.followAll(gctx)
+		if err == nil {
+			err = gctx.Err() // ends the lease's renewal
+		}
+		return err
+	})
+	err := g.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// followAll reopens the stream after failures of the store, with a growing
+// delay, at most 10 s.
+func (r *reader) followAll(ctx context.Context) error {
 	defer r.close()
 	const longest = 10 * time.Second
 	delay := 50 * time.Millisecond
@@ -114,6 +144,8 @@ func (r *reader) Run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, errFenced), isHistoryLost(err):
 			return err
+		case errors.Is(err, io.EOF): // after an invalidate event
+			continue
 		}
 		r.stats.reopened(err)
 		r.log.Warn("change stream failed; it will be reopened", "error", err, "delay", delay)
@@ -140,36 +172,6 @@ func (r *reader) close() {
 		r.stream = nil
 	}
 }
-
-// load takes the lease and reads the stored token.
-func (r *reader) load(ctx context.Context) error {
-	reply, err := command(ctx, r.st, bson.D{
-		{Key: "findAndModify", Value: collReaders}, {Key: "query", Value: bson.D{{Key: "_id", Value: r.db}}},
-		{Key: "update", Value: bson.A{bson.D{{Key: "$set", Value: bson.D{
-			{Key: "owner", Value: r.gateway},
-			{Key: "epoch", Value: bson.D{{Key: "$add", Value: bson.A{bson.D{{Key: "$ifNull", Value: bson.A{"$epoch", int64(0)}}}, int64(1)}}}},
-			{Key: "expires_at", Value: bson.D{{Key: "$add", Value: bson.A{"$$NOW", leaseTTL.Milliseconds()}}}},
-		}}}}},
-		{Key: "upsert", Value: true}, {Key: "new", Value: true},
-	})
-	if err != nil {
-		return fmt.Errorf("take the reader's lease: %w", err)
-	}
-	var found struct {
-		Value struct {
-			readerState `bson:",inline"`
-			Epoch       int64 `bson:"epoch"`
-		} `bson:"value"`
-	}
-	if err := bson.Unmarshal(reply, &found); err != nil {
-		return fmt.Errorf("read the reader's state: %w", err)
-	}
-	r.state, r.epoch = found.Value.readerState, found.Value.Epoch
-	return nil
-}
-
-// leaseTTL is how long a lease lasts without renewal.
-const leaseTTL = 15 * time.Second
 
 // open opens the stream after the stored token, or at now.
 func (r *reader) open(ctx context.Context) error {
@@ -215,21 +217,28 @@ func (r *reader) follow(ctx context.Context, worked func()) error {
 	}
 }
 
-// readBatch waits for events and takes those that the reply holds.
+// readBatch waits for events and takes those that the reply holds. A batch never
+// ends within the fragments of an event.
 func (r *reader) readBatch(ctx context.Context) error {
 	r.events, r.arena = r.events[:0], r.arena[:0]
 	wait := idleWait
-	for len(r.events) < batchEvents && len(r.arena) < batchBytes {
+	for len(r.events) < batchEvents && len(r.arena) < batchBytes || r.inFragments() {
 		raw, err := r.stream.Next(ctx, wait)
 		if err != nil {
 			return err
 		}
 		if raw == nil {
+			if r.inFragments() {
+				continue
+			}
 			break
 		}
 		r.take(raw)
-		if wait = 0; r.stream.Buffered() == 0 && !r.inFragments() {
-			break
+		switch {
+		case r.inFragments():
+			wait = idleWait
+		case r.stream.Buffered() == 0:
+			return nil
 		}
 	}
 	return nil
@@ -259,25 +268,26 @@ func (r *reader) writeBatch(ctx context.Context) error {
 	if len(r.events) == 0 {
 		return r.saveIdle(ctx)
 	}
+	r.batch.Lock()
+	defer r.batch.Unlock()
 	r.events = joinFragments(r.events)
 	last := r.number()
-	routes := r.currentRoutes()
-	if err := r.lookUp(ctx, routes); err != nil {
+	if err := r.lookUp(ctx, r.routes); err != nil {
 		return err
 	}
-	out, docs, err := r.route(routes)
-	if err != nil {
-		return err
+	out := r.route()
+	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
+		return fmt.Errorf("write dead letters: %w", err)
 	}
-	if err := insertAll(ctx, r.st, collLog, docs); err != nil {
+	if err := insertAll(ctx, r.st, collLog, out.docs); err != nil {
 		return fmt.Errorf("write to the event log: %w", err)
 	}
-	out.position = last
+	from := r.state.Published
 	if err := r.save(ctx, last); err != nil {
 		return err
 	}
 	r.stats.batch(r.events, r.clock())
-	r.publish(out)
+	r.publish(published{database: r.db, from: from, to: last, rows: out.rows})
 	return nil
 }
 
@@ -300,59 +310,6 @@ func (r *reader) number() string {
 	return string(appendPosition(nil, e.Time, e.Ordinal))
 }
 
-// route makes the log's rows of the events.
-func (r *reader) route(routes []*route) (published, []bson.Raw, error) {
-	out := published{rows: map[string][]bson.Raw{}}
-	var docs []bson.Raw
-	r.rows = nil // rows are handed over, so each batch has its own
-	nowMS := r.clock().UnixMilli()
-	for i := range r.events {
-		e := &r.events[i]
-		position := string(appendPosition(nil, e.Time, e.Ordinal))
-		for _, rt := range routes {
-			if rt.after != "" && position <= rt.after {
-				continue
-			}
-			row, err := r.routeOne(rt, e, position, nowMS)
-			if err != nil {
-				return out, nil, err
-			}
-			if row != nil {
-				docs = append(docs, row)
-				out.rows[rt.spec.ID] = append(out.rows[rt.spec.ID], row)
-			}
-		}
-	}
-	return out, docs, nil
-}
-
-// routeOne gives the row of an event for a subscription, nil: not wanted.
-func (r *reader) routeOne(rt *route, e *Event, position string, nowMS int64) (bson.Raw, error) {
-	ok, err := rt.wants(e)
-	if err != nil || !ok {
-		return nil, err
-	}
-	from := len(r.rows)
-	seen := e.Full
-	if rt.spec.FullDocument == string(store.ImageOff) && e.Op == "update" {
-		e.Full = noValue
-	}
-	before := e.Before
-	if rt.spec.FullDocumentBeforeChange == string(store.ImageOff) {
-		e.Before = noValue
-	}
-	r.rows = rt.appendRow(r.rows, e, position, nowMS, r.gateway)
-	e.Full, e.Before = seen, before
-	row := bson.Raw(slices.Clip(r.rows[from:]))
-	if rt.where != nil {
-		if ok, err = rt.where.Match(row); err != nil || !ok {
-			r.rows = r.rows[:from]
-			return nil, err
-		}
-	}
-	return row, nil
-}
-
 // save stores the token and the position up to which the log is complete, under
 // the epoch.
 func (r *reader) save(ctx context.Context, position string) error {
@@ -365,7 +322,7 @@ func (r *reader) save(ctx context.Context, position string) error {
 	if token == nil {
 		set = set[1:]
 	}
-	ok, err := updateOne(ctx, r.st, collReaders, bson.D{{Key: "_id", Value: r.db}, {Key: "epoch", Value: r.epoch}}, bson.D{{Key: "$set", Value: set}}, false)
+	ok, err := updateOne(ctx, r.st, collReaders, bson.D{{Key: "_id", Value: r.db}, {Key: "epoch", Value: r.lease.epoch}}, bson.D{{Key: "$set", Value: set}}, false)
 	if err != nil {
 		return fmt.Errorf("save the reader's token: %w", err)
 	}

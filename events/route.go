@@ -17,6 +17,8 @@ import (
 type route struct {
 	spec     *Spec
 	after    string // events at or before this position are not wanted; "": all are
+	until    string // events after it are not wanted; "": all are
+	own      string // the collection that the subscription itself writes to
 	ops      map[string]bool
 	ddl      bool
 	names    map[string]bool // exact collections
@@ -42,6 +44,9 @@ func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 	}
 	if s.Target.Kind == TargetNone {
 		r.status = StatusCompleted
+	}
+	if s.Target.Kind == TargetCollection {
+		r.own = strings.TrimPrefix(s.Target.Name, s.Database+".")
 	}
 	for _, t := range s.EventTypes {
 		r.ops[t] = true
@@ -74,7 +79,11 @@ func (r *route) wantsKind(op, coll string) bool {
 	return r.wantsCollection(coll)
 }
 
+// wantsCollection leaves out what the subscription writes itself: it would never end.
 func (r *route) wantsCollection(coll string) bool {
+	if r.own != "" && (coll == r.own || coll == r.own+"_inbox") {
+		return false
+	}
 	if len(r.names) == 0 && len(r.patterns) == 0 || coll == "" || r.names[coll] {
 		return true
 	}

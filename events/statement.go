@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -65,6 +66,9 @@ func (m *Manager) Exec(ctx context.Context, stmt ast.Statement, env catalog.Sess
 	if err := m.wait(ctx); err != nil {
 		return nil, "", nil, err
 	}
+	if err := m.look(ctx); err != nil {
+		return nil, "", nil, err
+	}
 	c := &call{m: m, env: env}
 	tag, err := c.exec(ctx, stmt)
 	return c.rows, tag, c.notices, err
@@ -112,15 +116,35 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 	return "", sqlerr.New(sqlerr.FeatureNotSupported, "the statement is not supported").At(stmt.Pos())
 }
 
+// found is a subscription with its definition as it was when it was looked up.
+type found struct {
+	sub *subscription
+	stored
+}
+
+// found gives the subscriptions of a database, "": of all, in order of their ids.
+func (m *Manager) found(db string) []found {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []found
+	for _, s := range m.subs {
+		if db == "" || s.Database == db {
+			out = append(out, found{s, s.stored})
+		}
+	}
+	slices.SortFunc(out, func(a, b found) int { return compareText(a.ID, b.ID) })
+	return out
+}
+
 // find gives the subscription of a name or id in the session's database.
-func (c *call) find(name ast.Ident) (*subscription, error) {
+func (c *call) find(name ast.Ident) (*found, error) {
 	if s := c.m.named(c.env.Database(), name.Name); s != nil {
 		return s, nil
 	}
 	e := sqlerr.New(sqlerr.UndefinedObject, "event subscription \"%s\" does not exist", name.Name).At(name.Pos())
 	var near []string
-	for _, s := range c.m.list() {
-		if s.Spec.Database == c.env.Database() && (distance(s.Spec.Name, name.Name) <= 3 || strings.Contains(s.Spec.Name, name.Name)) {
+	for _, s := range c.m.found(c.env.Database()) {
+		if distance(s.Spec.Name, name.Name) <= 3 || strings.Contains(s.Spec.Name, name.Name) {
 			near = append(near, s.Spec.Name)
 		}
 	}
@@ -131,17 +155,14 @@ func (c *call) find(name ast.Ident) (*subscription, error) {
 }
 
 // named finds a subscription of a database by name, then by id.
-func (m *Manager) named(database, name string) *subscription {
-	var byID *subscription
-	for _, s := range m.list() {
-		if s.Spec.Database != database {
-			continue
-		}
+func (m *Manager) named(database, name string) *found {
+	var byID *found
+	for _, s := range m.found(database) {
 		if s.Spec.Name == name {
-			return s
+			return &s
 		}
-		if s.Spec.ID == name {
-			byID = s
+		if s.ID == name {
+			byID = &s
 		}
 	}
 	return byID
@@ -193,7 +214,7 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 		return err
 	}
 	f := figures[spec.ID]
-	line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(s.count.read().Position), f.pending, f.retrying, f.dead)
+	line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(s.sub.count.read().Position), f.pending, f.retrying, f.dead)
 	return nil
 }
 

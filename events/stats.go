@@ -16,7 +16,7 @@ const statsRetention = 30 * Day
 
 // bucketOp adds a tally to the bucket of the current minute. Operations and
 // collections are counted in the maps ops and colls.
-func (m *Manager) bucketOp(s *subscription, t *tally) store.WriteOp {
+func (m *Manager) bucketOp(s *Spec, t *tally) store.WriteOp {
 	bucket := m.clock().Truncate(time.Minute)
 	inc := bson.D{
 		{Key: "received", Value: t.total}, {Key: "matched", Value: t.total}, {Key: "delivered", Value: t.delivered}, {Key: "failed", Value: t.failed},
@@ -32,7 +32,7 @@ func (m *Manager) bucketOp(s *subscription, t *tally) store.WriteOp {
 		inc = append(inc, bson.E{Key: name, Value: n})
 	}
 	update := bson.D{{Key: "$inc", Value: inc}, {Key: "$setOnInsert", Value: bson.D{{Key: "bucket", Value: bucket}, {Key: "subscription_id", Value: s.ID},
-		{Key: "service_name", Value: s.Spec.ServiceName}, {Key: "expire_at", Value: bucket.Add(statsRetention)}}}}
+		{Key: "service_name", Value: s.ServiceName}, {Key: "expire_at", Value: bucket.Add(statsRetention)}}}}
 	if t.timed > 0 {
 		update = append(update, bson.E{Key: "$max", Value: bson.D{{Key: "longest_us", Value: t.longest}}}, bson.E{Key: "$min", Value: bson.D{{Key: "shortest_us", Value: t.shortest}}})
 	}

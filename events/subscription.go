@@ -22,12 +22,14 @@ const (
 	StateDraining  = "draining"
 )
 
-// subscription is a stored subscription and what runs for it. The stored part
-// is replaced as a whole by statements (under Manager.changes and mu).
+// subscription is a definition and what runs for it.
 type subscription struct {
-	stored
-	count      counters
-	dispatcher *running[*dispatcher]
+	ID       string
+	Database string
+	stored   // replaced as a whole, under Manager.mu; read it by Manager.stored
+	count    counters
+
+	dispatcher *running[*dispatcher] // guarded by Manager.mu
 }
 
 // stored is a document of event_subscriptions.
@@ -43,51 +45,67 @@ type stored struct {
 	CreatedAt  time.Time `bson:"created_at"`
 	UpdatedAt  time.Time `bson:"updated_at"`
 	Comment    string    `bson:"comment,omitempty"`
-	Counters   totals    `bson:"counters"`
+	// HeldUntil keeps the dispatcher away while a statement changes its rows. It
+	// is a time, so that nothing is held for ever when that gateway dies.
+	HeldUntil time.Time `bson:"held_until,omitempty"`
+	Counters  totals    `bson:"counters"`
 }
 
 // active tells whether the reader logs its events: a paused one's too, so that
 // they are delivered after RESUME.
-func (s *subscription) active() bool {
+func (s *stored) active() bool {
 	return s.Status == StateActive || s.Status == StatePaused || s.Status == StateSuspended && s.Reason != "history_lost"
 }
 
 // delivers tells whether a dispatcher runs.
-func (s *subscription) delivers() bool {
-	return s.Status == StateActive && s.Spec.Target.Kind != TargetNone && s.Spec.Target.Kind != TargetPull
+func (s *stored) delivers(now time.Time) bool {
+	return s.Status == StateActive && s.Spec.Target.Kind != TargetNone && s.Spec.Target.Kind != TargetPull && !now.Before(s.HeldUntil)
 }
 
-// loadSubscriptions reads all definitions.
-func loadSubscriptions(ctx context.Context, st store.Store) ([]*subscription, error) {
-	var out []*subscription
-	err := query(ctx, st, collSubscriptions, []bson.D{{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}}}, func(doc bson.Raw) error {
-		s := &subscription{}
-		if err := bson.Unmarshal(slices.Clone(doc), &s.stored); err != nil {
+// loadSubscriptions reads the definitions of a database, "": of all.
+func loadSubscriptions(ctx context.Context, st store.Store, db string) ([]*stored, error) {
+	match := bson.D{}
+	if db != "" {
+		match = bson.D{{Key: "spec.database_name", Value: db}}
+	}
+	var out []*stored
+	err := query(ctx, st, collSubscriptions, []bson.D{{{Key: "$match", Value: match}}}, func(doc bson.Raw) error {
+		s := &stored{}
+		if err := bson.Unmarshal(slices.Clone(doc), s); err != nil {
 			return fmt.Errorf("definition %s: %w", doc.Lookup("_id"), err)
 		}
-		s.count.stored = s.Counters
 		out = append(out, s)
 		return nil
 	})
 	return out, err
 }
 
-// saveSubscription writes a definition; its counters are written by their own.
-func saveSubscription(ctx context.Context, st store.Store, s *stored) error {
-	var doc, set bson.D
+// fields gives the stored fields but the id and the counters, which are written
+// by their own.
+func (s *stored) fields() (set bson.D, err error) {
+	var doc bson.D
 	if err := bson.Unmarshal(marshal(s), &doc); err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range doc {
 		if e.Key != "_id" && e.Key != "counters" {
 			set = append(set, e)
 		}
 	}
+	return set, nil
+}
+
+// saveSubscription writes a definition that exists.
+func saveSubscription(ctx context.Context, st store.Store, s *stored) error {
+	set, err := s.fields()
+	if err != nil {
+		return err
+	}
 	update := bson.D{{Key: "$set", Value: set}}
 	if s.Reason == "" {
 		update = append(update, bson.E{Key: "$unset", Value: bson.D{{Key: "status_reason", Value: ""}}})
 	}
-	_, err := updateOne(ctx, st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, update, true)
+	_, err = updateOne(ctx, st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, update, false)
 	return err
 }
 

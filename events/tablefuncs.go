@@ -71,10 +71,8 @@ func (m *Manager) bySource(database, source string) bson.D {
 	if s := m.named(database, source); s != nil {
 		return bson.D{{Key: "subscription_id", Value: s.ID}}
 	}
-	for _, s := range m.list() {
-		if s.Spec.Database == source {
-			return bson.D{{Key: "database_name", Value: source}}
-		}
+	if len(m.of(source)) > 0 {
+		return bson.D{{Key: "database_name", Value: source}}
 	}
 	return bson.D{{Key: "database_name", Value: database}, {Key: "collection_name", Value: source}}
 }
@@ -99,10 +97,8 @@ func (m *Manager) ofSubscriptions(coll string, more ...bson.D) catalog.TableFunc
 
 func (m *Manager) idsOf(database string) bson.A {
 	ids := bson.A{}
-	for _, s := range m.list() {
-		if s.Spec.Database == database {
-			ids = append(ids, s.ID)
-		}
+	for _, s := range m.of(database) {
+		ids = append(ids, s.ID)
 	}
 	return ids
 }
@@ -163,7 +159,7 @@ func (c *rowCursor) Next(context.Context) (bson.Raw, error) {
 func (c *rowCursor) Close() error { return nil }
 
 // figure is what is counted of a subscription's rows.
-type figure struct{ pending, retrying, dead int64 }
+type figure struct{ pending, retrying, dead, blocked int64 }
 
 // figures counts unsettled rows and open dead letters by indexes.
 func (m *Manager) figures(ctx context.Context) (map[string]figure, error) {
@@ -187,6 +183,40 @@ func (m *Manager) figures(ctx context.Context) (map[string]figure, error) {
 		return nil, err
 	}
 	err := count(collDead, "status", bson.A{"open", "redriving"}, func(f *figure, n int64) { f.dead += n })
+	m.addBlocked(out)
+	return out, err
+}
+
+// addBlocked adds the blocked keys that the dispatchers here know.
+func (m *Manager) addBlocked(out map[string]figure) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, s := range m.subs {
+		if s.dispatcher != nil {
+			f := out[id]
+			f.blocked = s.dispatcher.it.blocked.Load()
+			out[id] = f
+		}
+	}
+}
+
+// counted gives the totals of a database's subscriptions: those of this gateway
+// when it reads the database, else what the other one stored.
+func (m *Manager) counted(ctx context.Context, database string) (map[string]totals, error) {
+	out := map[string]totals{}
+	m.mu.Lock()
+	here := m.scope[database].alive()
+	m.mu.Unlock()
+	if here {
+		for _, s := range m.of(database) {
+			out[s.ID] = s.count.read()
+		}
+		return out, nil
+	}
+	defs, err := loadSubscriptions(ctx, m.st, database)
+	for _, d := range defs {
+		out[d.ID] = d.Counters
+	}
 	return out, err
 }
 
@@ -195,7 +225,7 @@ func (m *Manager) streamState(database string, now bson.Timestamp) (token string
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	run := m.scope[database]
-	if run == nil {
+	if !run.alive() {
 		return "", time.Time{}, 0, nil
 	}
 	r = run.it
@@ -220,20 +250,22 @@ func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson
 	}
 	token, at, lag, _ := m.streamState(database, now)
 	var out []bson.Raw
-	for _, s := range m.list() {
-		if s.Spec.Database == database {
-			out = append(out, m.subscriptionRow(s, figures[s.ID], token, at, lag))
-		}
+	counted, err := m.counted(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range m.found(database) {
+		out = append(out, m.subscriptionRow(&s, counted[s.ID], figures[s.ID], token, at, lag))
 	}
 	return out, nil
 }
 
-func (m *Manager) subscriptionRow(s *subscription, f figure, token string, at time.Time, lag float64) bson.Raw {
-	t, spec := s.count.read(), s.Spec
+func (m *Manager) subscriptionRow(s *found, t totals, f figure, token string, at time.Time, lag float64) bson.Raw {
+	spec := s.Spec
 	d := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "subscription_name", Value: spec.Name}, {Key: "database_name", Value: spec.Database},
 		{Key: "collections", Value: spec.Collections}, {Key: "event_types", Value: spec.EventTypes}, {Key: "status", Value: s.Status}, {Key: "desired_status", Value: s.Desired},
 		{Key: "status_since", Value: s.Since}, {Key: "resume_token_lag_seconds", Value: lag},
-		{Key: "pending", Value: f.pending}, {Key: "retrying", Value: f.retrying}, {Key: "blocked_keys", Value: int64(0)}, {Key: "dead_open", Value: f.dead},
+		{Key: "pending", Value: f.pending}, {Key: "retrying", Value: f.retrying}, {Key: "blocked_keys", Value: f.blocked}, {Key: "dead_open", Value: f.dead},
 		{Key: "events_total", Value: t.Total}, {Key: "delivered_total", Value: t.Delivered}, {Key: "failed_total", Value: t.Failed},
 		{Key: "gateway", Value: m.gateway}, {Key: "options", Value: spec.Options()}, {Key: "tags", Value: spec.Tags}, {Key: "version", Value: s.Version},
 		{Key: "created_at", Value: s.CreatedAt}, {Key: "updated_at", Value: s.UpdatedAt}}
@@ -276,7 +308,7 @@ func (m *Manager) streamRows(ctx context.Context, database string) ([]bson.Raw, 
 	perSecond, bytes := r.stats.rates(m.clock())
 	r.stats.mu.Lock()
 	d := bson.D{{Key: "stream_id", Value: database}, {Key: "kind", Value: "reader"}, {Key: "database_name", Value: database}, {Key: "gateway", Value: m.gateway},
-		{Key: "epoch", Value: r.epoch}, {Key: "status", Value: "running"}, {Key: "subscriptions", Value: subs}, {Key: "resume_token", Value: token},
+		{Key: "epoch", Value: r.lease.epoch}, {Key: "status", Value: "running"}, {Key: "subscriptions", Value: subs}, {Key: "resume_token", Value: token},
 		{Key: "resume_token_lag_seconds", Value: lag}, {Key: "read_lag_ms", Value: lag * 1000}, {Key: "events_total", Value: r.stats.events},
 		{Key: "events_per_second", Value: perSecond}, {Key: "bytes_per_second", Value: bytes}, {Key: "reopens", Value: r.stats.reopens}, {Key: "created_at", Value: r.stats.created}}
 	if r.stats.lastError != "" {

@@ -17,10 +17,6 @@ import (
 	"weir/store"
 )
 
-// tailBytes bounds what waits for one live tail; a client that falls further
-// behind is ended with the position at which it can resume.
-const tailBytes = 16 << 20
-
 // The columns that SUBSCRIBE puts in front.
 func tailColumns(rest []catalog.Column) []catalog.Column {
 	cols := append([]catalog.Column{column("weir_position", sqltype.Text), column("weir_progressed", sqltype.Bool)}, rest...)
@@ -78,7 +74,10 @@ func (m *Manager) relation(ctx context.Context, env catalog.Session, schema stri
 }
 
 // tailOptions are the options of SUBSCRIBE.
-type tailOptions struct{ snapshot, progress bool }
+type tailOptions struct {
+	snapshot, progress bool
+	from, to           string // first position, and the first one that is not wanted; "": now, none
+}
 
 func parseTailOptions(n *ast.Subscribe) (o tailOptions, err error) {
 	for _, opt := range n.Options {
@@ -91,15 +90,10 @@ func parseTailOptions(n *ast.Subscribe) (o tailOptions, err error) {
 			return o, sqlerr.New(sqlerr.UndefinedObject, "unrecognized SUBSCRIBE option %q", name).At(opt.Name.Pos()).WithHint("The options are SNAPSHOT and PROGRESS.")
 		}
 	}
-	for _, e := range []ast.Expr{n.AsOf, n.UpTo} {
-		if e != nil {
-			return o, sqlerr.Unsupported(e.Pos(), "Read the past with CHANGE_STREAM_EVENTS(source, since, until).", "AS OF and UP TO are not supported in SUBSCRIBE")
-		}
-	}
 	return o, nil
 }
 
-// Subscribe opens the live rows of SUBSCRIBE, from now on.
+// Subscribe opens the live rows of SUBSCRIBE, from now on or AS OF a time.
 func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.Session) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
 	if err := m.wait(ctx); err != nil {
 		return nil, nil, err
@@ -108,109 +102,35 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if err != nil {
 		return nil, nil, err
 	}
+	if o.from, err = m.timePosition(ctx, n.AsOf); err != nil {
+		return nil, nil, err
+	}
+	if o.to, err = m.timePosition(ctx, n.UpTo); err != nil {
+		return nil, nil, err
+	}
 	if n.Query != nil {
 		_, err := m.describeSubscribe(ctx, n, env)
 		return nil, nil, err
 	}
 	if s := m.named(env.Database(), n.Name.Last().Name); s != nil {
-		return m.tailSubscription(s, o)
+		return m.tailSubscription(ctx, s, o)
 	}
 	return m.tailCollection(ctx, n, env, o)
 }
 
-// tail is a client that follows a subscription's rows as they are published.
-type tail struct {
-	id   string
-	wake chan struct{}
-
-	rows     []bson.Raw // guarded by Manager.mu, like all below
-	bytes    int
-	position string // of the last row taken in
-	overrun  bool
-}
-
-// offer is called for each batch, under Manager.mu.
-func (t *tail) offer(p published) {
-	rows := p.rows[t.id]
-	t.position = p.position
-	if len(rows) == 0 || t.overrun {
-		return
+// timePosition gives the first position of a time, "": none is given.
+func (m *Manager) timePosition(ctx context.Context, e ast.Expr) (string, error) {
+	if e == nil {
+		return "", nil
 	}
-	for _, r := range rows {
-		t.bytes += len(r)
+	v, err := m.lang.Constant(ctx, e)
+	if err != nil {
+		return "", err
 	}
-	if t.bytes > tailBytes {
-		t.overrun = true
-	} else {
-		t.rows = append(t.rows, rows...)
+	if v.Kind() != bson.TypeDateTime {
+		return "", sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(e.Pos()).WithHint("Write TIMESTAMPTZ '2026-01-31 12:00Z', or an expression like now() - interval '5 minutes'.")
 	}
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (m *Manager) tailSubscription(s *subscription, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
-	t := &tail{id: s.ID, wake: make(chan struct{}, 1)}
-	m.mu.Lock()
-	m.tails[t] = struct{}{}
-	m.mu.Unlock()
-	last := ""
-	next := func(ctx context.Context, wait time.Duration) (bson.Raw, error) {
-		row, position, err := m.takeTail(ctx, t, wait, last)
-		if row != nil {
-			last = text(value.Lookup(row, "position"))
-			return tailRow(row), nil
-		}
-		if err != nil || !o.progress || wait == 0 {
-			return nil, err
-		}
-		return progressRow(position), nil
-	}
-	stop := func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		delete(m.tails, t)
-	}
-	return next, stop, nil
-}
-
-func (m *Manager) takeTail(ctx context.Context, t *tail, wait time.Duration, last string) (bson.Raw, string, error) {
-	var timeout <-chan time.Time
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		timeout = timer.C
-	}
-	for {
-		m.mu.Lock()
-		if len(t.rows) > 0 {
-			row := t.rows[0]
-			t.rows = t.rows[1:]
-			t.bytes -= len(row)
-			m.mu.Unlock()
-			return row, "", nil
-		}
-		overrun, position := t.overrun, t.position
-		gone := m.subs[t.id] == nil
-		m.mu.Unlock()
-		switch {
-		case overrun:
-			return nil, "", sqlerr.New(sqlerr.ProgramLimitExceeded, "the client fell too far behind the events").
-				WithDetail("The last position sent was %s.", last).WithHint("Read what was missed with CHANGE_STREAM_EVENTS() WHERE position > '%s'.", last)
-		case gone:
-			return nil, "", sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "the event subscription was dropped")
-		case wait == 0:
-			return nil, position, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, "", ctx.Err()
-		case <-timeout:
-			return nil, position, nil
-		case <-t.wake:
-		}
-	}
+	return string(appendPosition(nil, bson.Timestamp{T: uint32(max(0, v.AsDate()/1000))}, 0)), nil
 }
 
 // tailRow is a row of the log as SUBSCRIBE yields it.
@@ -259,11 +179,16 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 		_, err := m.collectionColumns(ctx, env, n.Name)
 		return nil, nil, err
 	}
-	stream, err := m.st.Watch(ctx, t.NS, nil, store.WatchOptions{FullDocument: store.ImageUpdateLookup})
+	opts := store.WatchOptions{FullDocument: store.ImageUpdateLookup}
+	if o.from != "" {
+		at, _, _ := ParsePosition(o.from)
+		opts.StartAtOperationTime = &at
+	}
+	stream, err := m.st.Watch(ctx, t.NS, nil, opts)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &collectionTail{stream: stream, progress: o.progress}
+	c := &collectionTail{stream: stream, progress: o.progress, until: o.to}
 	if o.snapshot {
 		if c.snapshot, err = m.st.Aggregate(ctx, t.NS, nil, store.AggregateOptions{}); err != nil {
 			_ = stream.Close()
@@ -281,6 +206,7 @@ type collectionTail struct {
 	progress bool
 	last     bson.Timestamp
 	ordinal  uint32
+	until    string
 }
 
 func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
@@ -302,13 +228,21 @@ func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw
 	if err != nil {
 		return nil, err
 	}
-	if raw == nil {
-		if c.progress && wait > 0 {
-			return progressRow(string(appendPosition(nil, c.stream.OperationTime(), 0))), nil
+	if raw != nil {
+		row := c.row(raw)
+		if c.until != "" && text(value.Lookup(row, "weir_position")) >= c.until {
+			return nil, io.EOF
 		}
-		return nil, nil
+		return row, nil
 	}
-	return c.row(raw), nil
+	at := string(appendPosition(nil, c.stream.OperationTime(), 0))
+	switch {
+	case c.until != "" && at > c.until:
+		return nil, io.EOF
+	case c.progress && wait > 0:
+		return progressRow(at), nil
+	}
+	return nil, nil
 }
 
 func (c *collectionTail) row(raw bson.Raw) bson.Raw {

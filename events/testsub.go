@@ -26,7 +26,7 @@ func (c *call) test(ctx context.Context, n *ast.TestEventSubscription) error {
 		}
 	}
 	var sink Sink
-	if n.Send && s.delivers() {
+	if n.Send && s.Spec.Target.Kind != TargetNone && s.Spec.Target.Kind != TargetPull {
 		if sink, err = c.m.sinks(ctx, s.Spec); err != nil {
 			return err
 		}

@@ -103,7 +103,6 @@ type execution struct {
 	env  *agg.Env
 
 	fetched map[string]*rowset // Fetches and WITH queries by name
-	ran     map[*translator.With]bool
 	working map[string]*rowset
 	// touched tells that a working table was read since it was last cleared.
 	touched bool

@@ -33,6 +33,7 @@ type stack struct {
 	lib    *sqlfunc.Library
 	strict bool
 	remote bool // translate as for a remote server
+	tx     store.Tx
 }
 
 func newStack(t testing.TB) *stack {
@@ -114,6 +115,14 @@ func (s *stack) load(ctx context.Context, coll, lines string) error {
 	return res.Err()
 }
 
+func (s *stack) index(ctx context.Context, coll, path string) error {
+	_, err := s.st.Command(ctx, "shop", document(fmt.Sprintf(`{"createIndexes":%q,"indexes":[{"key":{%q:1},"name":%q}]}`, coll, path, path+"_1")))
+	if err != nil {
+		return err
+	}
+	return s.cat.Analyze(ctx, store.Namespace{DB: "shop", Coll: coll})
+}
+
 func (s *stack) prepare(ctx context.Context, sql string) (*translator.Program, error) {
 	stmts, err := parser.Parse(sql)
 	if err != nil {
@@ -132,7 +141,26 @@ func (s *stack) prepare(ctx context.Context, sql string) (*translator.Program, e
 	return translator.Translate(plan, translator.Options{Capabilities: caps, Funcs: s.funcs, Library: s.lib, Strict: s.strict})
 }
 
-func (s *stack) stores() *executor.Stores { return &executor.Stores{Main: s.st, Begin: s.st.Begin} }
+func (s *stack) stores() *executor.Stores {
+	if s.tx != nil {
+		return &executor.Stores{Main: s.tx}
+	}
+	return &executor.Stores{Main: s.st, Begin: s.st.Begin}
+}
+
+func (s *stack) transaction(ctx context.Context, word string) (err error) {
+	switch word {
+	case "begin":
+		s.tx, err = s.st.Begin(ctx)
+		return err
+	case "commit":
+		err = s.tx.Commit(ctx)
+	case "rollback":
+		err = s.tx.Abort(ctx)
+	}
+	s.tx = nil
+	return err
+}
 
 // args reads parameters in their text form.
 func args(p *translator.Program, texts []string) ([]value.Value, error) {
@@ -261,6 +289,10 @@ func TestSQL(t *testing.T) {
 				out, err = s.query(ctx, d.Input, texts)
 			case "explain":
 				out, err = s.explain(ctx, d.Input)
+			case "index":
+				err = s.index(ctx, d.CmdArgs[0].Key, d.CmdArgs[1].Key)
+			case "begin", "commit", "rollback":
+				err = s.transaction(ctx, d.Cmd)
 			case "strict":
 				s.strict = d.CmdArgs[0].Key == "on"
 			case "remote":

@@ -31,11 +31,14 @@ import (
 // Options of a Gateway; the zero value is an embedded engine in memory that
 // listens on free loopback ports.
 type Options struct {
-	MongoURI    string // the MongoDB to stand in front of; "": the embedded engine
-	Dir         string // of the embedded engine; "": in memory
-	Listen      string // where PostgreSQL clients connect; "": a free loopback port
-	MongoListen string // where MongoDB drivers reach the embedded engine; "": nowhere
-	OplogBytes  int64  // bound of the embedded engine's oplog; 0: 1 GiB
+	Store       store.Store // to stand on, open; Close leaves it open. nil: as the following say
+	MongoURI    string      // the MongoDB to stand in front of; "": the embedded engine
+	Dir         string      // of the embedded engine; "": in memory
+	Listen      string      // where PostgreSQL clients connect; "": a free loopback port
+	MongoListen string      // where MongoDB drivers reach the embedded engine; "": nowhere
+	OplogBytes  int64       // bound of the embedded engine's oplog; 0: 1 GiB
+
+	EventLease time.Duration // of the event runtime, see events.Options; 0: its default
 
 	// AllowPrivateTargets lets webhooks go anywhere; AllowTargets adds prefixes.
 	AllowPrivateTargets bool
@@ -92,6 +95,10 @@ func Open(ctx context.Context, o Options) (*Gateway, error) {
 
 func (g *Gateway) openStore(ctx context.Context) error {
 	o := &g.opts
+	if o.Store != nil {
+		g.store = o.Store
+		return nil
+	}
 	if o.MongoURI != "" {
 		st, err := remote.Open(ctx, o.MongoURI, remote.Options{AppName: "weir"})
 		if err != nil {
@@ -132,8 +139,8 @@ func (g *Gateway) assemble() {
 		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
 	}
 	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations},
-		events.Options{Version: o.Version, Logger: o.Logger, Now: o.Now})
-	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.systemRelations(funcs), Log: o.Logger, Now: o.Now})
+		events.Options{Version: o.Version, Lease: o.EventLease, Logger: o.Logger, Now: o.Now})
+	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.events = lang.relation(g.events.Tables())
 	handler := session.New(session.Deps{
 		Store: g.store, Catalog: g.catalog, Functions: funcs, Library: library, Events: g.events, Broker: broker,
@@ -141,12 +148,8 @@ func (g *Gateway) assemble() {
 	for _, t := range handler.Relations() {
 		g.catalog.AddRelation(t)
 	}
+	g.catalog.AddSystemRelations(funcs)
 	g.sql = wire.NewServer(handler, wire.Options{Logger: o.Logger})
-}
-
-// systemRelations are the views and virtual relations of system schemas.
-func (g *Gateway) systemRelations(_ *sqlfunc.Table) []*catalog.Table {
-	return g.events.Views()
 }
 
 // relations resolves names for the event runtime as the session would.
@@ -201,7 +204,7 @@ func (g *Gateway) Close() error {
 			}
 		}
 	}
-	if g.store != nil {
+	if g.store != nil && g.opts.Store == nil {
 		errs = append(errs, g.store.Close())
 	}
 	return errors.Join(errs...)

@@ -48,7 +48,11 @@ func BuildExpr(ctx context.Context, env *Env, e ast.Expr, t *catalog.Table, want
 	if err != nil {
 		return nil, nil, err
 	}
-	return b.fold(x), s, nil
+	x = b.fold(x)
+	used := map[ColID]bool{}
+	columnsOf(x, used)
+	pruneScan(s, used)
+	return x, s, nil
 }
 
 // ForDDL is the planner as the catalog's DDL uses it.

@@ -142,7 +142,7 @@ func (b *builder) commonType(list []Expr, what string) (sqltype.Type, error) {
 			best = t
 		case best == t:
 		case best.Category() != t.Category():
-			if b.implicitly(t, best) || b.implicitly(best, t) || isDocScalar(e) {
+			if b.implicitly(t, best) || b.implicitly(best, t) {
 				if b.implicitly(best, t) && !b.implicitly(t, best) {
 					best = t
 				}
@@ -166,6 +166,9 @@ func (b *builder) implicitly(from, to sqltype.OID) bool { return b.env.Funcs.Imp
 
 // unify converts all expressions to their common type.
 func (b *builder) unify(list []Expr, what string) (sqltype.Type, error) {
+	if ok, err := b.unifyDocuments(list); ok || err != nil {
+		return jsonbType, err
+	}
 	t, err := b.commonType(list, what)
 	if err != nil {
 		return t, err

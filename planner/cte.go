@@ -20,9 +20,6 @@ type cteDef struct {
 	ctes   *cteScope // what it may use
 	id     int       // of the With; 0: inlined
 	cols   []Col
-	used   bool
-	// open marks a recursive query while its own term is planned.
-	open bool
 }
 
 func (c *cteScope) find(id ast.Ident) *cteDef {
@@ -215,9 +212,8 @@ func (b *builder) recursiveCTE(def *cteDef, q *ast.Query) (*CTE, error) {
 		return nil, err
 	}
 	b.lastCTE++
-	def.id, def.open = b.lastCTE, true
+	def.id = b.lastCTE
 	term, err := b.body(u.Right, &tail{}, def.parent, &cteScope{parent: ctes, list: []*cteDef{def}})
-	def.open = false
 	if err != nil {
 		return nil, err
 	}

@@ -72,11 +72,76 @@ func (b *builder) documentOperands(name string, args []Expr) ([]Expr, bool, erro
 	return out, true, nil
 }
 
+var textOperators = map[string]bool{"||": true, "~~": true, "!~~": true, "~~*": true, "!~~*": true, "~": true, "!~": true, "~*": true, "!~*": true}
+
+// scalarText is a document's scalar as text, a string without its quotes.
+func (b *builder) scalarText(e Expr) (Expr, error) {
+	none := &Const{T: sqltype.Of(sqltype.Text.Array()), Value: value.ArrayFrom(nil), P: e.Pos()}
+	return b.operator("#>>", []Expr{e, none}, e.Pos())
+}
+
+// castScalar casts a document's scalar: numbers and truth values as such,
+// anything else by its text. False where e is none.
+func (b *builder) castScalar(e Expr, to sqltype.Type, pos int) (Expr, bool, error) {
+	if !isDocScalar(e) || to.OID == sqltype.JSONB || to.OID == sqltype.JSON {
+		return nil, false, nil
+	}
+	if c := to.OID.Category(); c == 'N' || c == 'B' {
+		return nil, false, nil
+	}
+	text, err := b.scalarText(e)
+	if err != nil || to == textType {
+		return text, true, err
+	}
+	x, ok, err := b.coerce(text, to, explicit)
+	return x, ok, err
+}
+
+// unifyDocuments makes documents' values of all expressions when one is a
+// document's scalar, so that COALESCE(items[0].n, 0) has a type.
+func (b *builder) unifyDocuments(list []Expr) (bool, error) {
+	found := false
+	for _, e := range list {
+		found = found || isDocScalar(e)
+	}
+	if !found {
+		return false, nil
+	}
+	for i, e := range list {
+		if c, ok := e.(*Const); ok && c.T.OID == sqltype.Unknown {
+			if c.Value.IsNullish() {
+				list[i] = null(jsonbType, c.P)
+			} else {
+				list[i] = &Const{T: jsonbType, Value: value.String(c.Value.Str()), P: c.P}
+			}
+			continue
+		}
+		x, err := b.toJSONB(e)
+		if err != nil {
+			return false, err
+		}
+		list[i] = x
+	}
+	return true, nil
+}
+
 // besideDocument makes a literal beside a document's value a JSON string, so
 // that items[0].sku = 'a1' needs no quotes within quotes.
-func (b *builder) besideDocument(name string, args []Expr) {
+func (b *builder) besideDocument(name string, args []Expr) error {
+	if len(args) == 2 && textOperators[name] {
+		for i, a := range args {
+			if !isDocScalar(a) || name == "||" && args[1-i].Type().OID == sqltype.JSONB {
+				continue
+			}
+			x, err := b.scalarText(a)
+			if err != nil {
+				return err
+			}
+			args[i] = x
+		}
+	}
 	if len(args) != 2 || !comparisons[name] {
-		return
+		return nil
 	}
 	for i, a := range args {
 		c, ok := a.(*Const)
@@ -84,6 +149,7 @@ func (b *builder) besideDocument(name string, args []Expr) {
 			args[i] = &Const{T: jsonbType, Value: value.String(c.Value.Str()), P: c.P}
 		}
 	}
+	return nil
 }
 
 // toJSONB makes a document's value of any value, as to_jsonb does.

@@ -22,6 +22,9 @@ func (b *builder) expr(sc *scope, e ast.Expr) (Expr, error) {
 	case *ast.ColumnRef:
 		return b.columnRef(sc, x)
 	case *ast.Star:
+		if len(x.Qualifier) > 0 { // f(t.*) is f(t)
+			return b.columnRef(sc, &ast.ColumnRef{Span: x.Span, Parts: x.Qualifier})
+		}
 		return nil, sqlerr.New(sqlerr.SyntaxError, "row expansion via \"*\" is not supported here").At(x.Pos())
 	case *ast.Field:
 		return b.field(sc, x)
@@ -270,7 +273,9 @@ func (b *builder) compare(op string, l, r Expr, pos int) (Expr, error) {
 		return b.mysqlDivision(m, l, r, pos)
 	}
 	args := []Expr{l, r}
-	b.besideDocument(op, args)
+	if err := b.besideDocument(op, args); err != nil {
+		return nil, err
+	}
 	return b.operator(op, args, pos)
 }
 
@@ -369,6 +374,9 @@ func (b *builder) castExpr(sc *scope, x *ast.CastExpr) (Expr, error) {
 
 func (b *builder) explicitCast(v Expr, t sqltype.Type, pos int) (Expr, error) {
 	from := v.Type().OID
+	if y, ok, err := b.castScalar(v, t, pos); ok || err != nil {
+		return y, err
+	}
 	y, ok, err := b.coerce(v, t, explicit)
 	if err != nil {
 		return nil, err
@@ -440,7 +448,7 @@ func (b *builder) recordColumns(e Expr) []Col {
 
 // recordField reads the i-th field of a record, which is an array of them.
 func recordField(e Expr, i int, t sqltype.Type) Expr {
-	return &Subscript{X: e, Lo: &Const{T: int4Type, Value: int32Value(i + 1), P: e.Pos()}, T: t, P: e.Pos()}
+	return &Subscript{X: e, Lo: &Const{T: int4Type, Value: int32Value(i), P: e.Pos()}, T: t, P: e.Pos()}
 }
 
 // subscript is x[i] and x[lo:hi].

@@ -279,7 +279,11 @@ func (b *builder) retypeArgs(cands []candidate, args []Expr) ([]Expr, bool) {
 		out := append([]Expr(nil), args...)
 		changed := false
 		for i, a := range args {
-			if a.Type().OID == sqltype.JSONB || isLenientNull(a) {
+			if t == sqltype.Text && isDocScalar(a) {
+				if x, err := b.scalarText(a); err == nil {
+					out[i], changed = x, true
+				}
+			} else if a.Type().OID == sqltype.JSONB || isLenientNull(a) {
 				if x, ok, err := b.coerce(a, sqltype.Of(t), explicit); ok && err == nil {
 					out[i], changed = x, true
 				}

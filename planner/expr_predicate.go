@@ -176,7 +176,9 @@ func (b *builder) in(sc *scope, x *ast.InExpr) (Expr, error) {
 func (b *builder) inList(v Expr, list []Expr, x *ast.InExpr) (Expr, error) {
 	for i := range list {
 		pair := []Expr{v, list[i]}
-		b.besideDocument("=", pair)
+		if err := b.besideDocument("=", pair); err != nil {
+			return nil, err
+		}
 		v, list[i] = pair[0], pair[1]
 	}
 	all := append([]Expr{v}, list...)
@@ -256,7 +258,7 @@ func (b *builder) like(sc *scope, x *ast.LikeExpr) (Expr, error) {
 		return nil, err
 	}
 	if isDocScalar(v) {
-		if v, _, err = b.coerce(v, textType, explicit); err != nil {
+		if v, err = b.scalarText(v); err != nil {
 			return nil, err
 		}
 	}

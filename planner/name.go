@@ -354,8 +354,12 @@ func nearColumns(name string, all []string) []string {
 	return out
 }
 
-// wholeRow is a table's name used as a value: its row as a document.
+// wholeRow is a table's name used as a value: its row as a document. A function
+// that gives single values has them for rows.
 func (b *builder) wholeRow(src *source, pos int) Expr {
+	if src.values {
+		return b.ref(src, 0, pos)
+	}
 	r := &Row{P: pos}
 	for i := range src.cols {
 		if !src.cols[i].hidden {

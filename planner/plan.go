@@ -452,7 +452,8 @@ type (
 		T     sqltype.Type
 		P     int
 	}
-	// Subscript is X[i] or X[lo:hi] on arrays (1-based) and jsonb (0-based or by key).
+	// Subscript is X[i] or X[lo:hi] on arrays (1-based) and jsonb (0-based or by
+	// key), and the fields of a record (0-based).
 	Subscript struct {
 		X      Expr
 		Lo, Hi Expr // Hi only for slices; nil bounds are open

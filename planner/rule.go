@@ -6,6 +6,7 @@ func (b *builder) rewrite(n Node) (Node, error) {
 	n = b.foldConstants(n)
 	n = b.decorrelate(n)
 	n = b.pushDown(n)
+	n = b.orderJoins(n)
 	n = prune(n)
 	return n, nil
 }

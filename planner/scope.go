@@ -53,6 +53,8 @@ type source struct {
 	cols   []srcCol
 	// hidden sources can be named only through their join's alias.
 	hidden bool
+	// values tells that the rows of a function are single values, not records.
+	values bool
 }
 
 type srcCol struct {

@@ -59,7 +59,6 @@ type selectQuery struct {
 	node  Node
 	outs  []outItem
 	group groupBy
-	where Expr
 	hav   Expr
 	keys  []SortKey // over outputs (out >= 0) or expressions
 	on    []Expr
@@ -244,7 +243,7 @@ func nameOf(e ast.Expr, x Expr) string {
 	case *ast.FunctionCall:
 		return e.Name.Last().Name
 	case *ast.CastExpr:
-		if n := nameOf(e.Operand, nil); n != "" {
+		if n := nameOf(e.Operand, nil); n != "" && !weakName(e.Operand) {
 			return n
 		}
 		return castName(e.Type)
@@ -253,7 +252,7 @@ func nameOf(e ast.Expr, x Expr) string {
 	case *ast.CollateExpr:
 		return nameOf(e.Operand, nil)
 	case *ast.CaseExpr:
-		if n := nameOf(e.Else, nil); n != "" {
+		if n := nameOf(e.Else, nil); n != "" && !weakName(e.Else) {
 			return n
 		}
 		return "case"
@@ -287,10 +286,22 @@ func nameOf(e ast.Expr, x Expr) string {
 		return "overlaps"
 	case *ast.ValueKeyword:
 		return strings.ToLower(e.Keyword)
-	case *ast.BoolLiteral:
-		return "bool"
 	}
 	return ""
+}
+
+// weakName tells whether an expression has its name of a type or of a CASE,
+// which gives way to the type of a cast around it.
+func weakName(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.CastExpr:
+		return nameOf(e.Operand, nil) == "" || weakName(e.Operand)
+	case *ast.TypedLiteral:
+		return true
+	case *ast.CaseExpr:
+		return nameOf(e.Else, nil) == "" || weakName(e.Else)
+	}
+	return false
 }
 
 func castName(t *ast.TypeName) string {

@@ -74,7 +74,9 @@ func (b *builder) subqueryCompare(sc *scope, v Expr, op string, kind SubqueryKin
 // both converted values' types come from it.
 func (b *builder) compareColumn(op string, x Expr, c Col, pos int) (Expr, *sqlfunc.Func, sqltype.Type, error) {
 	args := []Expr{x, colRef(c, pos)}
-	b.besideDocument(op, args)
+	if err := b.besideDocument(op, args); err != nil {
+		return nil, nil, unknown, err
+	}
 	e, err := b.compare(op, args[0], args[1], pos)
 	if err != nil {
 		return nil, nil, unknown, err

@@ -9,11 +9,12 @@ import (
 )
 
 // source is a statement with the text that it stands in; alone says that
-// nothing else does.
+// nothing else does, simple that it came in a Query message.
 type source struct {
-	stmt  ast.Statement
-	text  string
-	alone bool
+	stmt   ast.Statement
+	text   string
+	alone  bool
+	simple bool
 }
 
 // analyze makes the command of a statement. oids are the parameter types that
@@ -29,11 +30,13 @@ func (s *Session) analyze(ctx context.Context, src source, oids []uint32) (*prep
 	case *ast.Fetch:
 		st.cmd, err = s.analyzeFetch(stmt)
 	case *ast.Explain:
-		st.cmd, err = s.analyzeExplain(ctx, stmt, src, oids)
+		st.cmd, oids, err = s.analyzeExplain(ctx, stmt, src, oids)
+	case *ast.DeclareCursor:
+		st.cmd, oids, err = s.analyzeDeclare(ctx, stmt, src, oids)
 	case *ast.Copy:
 		st.cmd, err = s.analyzeCopy(ctx, stmt, src)
 	case *ast.Subscribe:
-		st.cmd, err = s.analyzeSubscribe(ctx, stmt)
+		st.cmd, err = s.analyzeSubscribe(ctx, stmt, src)
 	case *ast.Show:
 		st.cmd, err = s.analyzeShow(stmt)
 	case *ast.ShowObjects:
@@ -95,8 +98,6 @@ func (s *Session) sessionCommand(src source, stmt ast.Statement) command {
 		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) { return s.prepareNamed(ctx, stmt, src) })
 	case *ast.Deallocate:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.deallocate(stmt) })
-	case *ast.DeclareCursor:
-		return utility(func(ctx context.Context, s *Session, c *call) (string, error) { return s.declare(ctx, stmt, src, c) })
 	case *ast.CloseCursor:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.closeCursor(stmt) })
 	case *ast.Listen:

@@ -30,7 +30,25 @@ type cursor struct {
 	last bson.Raw // the current row, if not kept
 }
 
-func (s *Session) declare(ctx context.Context, stmt *ast.DeclareCursor, src source, c *call) (string, error) {
+// analyzeDeclare plans the cursor's query, whose parameters are the statement's.
+func (s *Session) analyzeDeclare(ctx context.Context, stmt *ast.DeclareCursor, src source, oids []uint32) (command, []uint32, error) {
+	st, err := s.analyze(ctx, source{stmt: stmt.Query, text: src.text}, oids)
+	if err != nil {
+		return nil, nil, err
+	}
+	if q, ok := st.cmd.(*query); ok && !q.readOnly() {
+		return nil, nil, sqlerr.New(sqlerr.FeatureNotSupported, "DECLARE CURSOR must not contain data-modifying statements in WITH")
+	}
+	return utility(func(ctx context.Context, s *Session, c *call) (string, error) {
+		cmd, err := s.fresh(ctx, st)
+		if err != nil {
+			return "", err
+		}
+		return s.declare(ctx, stmt, textOf(src.text, stmt), cmd, c)
+	}), st.params, nil
+}
+
+func (s *Session) declare(ctx context.Context, stmt *ast.DeclareCursor, text string, cmd command, c *call) (string, error) {
 	name := stmt.Name.Name
 	if !stmt.Hold && s.tx.status == 'I' && c.last {
 		return "", sqlerr.New(sqlerr.NoActiveSQLTransaction, "DECLARE CURSOR can only be used in transaction blocks")
@@ -38,25 +56,19 @@ func (s *Session) declare(ctx context.Context, stmt *ast.DeclareCursor, src sour
 	if s.portals[name] != nil && name != "" {
 		return "", sqlerr.New(sqlerr.DuplicateCursor, "cursor \"%s\" already exists", name)
 	}
-	st, err := s.analyze(ctx, source{stmt: stmt.Query, text: src.text}, nil)
-	if err != nil {
-		return "", err
-	}
-	if q, ok := st.cmd.(*query); ok && !q.readOnly() {
-		return "", sqlerr.New(sqlerr.FeatureNotSupported, "DECLARE CURSOR must not contain data-modifying statements in WITH")
-	}
-	cur := &cursor{cols: st.cmd.result(), hold: stmt.Hold, binary: stmt.Binary}
+	cur := &cursor{cols: cmd.result(), hold: stmt.Hold, binary: stmt.Binary}
 	cur.scroll = stmt.Scroll != nil && *stmt.Scroll
 	cur.keep = cur.scroll
 	inner := *c
 	inner.last = false
 	lctx, leave := cur.life.enter(ctx)
 	defer leave()
-	if cur.src, _, err = st.cmd.open(lctx, s, &inner); err != nil {
+	var err error
+	if cur.src, _, err = cmd.open(lctx, s, &inner); err != nil {
 		cur.life.end()
 		return "", err
 	}
-	p := &portal{s: s, name: name, sql: textOf(src.text, stmt), st: st, cmd: st.cmd, cur: cur, made: s.tx.statement}
+	p := &portal{s: s, name: name, sql: text, cmd: cmd, cur: cur, made: s.tx.statement}
 	p.describe(nil)
 	if stmt.Binary {
 		p.binary()

@@ -15,7 +15,11 @@ type env struct {
 	s       *Session
 	version uint64 // of the settings that typed was made of
 	typed   *sqltype.Env
+	done    <-chan struct{} // of the statement that runs
 }
+
+// Interrupted is closed when the running statement is cancelled.
+func (e *env) Interrupted() <-chan struct{} { return e.done }
 
 var _ sqlfunc.Session = (*env)(nil)
 

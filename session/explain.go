@@ -51,10 +51,10 @@ func readExplain(stmt *ast.Explain) (explainOptions, error) {
 	return o, nil
 }
 
-func (s *Session) analyzeExplain(ctx context.Context, stmt *ast.Explain, src source, oids []uint32) (command, error) {
+func (s *Session) analyzeExplain(ctx context.Context, stmt *ast.Explain, src source, oids []uint32) (command, []uint32, error) {
 	o, err := readExplain(stmt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	inner := stmt.Statement
 	if d, ok := inner.(*ast.DeclareCursor); ok {
@@ -62,7 +62,7 @@ func (s *Session) analyzeExplain(ctx context.Context, stmt *ast.Explain, src sou
 	}
 	st, err := s.analyze(ctx, source{stmt: inner, text: src.text}, oids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cols := textColumns("QUERY PLAN")
 	if o.format == "json" {
@@ -78,7 +78,7 @@ func (s *Session) analyzeExplain(ctx context.Context, stmt *ast.Explain, src sou
 			docs[i] = textRow(cols, l)
 		}
 		return docs, nil
-	}}, nil
+	}}, st.params, nil
 }
 
 func (s *Session) explain(ctx context.Context, st *prepared, o explainOptions, c *call) ([]string, error) {

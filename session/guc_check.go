@@ -168,16 +168,11 @@ func checkEncoding(g *guc, value string) (string, error) {
 	return "", g.invalid(value).WithHint("Only UTF8 is spoken here.")
 }
 
-// checkCollation accepts C and what MongoDB's collation takes as a locale.
+// checkCollation accepts C, which is how text is compared and ordered.
 func checkCollation(g *guc, value string) (string, error) {
 	switch strings.ToLower(value) {
 	case "", "c", "posix", "default", "simple":
 		return "C", nil
 	}
-	for _, r := range value {
-		if r != '_' && r != '-' && r != '@' && r != '=' && (r < '0' || r > '9') && (r|32 < 'a' || r|32 > 'z') {
-			return "", g.invalid(value)
-		}
-	}
-	return value, nil
+	return "", g.invalid(value).WithHint("Only C is supported.")
 }

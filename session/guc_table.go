@@ -372,6 +372,6 @@ xmloption e u content,document content
 zero_damaged_pages b u - off
 weir.collation s u - C
 weir.flatten_documents b u - off
-weir.schema_sample_size i u - 1000
+weir.schema_sample_size i p - 1000
 weir.strict b u - off
 `

@@ -28,8 +28,8 @@ func (n *objectNames) name(reg sqltype.OID, oid uint32) (string, bool) {
 	case sqltype.Regnamespace:
 		return n.s.schemaName(oid)
 	case sqltype.Regrole:
-		if oid == rootRole {
-			return quoteIdent(n.s.start.User), true
+		if name, ok := (&system{s: n.s}).RoleName(oid); ok {
+			return quoteIdent(name), true
 		}
 	case sqltype.Regproc, sqltype.Regprocedure:
 		return n.function(reg, oid)
@@ -94,6 +94,9 @@ func (n *objectNames) oid(reg sqltype.OID, name string) (uint32, error) {
 	case sqltype.Regclass:
 		return n.relation(name, parts)
 	case sqltype.Regtype:
+		if !strings.ContainsAny(name, "([ ") {
+			name = last
+		}
 		t, err := sqltype.ParseName(strings.TrimPrefix(name, "pg_catalog."))
 		return uint32(t.OID), err
 	case sqltype.Regnamespace:
@@ -102,8 +105,8 @@ func (n *objectNames) oid(reg sqltype.OID, name string) (uint32, error) {
 		}
 		return 0, sqlerr.New(sqlerr.InvalidSchemaName, "schema \"%s\" does not exist", last)
 	case sqltype.Regrole:
-		if last == n.s.start.User {
-			return rootRole, nil
+		if oid, ok := (&system{s: n.s}).RoleOID(last); ok {
+			return oid, nil
 		}
 		return 0, sqlerr.New(sqlerr.UndefinedObject, "role \"%s\" does not exist", last)
 	case sqltype.Regproc, sqltype.Regprocedure:
@@ -119,6 +122,9 @@ func (n *objectNames) relation(name string, parts []string) (uint32, error) {
 	}
 	t, ok := n.s.scoped().RelationNamed(context.Background(), schema, parts[len(parts)-1])
 	if !ok {
+		if oid, is := n.s.scoped().IndexNamed(context.Background(), schema, parts[len(parts)-1]); is {
+			return oid, nil
+		}
 		return 0, sqlerr.New(sqlerr.UndefinedTable, "relation \"%s\" does not exist", name)
 	}
 	return t.OID, nil

@@ -92,9 +92,6 @@ func (s *Session) kept(ctx context.Context, sql string, oids []uint32) *prepared
 	if !ok || !s.valid(ctx, q) {
 		return nil
 	}
-	for _, n := range q.prog.Plan.Notices {
-		s.notice(n)
-	}
 	copied := *st
 	return &copied
 }

@@ -28,6 +28,7 @@ type portal struct {
 	opened bool
 	life   life
 	rows   rows
+	ended  bool // the rows came to their end
 	enc    *sqltype.RowEncoder
 	end    string // the tag of what gave no rows
 }
@@ -157,6 +158,7 @@ func (p *portal) Fetch(ctx context.Context, w *wire.Writer, limit int) (wire.Res
 	p.s.begin(p.sql)
 	ctx, cancel := p.s.deadline(ctx)
 	defer cancel()
+	p.s.env.done = ctx.Done()
 	res, err := p.run(ctx, w, limit)
 	if err != nil {
 		return res, p.s.explainCancel(ctx, err)
@@ -205,10 +207,21 @@ func (p *portal) run(ctx context.Context, w *wire.Writer, limit int) (wire.Resul
 	} else if p.rows == nil {
 		return wire.Result{}, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "portal \"%s\" cannot be run", p.name)
 	}
-	for limit <= 0 || w.Rows() < limit {
+	res, err := p.pull(ctx, w, limit)
+	if err != nil || !res.Suspended {
+		p.ended = true
+		p.rows.close()
+	}
+	return res, err
+}
+
+// pull writes rows up to the limit or the end.
+func (p *portal) pull(ctx context.Context, w *wire.Writer, limit int) (wire.Result, error) {
+	for !p.ended && (limit <= 0 || w.Rows() < limit) {
 		doc, err := p.rows.next(ctx)
 		if err == io.EOF {
-			return wire.Result{Tag: p.rows.tag(w.Rows())}, nil
+			p.ended = true
+			break
 		}
 		if err != nil {
 			return wire.Result{}, err
@@ -216,6 +229,9 @@ func (p *portal) run(ctx context.Context, w *wire.Writer, limit int) (wire.Resul
 		if err := p.write(w, doc); err != nil {
 			return wire.Result{}, err
 		}
+	}
+	if p.ended {
+		return wire.Result{Tag: p.rows.tag(w.Rows())}, nil
 	}
 	return wire.Result{Suspended: true}, nil
 }

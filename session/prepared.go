@@ -105,21 +105,35 @@ func (s *Session) fresh(ctx context.Context, st *prepared) (command, error) {
 	if st.cmd == nil {
 		return nil, nil
 	}
+	if f, ok := st.cmd.(*fetchCursor); ok {
+		return s.analyzeFetch(f.stmt) // the cursor may be another one by now
+	}
 	p, planned := st.cmd.(*query)
 	if !planned || s.valid(ctx, p) {
 		return st.cmd, nil
 	}
-	again, err := s.analyze(ctx, source{stmt: st.stmt, text: st.sql, alone: true}, st.params)
+	src := source{stmt: st.stmt, text: st.sql}
+	again, err := s.analyze(ctx, src, st.params)
 	if err != nil {
+		// With parameters of other types it may still have a meaning: the client
+		// finds out by preparing it again.
+		if _, other := s.analyze(ctx, src, st.given); other == nil {
+			err = stalePlan()
+		}
 		return nil, err
 	}
 	if !sameColumns(st.Columns(), again.Columns()) {
-		e := sqlerr.New(sqlerr.FeatureNotSupported, "cached plan must not change result type")
-		e.Routine = "RevalidateCachedQuery"
-		return nil, e
+		return nil, stalePlan()
 	}
 	st.cmd = again.cmd
 	return st.cmd, nil
+}
+
+// stalePlan is the error on which drivers prepare again by themselves.
+func stalePlan() error {
+	e := sqlerr.New(sqlerr.FeatureNotSupported, "cached plan must not change result type")
+	e.Routine = "RevalidateCachedQuery"
+	return e
 }
 
 func sameColumns(a, b []wire.Column) bool {

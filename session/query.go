@@ -86,7 +86,9 @@ func (s *Session) analyzeQuery(ctx context.Context, st *prepared, src source) (*
 	for i, t := range q.prog.Plan.Params {
 		st.params[i] = uint32(t.OID)
 	}
-	if src.alone {
+	// A plan with warnings, of a column not seen yet for one, is made anew each
+	// time: the next document may bring the column.
+	if src.alone && len(q.prog.Plan.Notices) == 0 {
 		s.plans.put(s.planKey(src.text, st.given), st)
 	}
 	return st, nil

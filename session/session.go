@@ -152,7 +152,7 @@ func (c *script) Next(ctx context.Context) (wire.Portal, error) {
 	st := c.kept
 	if st == nil {
 		var err error
-		if st, err = s.analyze(ctx, source{stmt: stmt, text: c.sql, alone: len(c.stmts) == 1}, nil); err != nil {
+		if st, err = s.analyze(ctx, source{stmt: stmt, text: c.sql, alone: len(c.stmts) == 1, simple: true}, nil); err != nil {
 			return nil, err
 		}
 	}

@@ -19,7 +19,10 @@ type subscription struct {
 	cols []column
 }
 
-func (s *Session) analyzeSubscribe(ctx context.Context, stmt *ast.Subscribe) (command, error) {
+// analyzeSubscribe makes the command of SUBSCRIBE. psql shows no row of a query
+// before its last one, so typed there it comes as a COPY, whose lines it shows as
+// they arrive.
+func (s *Session) analyzeSubscribe(ctx context.Context, stmt *ast.Subscribe, src source) (command, error) {
 	if s.h.deps.Events == nil {
 		return nil, noEvents(stmt)
 	}
@@ -27,7 +30,11 @@ func (s *Session) analyzeSubscribe(ctx context.Context, stmt *ast.Subscribe) (co
 	if err != nil {
 		return nil, err
 	}
-	return &subscription{stmt: stmt, cols: catalogColumns(found)}, nil
+	sub := &subscription{stmt: stmt, cols: catalogColumns(found)}
+	if src.simple && s.set.value("application_name") == "psql" {
+		return &copyTo{cmd: sub, format: &copyFormat{kind: "text", delim: '\t', null: `\N`, header: true}}, nil
+	}
+	return sub, nil
 }
 
 func (c *subscription) result() []column { return c.cols }

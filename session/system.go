@@ -83,10 +83,23 @@ func (y *system) Comment(cat string, oid uint32, column int) (string, bool) {
 }
 
 // RoleName implements sqlfunc.System.
-func (y *system) RoleName(oid uint32) (string, bool) { return y.s.start.User, oid == rootRole }
+func (y *system) RoleName(oid uint32) (string, bool) {
+	if oid == rootRole {
+		return y.s.start.User, true
+	}
+	name, ok := catalog.PredefinedRoles[oid]
+	return name, ok
+}
 
 // RoleOID implements sqlfunc.System.
-func (y *system) RoleOID(name string) (uint32, bool) { return rootRole, name == y.s.start.User }
+func (y *system) RoleOID(name string) (uint32, bool) {
+	for oid, role := range catalog.PredefinedRoles {
+		if role == name {
+			return oid, true
+		}
+	}
+	return rootRole, name == y.s.start.User
+}
 
 // HasRole implements sqlfunc.System.
 func (y *system) HasRole(role, of string) bool { return role == y.s.start.User || role == of }
@@ -128,8 +141,11 @@ func (y *system) Size(kind string, object value.Value) (int64, bool, error) {
 		return y.stats(y.s.start.Database, "dbStats", "1", []string{"storageSize", "indexSize"})
 	}
 	t, ok, err := y.object(object)
-	if !ok || err != nil {
+	if err != nil {
 		return 0, false, err
+	}
+	if !ok {
+		return y.indexSize(object)
 	}
 	if t.NS.Coll == "" {
 		return 0, true, nil
@@ -142,6 +158,18 @@ func (y *system) Size(kind string, object value.Value) (int64, bool, error) {
 		fields = []string{"storageSize", "totalIndexSize"}
 	}
 	return y.stats(t.NS.DB, "collStats", t.NS.Coll, fields)
+}
+
+// indexSize is the size of an index, out of its collection's statistics.
+func (y *system) indexSize(object value.Value) (int64, bool, error) {
+	if !object.IsNumber() {
+		return 0, false, nil
+	}
+	ns, name, ok := y.s.scoped().IndexStorage(context.Background(), uint32(object.AsInt64()))
+	if !ok {
+		return 0, false, nil
+	}
+	return y.stats(ns.DB, "collStats", ns.Coll, []string{"indexSizes." + name})
 }
 
 func (y *system) stats(db, command, arg string, fields []string) (int64, bool, error) {
@@ -158,7 +186,13 @@ func (y *system) stats(db, command, arg string, fields []string) (int64, bool, e
 	}
 	var total int64
 	for _, f := range fields {
-		if v := value.Lookup(reply, f); v.IsNumber() {
+		doc := reply
+		if outer, inner, nested := strings.Cut(f, "."); nested {
+			if v := value.Lookup(reply, outer); v.IsDocument() {
+				doc, f = v.Doc(), inner
+			}
+		}
+		if v := value.Lookup(doc, f); v.IsNumber() {
 			total += v.AsInt64()
 		}
 	}
@@ -183,27 +217,11 @@ func (y *system) SerialSequence(table, column string) (string, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
-	t, ok := y.s.scoped().RelationByOID(context.Background(), oid)
-	if !ok {
-		return "", false, nil
+	name, owned, hasColumn := y.s.scoped().OwnedSequence(context.Background(), oid, column)
+	if !hasColumn {
+		return "", false, sqlerr.New(sqlerr.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", column, table)
 	}
-	for _, c := range t.Columns {
-		if c.Name == column {
-			name, found := sequenceOf(c.Default)
-			return name, found, nil
-		}
-	}
-	return "", false, sqlerr.New(sqlerr.UndefinedColumn, "column \"%s\" of relation \"%s\" does not exist", column, table)
-}
-
-// sequenceOf finds the sequence in a default such as nextval('public.s'::regclass).
-func sequenceOf(def string) (string, bool) {
-	rest, ok := strings.CutPrefix(def, "nextval('")
-	if !ok {
-		return "", false
-	}
-	name, _, ok := strings.Cut(rest, "'")
-	return name, ok
+	return name, owned, nil
 }
 
 func (y *system) sequence(oid uint32) (*catalog.Table, error) {

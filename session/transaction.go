@@ -110,6 +110,7 @@ func (s *Session) commitImplicit(ctx context.Context) error {
 		s.rollbackAll(ctx)
 		return err
 	}
+	s.closePortals(false)
 	if s.tx.store != nil {
 		err = s.tx.store.Commit(ctx)
 	}
@@ -204,11 +205,11 @@ func (s *Session) commitBlock(ctx context.Context, stmt *ast.Commit) (string, er
 		return "", err
 	}
 	modes := s.tx
+	s.closePortals(false)
 	var err error
 	if s.tx.store != nil {
 		err = s.tx.store.Commit(ctx)
 	}
-	s.closePortals(false)
 	if err != nil {
 		s.finish(false)
 		return "", err

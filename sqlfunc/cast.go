@@ -32,7 +32,7 @@ func (t *Table) Cast(from, to sqltype.OID) (*Cast, bool) {
 	}
 	if fe, te := elementOf(from), to.Elem(); fe != sqltype.Invalid && te != sqltype.Invalid {
 		if c, ok := t.Cast(fe, te); ok {
-			return &Cast{From: from, To: to, Context: c.Context, Impl: arrayImpl(c)}, true
+			return &Cast{From: fe.Array(), To: to, Context: c.Context, Impl: arrayImpl(c)}, true
 		}
 		return nil, false
 	}

@@ -3,7 +3,23 @@
 // the engine runs as `$weir.NAME` operators where MongoDB has none.
 //
 // It does not say how a function is pushed down; that is the translator's.
-// To add a function, add a row to the table of its family (func_*.go).
+//
+//	signatures          func_*.go, op_*.go, cast_table.go: literal rows, one file a family
+//	look-up             table.go, cast.go (Table)
+//	implementations     impl_*.go by family, aggregate*.go; library.go puts them together
+//	regular expressions regex*.go; jsonpath: jsonpath*.go
+//	the session         session.go: what functions ask of it
+//
+// A signature's Impl names its meaning; signatures that mean the same share it.
+// Names are the function's own, or verb_type where types differ in meaning:
+// eq ne lt le gt ge where MongoDB's order of the BSON forms is SQL's (but for
+// NaN, which is greatest in SQL), eq_interval and so on elsewhere; add_int4
+// overflows, add_numeric keeps scales. Casts are cast_FROM_TO with arguments
+// (value, typmod, explicit), conversions of Func.AnyAs to_json_T, to_jsonb_T.
+//
+// To add a function: a row in the table of its family, an evaluator under its
+// Impl in the family's impl file, a line in testdata. A test says so when an
+// evaluator is missing.
 package sqlfunc
 
 import (

@@ -5,13 +5,13 @@ import "weir/sqltype"
 // anyConversions says by meaning what arguments of any type become before the
 // call; functions not listed take the values as they are.
 var anyConversions = map[string]sqltype.OID{
-	"concat":           sqltype.Text,
-	"concat_ws":        sqltype.Text,
+	"concat":           sqltype.Cstring,
+	"concat_ws":        sqltype.Cstring,
 	"concat_op":        sqltype.Text,
-	"format":           sqltype.Text,
+	"format":           sqltype.Cstring,
 	"quote_literal":    sqltype.Text,
 	"quote_nullable":   sqltype.Text,
-	"group_concat":     sqltype.Text,
+	"group_concat":     sqltype.Cstring,
 	"field":            sqltype.Text,
 	"array_to_string":  sqltype.Text.Array(),
 	"pg_typeof":        sqltype.Regtype,

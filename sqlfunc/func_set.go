@@ -38,4 +38,6 @@ var functionsSet = []functionRow{
 	{2289, "pg_options_to_table(options_array:text[]) record (option_name:text, option_value:text)", "", "s"},
 	{13208, "information_schema._pg_expandarray(anyarray) record (x:anyelement, n:int4)", "", ""},
 	{3035, "pg_listening_channels() text", "", "s"},
+	{3423, "pg_partition_tree(rootrelid:regclass) record (relid:regclass, parentrelid:regclass, isleaf:bool, level:int4)", "pg_partition_none", "s"},
+	{3425, "pg_partition_ancestors(partitionid:regclass) regclass (relid:regclass)", "pg_partition_none", "s"},
 }

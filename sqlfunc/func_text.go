@@ -123,6 +123,6 @@ var functionsText = []functionRow{
 	{1987, "similar_to_escape(text) text", "similar_escape", ""},
 	{1623, "similar_escape(text, text) text", "", "n"},
 	{1637, "like_escape(text, text) text", "", ""},
-	{2009, "like_escape(bytea, bytea) bytea", "", ""},
+	{2009, "like_escape(bytea, bytea) bytea", "like_escape_bytea", ""},
 	{810, "pg_client_encoding() name", "", "s"},
 }

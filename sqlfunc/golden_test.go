@@ -190,6 +190,9 @@ func (g *golden) fits(f *Func, args []typedValue, loose bool) bool {
 	}
 	for i, a := range args {
 		want := f.Args[min(i, len(f.Args)-1)]
+		if want.IsPolymorphic() && want != sqltype.AnyElement && loose && a.t.IsArray() != (want == sqltype.AnyArray || want == sqltype.AnyCompatibleArray) {
+			return false
+		}
 		if want != a.t && !(loose && (g.table.IsBinaryCoercible(a.t, want) || g.table.ImplicitCast(a.t, want))) {
 			return false
 		}
@@ -203,7 +206,7 @@ func (g *golden) call(f *Func, args []typedValue) (value.Value, sqltype.OID, err
 	for i, a := range args {
 		want := f.Args[min(i, len(f.Args)-1)]
 		if want.IsPolymorphic() && ret.IsPolymorphic() {
-			ret = a.t
+			ret = resolved(ret, a.t)
 		}
 		vs[i] = a.v
 		var c *Cast
@@ -230,6 +233,18 @@ func (g *golden) call(f *Func, args []typedValue) (value.Value, sqltype.OID, err
 	}
 	v, err := g.lib.Functions[f.Impl].Eval(g.ctx, vs)
 	return v, ret, err
+}
+
+// resolved is a polymorphic result where an argument has the type t.
+func resolved(ret, t sqltype.OID) sqltype.OID {
+	array := ret == sqltype.AnyArray || ret == sqltype.AnyCompatibleArray
+	switch {
+	case array && !t.IsArray():
+		return t.Array()
+	case !array && t.IsArray():
+		return t.Elem()
+	}
+	return t
 }
 
 func (g *golden) cast(from, to string) (value.Value, sqltype.OID, error) {
@@ -297,7 +312,7 @@ func TestAggregates(t *testing.T) {
 	require.Equal(t, "1.7500000000000000", run("avg_numeric", one("numeric '1.5'", "numeric '2.0'")...))
 	require.Equal(t, "3.50", run("sum_numeric", one("numeric '1.5'", "numeric '2.00'")...))
 	require.Equal(t, "a -> b", run("string_agg", []string{"text 'a'", "text ' -> '"}, []string{"text 'b'", "text ' -> '"}))
-	require.Equal(t, "1.0000000000000000", run("var_samp_numeric", one("int4 '1'", "int4 '2'", "int4 '3'")...))
+	require.Equal(t, "1.00000000000000000000", run("var_samp_numeric", one("int4 '1'", "int4 '2'", "int4 '3'")...))
 	require.Equal(t, "0.81649658092772603273", run("stddev_pop_numeric", one("int4 '1'", "int4 '2'", "int4 '3'")...))
 	require.Equal(t, "2.5", run("percentile_cont_float8", []string{"float8 '2'", "float8 '0.5'"}, []string{"float8 '3'", "float8 '0.5'"}))
 	require.Equal(t, "b", run("mode", one("text 'a'", "text 'b'", "text 'b'")...))

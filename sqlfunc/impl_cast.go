@@ -92,7 +92,7 @@ func castToString(from sqltype.OID) conversion {
 		switch {
 		case v.Kind() == bson.TypeString && (isText(from) || from == sqltype.Unknown || from == sqltype.JSON || from == sqltype.XML || from == sqltype.Cstring):
 			s = v.Str()
-		case from == sqltype.Bool && v.Kind() == bson.TypeBoolean:
+		case from == sqltype.Bool && v.Kind() == bson.TypeBoolean && t.OID != sqltype.Cstring:
 			s = map[bool]string{true: "true", false: "false"}[v.AsBool()]
 		default:
 			b, err := sqltype.AppendText(nil, v, sqltype.Of(from), envOf(c))

@@ -162,7 +162,7 @@ func appendJSON(b []byte, c *expr.Context, v value.Value, from sqltype.OID) ([]b
 		return append(b, ']'), nil
 	case from == sqltype.Float8 && v.Kind() == bson.TypeDouble && !v.IsNaN() && !v.IsInf():
 		return sqltype.AppendFloat(b, v.AsDouble(), 64, envOf(c)), nil
-	case from == sqltype.Record && v.IsArray():
+	case from == sqltype.Record && (v.IsArray() || v.IsDocument()):
 		return appendRecordJSON(b, c, v)
 	}
 	j, err := toJSONB(c, v, from)
@@ -172,13 +172,20 @@ func appendJSON(b []byte, c *expr.Context, v value.Value, from sqltype.OID) ([]b
 	return sqltype.AppendJSONB(b, j), nil
 }
 
+// appendRecordJSON prints a row: fields of documents by their names, others as
+// f1, f2 ….
 func appendRecordJSON(b []byte, c *expr.Context, v value.Value) ([]byte, error) {
 	b = append(b, '{')
-	for i, e := range items(v) {
+	i := 0
+	for it := value.Walk(v.Doc()); it.Next(); i++ {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(strconv.AppendInt(append(b, `"f`...), int64(i+1), 10), `":`...)
+		name, e := it.Key(), it.Value()
+		if v.IsArray() {
+			name = "f" + strconv.Itoa(i+1)
+		}
+		b = append(sqltype.AppendJSONString(b, name), ':')
 		var err error
 		if b, err = appendJSON(b, c, e, sqltype.OfKind(e.Kind())); err != nil {
 			return b, err

@@ -299,14 +299,7 @@ func ageOf(x, y int64) sqltype.Span {
 		days--
 	}
 	if days < 0 {
-		// The borrowed month is the earlier date's, or the one before the later's
-		// when the sign was turned.
-		if sign > 0 {
-			days += int32(sqltype.DaysInMonth(b.Year, b.Month))
-		} else {
-			prev := sqltype.CivilOf(addMonths(x, -1))
-			days += int32(sqltype.DaysInMonth(prev.Year, prev.Month))
-		}
+		days += int32(sqltype.DaysInMonth(b.Year, b.Month)) // the earlier date's month
 		months--
 	}
 	return sqltype.Span{Months: sign * months, Days: sign * days, Micros: int64(sign) * us}
@@ -411,11 +404,19 @@ func dateBin(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if s.Months != 0 {
 		return failf(sqlerr.FeatureNotSupported, "timestamps cannot be binned into intervals containing months or years")
 	}
-	stride := int64(s.Days)*microsPerDay + s.Micros
+	days, fits := value.MulInt64(int64(s.Days), microsPerDay)
+	stride, sums := value.AddInt64(days, s.Micros)
+	if !fits || !sums {
+		return failf(sqlerr.DatetimeFieldOverflow, "interval out of range")
+	}
 	if stride <= 0 {
 		return failf(sqlerr.DatetimeFieldOverflow, "stride must be greater than zero")
 	}
-	return timestampRange(origin + sqltype.FloorDiv(sqltype.FloorDiv((x-origin)*1000, stride)*stride, 1000))
+	diff, ok := value.MulInt64(x-origin, 1000)
+	if !ok {
+		return failf(sqlerr.DatetimeFieldOverflow, "interval out of range")
+	}
+	return timestampRange(origin + sqltype.FloorDiv(sqltype.FloorDiv(diff, stride)*stride, 1000))
 }
 
 // overlaps is (start, end) OVERLAPS (start, end); ends may be lengths.

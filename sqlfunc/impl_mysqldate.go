@@ -12,55 +12,50 @@ import (
 	"weir/sqltype"
 )
 
-// mysqlWeek is WEEK() by mode: bit 0 weeks begin on Monday, bit 1 the range is
-// 1–53 (a day may belong to another year), bit 2 swaps the rule of four days.
+// weekMode is the second argument of WEEK(): which day begins a week, what the
+// first week of a year is, and whether days before it belong to the year before
+// (range 1-53) or to week 0.
+type weekMode struct {
+	monday   bool
+	fourDays bool // week 1 has four days of the year or more; else it begins with the first such weekday
+	from1    bool
+}
+
+func weekModeOf(mode int) weekMode {
+	monday, swap := mode&1 != 0, mode&4 != 0
+	return weekMode{monday: monday, fourDays: monday != swap, from1: mode&2 != 0}
+}
+
+// weekday counts days since the day that begins a week.
+func (m weekMode) weekday(day int64) int64 {
+	if m.monday {
+		return sqltype.FloorMod(day+3, 7)
+	}
+	return sqltype.FloorMod(day+4, 7)
+}
+
+// firstWeek is the day on which a year's week 1 begins.
+func (m weekMode) firstWeek(year int) int64 {
+	jan1 := sqltype.DaysFromCivil(year, 1, 1)
+	into := m.weekday(jan1)
+	if into == 0 || m.fourDays && into <= 3 {
+		return jan1 - into
+	}
+	return jan1 - into + 7
+}
+
 func mysqlWeek(c sqltype.Civil, mode int) (year, week int) {
-	monday := mode&1 != 0
-	weekYear := mode&2 != 0
-	firstWeekday := mode&4 != 0 // week 1 begins with the first such weekday
-	if !monday {
-		firstWeekday = !firstWeekday
-	}
+	m, day := weekModeOf(mode), c.DaysSinceEpoch
 	year = c.Year
-	day := c.DaysSinceEpoch
-	first := sqltype.DaysFromCivil(year, 1, 1)
-	weekday := mysqlWeekday(first, !monday)
-	if c.Month == 1 && c.Day <= 7-weekday {
-		if !weekYear && (firstWeekday && weekday != 0 || !firstWeekday && weekday >= 4) {
-			return year, 0
-		}
-		weekYear = true
+	switch {
+	case m.from1 && day < m.firstWeek(year):
 		year--
-		days := daysInYear(year)
-		first -= int64(days)
-		weekday = (weekday + 53*7 - days) % 7
+	case m.from1 && day >= m.firstWeek(year+1):
+		year++
+	case day < m.firstWeek(year):
+		return year, 0
 	}
-	days := int(day - first)
-	if firstWeekday && weekday != 0 || !firstWeekday && weekday >= 4 {
-		days = int(day - (first + int64(7-weekday)))
-	} else {
-		days = int(day - (first - int64(weekday)))
-	}
-	if weekYear && days >= 52*7 {
-		w := (weekday + daysInYear(year)) % 7
-		if !firstWeekday && w < 4 || firstWeekday && w == 0 {
-			return year + 1, 1
-		}
-	}
-	return year, days/7 + 1
-}
-
-func daysInYear(y int) int {
-	return int(sqltype.DaysFromCivil(y+1, 1, 1) - sqltype.DaysFromCivil(y, 1, 1))
-}
-
-// mysqlWeekday counts from Monday, or from Sunday.
-func mysqlWeekday(day int64, sunday bool) int {
-	w := int(sqltype.FloorMod(day+3, 7))
-	if sunday {
-		w = (w + 1) % 7
-	}
-	return w
+	return year, int(day-m.firstWeek(year))/7 + 1
 }
 
 func ordinal(n int) string { return strconv.Itoa(n) + ordinalSuffix(strconv.Itoa(n), "th") }

@@ -208,11 +208,11 @@ func (f *numberFormat) print(d *apd.Decimal) string {
 	negative := d.Negative
 	d.Negative = false
 	whole, frac, _ := strings.Cut(d.Text('f'), ".")
-	if whole == "0" && f.hasPoint && f.post > 0 {
-		whole = ""
-	}
-	if len(whole) > f.pre {
+	switch {
+	case len(whole) > f.pre:
 		whole, frac = strings.Repeat("#", f.pre), strings.Repeat("#", f.post)
+	case whole == "0" && f.post > 0 && !(f.fill && d.IsZero() && f.lastZero < 0):
+		whole = "" // the zero before a fraction is only written for a 0
 	}
 	w := numberWriter{f: f, whole: whole, frac: frac, negative: negative}
 	return w.run()
@@ -232,7 +232,7 @@ type numberWriter struct {
 // wantsSign tells whether the sign is written before the first digit.
 func (w *numberWriter) wantsSign() bool {
 	f := w.f
-	return !f.minus && !f.plus && !f.sg && f.sign != '>'
+	return !f.minus && !f.sg && f.sign != '>'
 }
 
 // begin writes the sign in front of the first digit.
@@ -317,7 +317,9 @@ func (w *numberWriter) fraction(n string) {
 func (w *numberWriter) point() {
 	w.begin()
 	w.inFraction = true
-	w.b.WriteByte('.')
+	if w.f.post > 0 {
+		w.b.WriteByte('.')
+	}
 }
 
 func (w *numberWriter) group() {
@@ -366,15 +368,20 @@ func toNumber(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return fail(err)
 	}
 	var digits strings.Builder
-	negative, points, after := false, 0, 0
+	negative, points, before, after := false, 0, 0, 0
+read:
 	for _, r := range text(a[0]) {
 		switch {
+		case r >= '0' && r <= '9' && points == 0 && before >= f.pre, r == '.' && !f.hasPoint:
+			break read
 		case r >= '0' && r <= '9':
 			if points == 0 || after < f.post || !f.hasPoint {
 				digits.WriteRune(r)
 			}
 			if points > 0 {
 				after++
+			} else {
+				before++
 			}
 		case r == '.' && f.hasPoint && points == 0:
 			points++

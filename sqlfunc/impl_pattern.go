@@ -16,6 +16,9 @@ func likeMatch(s, p string, escape rune) (bool, error) {
 		r, n := utf8.DecodeRuneInString(p)
 		switch {
 		case r == escape && escape != 0:
+			if s == "" {
+				return false, nil
+			}
 			if p = p[n:]; p == "" {
 				return false, sqlerr.New(sqlerr.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
 			}
@@ -94,6 +97,22 @@ func like(fold, want bool) evaluator {
 	}
 }
 
+func likeBytes(want bool) evaluator {
+	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+		ok, err := likeMatch(latin1(bytesOf(a[0])), latin1(bytesOf(a[1])), '\\')
+		return value.Bool(ok == want), err
+	}
+}
+
+// latin1 makes a character of each byte.
+func latin1(b []byte) string {
+	out := make([]rune, len(b))
+	for i, c := range b {
+		out[i] = rune(c)
+	}
+	return string(out)
+}
+
 // likeEscape rewrites a pattern with another escape character to backslashes.
 func likeEscape(_ *expr.Context, a []value.Value) (value.Value, error) {
 	p, e := text(a[0]), text(a[1])
@@ -125,6 +144,14 @@ func likeEscape(_ *expr.Context, a []value.Value) (value.Value, error) {
 		}
 	}
 	return str(b.String())
+}
+
+func likeEscapeBytes(c *expr.Context, a []value.Value) (value.Value, error) {
+	v, err := likeEscape(c, []value.Value{value.StringBytes(bytesOf(a[0])), value.StringBytes(bytesOf(a[1]))})
+	if err != nil {
+		return fail(err)
+	}
+	return binary([]byte(v.Str()))
 }
 
 // similarRegex turns a SIMILAR TO pattern into a regular expression.
@@ -194,8 +221,8 @@ func similarEscape(_ *expr.Context, a []value.Value) (value.Value, error) {
 func patternFamily(ps *patterns) map[string]evaluator {
 	m := map[string]evaluator{
 		"like": like(false, true), "not_like": like(false, false), "ilike": like(true, true), "not_ilike": like(true, false),
-		"like_bytea": like(false, true), "not_like_bytea": like(false, false),
-		"like_escape": likeEscape, "similar_escape": similarEscape,
+		"like_bytea": likeBytes(true), "not_like_bytea": likeBytes(false),
+		"like_escape": likeEscape, "like_escape_bytea": likeEscapeBytes, "similar_escape": similarEscape,
 		"regex": ps.test("", true), "not_regex": ps.test("", false), "iregex": ps.test("i", true), "not_iregex": ps.test("i", false),
 		"similar": ps.similar(true), "not_similar": ps.similar(false),
 		"regexp_like": ps.like, "regexp_match": ps.regexpMatch, "regexp_matches": ps.regexpMatches,

@@ -92,18 +92,30 @@ func notify(c *expr.Context, a []value.Value) (value.Value, error) {
 	return value.String(""), sys.Notify(channel, optionalText(a, 1, ""))
 }
 
-// sleep waits; it ends early only with the process, so its length is bounded.
+// interruptible is a Session whose running statement can be cancelled: the
+// channel is closed then.
+type interruptible interface{ Interrupted() <-chan struct{} }
+
+// sleep waits until its time is over or the statement is cancelled.
 func sleep(seconds func(a []value.Value) float64) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		const most = 600
 		s := seconds(a)
 		if s > most {
 			return fail(sqlerr.Unsupported(0, "Sleep for at most ten minutes.", "pg_sleep(%g) is too long", s))
 		}
-		if s > 0 {
-			time.Sleep(time.Duration(s * float64(time.Second)))
+		var done <-chan struct{}
+		if i, ok := c.Session.(interruptible); ok {
+			done = i.Interrupted()
 		}
-		return value.String(""), nil
+		timer := time.NewTimer(time.Duration(max(0, s) * float64(time.Second)))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return value.String(""), nil
+		case <-done:
+			return failf(sqlerr.QueryCanceled, "canceling statement due to user request")
+		}
 	}
 }
 

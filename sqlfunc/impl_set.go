@@ -299,4 +299,5 @@ var setFuncs = map[string]evaluator{
 	"pg_get_keywords":     keywords,
 	"_pg_expandarray":     expandArray,
 	"pg_options_to_table": optionsToTable,
+	"pg_partition_none":   func(*expr.Context, []value.Value) (value.Value, error) { return value.ArrayFrom(nil), nil }, // nothing is partitioned
 }

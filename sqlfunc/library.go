@@ -29,7 +29,8 @@ var evaluators = []map[string]evaluator{
 func (t *Table) Library() *Library {
 	lib := &Library{Functions: map[string]expr.Function{}, Accumulators: accumulators()}
 	lax := t.laxImpls()
-	for _, family := range append(evaluators, patternFamily(&patterns{})) {
+	ps := &patterns{}
+	for _, family := range append(evaluators, patternFamily(ps), jsonPathFamily(ps)) {
 		for name, f := range family {
 			lib.Functions[name] = expr.Function{MinArgs: 0, MaxArgs: -1, Eval: strict(f, lax[name])}
 		}
@@ -82,7 +83,7 @@ func (t *Table) addCasts(lib *Library) {
 				lib.Functions[c.Impl] = expr.Function{MinArgs: 1, MaxArgs: 3, Eval: castEvaluator(c.From, c.To)}
 			}
 		}
-		for _, as := range []sqltype.OID{sqltype.Text, sqltype.JSON, sqltype.JSONB, sqltype.Regtype, sqltype.Text.Array()} {
+		for _, as := range []sqltype.OID{sqltype.Text, sqltype.Cstring, sqltype.JSON, sqltype.JSONB, sqltype.Regtype, sqltype.Text.Array()} {
 			if as == sqltype.Text.Array() && !from.OID.IsArray() {
 				continue
 			}

@@ -13,6 +13,10 @@ type Info struct {
 	Align     byte
 	Elem      OID // arrays and vectors
 	Array     OID // its array type, 0 if none
+	// IO is the stem of the names of its I/O functions: IO+in, IO+out and, when
+	// Binary, IO+recv and IO+send.
+	IO     string
+	Binary bool
 }
 
 // Delim is the separator of array elements.
@@ -49,7 +53,7 @@ func arrayInfo(t *Info) *Info {
 		kind = 'p'
 	}
 	return &Info{OID: t.Array, Name: "_" + t.Name, Display: t.Display + "[]", Len: -1, Kind: kind,
-		Category: arrayCategory(kind), Align: align, Elem: t.OID}
+		Category: arrayCategory(kind), Align: align, Elem: t.OID, IO: "array_", Binary: true}
 }
 
 func arrayCategory(kind byte) byte {

@@ -93,7 +93,17 @@ func appendFraction(dst []byte, us int) []byte {
 
 // AppendTimestamp prints a timestamp without time zone.
 func AppendTimestamp(dst []byte, ms int64, e *Env) ([]byte, error) {
-	return appendStamp(dst, ms, e, nil, 0, "")
+	if err := checkTimestamp(ms); err != nil {
+		return dst, err
+	}
+	return appendStamp(dst, ms, e, nil, 0, ""), nil
+}
+
+func checkTimestamp(ms int64) error {
+	if !IsInfinite(ms) && !InTimestampRange(ms) {
+		return sqlerr.New(sqlerr.DatetimeFieldOverflow, "timestamp out of range")
+	}
+	return nil
 }
 
 // AppendTimestamptz prints a timestamp with time zone in the session's zone.
@@ -102,8 +112,11 @@ func AppendTimestamptz(dst []byte, ms int64, e *Env) ([]byte, error) {
 	if IsInfinite(ms) {
 		return appendInfinity(dst, ms), nil
 	}
+	if err := checkTimestamp(ms); err != nil {
+		return dst, err
+	}
 	off, abbrev := Offset(ms, loc)
-	return appendStamp(dst, ms+int64(off)*1000, e, loc, off, abbrev)
+	return appendStamp(dst, ms+int64(off)*1000, e, loc, off, abbrev), nil
 }
 
 var (
@@ -111,27 +124,24 @@ var (
 	monthNames = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 )
 
-func appendStamp(dst []byte, ms int64, e *Env, loc *time.Location, off int, abbrev string) ([]byte, error) {
+func appendStamp(dst []byte, ms int64, e *Env, loc *time.Location, off int, abbrev string) []byte {
 	if IsInfinite(ms) {
-		return appendInfinity(dst, ms), nil
-	}
-	if !InTimestampRange(ms) {
-		return dst, sqlerr.New(sqlerr.DatetimeFieldOverflow, "timestamp out of range")
+		return appendInfinity(dst, ms)
 	}
 	c := CivilOf(ms)
 	if style, order := e.dates(); style == Postgres {
 		dst = appendPostgresStamp(dst, c, order, loc, off, abbrev)
-		return appendEra(dst, c.Year), nil
+		return appendEra(dst, c.Year)
 	} else if style != ISO && loc != nil {
 		dst = appendClock(append(appendDay(dst, c, e), ' '), c)
 		dst = appendZoneName(dst, off, abbrev)
-		return appendEra(dst, c.Year), nil
+		return appendEra(dst, c.Year)
 	}
 	dst = appendClock(append(appendDay(dst, c, e), ' '), c)
 	if loc != nil {
 		dst = AppendOffset(dst, off)
 	}
-	return appendEra(dst, c.Year), nil
+	return appendEra(dst, c.Year)
 }
 
 func appendPostgresStamp(dst []byte, c Civil, order DateOrder, loc *time.Location, off int, abbrev string) []byte {

@@ -4,6 +4,17 @@
 //
 // It knows no functions, operators or tables. Start with Type and OID; the
 // BSON form of each type is the table at Type.
+//
+//	metadata      types.go (rows of pg_type), info.go, name.go (spellings, modifiers)
+//	from MongoDB  kinds.go: which type a path has by the BSON types seen there
+//	output        out_*.go: AppendText, AppendBinary; row.go: RowEncoder for whole rows
+//	input         in_*.go: ParseText, ParseBinary, Decode
+//	surroundings  env.go: zone, DateStyle and the like, as an Env
+//
+// jsonb prints as PostgreSQL prints it whatever the order of the stored fields:
+// keys by length and then bytes. What JSON has no form for is told at AppendJSONB.
+// Dates and timestamps have milliseconds, as BSON has; finer input is cut.
+// numeric has decimal128's 34 digits; more are an error.
 package sqltype
 
 // OID identifies a type, as in pg_type.

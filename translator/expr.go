@@ -273,10 +273,26 @@ func (c *compiler) operator(name string, t sqltype.OID) *sqlfunc.Func {
 
 // path goes down into a document. A name on an array or scalar gives NULL.
 func (s scope) path(e *planner.Path) any {
-	if l := s.pathLoc(e); l != nil {
-		return canonical(l)
+	l := s.pathLoc(e)
+	if l == nil {
+		return getField(s.value(e.X), e.Names)
 	}
-	return getField(s.value(e.X), e.Names)
+	if !s.documentsOnly(e) {
+		safe := len(l.path) - len(e.Names)
+		return getField(fieldRef(l.base, l.path[:safe]), e.Names)
+	}
+	return canonical(l)
+}
+
+// documentsOnly tells whether a path goes through no array as far as anybody
+// knows: a dotted path would gather the items' fields.
+func (s scope) documentsOnly(e *planner.Path) bool {
+	r, ok := e.X.(*planner.ColRef)
+	if !ok || len(e.Names) != 1 {
+		return false
+	}
+	l := s.f.find(r.ID)
+	return l != nil && l.stored && l.kinds.Only(catalog.KindDocument)
 }
 
 // pathLoc is the location of a path below a column.

@@ -1,6 +1,8 @@
 package translator
 
 import (
+	"context"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/planner"
@@ -37,7 +39,7 @@ func TranslateFilter(e planner.Expr, scan *planner.Scan, opts Options) (bson.Raw
 	if !stage.Bound {
 		return stage.Raw, nil
 	}
-	b, err := c.prog.Bind(nil, nil, nil) //nolint:staticcheck // nothing here waits
+	b, err := c.prog.Bind(context.Background(), nil, nil)
 	if err != nil {
 		return nil, err
 	}

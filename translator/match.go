@@ -125,7 +125,11 @@ type target struct {
 }
 
 func (s scope) target(e planner.Expr) (target, bool) {
-	l := s.location(widened(e))
+	e = widened(e)
+	l := s.location(e)
+	if p, ok := e.(*planner.Path); ok && l == nil {
+		l = s.pathLoc(p)
+	}
 	if l == nil {
 		return target{}, false
 	}
@@ -152,7 +156,9 @@ func (s scope) location(e planner.Expr) *loc {
 	case *planner.ColRef:
 		return s.f.find(e.ID)
 	case *planner.Path:
-		return s.pathLoc(e)
+		if s.documentsOnly(e) {
+			return s.pathLoc(e)
+		}
 	}
 	return nil
 }

@@ -84,9 +84,6 @@ const (
 // matchNothing is a condition that no value fulfils.
 var matchNothing = encode(obj{{"$in", list{}}})
 
-// matchNonNull is fulfilled by every value but null.
-var matchNonNull = encode(obj{{"$ne", null}})
-
 // append writes the condition with the slots' values in place.
 func (m *matchCond) append(dst []byte, key string, slots []value.Value) []byte {
 	doc := func(b bson.Raw) []byte { return value.AppendElement(dst, key, value.Document(b)) }

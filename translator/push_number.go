@@ -86,6 +86,9 @@ func (s scope) divisor(e *planner.Call, body func(a, b any) any) any {
 	if s.c.opts.Strict || nonZero(e.Args[1]) {
 		return body(a, b)
 	}
+	if isZero(e.Args[1]) {
+		return null // servers fold constants, and refuse the division before the condition is asked
+	}
 	return s.c.once(b, func(b any) any { return cond(op("$eq", b, 0), null, body(a, b)) })
 }
 
@@ -97,6 +100,11 @@ func nonZero(e planner.Expr) bool {
 		return x.Value.IsNumber() && value.Compare(x.Value, value.Int32(0)) != 0
 	}
 	return false
+}
+
+func isZero(e planner.Expr) bool {
+	c, ok := e.(*planner.Const)
+	return ok && c.Value.IsNumber() && value.Compare(c.Value, value.Int32(0)) == 0
 }
 
 // lenientDivision are the local divisions that give NULL for a zero divisor

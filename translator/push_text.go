@@ -103,7 +103,9 @@ func startsWith(s scope, e *planner.Call) any {
 func concatAll(s scope, e *planner.Call) any {
 	args := s.callArgs(e.Func, e.Args)
 	for i := range args {
-		args[i] = op("$ifNull", args[i], "")
+		if s.nullable(e.Args[i]) {
+			args[i] = op("$ifNull", args[i], "")
+		}
 	}
 	return obj{{"$concat", args}}
 }

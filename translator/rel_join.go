@@ -4,8 +4,10 @@ import (
 	"strings"
 
 	"weir/catalog"
+	"weir/engine/expr"
 	"weir/planner"
 	"weir/sqlfunc"
+	"weir/sqltype"
 )
 
 // equality is an equi-join condition that MongoDB's localField/foreignField
@@ -45,6 +47,9 @@ func (c *compiler) joinTo(left *fragment, n *planner.Join) *fragment {
 	let, vars := c.letVars(left, reads)
 	right := c.relation(n.Right, vars)
 	c.settle(right, colIDs(n.Right.Cols())...)
+	if n.Kind == planner.AntiNull && len(reads) == 1 && c.notIn(left, right, n) {
+		return left
+	}
 	right.base = len(right.stages)
 	as := c.name("__r")
 	var eq *equality
@@ -126,6 +131,39 @@ func (c *compiler) joinCondition(right *fragment, n *planner.Join, eq *equality)
 	for _, e := range rest {
 		c.addFilter(right, e)
 	}
+}
+
+// notIn is the anti-join of NOT IN over one column of a right side that does not
+// depend on the left: a row stays if the right side is empty, or if its value and
+// all on the right are not NULL and none is equal. The last is found by hash.
+func (c *compiler) notIn(left, right *fragment, n *planner.Join) bool {
+	call, ok := n.On.(*planner.Call)
+	if !ok || call.Func.Impl != "eq" || firstOuter(right.stages) < len(right.stages) {
+		return false
+	}
+	le, re := call.Args[0], call.Args[1]
+	if ownColumn(left, widened(le)) == nil {
+		le, re = re, le
+	}
+	eq := c.equalityOf(left, right, le, re)
+	if eq == nil || !eq.exact {
+		return false
+	}
+	r := ownColumn(right, widened(re))
+	count := &fragment{src: right.src, stages: append([]stage(nil), right.stages...), cols: right.cols}
+	count.add("$group", obj{{"_id", null}, {"nulls", obj{{"$max", cond(isNullish(r.ref()), 1, 0)}}}})
+	count.base = len(count.stages)
+	right.base = len(right.stages)
+	right.add("$limit", 1)
+	right.add("$project", obj{{"_id", 1}})
+	all, same := c.name("__r"), c.name("__r")
+	c.lookup(left, count, nil, all, nil)
+	c.lookup(left, right, nil, same, eq)
+	left.add("$match", obj{{"$or", list{
+		obj{{all, list{}}},
+		obj{{all + ".nulls", 0}, {same, obj{{"$eq", list{}}}}, {eq.local, obj{{"$ne", null}}}},
+	}}})
+	return true
 }
 
 // equality finds a condition left column = right column for hashing or an
@@ -416,6 +454,9 @@ func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
 // callColumn is a column of a function's current row: the row itself, or a
 // field of it where the function has several.
 func callColumn(fn *sqlfunc.Func, item any, names []string, i, j int, col planner.Col, n int) *loc {
+	if fn.Ret == sqltype.Record && len(fn.Columns) == 0 {
+		return definedColumn(item, col)
+	}
 	if n == 1 && len(fn.Columns) < 2 {
 		if len(names) == 1 {
 			return &loc{path: []string{names[i]}, t: col.Type}
@@ -423,4 +464,22 @@ func callColumn(fn *sqlfunc.Func, item any, names []string, i, j int, col planne
 		return &loc{expr: item, t: col.Type}
 	}
 	return &loc{expr: op("$arrayElemAt", item, j), t: col.Type}
+}
+
+// definedColumn is a column of a column definition list: the field of its name
+// of an object, read as its type.
+func definedColumn(item any, col planner.Col) *loc {
+	if col.Type.OID == sqltype.JSONB || col.Type.OID == sqltype.JSON {
+		x := op(expr.LocalPrefix+"jsonb_object_field", item, op1("$literal", col.Name))
+		if col.Type.OID == sqltype.JSON {
+			x = op(expr.LocalPrefix+"cast_jsonb_json", x)
+		}
+		return &loc{expr: x, t: col.Type}
+	}
+	x := op(expr.LocalPrefix+"jsonb_object_field_text", item, op1("$literal", col.Name))
+	if col.Type.OID != sqltype.Text {
+		info := sqltype.Lookup(col.Type.OID)
+		x = op(expr.LocalPrefix+"cast_text_"+strings.Replace(info.Name, "_", "", 1)+map[bool]string{true: "[]"}[col.Type.OID.IsArray()], x, col.Type.Mod, true)
+	}
+	return &loc{expr: x, t: col.Type}
 }

@@ -145,6 +145,9 @@ func (s scope) setCall(e *planner.Call) any {
 	if e.Func.Impl == "unnest" && len(e.Args) == 1 {
 		return s.unnested(e.Args[0])
 	}
+	if e.Func.Kind != sqlfunc.SetReturning {
+		return list{s.value(e)} // a plain function in FROM has one row
+	}
 	x := obj{{expr.LocalPrefix + e.Func.Impl, s.callArgs(e.Func, e.Args)}}
 	return op("$ifNull", x, list{})
 }

@@ -96,16 +96,14 @@ func sortsNaturally(t sqltype.Type) bool {
 
 // limit cuts. A count that is not known yet is a placeholder.
 func (c *compiler) limit(n *planner.Limit, outer map[planner.ColID]*loc) *fragment {
+	if f := c.topByIndex(n, outer); f != nil {
+		return f
+	}
 	f := c.relation(n.Input, outer)
 	if n.WithTies != nil {
 		return c.withTies(f, n)
 	}
-	if n.Offset != nil {
-		f.add("$skip", c.rowCount(n.Offset, skipRows))
-	}
-	if n.Count != nil {
-		c.addLimit(f, n.Count)
-	}
+	c.cut(f, n)
 	return f
 }
 

@@ -25,9 +25,7 @@ func (c *compiler) windowCall(f *fragment, w *planner.WindowCall) {
 	work, out := c.name("__w"), c.name("__c")
 	parts, keys, desc, nulls := list{}, list{}, list{}, list{}
 	var es []planner.Expr
-	for _, e := range w.PartitionBy {
-		es = append(es, e)
-	}
+	es = append(es, w.PartitionBy...)
 	for _, k := range w.OrderBy {
 		es = append(es, k.Expr)
 	}

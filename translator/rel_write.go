@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"weir/catalog"
+	"weir/engine/value"
 	"weir/planner"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -223,7 +224,7 @@ func (c *compiler) delete(n *planner.Delete) Query {
 	other := otherColumns(&n.Target, n.Returning)
 	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, other)
 	if c.directly(f, n.Returning, nil) {
-		w.Direct = &Direct{Filter: c.encodeStages(f.stages), Single: byID(f)}
+		w.Direct = &Direct{Filter: c.encodeStages(f.stages), Single: c.byID(f)}
 	} else {
 		f.add("$project", c.keySpec(f, n.Key, other))
 	}
@@ -266,16 +267,18 @@ func (c *compiler) directly(f *fragment, returning []planner.NamedExpr, checks [
 }
 
 // byID tells whether the filter asks for one _id.
-func byID(f *fragment) bool {
+func (c *compiler) byID(f *fragment) bool {
 	for _, s := range f.stages {
 		spec, _ := s.doc[0].v.(obj)
 		for _, x := range spec {
-			if p, ok := x.v.(placeholder); ok && x.k == "_id" {
-				_ = p
-				return true
+			if x.k != "_id" {
+				continue
 			}
-			if o, ok := x.v.(obj); ok && x.k == "_id" && len(o) == 1 && o[0].k == "$eq" {
-				return true
+			switch v := x.v.(type) {
+			case placeholder:
+				return v.kind == condition && c.prog.conds[v.n].op == "$eq" && c.prog.conds[v.n].oid != oidAndText
+			case value.Value:
+				return v.IsDocument() && !value.Lookup(v.Doc(), "$eq").IsMissing()
 			}
 		}
 	}
@@ -283,7 +286,7 @@ func byID(f *fragment) bool {
 }
 
 func (c *compiler) directUpdate(f *fragment, n *planner.Update) *Direct {
-	d := &Direct{Filter: c.encodeStages(f.stages), Single: byID(f)}
+	d := &Direct{Filter: c.encodeStages(f.stages), Single: c.byID(f)}
 	constant := true
 	for _, x := range n.Set {
 		constant = constant && c.constant(x.Expr)

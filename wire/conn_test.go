@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -290,4 +291,46 @@ func FuzzMessages(f *testing.F) {
 			t.Fatal("the connection hangs")
 		}
 	})
+}
+
+// Clients that leave in the middle of anything leave nothing behind.
+func TestManyClientsComeAndGo(t *testing.T) {
+	h := &fakeHandler{}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	srv := NewServer(h, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, l) }()
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			c := connected(t, l.Addr().String())
+			switch i % 4 {
+			case 0: // in the middle of a result
+				c.send(t, "Q rows 200000")
+				_, _ = c.fe.Receive()
+			case 1: // in the middle of a message
+				_, _ = c.nc.Write([]byte("Q\x00\x00\x10\x00rows"))
+			case 2: // in a COPY
+				c.send(t, "Q copyin")
+				c.until("G")
+				c.send(t, "d one")
+			default:
+				c.send(t, "Q rows 10")
+				c.until("Z")
+				c.send(t, "X")
+			}
+			_ = c.nc.Close()
+		})
+	}
+	wg.Wait()
+	require.Eventually(t, func() bool { return srv.Connections() == 0 }, 10*time.Second, time.Millisecond)
+	for _, s := range h.sessions {
+		s.mu.Lock()
+		require.True(t, s.closed)
+		s.mu.Unlock()
+	}
+	cancel()
+	require.NoError(t, <-done)
 }

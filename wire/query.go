@@ -28,6 +28,7 @@ func (c *conn) query(body []byte) error {
 		if p == nil {
 			break
 		}
+		c.sendNotices()
 		if err := c.runSimple(ctx, p); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -43,23 +44,22 @@ func (l *list) Set(s string) error {
 }
 
 // flags makes the flag set of a subcommand with its help.
-func flags(io streams, name, help string) *flag.FlagSet {
+func flags(to streams, name, help string) *flag.FlagSet {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(io.err)
+	fs.SetOutput(to.err)
 	fs.Usage = func() {
-		fs.SetOutput(io.out)
-		fmt.Fprint(io.out, help+"\nFlags:\n")
+		fmt.Fprint(to.out, help+"\nFlags:\n")
 		fs.VisitAll(func(f *flag.Flag) {
 			value, text := flag.UnquoteUsage(f)
 			line := "  --" + f.Name
 			if value != "" {
 				line += " " + value
 			}
-			fmt.Fprintf(io.out, "%s\n        %s", line, text)
+			fmt.Fprintf(to.out, "%s\n        %s", line, text)
 			if f.DefValue != "" && f.DefValue != "false" {
-				fmt.Fprintf(io.out, " (default %s)", f.DefValue)
+				fmt.Fprintf(to.out, " (default %s)", f.DefValue)
 			}
-			fmt.Fprintf(io.out, " [%s]\n", variable(f.Name))
+			fmt.Fprintf(to.out, " [%s]\n", variable(f.Name))
 		})
 	}
 	return fs
@@ -81,9 +81,12 @@ func (c *config) gatewayFlags(fs *flag.FlagSet) {
 
 // parse reads flags, then the environment for those that were not given.
 func parse(fs *flag.FlagSet, args []string) error {
-	fs.SetOutput(discard{})
+	help := fs.Usage
+	fs.Usage = func() {} // a mistake is one line, not the whole help
+	fs.SetOutput(io.Discard)
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
+			help()
 			return err
 		}
 		return errUsage{fmt.Errorf("%w; see --help", err)}
@@ -104,12 +107,8 @@ func parse(fs *flag.FlagSet, args []string) error {
 	return bad
 }
 
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
-
 // options validates the configuration as a whole.
-func (c *config) options(io streams) (gateway.Options, error) {
+func (c *config) options(to streams) (gateway.Options, error) {
 	o := gateway.Options{
 		MongoURI: c.mongoURI, Dir: c.dir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
 		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, OplogBytes: int64(c.oplogMB) << 20,
@@ -118,7 +117,7 @@ func (c *config) options(io streams) (gateway.Options, error) {
 	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
 		return o, errUsage{fmt.Errorf("--log-level %q: use debug, info, warn or error", c.logLevel)}
 	}
-	o.Logger = slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: level}))
+	o.Logger = slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: level}))
 	if err := checkAddress("--listen", c.listen); err != nil {
 		return o, err
 	}

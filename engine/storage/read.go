@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -27,19 +28,46 @@ type Iterator interface {
 	Close() error
 }
 
-// Snapshot is a frozen state.
-type Snapshot struct{ p *pebble.Snapshot }
+// ErrClosed is what a closed snapshot answers.
+var ErrClosed = errors.New("the snapshot is closed")
+
+// Snapshot is a frozen state. It may be closed while others read from it.
+type Snapshot struct {
+	mu     sync.RWMutex
+	p      *pebble.Snapshot
+	closed bool
+}
 
 // Get implements Reader.
-func (s *Snapshot) Get(key, dst []byte) ([]byte, bool, error) { return getFrom(s.p, key, dst) }
+func (s *Snapshot) Get(key, dst []byte) ([]byte, bool, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return dst, false, ErrClosed
+	}
+	return getFrom(s.p, key, dst)
+}
 
 // Iter implements Reader.
 func (s *Snapshot) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
 	return newIter(s.p, lower, upper, reverse)
 }
 
-// Close lets go of the snapshot.
-func (s *Snapshot) Close() error { return s.p.Close() }
+// Close lets go of the snapshot. Iterators that it has given stay valid.
+func (s *Snapshot) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.p.Close()
+}
 
 type pebbleGetter interface {
 	Get(key []byte) ([]byte, io.Closer, error)

@@ -109,7 +109,7 @@ func (d *DB) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
 }
 
 // Snapshot freezes the present state for reading. It must be closed.
-func (d *DB) Snapshot() *Snapshot { return &Snapshot{d.p.NewSnapshot()} }
+func (d *DB) Snapshot() *Snapshot { return &Snapshot{p: d.p.NewSnapshot()} }
 
 // DiskUsage estimates the bytes that the keys of [lower, upper) take.
 func (d *DB) DiskUsage(lower, upper []byte) int64 {

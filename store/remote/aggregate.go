@@ -20,6 +20,11 @@ func aggregate(ctx context.Context, client *mongo.Client, ns store.Namespace, pi
 		pipeline = []bson.Raw{}
 	}
 	ao := aggregateOptions(opts)
+	if opts.MaxTime > 0 { // the driver makes maxTimeMS of it
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, opts.MaxTime)
+		defer cancel()
+	}
 	db := client.Database(ns.DB)
 	var cur *mongo.Cursor
 	var err error
@@ -53,9 +58,6 @@ func aggregateOptions(opts store.AggregateOptions) *options.AggregateOptionsBuil
 	}
 	if opts.Comment != "" {
 		ao.SetComment(opts.Comment)
-	}
-	if opts.MaxTime > 0 {
-		ao.SetCustom(bson.M{"maxTimeMS": opts.MaxTime.Milliseconds()})
 	}
 	return ao
 }

@@ -61,6 +61,16 @@ var writeCases = []testCase{
 		x.wantCode(firstError(x.write("a", updateOp(`{"_id": 2}`, `{"$set": {"e": "x", "f": 1}}`))), mongoerr.DuplicateKey)
 		require.NoError(x, firstError(x.write("a", updateOp(`{"_id": 1}`, `{"$set": {"e": "z"}}`), inserts(`{"_id": 3, "e": "x", "f": 1}`)[0])))
 	}},
+	{"a failed update of many", func(x *env) {
+		x.command(`{"createIndexes": "a", "indexes": [{"key": {"u": 1}, "name": "u", "unique": true}]}`)
+		x.insert("a", `{"_id": 1, "u": 1}`, `{"_id": 2, "u": 2}`)
+		op := updateOp(`{}`, `{"$set": {"u": 9}}`)
+		op.Multi = true
+		r := x.write("a", op)
+		x.wantCode(r.Err(), mongoerr.DuplicateKey)
+		require.Zero(x, r.Modified)
+		require.Equal(x, []string{`{"n":1}`}, x.all(x.s, "a", `{"$match": {"u": 9}}`, `{"$count": "n"}`))
+	}},
 	{"immutable _id", func(x *env) {
 		x.insert("a", `{"_id": 1}`)
 		x.wantCode(firstError(x.write("a", updateOp(`{"_id": 1}`, `{"$set": {"_id": 2}}`))), mongoerr.ImmutableField)

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/mongoerr"
+)
+
+// cmdCollMod: {collMod: coll, validator…, changeStreamPreAndPostImages, index: {…}, viewOn, pipeline}.
+func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	c := r.e.catalog.get(ns)
+	if c == nil {
+		return dst, mongoerr.New(mongoerr.NamespaceNotFound, "ns does not exist")
+	}
+	var keys []string
+	changes := map[string]value.Value{}
+	var ix value.Value
+	err = r.fields(func(key string, v value.Value) (bool, error) {
+		if key == "index" {
+			ix = v
+			return true, r.checkType(key, v, bson.TypeEmbeddedDocument)
+		}
+		want, known := createOptions[key]
+		if !known || key == "capped" || key == "collation" || key == "size" || key == "max" || key == "storageEngine" {
+			return false, nil
+		}
+		keys = append(keys, key)
+		changes[key] = v
+		return true, r.checkType(key, v, want)
+	})
+	if err != nil {
+		return dst, err
+	}
+	isView := c.load().view != nil
+	for _, k := range keys {
+		if viewKey := k == "viewOn" || k == "pipeline"; viewKey != isView {
+			return dst, mongoerr.New(mongoerr.InvalidOptions, "option not supported on a %s: %s", map[bool]string{true: "view", false: "collection"}[isView], k)
+		}
+	}
+	if ix.IsDocument() {
+		if dst, err = r.modifyIndex(ctx, dst, c, ix.Doc()); err != nil {
+			return dst, err
+		}
+	}
+	if len(keys) == 0 && ix.IsDocument() {
+		return dst, nil
+	}
+	return dst, r.e.ddl(ctx, func(u *unit) error { return r.modifyOptions(u, c, keys, changes) })
+}
+
+func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes map[string]value.Value) error {
+	old := c.load().options
+	start, d := value.BeginDocument(nil)
+	ds, desc := value.BeginDocument(nil)
+	bs, before := value.BeginDocument(nil)
+	before = value.AppendHeader(before, bson.TypeEmbeddedDocument, "collectionOptions")
+	inner, before := value.BeginDocument(before)
+	before = value.AppendElement(before, "uuid", value.Binary(4, c.uuid[:]))
+	if old != nil {
+		for it := value.Walk(old); it.Next(); {
+			before = append(before, it.Element()...)
+			if _, changed := changes[it.Key()]; !changed {
+				d = append(d, it.Element()...)
+			}
+		}
+	}
+	before = value.EndDocument(before, inner)
+	for _, k := range keys {
+		desc = value.AppendElement(desc, k, changes[k])
+		if v := changes[k]; !v.IsDocument() || value.Len(v.Doc()) > 0 {
+			d = value.AppendElement(d, k, v)
+		}
+	}
+	options := bson.Raw(value.EndDocument(d, start))
+	if err := checkCreate(c.load().ns, options); err != nil {
+		return err
+	}
+	if v := value.Lookup(options, "viewOn"); v.IsString() {
+		m, err := u.e.newMeta(c.load().ns, options)
+		if err != nil {
+			return err
+		}
+		if err := u.e.checkView(m.ns, m.view); err != nil {
+			return err
+		}
+	}
+	return u.setOptions(c, options, value.EndDocument(desc, ds), value.EndDocument(before, bs))
+}

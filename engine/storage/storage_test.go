@@ -1,0 +1,119 @@
+package storage_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"weir/engine/storage"
+)
+
+func collect(t *testing.T, r storage.Reader, lower, upper []byte, reverse bool) []string {
+	t.Helper()
+	it, err := r.Iter(lower, upper, reverse)
+	require.NoError(t, err)
+	defer it.Close()
+	out := []string{}
+	for it.Next() {
+		v, err := it.Value()
+		require.NoError(t, err)
+		out = append(out, string(it.Key()[5:])+"="+string(v))
+	}
+	require.NoError(t, it.Err())
+	return out
+}
+
+// A write set above a snapshot reads like a map with the same changes.
+func TestWriteSetAgainstModel(t *testing.T) {
+	db, err := storage.Open("", storage.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	key := func(i int) []byte { return fmt.Appendf(storage.AppendIndexPrefix(nil, 7), "%03d", i) }
+	model := map[string]string{}
+	b := db.NewBatch()
+	for i := range 100 {
+		if i%3 == 0 {
+			require.NoError(t, b.Set(key(i), []byte("base")))
+			model[string(key(i)[5:])] = "base"
+		}
+	}
+	wait, err := db.Apply(b, true)
+	require.NoError(t, err)
+	require.NoError(t, wait())
+	snap := db.Snapshot()
+	defer snap.Close()
+	ws := storage.NewWriteSet(snap)
+	for step := range 500 {
+		i := rnd.IntN(100)
+		if rnd.IntN(3) == 0 {
+			require.NoError(t, ws.Delete(key(i)))
+			delete(model, string(key(i)[5:]))
+		} else {
+			v := fmt.Sprint(step)
+			require.NoError(t, ws.Set(key(i), []byte(v)))
+			model[string(key(i)[5:])] = v
+		}
+		lo, hi := rnd.IntN(100), rnd.IntN(101)
+		var want []string
+		for k, v := range model {
+			if k >= fmt.Sprintf("%03d", lo) && k < fmt.Sprintf("%03d", hi) {
+				want = append(want, k+"="+v)
+			}
+		}
+		slices.Sort(want)
+		require.ElementsMatch(t, want, collect(t, ws, key(lo), key(max(lo, hi)), false))
+		slices.Reverse(want)
+		require.Equal(t, append([]string{}, want...), collect(t, ws, key(lo), key(max(lo, hi)), true))
+		v, ok, err := ws.Get(key(i), nil)
+		require.NoError(t, err)
+		want1, has := model[string(key(i)[5:])]
+		require.Equal(t, has, ok)
+		require.Equal(t, want1, string(v))
+	}
+}
+
+// An iterator does not see changes that come after it.
+func TestWriteSetIteratorIsFixed(t *testing.T) {
+	db, err := storage.Open("", storage.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	ws := storage.NewWriteSet(db)
+	lower, upper := storage.IndexRange(7)
+	require.NoError(t, ws.Set(append(storage.AppendIndexPrefix(nil, 7), 'a'), []byte("1")))
+	it, err := ws.Iter(lower, upper, false)
+	require.NoError(t, err)
+	defer it.Close()
+	require.NoError(t, ws.Set(append(storage.AppendIndexPrefix(nil, 7), 'b'), []byte("2")))
+	require.True(t, it.Next())
+	require.False(t, it.Next())
+	require.Len(t, collect(t, ws, lower, upper, false), 2)
+}
+
+func TestClosedSnapshot(t *testing.T) {
+	db, err := storage.Open("", storage.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	s := db.Snapshot()
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+	_, _, err = s.Get([]byte("x"), nil)
+	require.ErrorIs(t, err, storage.ErrClosed)
+}
+
+func TestForeignFormat(t *testing.T) {
+	dir := t.TempDir()
+	db, err := storage.Open(dir, storage.Options{})
+	require.NoError(t, err)
+	b := db.NewBatch()
+	require.NoError(t, b.Set(storage.MetaKey("format"), []byte("other")))
+	wait, err := db.Apply(b, true)
+	require.NoError(t, err)
+	require.NoError(t, wait())
+	require.NoError(t, db.Close())
+	_, err = storage.Open(dir, storage.Options{})
+	require.ErrorContains(t, err, "other")
+}

@@ -1,0 +1,368 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/sqlerr"
+)
+
+// coordinateEvery is how often a gateway looks at the others' doings.
+const coordinateEvery = 200 * time.Millisecond
+
+// coordinate takes free databases, follows changes of definitions that other
+// gateways made, and brings their published positions to the live tails here.
+// It polls the documents of event_readers; it never watches the log.
+func (m *Manager) coordinate(ctx context.Context) error {
+	tick := time.NewTicker(coordinateEvery)
+	defer tick.Stop()
+	for {
+		if err := m.look(ctx); err != nil && ctx.Err() == nil {
+			m.log.Warn("coordination failed; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-m.poked:
+		}
+	}
+}
+
+// poke asks for a look at once.
+func (m *Manager) poke() {
+	select {
+	case m.poked <- struct{}{}:
+	default:
+	}
+}
+
+// readerDoc is a document of event_readers as coordination sees it.
+type readerDoc struct {
+	DB        string `bson:"_id"`
+	Owner     string `bson:"owner"`
+	Wanted    int64  `bson:"defs_wanted"`  // version of the definitions that statements made
+	Adopted   int64  `bson:"defs_adopted"` // version that the reader goes by
+	Published string `bson:"published_pos"`
+	Free      bool   `bson:"free"` // the lease, by the server's clock
+}
+
+func (m *Manager) readerDocs(ctx context.Context) (map[string]readerDoc, error) {
+	out := map[string]readerDoc{}
+	free := bson.D{{Key: "$lte", Value: bson.A{bson.D{{Key: "$ifNull", Value: bson.A{"$expires_at", time.Unix(0, 0)}}}, "$$NOW"}}}
+	err := query(ctx, m.st, collReaders, []bson.D{{{Key: "$project", Value: bson.D{{Key: "owner", Value: 1}, {Key: "defs_wanted", Value: 1},
+		{Key: "defs_adopted", Value: 1}, {Key: "published_pos", Value: 1}, {Key: "free", Value: free}}}}}, func(raw bson.Raw) error {
+		var d readerDoc
+		if err := bson.Unmarshal(slices.Clone(raw), &d); err != nil {
+			return fmt.Errorf("document of event_readers: %w", err)
+		}
+		out[d.DB] = d
+		return nil
+	})
+	return out, err
+}
+
+// look compares what is with what should be, and acts.
+func (m *Manager) look(ctx context.Context) error {
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	docs, err := m.readerDocs(ctx)
+	if err != nil {
+		return err
+	}
+	for db, d := range docs {
+		if m.loadedVersion(db) != d.Wanted {
+			if err := m.reload(ctx, db); err != nil {
+				return err
+			}
+			m.setVersion(db, d.Wanted)
+		}
+	}
+	var errs []error
+	for _, db := range m.databases(docs) {
+		errs = append(errs, m.lookAt(ctx, db, docs[db]))
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Manager) loadedVersion(db string) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seen[db]
+}
+
+func (m *Manager) setVersion(db string, v int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen[db] = v
+}
+
+// databases are those with a reader or with subscriptions.
+func (m *Manager) databases(docs map[string]readerDoc) []string {
+	var out []string
+	for db := range docs {
+		out = append(out, db)
+	}
+	for _, s := range m.list() {
+		if !slices.Contains(out, s.Database) {
+			out = append(out, s.Database)
+		}
+	}
+	return out
+}
+
+// lookAt brings the reader and dispatchers of a database to what its
+// definitions ask for.
+func (m *Manager) lookAt(ctx context.Context, db string, d readerDoc) error {
+	wanted := slices.ContainsFunc(m.of(db), func(s *subscription) bool { return m.isActive(s) })
+	m.mu.Lock()
+	r := m.scope[db]
+	m.mu.Unlock()
+	switch {
+	case r.alive() && !wanted:
+		r.stop()
+		return nil
+	case r.alive():
+		return m.reconcile(ctx, r.it, d.Wanted)
+	case wanted && (d.Free || d.Owner == m.gateway || d.DB == ""):
+		return m.startReader(ctx, db)
+	}
+	for _, s := range m.of(db) {
+		m.stopDispatcher(s) // of a reader that was here
+	}
+	m.offerRemote(db, d.Published)
+	return nil
+}
+
+// offerRemote tells the feeds here of what another gateway published.
+func (m *Manager) offerRemote(db, published string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if published <= m.upTo[db] {
+		return
+	}
+	m.upTo[db] = published
+	for f := range m.feeds[db] {
+		f.offer(published, published, nil)
+	}
+}
+
+// startReader takes the lease of a database and runs its reader.
+func (m *Manager) startReader(ctx context.Context, db string) error {
+	rd := newReader(m, db)
+	ok, err := rd.acquire(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	if err := m.reload(ctx, db); err != nil {
+		rd.lease.release(ctx)
+		return err
+	}
+	rd.stats.created = m.clock()
+	rd.routes = m.routes(ctx, db)
+	m.offerRemote(db, rd.state.Published)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen[db] = rd.state.Wanted
+	m.scope[db] = spawn(m, rd, func(ctx context.Context) error { return m.runReader(ctx, rd) })
+	return nil
+}
+
+// runReader runs a reader to its end, then the dispatchers of its database, and
+// gives the lease back. When history is lost its subscriptions do what they ask
+// for, and it goes on from now for those that want that.
+func (m *Manager) runReader(ctx context.Context, r *reader) error {
+	err := r.Run(ctx)
+	for err != nil && isHistoryLost(err) && ctx.Err() == nil {
+		m.log.Error("the history of a change stream is lost", "database", r.db, "error", err)
+		goOn, gapErr := m.historyLost(ctx, r, err)
+		if err = gapErr; err == nil && goOn {
+			r.setRoutes(m.routes(ctx, r.db))
+			err = r.Run(ctx)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		m.log.Warn("a reader ended", "database", r.db, "error", err)
+	}
+	for _, s := range m.of(r.db) {
+		m.stopDispatcher(s)
+	}
+	r.lease.release(ctx)
+	return err
+}
+
+// reconcile gives an open reader the routes of its subscriptions, starts and
+// stops dispatchers, and records that the definitions are in force.
+func (m *Manager) reconcile(ctx context.Context, r *reader, version int64) error {
+	if !finished(r.opened) {
+		return nil
+	}
+	if r.adopted != version || !r.adoptedOnce {
+		r.setRoutes(m.routes(ctx, r.db))
+	}
+	for _, s := range m.of(r.db) {
+		m.reconcileDispatcher(s)
+	}
+	if r.adopted == version && r.adoptedOnce {
+		return nil
+	}
+	ok, err := updateOne(ctx, m.st, collReaders, bson.D{{Key: "_id", Value: r.db}, {Key: "epoch", Value: r.lease.epoch}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "defs_adopted", Value: version}}}}, false)
+	if err == nil && ok {
+		r.adopted, r.adoptedOnce = version, true
+	}
+	return err
+}
+
+func (m *Manager) reconcileDispatcher(s *subscription) {
+	def := m.stored(s)
+	m.mu.Lock()
+	d := s.dispatcher
+	m.mu.Unlock()
+	if d != nil && (!def.delivers(m.clock()) || d.it.version != def.Version) {
+		m.stopDispatcher(s)
+	}
+	if def.delivers(m.clock()) {
+		m.startDispatcher(s, def)
+	}
+}
+
+func (m *Manager) isActive(s *subscription) bool {
+	def := m.stored(s)
+	return def.active()
+}
+
+// stored gives a subscription's definition as it is now.
+func (m *Manager) stored(s *subscription) stored {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return s.stored
+}
+
+// reload reads the definitions of a database, "": of all.
+func (m *Manager) reload(ctx context.Context, db string) error {
+	found, err := loadSubscriptions(ctx, m.st, db)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	gone := map[string]*subscription{}
+	for id, s := range m.subs {
+		if db == "" || s.Database == db {
+			gone[id] = s
+		}
+	}
+	for _, def := range found {
+		if s := m.subs[def.ID]; s != nil {
+			s.stored = *def
+		} else {
+			s = &subscription{ID: def.ID, Database: def.Spec.Database, stored: *def}
+			s.count.stored = def.Counters
+			m.subs[def.ID] = s
+		}
+		delete(gone, def.ID)
+	}
+	for id := range gone {
+		delete(m.subs, id)
+	}
+	m.mu.Unlock()
+	for _, s := range gone {
+		m.stopDispatcher(s)
+	}
+	return nil
+}
+
+// routes compiles the routes of a database's active subscriptions. One that
+// cannot be compiled is suspended; it does not hold up the others.
+func (m *Manager) routes(ctx context.Context, db string) []*route {
+	var out []*route
+	for _, s := range m.of(db) {
+		def := m.stored(s)
+		if !def.active() {
+			continue
+		}
+		rt, err := compileRoute(ctx, m.lang, def.Spec)
+		if err != nil {
+			_ = m.suspend(ctx, s, "filter_error", err.Error())
+			continue
+		}
+		rt.after = def.StartAfter
+		out = append(out, rt)
+	}
+	return out
+}
+
+// bump makes a new version of a database's definitions, for all gateways to load.
+func (m *Manager) bump(ctx context.Context, db string) (int64, error) {
+	reply, err := command(ctx, m.st, bson.D{
+		{Key: "findAndModify", Value: collReaders}, {Key: "query", Value: bson.D{{Key: "_id", Value: db}}},
+		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "defs_wanted", Value: int64(1)}, {Key: "epoch", Value: int64(0)}}}}},
+		{Key: "upsert", Value: true}, {Key: "new", Value: true}, {Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}, {Key: "j", Value: true}}},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("announce the definitions of %s: %w", db, err)
+	}
+	defer m.poke()
+	return value.Lookup(value.Lookup(reply, "value").Doc(), "defs_wanted").AsInt64(), nil
+}
+
+// adopt waits until the definitions of a database that are stored are in force,
+// here or on the gateway that reads it: a write that is acknowledged afterwards
+// meets them.
+func (m *Manager) adopt(ctx context.Context, db string) error {
+	version, err := m.bump(ctx, db)
+	if err != nil {
+		return err
+	}
+	limit := time.NewTimer(m.lease + 10*time.Second)
+	defer limit.Stop()
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if err := m.look(ctx); err != nil {
+			return err
+		}
+		done, err := m.inForce(ctx, db, version)
+		if err != nil || done {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit.C:
+			return m.notAdopted(db)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (m *Manager) inForce(ctx context.Context, db string, version int64) (bool, error) {
+	docs, err := m.readerDocs(ctx)
+	if err != nil {
+		return false, err
+	}
+	d := docs[db]
+	if d.Adopted >= version {
+		return true, nil
+	}
+	return d.Free && !slices.ContainsFunc(m.of(db), func(s *subscription) bool { return m.isActive(s) }), nil
+}
+
+func (m *Manager) notAdopted(db string) error {
+	e := sqlerr.New(sqlerr.CannotConnectNow, "the change stream of database \"%s\" does not open", db)
+	m.mu.Lock()
+	r := m.scope[db]
+	m.mu.Unlock()
+	if r != nil {
+		r.it.stats.mu.Lock()
+		defer r.it.stats.mu.Unlock()
+		if r.it.stats.lastError != "" {
+			e = e.WithDetail("%s", r.it.stats.lastError)
+		}
+	}
+	return e.WithHint("Change streams need a replica set or a sharded cluster; ACTIVE_CHANGE_STREAMS() shows their errors.")
+}

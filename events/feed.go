@@ -1,0 +1,129 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/store"
+)
+
+// feed gives one consumer the rows of a subscription in order: those handed over
+// in memory while they follow on what it has, else pages of the log. It never
+// reads beyond what is published, so a half-written batch is never seen.
+type feed struct {
+	st    store.Store
+	id    string
+	limit int // bytes that may wait in memory; the log keeps the rest
+	wake  chan struct{}
+
+	mu        sync.Mutex
+	rows      []bson.Raw
+	bytes     int
+	complete  string // rows up to it were taken, or wait in rows
+	published string // rows up to it are in the log
+}
+
+// newFeed makes the feed of the rows after a position.
+func newFeed(st store.Store, id, after, published string, limit int) *feed {
+	return &feed{st: st, id: id, limit: limit, wake: make(chan struct{}, 1), complete: after, published: published}
+}
+
+// offer hands over what was published after from. It is called in order.
+func (f *feed) offer(from, to string, rows []bson.Raw) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.published = max(f.published, to)
+	if f.complete >= from && f.fits(rows) {
+		for _, r := range rows {
+			if position(r) > f.complete {
+				f.rows = append(f.rows, r)
+				f.bytes += len(r)
+			}
+		}
+		f.complete = max(f.complete, to)
+	}
+	if len(rows) > 0 || f.complete < f.published {
+		f.poke()
+	}
+}
+
+func (f *feed) fits(rows []bson.Raw) bool {
+	size := f.bytes
+	for _, r := range rows {
+		size += len(r)
+	}
+	return size <= f.limit
+}
+
+// poke wakes the consumer.
+func (f *feed) poke() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take gives the next rows, at most n, and the position up to which the consumer
+// has all of them. No rows and no error: there are none now.
+func (f *feed) take(ctx context.Context, n int) (rows []bson.Raw, upTo string, err error) {
+	f.mu.Lock()
+	if len(f.rows) > 0 {
+		defer f.mu.Unlock()
+		return f.takeHeld(n)
+	}
+	after, published := f.complete, f.published
+	f.mu.Unlock()
+	if after >= published {
+		return nil, after, nil
+	}
+	return f.page(ctx, after, published, n)
+}
+
+func (f *feed) takeHeld(n int) ([]bson.Raw, string, error) {
+	n = min(n, len(f.rows))
+	rows := slices.Clone(f.rows[:n])
+	for _, r := range rows {
+		f.bytes -= len(r)
+	}
+	f.rows = f.rows[n:]
+	if len(f.rows) > 0 {
+		return rows, position(rows[n-1]), nil
+	}
+	f.rows = nil
+	return rows, f.complete, nil
+}
+
+// page reads the rows of the log between two positions.
+func (f *feed) page(ctx context.Context, after, published string, n int) (rows []bson.Raw, upTo string, err error) {
+	rows, err = logPage(ctx, f.st, f.id, after, published, n)
+	if err != nil {
+		return nil, after, fmt.Errorf("read the event log: %w", err)
+	}
+	upTo = published
+	if len(rows) == n {
+		upTo = position(rows[n-1])
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.complete = max(f.complete, upTo)
+	return rows, upTo, nil
+}
+
+func logPage(ctx context.Context, st store.Store, id, after, upTo string, n int) (rows []bson.Raw, err error) {
+	err = query(ctx, st, collLog, []bson.D{
+		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: id}, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: upTo}}}}}},
+		{{Key: "$sort", Value: bson.D{{Key: "subscription_id", Value: 1}, {Key: "position", Value: 1}}}},
+		{{Key: "$limit", Value: int64(n)}},
+	}, func(row bson.Raw) error {
+		rows = append(rows, slices.Clone(row))
+		return nil
+	})
+	return rows, err
+}
+
+func position(row bson.Raw) string { return text(value.Lookup(row, "position")) }

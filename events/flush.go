@@ -1,0 +1,291 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// errFenced ends a part whose lease or cursor another gateway took.
+var errFenced = errors.New("another gateway took over")
+
+// flush writes the outcomes: attempts and dead letters before the rows that
+// become failed, then the rows. Only then do the events leave their lanes, so
+// that the cursor cannot pass what is not recorded.
+func (d *dispatcher) flush(ctx context.Context) error {
+	if len(d.pending) == 0 {
+		return nil
+	}
+	if err := d.writeAttempts(ctx); err != nil {
+		return err
+	}
+	if err := d.writeDead(ctx); err != nil {
+		return err
+	}
+	if err := d.writeRows(ctx); err != nil {
+		return err
+	}
+	outcomes := d.pending
+	d.pending = nil
+	pause := false
+	for _, o := range outcomes {
+		pause = d.leave(o) || pause
+	}
+	d.blocked.Store(int64(d.lanes.blocked))
+	d.settled(outcomes)
+	switch {
+	case d.gone != nil:
+		return d.suspend(ctx, "endpoint_gone", d.gone.Error())
+	case pause:
+		return d.suspend(ctx, "dead_letter", "on_dead_letter = pause")
+	}
+	return nil
+}
+
+// leave takes a settled event out of its lane; true: the subscription is to pause.
+func (d *dispatcher) leave(o outcome) bool {
+	if o.status == StatusRetrying {
+		d.lanes.release(o.it)
+		return false
+	}
+	d.unsaved++
+	failed := o.status == StatusFailed
+	if failed && d.spec.OnDeadLetter == "block_key" {
+		d.lanes.block(o.it.key)
+	}
+	d.lanes.settle(o.it)
+	return failed && d.spec.OnDeadLetter == "pause"
+}
+
+// summarised tells of an outcome that the cursor records (tracking = summary).
+func (d *dispatcher) summarised(o outcome) bool {
+	return o.status == StatusCompleted && d.spec.Tracking == "summary" && o.it.Attempt == 1 && !o.it.dead
+}
+
+func (d *dispatcher) writeRows(ctx context.Context) error {
+	ops := make([]store.WriteOp, 0, len(d.pending))
+	var closed []string
+	for _, o := range d.pending {
+		if d.summarised(o) {
+			continue
+		}
+		ops = append(ops, updateOp(bson.D{{Key: "_id", Value: o.it.ID}}, d.rowUpdate(o), false))
+		if o.it.dead && o.status == StatusCompleted {
+			closed = append(closed, o.it.ID)
+		}
+	}
+	if err := d.write(ctx, collLog, ops); err != nil {
+		return fmt.Errorf("record outcomes: %w", err)
+	}
+	return d.closeDead(ctx, closed)
+}
+
+// closeDead closes the dead letters of events that a rewind brought through.
+func (d *dispatcher) closeDead(ctx context.Context, ids []string) error {
+	var ops []store.WriteOp
+	for _, id := range ids {
+		ops = append(ops, updateOp(bson.D{{Key: "_id", Value: id}, {Key: "status", Value: "open"}},
+			bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriven"}, {Key: "last_attempt_at", Value: d.clock()}}}}, false))
+	}
+	return d.write(ctx, collDead, ops)
+}
+
+// write runs operations that do not depend on each other.
+func (d *dispatcher) write(ctx context.Context, coll string, ops []store.WriteOp) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	res, err := d.st.Write(ctx, ns(coll), ops, store.WriteOptions{Durable: true, Unordered: true})
+	if err == nil {
+		err = res.Err()
+	}
+	return err
+}
+
+func (d *dispatcher) rowUpdate(o outcome) bson.D {
+	set := bson.D{
+		{Key: "processing_status", Value: o.status}, {Key: "processing_started_at", Value: o.started},
+		{Key: "processing_duration_ms", Value: float64(o.finished.Sub(o.started).Microseconds()) / 1000},
+		{Key: "retry_count", Value: int32(max(0, o.it.Attempt-1))}, {Key: "processed_by", Value: d.gateway},
+	}
+	if o.err != nil {
+		set = append(set, bson.E{Key: "last_error", Value: o.err.Error()})
+	}
+	if o.status == StatusRetrying {
+		set = append(set, bson.E{Key: "next_attempt_at", Value: o.it.next}, bson.E{Key: "first_attempt_at", Value: o.it.began})
+		return bson.D{{Key: "$set", Value: set}}
+	}
+	set = append(set, bson.E{Key: "processing_completed_at", Value: o.finished}, bson.E{Key: "expire_at", Value: o.finished.Add(d.spec.Retention)})
+	if o.status == StatusFailed {
+		set = append(set, bson.E{Key: "dead_lettered", Value: d.spec.DeadLetters})
+	}
+	update := bson.D{{Key: "$set", Value: set}}
+	if o.it.Attempt > 1 {
+		update = append(update, bson.E{Key: "$unset", Value: bson.D{{Key: "next_attempt_at", Value: ""}}})
+	}
+	return update
+}
+
+// Retention of what is kept of failures.
+const (
+	deadRetention    = 30 * Day
+	attemptRetention = 7 * Day
+)
+
+// excerptLen bounds what is kept of a receiver's answer.
+const excerptLen = 1024
+
+// writeAttempts records the sends that failed, for EVENT_ATTEMPTS().
+func (d *dispatcher) writeAttempts(ctx context.Context) error {
+	var docs []bson.Raw
+	for _, o := range d.pending {
+		if o.err == nil || o.err == errTooOld {
+			continue
+		}
+		n := o.it.Attempt
+		if o.status == StatusRetrying && d.gone == nil {
+			n = max(1, n-1)
+		}
+		doc := bson.D{{Key: "_id", Value: fmt.Sprintf("%s:%d:%x", o.it.ID, n, o.started.UnixMicro())}, {Key: "event_id", Value: o.it.ID}, {Key: "subscription_id", Value: d.spec.ID},
+			{Key: "attempt", Value: int32(n)}, {Key: "started_at", Value: o.started}, {Key: "duration_ms", Value: float64(o.finished.Sub(o.started).Microseconds()) / 1000},
+			{Key: "outcome", Value: o.status}, {Key: "error", Value: o.err.Error()}, {Key: "response_excerpt", Value: truncate(o.err.Excerpt, excerptLen)},
+			{Key: "gateway", Value: d.gateway}, {Key: "expire_at", Value: o.finished.Add(attemptRetention)}}
+		if o.err.Status != 0 {
+			doc = append(doc, bson.E{Key: "status_code", Value: int32(o.err.Status)})
+		}
+		docs = append(docs, marshal(doc))
+	}
+	if err := insertAll(ctx, d.st, collAttempts, docs); err != nil {
+		return fmt.Errorf("record attempts: %w", err)
+	}
+	return nil
+}
+
+func (d *dispatcher) writeDead(ctx context.Context) error {
+	var ops []store.WriteOp
+	for _, o := range d.pending {
+		if o.status == StatusFailed && d.spec.DeadLetters {
+			ops = append(ops, d.deadLetter(o))
+		}
+	}
+	if err := d.write(ctx, collDead, ops); err != nil {
+		return fmt.Errorf("write dead letters: %w", err)
+	}
+	return nil
+}
+
+// deadLetter keeps a full copy of the event with what went wrong. One that is
+// there already, from before a rewind, takes the new failure.
+func (d *dispatcher) deadLetter(o outcome) store.WriteOp {
+	began := o.it.began
+	if began.IsZero() {
+		began = o.started
+	}
+	set := bson.D{{Key: "reason", Value: o.deadReason}, {Key: "attempts", Value: int32(o.it.Attempt)},
+		{Key: "first_attempt_at", Value: began}, {Key: "last_attempt_at", Value: o.started},
+		{Key: "last_error", Value: o.err.Error()}, {Key: "response_excerpt", Value: truncate(o.err.Excerpt, excerptLen)},
+		{Key: "status", Value: "open"}, {Key: "expire_at", Value: o.finished.Add(deadRetention)}}
+	if o.err.Status != 0 {
+		set = append(set, bson.E{Key: "last_status", Value: int32(o.err.Status)})
+	}
+	first := append(deadCopy(o.it.Row), bson.E{Key: "redrive_count", Value: int32(0)}, bson.E{Key: "created_at", Value: o.finished})
+	return updateOp(bson.D{{Key: "_id", Value: o.it.ID}}, bson.D{{Key: "$set", Value: set}, {Key: "$setOnInsert", Value: first}}, true)
+}
+
+// deadCopy is what a dead letter has of the event's row.
+func deadCopy(raw bson.Raw) bson.D {
+	var row, out bson.D
+	if err := bson.Unmarshal(raw, &row); err != nil {
+		return nil
+	}
+	for _, e := range row {
+		switch e.Key {
+		case "_id", "processing_status", "retry_count", "next_attempt_at", "first_attempt_at", "last_error", "processed_by", "expire_at",
+			"processing_started_at", "processing_completed_at", "processing_duration_ms", "queued_at", "dead_lettered":
+		default:
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// advance writes the cursor now and then while events are settled.
+func (d *dispatcher) advance(ctx context.Context) error {
+	if d.unsaved == 0 || d.unsaved < cursorEvents && d.clock().Sub(d.saved) < cursorEvery {
+		return nil
+	}
+	return d.saveCursor(ctx)
+}
+
+// saveCursor moves the cursor to the position below which all is settled.
+func (d *dispatcher) saveCursor(ctx context.Context) error {
+	d.saved, d.unsaved = d.clock(), 0
+	done := d.readPos
+	if low := d.lanes.lowest(); low != "" && low <= done {
+		done = before(low)
+	}
+	if done <= d.donePos {
+		return nil
+	}
+	if err := d.completeSummary(ctx, done); err != nil {
+		return err
+	}
+	ok, err := updateOne(ctx, d.st, collCursors, bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}, {Key: "epoch", Value: d.epoch}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: done}, {Key: "saved_at", Value: d.saved}}}}, false)
+	if err != nil {
+		return fmt.Errorf("move the cursor of %s: %w", d.spec.ID, err)
+	}
+	if !ok {
+		return errFenced
+	}
+	d.donePos = done
+	return nil
+}
+
+// completeSummary completes the rows below the cursor at once (tracking = summary).
+func (d *dispatcher) completeSummary(ctx context.Context, done string) error {
+	if d.spec.Tracking != "summary" {
+		return nil
+	}
+	op := updateOp(bson.D{{Key: "subscription_id", Value: d.spec.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: d.donePos}, {Key: "$lte", Value: done}}},
+		{Key: "processing_status", Value: StatusQueued}}, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
+		{Key: "processing_completed_at", Value: d.saved}, {Key: "processed_by", Value: d.gateway}, {Key: "expire_at", Value: d.saved.Add(d.spec.Retention)}}}}, false)
+	op.Multi = true
+	if err := d.write(ctx, collLog, []store.WriteOp{op}); err != nil {
+		return fmt.Errorf("complete the events of %s: %w", d.spec.ID, err)
+	}
+	return nil
+}
+
+// before gives a position just below p: its ordinal's predecessor, or the end
+// of the cluster time before it.
+func before(p string) string {
+	t, ordinal, ok := ParsePosition(p)
+	switch {
+	case !ok:
+		return ""
+	case ordinal > 0:
+		ordinal--
+	case t.I > 0:
+		t.I, ordinal = t.I-1, ^uint32(0)
+	default:
+		t.T, t.I, ordinal = t.T-1, ^uint32(0), ^uint32(0)
+	}
+	return string(appendPosition(nil, t, ordinal))
+}
+
+// duplicate tells of an insert that is there already from an earlier try.
+func duplicate(err error) bool { return errors.Is(err, mongoerr.Code(mongoerr.DuplicateKey)) }

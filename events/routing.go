@@ -1,0 +1,85 @@
+package events
+
+import (
+	"errors"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/store"
+)
+
+// routed is what a batch comes to.
+type routed struct {
+	docs []bson.Raw            // rows of the log
+	dead []bson.Raw            // dead letters of events that no send can help
+	rows map[string][]bson.Raw // docs by subscription_id
+}
+
+// route makes the log's rows of the events of a batch. Rows are handed over, so
+// each batch has its own bytes.
+func (r *reader) route() routed {
+	out := routed{rows: map[string][]bson.Raw{}}
+	r.rows = make([]byte, 0, len(r.arena)+len(r.arena)/2)
+	nowMS := r.clock().UnixMilli()
+	position := make([]byte, 0, positionLen)
+	for i := range r.events {
+		e := &r.events[i]
+		position = appendPosition(position[:0], e.Time, e.Ordinal)
+		for _, rt := range r.routes {
+			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
+				r.routeOne(&out, rt, e, string(position), nowMS)
+			}
+		}
+	}
+	return out
+}
+
+// routeOne adds the row of an event for a subscription that wants it.
+func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, nowMS int64) {
+	wanted, err := rt.wants(e)
+	if err == nil && !wanted {
+		return
+	}
+	row := r.row(rt, e, position, nowMS)
+	if err == nil && rt.where != nil {
+		if wanted, err = rt.where.Match(row); err == nil && !wanted {
+			return
+		}
+	}
+	switch {
+	case err != nil:
+		row = out.bury(rt, row, stillborn{reasonFilter, err}, r)
+	case rt.required(e):
+		row = out.bury(rt, row, stillborn{reasonImage, errors.New("the event has no image that the subscription requires")}, r)
+	case len(row) > maxRow:
+		slim := *e
+		slim.Full, slim.Before, slim.Update = noValue, noValue, noValue
+		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{reasonLarge, errors.New("the event is too large for the log; its images are left out")}, r)
+	}
+	out.docs = append(out.docs, row)
+	out.rows[rt.spec.ID] = append(out.rows[rt.spec.ID], row)
+}
+
+func (o *routed) bury(rt *route, row bson.Raw, s stillborn, r *reader) bson.Raw {
+	failed, dead := rt.bury(row, s, r.clock())
+	if dead != nil {
+		o.dead = append(o.dead, dead)
+	}
+	return failed
+}
+
+// row makes the row of an event, without the images that a subscription does not want.
+func (r *reader) row(rt *route, e *Event, position string, nowMS int64) bson.Raw {
+	full, before := e.Full, e.Before
+	if rt.spec.FullDocument == string(store.ImageOff) && e.Op == "update" {
+		e.Full = noValue
+	}
+	if rt.spec.FullDocumentBeforeChange == string(store.ImageOff) {
+		e.Before = noValue
+	}
+	from := len(r.rows)
+	r.rows = rt.appendRow(r.rows, e, position, nowMS, r.gateway)
+	e.Full, e.Before = full, before
+	return bson.Raw(slices.Clip(r.rows[from:]))
+}

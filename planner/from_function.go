@@ -1,0 +1,150 @@
+package planner
+
+import (
+	"strings"
+
+	"weir/catalog"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+)
+
+// tableFunction plans functions in FROM: table functions of the catalog, and
+// set-returning or plain ones.
+func (b *builder) tableFunction(x *ast.TableFunction, sc *scope) (Node, *namespace, error) {
+	if len(x.Items) == 1 && !x.RowsFrom {
+		if call, ok := x.Items[0].Call.(*ast.FunctionCall); ok {
+			schema := call.Name.Qualifier().Name
+			if t, ok := b.env.Resolver.TableFunction(schema, call.Name.Last().Name); ok {
+				return b.catalogFunction(t, call, x, sc)
+			}
+		}
+	}
+	n := &FuncScan{Ordinality: x.Ordinality}
+	name := ast.Ident{}
+	for i, it := range x.Items {
+		fc, cols, id, err := b.fromCall(it, x, sc)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i == 0 {
+			name = id
+		}
+		n.Calls = append(n.Calls, *fc)
+		n.Out = append(n.Out, cols...)
+	}
+	if x.Ordinality {
+		n.Out = append(n.Out, b.newCol("ordinality", int8Type))
+	}
+	if a := x.Alias; a != nil && len(a.Columns) == 0 && !a.Name.IsZero() && len(n.Out) == 1 && len(n.Calls[0].Func.Columns) == 0 {
+		// A function of one unnamed column calls it like its table.
+		n.Out[0].Name = a.Name.Name
+	}
+	src := fixedSource(name, n.Out)
+	src.values = len(n.Out) == 1 && len(x.Items[0].Columns) == 0
+	if err := rename(src, x.Alias); err != nil {
+		return nil, nil, err
+	}
+	return n, asNS(src), nil
+}
+
+// fromCall binds one function of FROM and makes its columns.
+func (b *builder) fromCall(it *ast.TableFunctionItem, x *ast.TableFunction, sc *scope) (*FuncCall, []Col, ast.Ident, error) {
+	inner := *sc
+	inner.noSRF = ""
+	e, err := b.expr(&inner, it.Call)
+	if err != nil {
+		return nil, nil, ast.Ident{}, err
+	}
+	id := ast.MakeIdent("function")
+	if fc, ok := it.Call.(*ast.FunctionCall); ok {
+		id = fc.Name.Last()
+	} else if k, ok := it.Call.(*ast.ValueKeyword); ok {
+		id = ast.MakeIdent(k.Keyword)
+	}
+	c, ok := e.(*Call)
+	if !ok {
+		return nil, nil, id, sqlerr.New(sqlerr.FeatureNotSupported, "this expression is not supported as a function in FROM").At(it.Pos())
+	}
+	defs := it.Columns
+	cols, err := b.functionColumns(c, defs, id, it.Pos())
+	if err != nil {
+		return nil, nil, id, err
+	}
+	return &FuncCall{Func: c.Func, Args: c.Args, Cols: len(cols), Pos: c.P}, cols, id, nil
+}
+
+func (b *builder) functionColumns(c *Call, defs []*ast.ColumnDef, id ast.Ident, pos int) ([]Col, error) {
+	if len(defs) > 0 {
+		if c.T.OID != sqltype.Record || len(c.Func.Columns) > 0 {
+			return nil, sqlerr.New(sqlerr.SyntaxError, "a column definition list is only allowed for functions returning \"record\"").At(pos)
+		}
+		var cols []Col
+		for _, d := range defs {
+			t, err := b.typeName(d.Type)
+			if err != nil {
+				return nil, err
+			}
+			cols = append(cols, b.newCol(d.Name.Name, t))
+		}
+		return cols, nil
+	}
+	if len(c.Func.Columns) == 0 {
+		if c.T.OID == sqltype.Record {
+			return nil, sqlerr.New(sqlerr.SyntaxError, "a column definition list is required for functions returning \"record\"").At(pos)
+		}
+		return []Col{b.newCol(id.Name, c.T)}, nil
+	}
+	elem := elemOf(typesOf(c.Args))
+	var cols []Col
+	for _, d := range c.Func.Columns {
+		cols = append(cols, b.newCol(d.Name, sqltype.Of(concrete(d.Type, elem, sqltype.Text))))
+	}
+	return cols, nil
+}
+
+// catalogFunction plans a table function that is a relation of the catalog.
+func (b *builder) catalogFunction(t *catalog.Table, call *ast.FunctionCall, x *ast.TableFunction, sc *scope) (Node, *namespace, error) {
+	b.depend(t)
+	args, names, err := b.callArgs(sc, call.Args)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, src := b.scan(t)
+	s.Args = make([]Expr, len(t.Params))
+	for i, a := range args {
+		at := i
+		if names[i] != "" {
+			at = -1
+			for j, p := range t.Params {
+				if strings.EqualFold(p.Name, names[i]) {
+					at = j
+				}
+			}
+		}
+		if at < 0 || at >= len(t.Params) {
+			return nil, nil, functionError(strings.ToLower(t.Name), typesOf(args), false, call.Pos())
+		}
+		y, ok, err := b.coerce(a, t.Params[at].Type, implicit)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ok {
+			return nil, nil, functionError(strings.ToLower(t.Name), typesOf(args), false, call.Pos())
+		}
+		s.Args[at] = y
+	}
+	for i, p := range t.Params {
+		if p.Required && s.Args[i] == nil {
+			return nil, nil, functionError(strings.ToLower(t.Name), typesOf(args), false, call.Pos())
+		}
+	}
+	if x.Ordinality {
+		return nil, nil, sqlerr.Unsupported(x.Pos(), "Use row_number() OVER ().", "WITH ORDINALITY is not supported for %s", t.Name)
+	}
+	if err := rename(src, x.Alias); err != nil {
+		return nil, nil, err
+	}
+	s.Alias = src.text
+	return s, asNS(src), nil
+}

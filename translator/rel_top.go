@@ -1,0 +1,90 @@
+package translator
+
+import (
+	"weir/planner"
+	"weir/sqltype"
+)
+
+// topByIndex is ORDER BY column LIMIT n over an index when NULLs have to stand
+// at the other end than MongoDB puts them: the rows with and those without a
+// value are taken one after the other, so that the index still gives the order.
+// nil if the query is no such thing.
+func (c *compiler) topByIndex(n *planner.Limit, outer map[planner.ColID]*loc) *fragment {
+	order, ok := n.Input.(*planner.Sort)
+	if !ok || n.Count == nil || n.WithTies != nil || len(order.Keys) != 1 || !c.constant(n.Count) || n.Offset != nil && !c.constant(n.Offset) {
+		return nil
+	}
+	key := order.Keys[0]
+	r, ok := key.Expr.(*planner.ColRef)
+	if !ok || key.NullsFirst != key.Desc || !plainScan(order.Input) {
+		return nil
+	}
+	f := c.relation(order.Input, outer)
+	s := scope{c: c, f: f}
+	path, ok := s.sortPath(r)
+	if !ok || c.opts.Capabilities.Sharded || !s.nullable(r) || f.local() || !filtersOnly(f.stages) || firstOuter(f.stages) < len(f.stages) || !indexed(f.src.scan, path) {
+		f.order = order.Keys
+		c.orderBy(f, order.Keys)
+		c.cut(f, n)
+		return f
+	}
+	c.twoParts(f, n, path, key)
+	f.order = order.Keys
+	c.cut(f, n)
+	return f
+}
+
+// plainScan tells whether a node is a collection under filters and projections.
+func plainScan(n planner.Node) bool {
+	switch n := n.(type) {
+	case *planner.Scan:
+		return true
+	case *planner.Filter:
+		return plainScan(n.Input)
+	case *planner.Project:
+		return !n.SetReturning && plainScan(n.Input)
+	}
+	return false
+}
+
+// twoParts appends the rows with a value, sorted, and those without, each cut
+// to what can be needed, in the order that is asked for.
+func (c *compiler) twoParts(f *fragment, n *planner.Limit, path string, key planner.SortKey) {
+	filters := append([]stage(nil), f.stages...)
+	need := placeholder{limitRows, c.needed(n)}
+	part := func(stages ...obj) []stage {
+		out := append([]stage(nil), filters...)
+		for _, doc := range append(stages, obj{{"$limit", need}}) {
+			out = append(out, stage{doc: doc, traits: traitsOf(doc)})
+		}
+		return out
+	}
+	nulls := part(obj{{"$match", obj{{path, obj{{"$eq", null}}}}}})
+	values := part(obj{{"$match", obj{{path, obj{{"$ne", null}}}}}}, obj{{"$sort", obj{{path, direction(key.Desc)}}}})
+	if !key.NullsFirst {
+		nulls, values = values, nulls
+	}
+	f.stages = nulls
+	f.add("$unionWith", obj{{"coll", f.src.ns.Coll}, {"pipeline", pipelineOf(values)}})
+}
+
+// needed is the slot of count + offset.
+func (c *compiler) needed(n *planner.Limit) int {
+	s := scope{c: c, slots: true}
+	count := s.slotRef(c.constSlot(n.Count), sqltype.Of(sqltype.Int8))
+	if n.Offset == nil {
+		return c.constSlot(n.Count)
+	}
+	offset := s.slotRef(c.constSlot(n.Offset), sqltype.Of(sqltype.Int8))
+	return c.exprSlot(op("$add", count, op("$ifNull", offset, 0)), n.Count.Pos())
+}
+
+// cut appends OFFSET and LIMIT.
+func (c *compiler) cut(f *fragment, n *planner.Limit) {
+	if n.Offset != nil {
+		f.add("$skip", c.rowCount(n.Offset, skipRows))
+	}
+	if n.Count != nil {
+		c.addLimit(f, n.Count)
+	}
+}
