@@ -25,7 +25,8 @@ const (
 	defaultSampleSize = 1000
 	listAge           = 2 * time.Second        // how long a list of collections is believed
 	smallSampleAge    = 3 * time.Second        // of a sample that saw every document
-	busyAge           = 100 * time.Millisecond // no collection is looked at more often
+	busyAge           = 100 * time.Millisecond // a large collection is not looked at more often
+	busyShare         = 4                      // of a small one: at most a fifth of the time
 	sampleAge         = 60 * time.Second       // of others, then refreshed behind the scenes
 )
 
@@ -43,10 +44,11 @@ type Options struct {
 
 // Catalog is the schema of everything in a store, shared by all sessions.
 type Catalog struct {
-	store store.Store
-	opts  Options
-	oids  *oids
-	loads singleflight.Group
+	store   store.Store
+	changes store.Changes // nil: the store does not tell
+	opts    Options
+	oids    *oids
+	loads   singleflight.Group
 
 	functions map[string]*Table            // by lower-case name
 	system    map[string]map[string]*Table // schema, name
@@ -58,8 +60,9 @@ type Catalog struct {
 	databases map[string]*database
 	tables    map[store.Namespace]*entry
 	names     struct {
-		list []string
-		at   time.Time
+		list  []string
+		at    time.Time
+		stamp stamp
 	}
 	wanted    map[store.Namespace]bool // to be sampled again by Run
 	wantedDBs map[string]bool          // to be listed again by Run
@@ -69,6 +72,7 @@ type Catalog struct {
 // database is what is known of a database without looking at documents.
 type database struct {
 	at          time.Time
+	stamp       stamp
 	collections map[string]*store.Collection
 	sorted      []string
 	folded      map[string][]string // lower case -> stored names
@@ -79,9 +83,13 @@ type database struct {
 type entry struct {
 	table  *Table
 	at     time.Time
-	all    bool // the sample saw every document
-	stale  bool // documents were written since
+	cost   time.Duration // of looking
+	all    bool          // the sample saw every document
+	stale  bool          // documents were written since
 	source *object
+	of     store.Collection // the collection, which another may have replaced
+	schema uint64           // store.Changes before the look
+	data   uint64
 }
 
 // New makes a catalog; nothing is read yet.
@@ -101,6 +109,7 @@ func New(st store.Store, opts Options) *Catalog {
 		databases: map[string]*database{}, tables: map[store.Namespace]*entry{},
 		wanted: map[store.Namespace]bool{}, wantedDBs: map[string]bool{},
 	}
+	c.changes, _ = st.(store.Changes)
 	for _, t := range opts.Functions {
 		t.Kind = Function
 		c.register(t)
@@ -168,12 +177,12 @@ func (c *Catalog) Run(ctx context.Context) error {
 		}
 		tables, dbs := c.takeWanted()
 		for _, db := range dbs {
-			if _, err := c.database(ctx, db, 0); err != nil && ctx.Err() == nil {
+			if _, err := c.listed(ctx, db, 0, time.Time{}); err != nil && ctx.Err() == nil {
 				c.opts.Log.Warn("catalog: list collections", "database", db, "error", err)
 			}
 		}
 		for _, ns := range tables {
-			if _, err := c.sampled(ctx, ns, true); err != nil && ctx.Err() == nil {
+			if _, err := c.looked(ctx, ns, true, time.Time{}); err != nil && ctx.Err() == nil {
 				c.opts.Log.Warn("catalog: refresh a sample", "collection", ns.String(), "error", err)
 			}
 		}
@@ -215,57 +224,22 @@ func (c *Catalog) forget(db string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.databases, db)
-	c.names.at = time.Time{}
+	c.names.list = nil
 }
 
 // Analyze looks at a collection's documents anew.
 func (c *Catalog) Analyze(ctx context.Context, ns store.Namespace) error {
 	c.forget(ns.DB)
-	_, err := c.sampled(ctx, ns, true)
+	_, err := c.looked(ctx, ns, true, time.Time{})
 	return err
 }
 
-// database gives the names of a database, not older than maxAge.
-func (c *Catalog) database(ctx context.Context, db string, maxAge time.Duration) (*database, error) {
-	if d := c.knownDatabase(db, maxAge); d != nil {
-		return d, nil
-	}
-	v, err, _ := c.loads.Do("db\x00"+db, func() (any, error) {
-		return c.loadDatabase(context.WithoutCancel(ctx), db)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return v.(*database), nil
-}
-
-// knownDatabase gives what was read of a database if that is young enough. A
-// somewhat older list is used too while Run is there to read it again.
-func (c *Catalog) knownDatabase(db string, maxAge time.Duration) *database {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d := c.databases[db]
-	if d == nil || maxAge == 0 {
-		return nil
-	}
-	age := c.opts.Now().Sub(d.at)
-	if age < maxAge {
-		return d
-	}
-	if c.running && age < sampleAge {
-		c.wantedDBs[db] = true
-		return d
-	}
-	return nil
-}
-
 func (c *Catalog) loadDatabase(ctx context.Context, db string) (*database, error) {
-	at := c.opts.Now()
+	d := &database{at: c.opts.Now(), stamp: c.stamp(), collections: map[string]*store.Collection{}, folded: map[string][]string{}}
 	list, err := c.store.Collections(ctx, db)
 	if err != nil {
 		return nil, err
 	}
-	d := &database{at: at, collections: map[string]*store.Collection{}, folded: map[string][]string{}}
 	if d.objects, err = c.loadObjects(ctx, db); err != nil {
 		return nil, err
 	}
@@ -297,17 +271,18 @@ func (c *Catalog) loadDatabase(ctx context.Context, db string) (*database, error
 
 // databaseNames lists the databases that are schemas.
 func (c *Catalog) databaseNames(ctx context.Context) ([]string, error) {
+	now, at := c.stamp(), c.opts.Now()
 	c.mu.Lock()
-	list, at := c.names.list, c.names.at
+	known := c.names
 	c.mu.Unlock()
-	if list != nil && c.opts.Now().Sub(at) < listAge {
-		return list, nil
+	if known.list != nil && (c.changes != nil && known.stamp == now || c.changes == nil && at.Sub(known.at) < listAge) {
+		return known.list, nil
 	}
 	all, err := c.store.Databases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list = make([]string, 0, len(all))
+	list := make([]string, 0, len(all))
 	for _, n := range all {
 		if n != systemDB && n != "local" && n != "config" && n != "admin" {
 			list = append(list, n)
@@ -324,7 +299,7 @@ func (c *Catalog) databaseNames(ctx context.Context) ([]string, error) {
 	}
 	sort.Strings(list)
 	c.mu.Lock()
-	c.names.list, c.names.at = list, c.opts.Now()
+	c.names.list, c.names.at, c.names.stamp = list, at, now
 	c.mu.Unlock()
 	return list, nil
 }

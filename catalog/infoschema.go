@@ -1,14 +1,16 @@
 package catalog
 
 import (
+	"context"
+
 	"strconv"
 
 	"weir/sqltype"
 )
 
 // allRelations are PostgreSQL's own relations and the user's.
-func (r *reader) allRelations(l level) ([]*Table, error) {
-	list, err := r.relations(l)
+func (r *reader) allRelations(ctx context.Context, l level) ([]*Table, error) {
+	list, err := r.relations(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -16,13 +18,13 @@ func (r *reader) allRelations(l level) ([]*Table, error) {
 	return append(list, r.y.standardRelations(true)...), nil
 }
 
-func infoCatalogName(r *reader) error {
+func infoCatalogName(ctx context.Context, r *reader) error {
 	r.add(r.who.Database())
 	return nil
 }
 
-func infoSchemata(r *reader) error {
-	snap, err := r.snapshot()
+func infoSchemata(ctx context.Context, r *reader) error {
+	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return err
 	}
@@ -32,8 +34,8 @@ func infoSchemata(r *reader) error {
 	return nil
 }
 
-func infoTables(r *reader) error {
-	list, err := r.allRelations(names)
+func infoTables(ctx context.Context, r *reader) error {
+	list, err := r.allRelations(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -48,8 +50,8 @@ func infoTables(r *reader) error {
 	return nil
 }
 
-func infoViews(r *reader) error {
-	list, err := r.allRelations(names)
+func infoViews(ctx context.Context, r *reader) error {
+	list, err := r.allRelations(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -61,33 +63,33 @@ func infoViews(r *reader) error {
 	return nil
 }
 
-func infoSequences(r *reader) error {
-	return r.sequences("", func(t *Table, q *objectSequence) {
+func infoSequences(ctx context.Context, r *reader) error {
+	return r.sequences(ctx, "", func(t *Table, q *objectSequence) {
 		n := describeType(sqltype.Of(sqltype.OID(q.Type)))
 		r.add(r.who.Database(), t.Schema, t.Name, n.name, n.precision, n.radix, n.scale,
 			formatInt(q.Start), formatInt(q.Min), formatInt(q.Max), formatInt(q.Increment), "NO")
 	})
 }
 
-func infoCharacterSets(r *reader) error {
+func infoCharacterSets(ctx context.Context, r *reader) error {
 	r.add(nil, nil, "UTF8", "UCS", "UTF8", r.who.Database(), nil, nil)
 	return nil
 }
 
-func infoCollations(r *reader) error {
+func infoCollations(ctx context.Context, r *reader) error {
 	for _, name := range []string{"default", "C", "POSIX", "ucs_basic"} {
 		r.add(r.who.Database(), "pg_catalog", name, "NO PAD")
 	}
 	return nil
 }
 
-func infoEnabledRoles(r *reader) error {
+func infoEnabledRoles(ctx context.Context, r *reader) error {
 	r.add(r.who.User())
 	return nil
 }
 
-func infoTablePrivileges(r *reader) error {
-	list, err := r.relations(names)
+func infoTablePrivileges(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -105,8 +107,8 @@ func infoTablePrivileges(r *reader) error {
 	return nil
 }
 
-func infoColumnPrivileges(r *reader) error {
-	list, err := r.relations(whole)
+func infoColumnPrivileges(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole)
 	if err != nil {
 		return err
 	}

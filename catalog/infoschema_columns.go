@@ -1,13 +1,17 @@
 package catalog
 
-import "weir/sqltype"
+import (
+	"context"
+
+	"weir/sqltype"
+)
 
 // typeFacts is what information_schema tells of a type; nil is NULL.
 type typeFacts struct {
 	name, udt               string
 	length, octets          any
 	precision, radix, scale any
-	datetime, interval      any
+	datetime                any
 	array                   bool
 }
 
@@ -53,8 +57,8 @@ func describeType(t sqltype.Type) typeFacts {
 	return f
 }
 
-func infoColumns(r *reader) error {
-	list, err := r.relations(whole)
+func infoColumns(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole)
 	if err != nil {
 		return err
 	}
@@ -66,14 +70,14 @@ func infoColumns(r *reader) error {
 		}
 		for i := range t.Columns {
 			if !t.Columns[i].Hidden {
-				r.infoColumn(t, &t.Columns[i])
+				r.infoColumn(ctx, t, &t.Columns[i])
 			}
 		}
 	}
 	return nil
 }
 
-func (r *reader) infoColumn(t *Table, c *Column) {
+func (r *reader) infoColumn(ctx context.Context, t *Table, c *Column) {
 	db, f := r.who.Database(), describeType(c.Type)
 	var coll [3]any
 	if c.Type.OID == sqltype.Name {
@@ -86,7 +90,7 @@ func (r *reader) infoColumn(t *Table, c *Column) {
 	case 'd':
 		generation = "BY DEFAULT"
 	}
-	id := r.identity(t, c)
+	id := r.identity(ctx, t, c)
 	r.add(db, t.Schema, t.Name, c.Name, c.Attr, orNull(c.defaultSQL()), yesNo(!c.NotNull), f.name,
 		f.length, f.octets, f.precision, f.radix, f.scale, f.datetime, nil, nil,
 		nil, nil, nil, coll[0], coll[1], coll[2], nil, nil, nil,
@@ -97,7 +101,7 @@ func (r *reader) infoColumn(t *Table, c *Column) {
 
 // identity is start, increment, maximum and minimum of the sequence behind an
 // identity column.
-func (r *reader) identity(t *Table, c *Column) (out [4]any) {
+func (r *reader) identity(ctx context.Context, t *Table, c *Column) (out [4]any) {
 	if c.Identity == 0 {
 		return out
 	}
@@ -105,7 +109,7 @@ func (r *reader) identity(t *Table, c *Column) (out [4]any) {
 	if o == nil {
 		return out
 	}
-	d, err := r.s.database(r.ctx, o.DB, listAge)
+	d, err := r.s.database(ctx, o.DB, listAge)
 	if err != nil {
 		return out
 	}

@@ -1,8 +1,10 @@
 package catalog
 
+import "context"
+
 // eachConstraint calls write with the constraints of all tables.
-func (r *reader) eachConstraint(write func(t *Table, k *constraint)) error {
-	list, err := r.relations(whole)
+func (r *reader) eachConstraint(ctx context.Context, write func(t *Table, k *constraint)) error {
+	list, err := r.relations(ctx, whole)
 	if err != nil {
 		return err
 	}
@@ -17,9 +19,9 @@ func (r *reader) eachConstraint(write func(t *Table, k *constraint)) error {
 
 var constraintTypes = map[byte]string{'p': "PRIMARY KEY", 'u': "UNIQUE", 'c': "CHECK"}
 
-func infoTableConstraints(r *reader) error {
+func infoTableConstraints(ctx context.Context, r *reader) error {
 	db := r.who.Database()
-	return r.eachConstraint(func(t *Table, k *constraint) {
+	return r.eachConstraint(ctx, func(t *Table, k *constraint) {
 		var distinct any
 		if k.kind == 'u' {
 			distinct = "YES"
@@ -29,8 +31,8 @@ func infoTableConstraints(r *reader) error {
 }
 
 // keyColumns calls write with the columns of keys, numbered from one.
-func (r *reader) keyColumns(write func(t *Table, k *constraint, column string, position int)) error {
-	return r.eachConstraint(func(t *Table, k *constraint) {
+func (r *reader) keyColumns(ctx context.Context, write func(t *Table, k *constraint, column string, position int)) error {
+	return r.eachConstraint(ctx, func(t *Table, k *constraint) {
 		for i, n := range k.keys {
 			for j := range t.Columns {
 				if t.Columns[j].Attr == n {
@@ -41,32 +43,32 @@ func (r *reader) keyColumns(write func(t *Table, k *constraint, column string, p
 	})
 }
 
-func infoKeyColumns(r *reader) error {
+func infoKeyColumns(ctx context.Context, r *reader) error {
 	db := r.who.Database()
-	return r.keyColumns(func(t *Table, k *constraint, column string, position int) {
+	return r.keyColumns(ctx, func(t *Table, k *constraint, column string, position int) {
 		r.add(db, t.Schema, k.name, db, t.Schema, t.Name, column, position, nil)
 	})
 }
 
-func infoConstraintColumns(r *reader) error {
+func infoConstraintColumns(ctx context.Context, r *reader) error {
 	db := r.who.Database()
-	return r.keyColumns(func(t *Table, k *constraint, column string, _ int) {
+	return r.keyColumns(ctx, func(t *Table, k *constraint, column string, _ int) {
 		r.add(db, t.Schema, t.Name, column, db, t.Schema, k.name)
 	})
 }
 
-func infoConstraintTables(r *reader) error {
+func infoConstraintTables(ctx context.Context, r *reader) error {
 	db := r.who.Database()
-	return r.eachConstraint(func(t *Table, k *constraint) {
+	return r.eachConstraint(ctx, func(t *Table, k *constraint) {
 		if k.kind != 'c' {
 			r.add(db, t.Schema, t.Name, db, t.Schema, k.name)
 		}
 	})
 }
 
-func infoChecks(r *reader) error {
+func infoChecks(ctx context.Context, r *reader) error {
 	db := r.who.Database()
-	return r.eachConstraint(func(t *Table, k *constraint) {
+	return r.eachConstraint(ctx, func(t *Table, k *constraint) {
 		if k.kind == 'c' {
 			r.add(db, t.Schema, k.name, wrapped(k.check))
 		}

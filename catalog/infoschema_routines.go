@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"context"
+
 	"weir/sqlfunc"
 	"weir/sqltype"
 )
@@ -19,7 +21,7 @@ type routine struct {
 }
 
 // routines are the functions that are built in and those over live state.
-func (r *reader) routines() ([]routine, error) {
+func (r *reader) routines(ctx context.Context) ([]routine, error) {
 	var out []routine
 	seen := map[uint32]bool{}
 	for _, f := range r.y.funcs.All() {
@@ -34,7 +36,7 @@ func (r *reader) routines() ([]routine, error) {
 		}
 		out = append(out, x)
 	}
-	snap, err := r.snapshot()
+	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +52,8 @@ func (r *reader) routines() ([]routine, error) {
 
 func (x *routine) specific() string { return x.name + "_" + formatInt(int64(x.oid)) }
 
-func infoRoutines(r *reader) error {
-	list, err := r.routines()
+func infoRoutines(ctx context.Context, r *reader) error {
+	list, err := r.routines(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,8 +92,8 @@ func (w *rows) at(name string) int {
 	panic("catalog: no column " + name)
 }
 
-func infoParameters(r *reader) error {
-	list, err := r.routines()
+func infoParameters(ctx context.Context, r *reader) error {
+	list, err := r.routines(ctx)
 	if err != nil {
 		return err
 	}

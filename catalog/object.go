@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -155,6 +156,10 @@ func (c *Catalog) schemaObjects(ctx context.Context) ([]string, error) {
 // saveObject writes an object, new or changed.
 func (c *Catalog) saveObject(ctx context.Context, o *object) error {
 	o.ID = objectID(o.DB, o.Name)
+	if o.Version == 0 {
+		// Plans on an object that was dropped must not pass for plans on its successor.
+		o.Version = time.Now().UnixMicro()
+	}
 	o.Version++
 	doc, err := bson.Marshal(o)
 	if err != nil {

@@ -37,7 +37,7 @@ type systemCatalog struct {
 }
 
 // rowMaker writes the rows of a relation.
-type rowMaker func(r *reader) error
+type rowMaker func(ctx context.Context, r *reader) error
 
 // AddSystemRelations registers all relations of pg_catalog and
 // information_schema, those without rows here too. Relations of the same names
@@ -147,12 +147,12 @@ func (y *systemCatalog) fill(t *Table) {
 	live, ok := liveRows[key]
 	once := fixedRows[key]
 	t.Rows = func(ctx context.Context, s Session) (store.Cursor, error) {
-		docs, err := y.fixedDocs(key, t, once)
+		docs, err := y.fixedDocs(ctx, key, t, once)
 		if err != nil || !ok {
 			return &documents{docs: docs}, err
 		}
 		r := y.reader(ctx, t, s)
-		if err := live(r); err != nil {
+		if err := live(ctx, r); err != nil {
 			return nil, err
 		}
 		return &documents{docs: r.with(docs)}, nil
@@ -161,7 +161,7 @@ func (y *systemCatalog) fill(t *Table) {
 
 // fixedDocs gives the rows of a relation that are the same for everybody: of
 // its file, and those that make writes.
-func (y *systemCatalog) fixedDocs(key string, t *Table, make rowMaker) ([]bson.Raw, error) {
+func (y *systemCatalog) fixedDocs(ctx context.Context, key string, t *Table, make rowMaker) ([]bson.Raw, error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if docs, ok := y.fixed[key]; ok {
@@ -172,7 +172,7 @@ func (y *systemCatalog) fixedDocs(key string, t *Table, make rowMaker) ([]bson.R
 		return nil, err
 	}
 	if make != nil {
-		if err := make(r); err != nil {
+		if err := make(ctx, r); err != nil {
 			return nil, err
 		}
 	}

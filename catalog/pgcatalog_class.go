@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"context"
+
 	"strings"
 
 	"weir/sqltype"
@@ -54,11 +56,7 @@ var liveRows = map[string]rowMaker{
 // The OIDs of the catalogs that others refer to.
 const (
 	classPgClass      = 1259
-	classPgType       = 1247
 	classPgConstraint = 2606
-	classPgAttrdef    = 2604
-	classPgNamespace  = 2615
-	classPgDatabase   = 1262
 )
 
 // The OIDs of access methods.
@@ -88,7 +86,7 @@ func (t *Table) relkind() byte {
 	return 'r'
 }
 
-func systemClasses(r *reader) error {
+func systemClasses(ctx context.Context, r *reader) error {
 	for _, schema := range []string{"pg_catalog", "information_schema"} {
 		for _, t := range r.y.c.system[schema] {
 			r.class(t)
@@ -97,18 +95,18 @@ func systemClasses(r *reader) error {
 	return nil
 }
 
-func classes(r *reader) error {
+func classes(ctx context.Context, r *reader) error {
 	l := names
 	if r.hint.admitsText("relkind", "i") {
 		l = indexed
 	}
-	list, err := r.relations(l, "oid")
+	list, err := r.relations(ctx, l, "oid")
 	if err != nil {
 		return err
 	}
 	for _, t := range list {
 		r.class(t)
-		for _, x := range r.indexes(t) {
+		for _, x := range t.shownIndexes() {
 			r.indexClass(t, x)
 		}
 	}
@@ -177,7 +175,7 @@ func (r *reader) indexClass(t *Table, x shownIndex) {
 		false, false, true, byte('n'), false, 0, 0, 0, nil, nil, nil)
 }
 
-func systemAttributes(r *reader) error {
+func systemAttributes(ctx context.Context, r *reader) error {
 	for _, schema := range []string{"pg_catalog", "information_schema"} {
 		for _, t := range r.y.c.system[schema] {
 			r.attributes(t)
@@ -186,14 +184,14 @@ func systemAttributes(r *reader) error {
 	return nil
 }
 
-func attributes(r *reader) error {
-	list, err := r.relations(whole, "attrelid")
+func attributes(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole, "attrelid")
 	if err != nil {
 		return err
 	}
 	for _, t := range list {
 		r.attributes(t)
-		for _, x := range r.indexes(t) {
+		for _, x := range t.shownIndexes() {
 			r.indexAttributes(t, x)
 		}
 	}
@@ -268,8 +266,8 @@ func collationOf(t sqltype.OID) uint32 {
 }
 
 // defaults is pg_attrdef; the expression is its SQL.
-func defaults(r *reader) error {
-	list, err := r.relations(whole, "adrelid")
+func defaults(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole, "adrelid")
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,16 @@
 package catalog
 
 import (
+	"context"
+
 	"strings"
 	"time"
 
 	"weir/sqltype"
 )
 
-func namespaces(r *reader) error {
-	snap, err := r.snapshot()
+func namespaces(ctx context.Context, r *reader) error {
+	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return err
 	}
@@ -21,8 +23,8 @@ func namespaces(r *reader) error {
 // The encoding of every database is UTF8.
 const encodingUTF8 = 6
 
-func databases(r *reader) error {
-	list, err := r.databases()
+func databases(ctx context.Context, r *reader) error {
+	list, err := r.databases(ctx)
 	if err != nil {
 		return err
 	}
@@ -33,8 +35,8 @@ func databases(r *reader) error {
 	return nil
 }
 
-func statDatabase(r *reader) error {
-	list, err := r.databases()
+func statDatabase(ctx context.Context, r *reader) error {
+	list, err := r.databases(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,36 +46,52 @@ func statDatabase(r *reader) error {
 	return nil
 }
 
-// PredefinedRoles are the roles of PostgreSQL that privileges are granted by.
-var PredefinedRoles = map[uint32]string{
+// predefinedRoles are the roles of PostgreSQL that privileges are granted by.
+var predefinedRoles = map[uint32]string{
 	6171: "pg_database_owner", 6181: "pg_read_all_data", 6182: "pg_write_all_data", 3373: "pg_monitor",
 	3374: "pg_read_all_settings", 3375: "pg_read_all_stats", 3377: "pg_stat_scan_tables", 4569: "pg_read_server_files",
 	4570: "pg_write_server_files", 4571: "pg_execute_server_program", 4200: "pg_signal_backend", 4544: "pg_checkpoint",
 }
 
-func authid(r *reader) error {
+// PredefinedRole gives the name of a role that PostgreSQL has from the start.
+func PredefinedRole(oid uint32) (string, bool) {
+	name, ok := predefinedRoles[oid]
+	return name, ok
+}
+
+// PredefinedRoleNamed gives its OID.
+func PredefinedRoleNamed(name string) (uint32, bool) {
+	for oid, role := range predefinedRoles {
+		if role == name {
+			return oid, true
+		}
+	}
+	return 0, false
+}
+
+func authid(ctx context.Context, r *reader) error {
 	r.add(owner, r.who.User(), true, true, true, true, true, false, true, -1, nil, nil)
-	for oid, name := range PredefinedRoles {
+	for oid, name := range predefinedRoles {
 		r.add(oid, name, false, true, false, false, false, false, false, -1, nil, nil)
 	}
 	return nil
 }
 
-func roles(r *reader) error {
+func roles(ctx context.Context, r *reader) error {
 	r.add(r.who.User(), true, true, true, true, true, false, -1, "********", nil, true, nil, owner)
-	for oid, name := range PredefinedRoles {
+	for oid, name := range predefinedRoles {
 		r.add(name, false, true, false, false, false, false, -1, "********", nil, false, nil, oid)
 	}
 	return nil
 }
 
-func users(r *reader) error {
+func users(ctx context.Context, r *reader) error {
 	r.add(r.who.User(), owner, true, true, false, true, "********", nil, nil)
 	return nil
 }
 
-func descriptions(r *reader) error {
-	list, err := r.relations(whole, "objoid")
+func descriptions(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole, "objoid")
 	if err != nil {
 		return err
 	}
@@ -90,8 +108,8 @@ func descriptions(r *reader) error {
 	return nil
 }
 
-func pgTables(r *reader) error {
-	list, err := r.relations(names)
+func pgTables(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -119,8 +137,8 @@ func (y *systemCatalog) standardRelations(views bool) []*Table {
 	return out
 }
 
-func pgViews(r *reader) error {
-	list, err := r.relations(names)
+func pgViews(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -135,8 +153,8 @@ func pgViews(r *reader) error {
 	return nil
 }
 
-func pgMatviews(r *reader) error {
-	list, err := r.relations(names)
+func pgMatviews(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -157,8 +175,8 @@ func (t *Table) definition() string {
 }
 
 // statUserTables tells the estimates of rows; there are no other counts.
-func statUserTables(r *reader) error {
-	list, err := r.relations(names, "relid")
+func statUserTables(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, names, "relid")
 	if err != nil {
 		return err
 	}
@@ -166,7 +184,7 @@ func statUserTables(r *reader) error {
 		if t.Kind == Collection || t.Kind == MaterializedView {
 			n := t.Estimate
 			if t.Columns == nil {
-				if n, err = r.s.count(r.ctx, t.NS, false); err != nil {
+				if n, err = r.s.count(ctx, t.NS, false); err != nil {
 					return err
 				}
 			}
@@ -176,7 +194,7 @@ func statUserTables(r *reader) error {
 	return nil
 }
 
-func timezoneNames(r *reader) error {
+func timezoneNames(ctx context.Context, r *reader) error {
 	now := time.Now()
 	for name := range strings.Lines(string(systemFile("timezones.txt"))) {
 		name = strings.TrimSpace(name)
@@ -192,12 +210,12 @@ func timezoneNames(r *reader) error {
 }
 
 // availableExtensions is the one that PostgreSQL always has.
-func availableExtensions(r *reader) error {
+func availableExtensions(ctx context.Context, r *reader) error {
 	r.add("plpgsql", "1.0", "1.0", "PL/pgSQL procedural language")
 	return nil
 }
 
-func availableVersions(r *reader) error {
+func availableVersions(ctx context.Context, r *reader) error {
 	r.add("plpgsql", "1.0", true, false, true, false, "pg_catalog", nil, "PL/pgSQL procedural language")
 	return nil
 }

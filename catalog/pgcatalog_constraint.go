@@ -35,8 +35,8 @@ func (c *Catalog) constraints(t *Table) []constraint {
 	return out
 }
 
-func constraints(r *reader) error {
-	list, err := r.relations(whole, "conrelid")
+func constraints(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole, "conrelid")
 	if err != nil {
 		return err
 	}
@@ -132,8 +132,8 @@ func (s *Scoped) tableWithCheck(ctx context.Context, oid uint32) *Table {
 
 // depends is pg_depend as far as clients read it: what indexes, constraints
 // and owned sequences belong to.
-func depends(r *reader) error {
-	list, err := r.relations(whole)
+func depends(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole)
 	if err != nil {
 		return err
 	}
@@ -193,14 +193,14 @@ func (r *reader) sequenceOwner(seq *Table, list []*Table) (*Table, *Column) {
 	return nil, nil
 }
 
-func pgSequence(r *reader) error {
-	return r.sequences("seqrelid", func(t *Table, q *objectSequence) {
+func pgSequence(ctx context.Context, r *reader) error {
+	return r.sequences(ctx, "seqrelid", func(t *Table, q *objectSequence) {
 		r.add(t.OID, sqltype.OID(q.Type), q.Start, q.Increment, q.Max, q.Min, 1, false)
 	})
 }
 
-func pgSequences(r *reader) error {
-	return r.sequences("", func(t *Table, q *objectSequence) {
+func pgSequences(ctx context.Context, r *reader) error {
+	return r.sequences(ctx, "", func(t *Table, q *objectSequence) {
 		var last any
 		if q.Called {
 			last = q.Last
@@ -209,8 +209,8 @@ func pgSequences(r *reader) error {
 	})
 }
 
-func (r *reader) sequences(column string, write func(*Table, *objectSequence)) error {
-	list, err := r.relations(names, column)
+func (r *reader) sequences(ctx context.Context, column string, write func(*Table, *objectSequence)) error {
+	list, err := r.relations(ctx, names, column)
 	if err != nil {
 		return err
 	}

@@ -56,8 +56,6 @@ func onlyTypes(filter bson.Raw, keys []IndexKey) bool {
 	return true
 }
 
-func (r *reader) indexes(t *Table) []shownIndex { return t.shownIndexes() }
-
 // method is the access method that comes nearest.
 func (x *shownIndex) method() uint32 {
 	for _, k := range x.Keys {
@@ -107,20 +105,20 @@ func (x *shownIndex) constraint(t *Table) byte {
 	return 0
 }
 
-func pgIndex(r *reader) error {
-	list, err := r.relations(whole, "indrelid", "indexrelid")
+func pgIndex(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole, "indrelid", "indexrelid")
 	if err != nil {
 		return err
 	}
 	for _, t := range list {
-		for _, x := range r.indexes(t) {
-			r.index(t, x)
+		for _, x := range t.shownIndexes() {
+			r.index(ctx, t, x)
 		}
 	}
 	return nil
 }
 
-func (r *reader) index(t *Table, x shownIndex) {
+func (r *reader) index(ctx context.Context, t *Table, x shownIndex) {
 	n := len(x.Keys)
 	options, exprs := make([]int16, n), []string(nil)
 	collations, classes := make([]uint32, n), make([]uint32, n)
@@ -134,21 +132,21 @@ func (r *reader) index(t *Table, x shownIndex) {
 		if k.Desc {
 			options[i] = 3 // DESC NULLS FIRST
 		}
-		collations[i], classes[i] = collationOf(typ), r.y.opclass(x.method(), typ)
+		collations[i], classes[i] = collationOf(typ), r.y.opclass(ctx, x.method(), typ)
 	}
 	r.add(x.OID, t.OID, n, n, x.Unique, false, x.Primary, false, true, false, true, false, true, true, false,
 		x.attnums(t), collations, classes, options, orNull(strings.Join(exprs, ", ")), orNull(partialSQL(t, x.Partial)))
 }
 
 // opclass is the default operator class of a type, by the file of pg_opclass.
-func (y *systemCatalog) opclass(method uint32, typ sqltype.OID) uint32 {
+func (y *systemCatalog) opclass(ctx context.Context, method uint32, typ sqltype.OID) uint32 {
 	switch {
 	case typ.IsArray():
 		typ = sqltype.AnyArray
 	case typ == sqltype.Varchar:
 		typ = sqltype.Text
 	}
-	docs, _ := y.fixedDocs("pg_opclass", y.c.system["pg_catalog"]["pg_opclass"], nil)
+	docs, _ := y.fixedDocs(ctx, "pg_opclass", y.c.system["pg_catalog"]["pg_opclass"], nil)
 	for _, d := range docs {
 		if value.Lookup(d, "opcmethod").AsInt64() == int64(method) && value.Lookup(d, "opcintype").AsInt64() == int64(typ) &&
 			value.Lookup(d, "opcdefault").AsBool() {
@@ -158,13 +156,13 @@ func (y *systemCatalog) opclass(method uint32, typ sqltype.OID) uint32 {
 	return 0
 }
 
-func pgIndexes(r *reader) error {
-	list, err := r.relations(whole)
+func pgIndexes(ctx context.Context, r *reader) error {
+	list, err := r.relations(ctx, whole)
 	if err != nil {
 		return err
 	}
 	for _, t := range list {
-		for _, x := range r.indexes(t) {
+		for _, x := range t.shownIndexes() {
 			r.add(t.Schema, t.Name, x.name, nil, x.sql(t))
 		}
 	}

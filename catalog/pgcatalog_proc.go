@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"context"
+
 	"strings"
 
 	"weir/sqlfunc"
@@ -13,7 +15,7 @@ const (
 
 // builtinFunctions writes the functions that are built in, after those of the
 // file that types and access methods name.
-func builtinFunctions(r *reader) error {
+func builtinFunctions(ctx context.Context, r *reader) error {
 	seen := map[uint32]bool{}
 	for _, oid := range r.y.procs {
 		seen[oid] = true
@@ -86,8 +88,8 @@ func outArguments(f *sqlfunc.Func, args []sqltype.OID) (all, modes, names any) {
 }
 
 // tableFunctions writes the table functions over live state.
-func tableFunctions(r *reader) error {
-	snap, err := r.snapshot()
+func tableFunctions(ctx context.Context, r *reader) error {
+	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func (r *reader) tableFunction(t *Table) {
 		len(in), optional, sqltype.Record, in, all, modes, names, defaults, nil, t.Name, nil, nil, nil, nil)
 }
 
-func builtinOperators(r *reader) error {
+func builtinOperators(ctx context.Context, r *reader) error {
 	for _, op := range r.y.funcs.AllOperators() {
 		kind := byte('b')
 		if op.Left == 0 {
@@ -149,7 +151,7 @@ func (r *reader) operator(name string, left, right sqltype.OID) uint32 {
 // firstCastOID numbers the casts, in the order of the table.
 const firstCastOID = 10050
 
-func builtinCasts(r *reader) error {
+func builtinCasts(ctx context.Context, r *reader) error {
 	contexts := map[sqlfunc.CastContext]byte{sqlfunc.Explicit: 'e', sqlfunc.Assignment: 'a', sqlfunc.Implicit: 'i'}
 	for i, c := range r.y.funcs.AllCasts() {
 		method := byte('i')
@@ -161,7 +163,7 @@ func builtinCasts(r *reader) error {
 	return nil
 }
 
-func builtinAggregates(r *reader) error {
+func builtinAggregates(ctx context.Context, r *reader) error {
 	for _, f := range r.y.funcs.All() {
 		switch f.Kind {
 		case sqlfunc.Aggregate:

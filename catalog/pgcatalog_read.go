@@ -15,7 +15,6 @@ import (
 // reader is one reading of a system relation for a session.
 type reader struct {
 	y    *systemCatalog
-	ctx  context.Context
 	s    *Scoped
 	who  Session
 	out  *rows
@@ -40,7 +39,7 @@ func (y *systemCatalog) reader(ctx context.Context, t *Table, who Session) *read
 		}
 	}
 	s := y.c.In(Scope{Database: who.Database(), SearchPath: path, Flatten: who.Setting("weir.flatten_documents") == "on"})
-	return &reader{y: y, ctx: ctx, s: s, who: who, out: newRows(t), hint: hintIn(ctx)}
+	return &reader{y: y, s: s, who: who, out: newRows(t), hint: hintIn(ctx)}
 }
 
 func (r *reader) add(values ...any) { r.out.add(values...) }
@@ -56,8 +55,8 @@ func (r *reader) with(fixed []bson.Raw) []bson.Raw {
 // relations are the user's relations and those of the monitoring schema, with
 // as much as the level says. Columns are those that hold the OID of a relation
 // or of one of its indexes, by which the statement may ask for a few of them.
-func (r *reader) relations(l level, columns ...string) ([]*Table, error) {
-	snap, err := r.snapshot()
+func (r *reader) relations(ctx context.Context, l level, columns ...string) ([]*Table, error) {
+	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +69,7 @@ func (r *reader) relations(l level, columns ...string) ([]*Table, error) {
 	if l == names {
 		return found, nil
 	}
-	return found, r.complete(found, l)
+	return found, r.complete(ctx, found, l)
 }
 
 func (r *reader) asked(t *Table, columns []string) bool {
@@ -85,11 +84,11 @@ func (r *reader) asked(t *Table, columns []string) bool {
 // isStandard tells whether a schema is PostgreSQL's own.
 func isStandard(schema string) bool { return schema == "pg_catalog" || schema == "information_schema" }
 
-func (r *reader) snapshot() (*Snapshot, error) {
+func (r *reader) snapshot(ctx context.Context) (*Snapshot, error) {
 	if r.seen != nil {
 		return r.seen, nil
 	}
-	snap, err := r.s.Snapshot(r.ctx, false)
+	snap, err := r.s.Snapshot(ctx, false)
 	r.seen = snap
 	return snap, err
 }
@@ -105,15 +104,15 @@ func (c *Catalog) owns(t *Table, oid uint32) bool {
 
 // complete looks at the collections among the tables. A collection that cannot
 // be looked at keeps what is known of it.
-func (r *reader) complete(tables []*Table, l level) error {
-	g, ctx := errgroup.WithContext(r.ctx)
+func (r *reader) complete(ctx context.Context, tables []*Table, l level) error {
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, t := range tables {
 		if t.Kind != Collection && t.Kind != MaterializedView && t.Kind != MongoView {
 			continue
 		}
 		g.Go(func() error {
-			full, err := r.s.complete(ctx, t, l)
+			full, err := r.s.complete(gctx, t, l)
 			if err != nil {
 				r.s.opts.Log.Warn("catalog: look at a collection", "collection", t.NS.String(), "error", err)
 				return nil
@@ -125,7 +124,7 @@ func (r *reader) complete(tables []*Table, l level) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return r.ctx.Err()
+	return ctx.Err()
 }
 
 // complete gives a table with indexes or columns.
@@ -176,9 +175,6 @@ type indexList struct {
 // owner is the OID of the one role, as the session's user.
 const owner = 10
 
-// schemaOf gives the OID of a relation's schema.
-func (r *reader) schemaOf(t *Table) uint32 { return r.y.c.SchemaOID(t.Schema) }
-
 // objectOf gives what the catalog keeps of a relation; nil if nothing.
 func (c *Catalog) objectOf(t *Table) *object {
 	db, name, ok := c.nameOf(t.OID)
@@ -195,8 +191,8 @@ func (c *Catalog) objectOf(t *Table) *object {
 
 // databases are the databases that one can connect to, the session's
 // own among them.
-func (r *reader) databases() ([]string, error) {
-	list, err := r.s.databaseNames(r.ctx)
+func (r *reader) databases(ctx context.Context) ([]string, error) {
+	list, err := r.s.databaseNames(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -210,5 +206,3 @@ func (r *reader) databases() ([]string, error) {
 	sort.Strings(all)
 	return all, nil
 }
-
-var _ store.Cursor = (*documents)(nil)

@@ -10,10 +10,13 @@ import (
 
 	"weir/engine/value"
 	"weir/sqltype"
+	"weir/store"
 )
 
 // documents is a store.Cursor over documents that are all here.
 type documents struct{ docs []bson.Raw }
+
+var _ store.Cursor = (*documents)(nil)
 
 // Next implements store.Cursor.
 func (c *documents) Next(context.Context) (bson.Raw, error) {

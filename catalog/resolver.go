@@ -14,6 +14,9 @@ type Scope struct {
 	Database   string   // the startup database: schema public
 	SearchPath []string // schemas; nil: public, weir
 	Flatten    bool     // weir.flatten_documents
+	// Since is when the session began: a store that does not tell what changed
+	// is asked again for what is older.
+	Since time.Time
 }
 
 // Scoped is a catalog as a session sees it; it is a Resolver and runs DDL.
@@ -256,11 +259,7 @@ func (s *Scoped) Refresh(ctx context.Context, t *Table) (*Table, error) {
 	if t.Kind != Collection && t.Kind != MongoView {
 		return t, nil
 	}
-	s.mu.Lock()
-	e := s.tables[t.NS]
-	recent := e != nil && s.opts.Now().Sub(e.at) < busyAge
-	s.mu.Unlock()
-	if recent {
+	if s.exact(t) {
 		return t, nil
 	}
 	e, err := s.sampled(ctx, t.NS, true)
@@ -268,6 +267,25 @@ func (s *Scoped) Refresh(ctx context.Context, t *Table) (*Table, error) {
 		return nil, err
 	}
 	return s.show(e.table), nil
+}
+
+// exact tells whether nothing new can be seen of a table.
+func (s *Scoped) exact(t *Table) bool {
+	s.mu.Lock()
+	e, d := s.tables[t.NS], s.databases[t.NS.DB]
+	s.mu.Unlock()
+	if e == nil || d == nil || e.table.Version != t.Version {
+		return false
+	}
+	if s.changes != nil && e.all {
+		schema, data, _ := s.moved(t.NS, d)
+		return e.schema == schema && e.data == data
+	}
+	wait := busyAge
+	if e.all {
+		wait = min(wait, busyShare*e.cost)
+	}
+	return s.opts.Now().Sub(e.at) < wait
 }
 
 // Near implements Resolver.
@@ -314,11 +332,14 @@ func (s *Scoped) versionOf(ctx context.Context, oid uint32) (uint64, bool) {
 	if err != nil || !d.has(name) {
 		return 0, false
 	}
-	t, err := s.load(ctx, db, name, d)
-	if err != nil || t == nil {
+	if o, ok := d.objects[name]; ok && (o.Kind == "view" || o.Kind == "sequence") {
+		return uint64(o.Version), true
+	}
+	e, err := s.sampled(ctx, store.Namespace{DB: db, Coll: name}, false)
+	if err != nil {
 		return 0, false
 	}
-	return t.Version, true
+	return e.table.Version, true
 }
 
 // nameOf gives database and name of a relation's OID.

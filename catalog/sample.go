@@ -17,60 +17,21 @@ const (
 	sampleTime     = 20 * time.Second
 )
 
-// sampled gives the entry of a collection, looking at its documents when they
-// have not been looked at, when all of them can be seen again at little cost,
-// or when fresh is asked for. An old sample of a large collection is used and
-// queued for Run.
-func (c *Catalog) sampled(ctx context.Context, ns store.Namespace, fresh bool) (*entry, error) {
-	d, err := c.database(ctx, ns.DB, listAge)
-	if err != nil {
-		return nil, err
-	}
-	if !fresh {
-		if e := c.youngEntry(ns, d.objects[ns.Coll]); e != nil {
-			return e, nil
-		}
-	}
-	v, err, _ := c.loads.Do("t\x00"+ns.String(), func() (any, error) {
-		return c.look(context.WithoutCancel(ctx), ns, d)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return v.(*entry), nil
-}
-
-// youngEntry gives an entry that need not be made again now.
-func (c *Catalog) youngEntry(ns store.Namespace, o *object) *entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.tables[ns]
-	if e == nil || !sameObject(e.source, o) {
-		return nil
-	}
-	age := c.opts.Now().Sub(e.at)
-	small := e.all && !e.stale && e.table.Estimate > 0
-	switch {
-	case age < busyAge, small && age < smallSampleAge:
-		return e
-	case !e.all || small && c.running && age < sampleAge:
-		if e.all || age > sampleAge {
-			c.wanted[ns] = true
-		}
-		return e
-	}
-	return nil
-}
-
 // look reads indexes and documents and keeps the entry.
-func (c *Catalog) look(ctx context.Context, ns store.Namespace, d *database) (*entry, error) {
+func (c *Catalog) look(ctx context.Context, ns store.Namespace, d *database, fresh bool) (*entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
 	coll, ok := d.collections[ns.Coll]
 	if !ok {
 		coll = &store.Collection{Name: ns.Coll}
 	}
-	e := &entry{at: c.opts.Now(), source: d.objects[ns.Coll]}
+	e := &entry{at: c.opts.Now(), source: d.objects[ns.Coll], of: *coll}
+	e.schema, e.data, _ = c.moved(ns, d)
+	began := time.Now()
+	defer func() { e.cost = time.Since(began) }()
+	if old := c.reusable(ns, e, fresh); old != nil {
+		return c.reindexed(ctx, old, e)
+	}
 	t := &Table{NS: ns, Name: ns.Coll, Kind: Collection, Open: true, OID: c.oids.of("relation", ns.DB, ns.Coll)}
 	if coll.View {
 		t.Kind = MongoView
@@ -98,7 +59,7 @@ func (c *Catalog) keep(ns store.Namespace, e *entry) *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.tables[ns]
-	if old != nil {
+	if old != nil && old.of.UUID == e.of.UUID {
 		keepOrder(old.table, e.table)
 	}
 	for i := range e.table.Columns {
@@ -196,7 +157,7 @@ func (c *Catalog) sample(ctx context.Context, t *Table, sh *shape) (all bool, er
 	n := int64(c.opts.SampleSize)
 	if t.Estimate <= n || t.Kind == MongoView {
 		got, err := c.read(ctx, t.NS, sh, stageInt("$limit", n))
-		return got < n && t.Kind == Collection, err
+		return got < n && (t.Kind == Collection || c.changes != nil), err
 	}
 	edge := max(n/10, 1)
 	if _, err := c.read(ctx, t.NS, sh, stageSort(1), stageInt("$limit", edge)); err != nil {

@@ -93,10 +93,12 @@ func (s *Scoped) step(ctx context.Context, o *object, called value.Value, update
 	update(&b)
 	b.Close()
 	b.Add("new", value.Bool(true))
+	before := s.stamp()
 	reply, err := s.store.Command(ctx, objects.DB, b.Doc())
 	if err != nil {
 		return value.Value{}, err
 	}
+	s.ownChange(before)
 	doc := value.Lookup(reply, "value")
 	if !doc.IsDocument() {
 		return value.Value{}, nil

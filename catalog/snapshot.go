@@ -108,7 +108,7 @@ func (s *Scoped) addDatabase(ctx context.Context, snap *Snapshot, sch Schema, co
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
 	for i, name := range d.sorted {
-		if t := s.known(sch.DB, name, d); t != nil && (!columns || t.Columns != nil) {
+		if t := s.known(sch.DB, name, d); t != nil && (!columns || t.Columns != nil && s.changes == nil) {
 			tables[i] = t
 			continue
 		}
@@ -137,7 +137,7 @@ func (s *Scoped) known(db, name string, d *database) *Table {
 	s.mu.Lock()
 	e := s.tables[store.Namespace{DB: db, Coll: name}]
 	s.mu.Unlock()
-	if e != nil && sameObject(e.source, d.objects[name]) {
+	if e != nil && sameObject(e.source, d.objects[name]) && sameCollection(&e.of, d.collections[name]) {
 		return s.show(e.table)
 	}
 	return s.bare(db, name, d)

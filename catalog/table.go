@@ -119,7 +119,8 @@ type Param struct {
 	Required bool
 }
 
-// RowSource yields the documents of a virtual relation for a session.
+// RowSource yields the documents of a virtual relation for a session. The filter
+// that they go through may be in the context (WithFilter).
 type RowSource func(ctx context.Context, s Session) (store.Cursor, error)
 
 // TableFunction gives the rows of a call. Arguments are BSON values by Params,

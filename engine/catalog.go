@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -21,6 +22,8 @@ type catalog struct {
 	mu     sync.RWMutex
 	dbs    map[string]map[string]*collection
 	nextID uint32 // of collections and indexes
+
+	version atomic.Uint64 // moves with each change
 }
 
 // openCatalog reads the catalog; it touches no documents.

@@ -56,7 +56,7 @@ func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []
 		return opened{}, err
 	}
 	if c := e.catalog.get(ns); c != nil && c.load().view != nil {
-		return opened{}, mongoerr.New(mongoerr.OptionNotSupportedOnView, "$changeStream is not supported on views")
+		return opened{}, mongoerr.New(mongoerr.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", ns)
 	}
 	p, err := agg.Compile(pipeline, env)
 	if err != nil {

@@ -23,6 +23,7 @@ type collection struct {
 	meta atomic.Pointer[meta]
 
 	count, size atomic.Int64 // of the documents
+	changes     atomic.Uint64
 	nextRecord  atomic.Uint64
 	findNext    sync.Once
 	findNextErr error

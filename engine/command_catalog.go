@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -113,10 +114,25 @@ func cmdListCollections(ctx context.Context, r *request, dst []byte) ([]byte, er
 		return dst, err
 	}
 	var docs []bson.Raw
+	views := false
 	for _, c := range r.e.catalog.list(r.db) {
 		docs = append(docs, c.describe(nameOnly))
+		views = views || c.load().view != nil
+	}
+	if views {
+		docs = append(docs, viewsCollection(r.db).describe(nameOnly))
 	}
 	return r.listed(ctx, dst, store.Namespace{DB: r.db, Coll: "$cmd.listCollections"}, docs, filter, batch)
+}
+
+// viewsCollection stands for system.views, the collection of a database's view
+// definitions. The engine keeps them with the other collections.
+func viewsCollection(db string) *collection {
+	sum := sha256.Sum256([]byte("system.views of " + db))
+	c := &collection{uuid: [16]byte(sum[:16])}
+	c.uuid[6], c.uuid[8] = c.uuid[6]&0x0f|0x40, c.uuid[8]&0x3f|0x80
+	c.meta.Store(&meta{ns: store.Namespace{DB: db, Coll: "system.views"}, indexes: []*indexState{newIDIndex(0, nil, nil)}})
+	return c
 }
 
 // describe is the collection as listCollections shows it.
@@ -145,7 +161,9 @@ func (c *collection) describe(nameOnly bool) bson.Raw {
 	}
 	d = value.EndDocument(d, info)
 	if m.view == nil {
-		d = value.AppendElement(d, "idIndex", value.Document(m.idIndex().Spec))
+		if value.Lookup(options, "clusteredIndex").IsMissing() {
+			d = value.AppendElement(d, "idIndex", value.Document(m.idIndex().Spec))
+		}
 	}
 	return value.EndDocument(d, start)
 }
@@ -170,7 +188,15 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		switch key {
 		case "autoIndexId", "idIndex", "writeConcern", "temp":
 			return true, nil
-		case "timeseries", "clusteredIndex", "encryptedFields":
+		case "indexOptionDefaults":
+			if v.IsDocument() && value.Len(v.Doc()) == 0 {
+				return true, nil
+			}
+		case "clusteredIndex":
+			v, err := clusteredIndex(v)
+			options = value.AppendElement(options, key, v)
+			return true, err
+		case "timeseries", "encryptedFields":
 			return true, mongoerr.New(mongoerr.InvalidOptions, "create option '%s' is not supported", key)
 		}
 		want, known := createOptions[key]
@@ -181,6 +207,9 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 			return true, err
 		}
 		if key == "collation" {
+			if value.Len(v.Doc()) == 0 {
+				return true, mongoerr.New(40414, "BSON field 'create.collation.locale' is missing but a required field")
+			}
 			c, err := value.ParseCollation(v.Doc())
 			if err != nil {
 				return true, err
@@ -191,14 +220,24 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 				return true, nil
 			}
 		}
-		if key == "capped" && !v.Truthy() {
+		switch {
+		case key == "capped" && !v.Truthy():
 			return true, nil
+		case key == "capped":
+			v = value.Bool(true)
+		case key == "size" && v.AsInt64() > 0: // in steps of 256 bytes
+			v = value.IntOrLong(max(v.AsInt64()+255, 4096) &^ 255)
+		case key == "max":
+			v = value.IntOrLong(v.AsInt64())
 		}
 		options = value.AppendElement(options, key, v)
 		return true, nil
 	})
 	if err != nil {
 		return dst, err
+	}
+	if !value.Lookup(r.cmd, "viewOn").IsMissing() && value.Lookup(r.cmd, "pipeline").IsMissing() {
+		options = value.AppendElement(options, "pipeline", value.Array(emptyDoc))
 	}
 	opts := bson.Raw(value.EndDocument(options, start))
 	if err := checkCreate(ns, opts); err != nil {
@@ -217,6 +256,37 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	return dst, err
 }
 
+// clusteredIndex checks the option and completes it as it is shown. Documents
+// are found by _id in every collection; this one has no index beside them.
+func clusteredIndex(v value.Value) (value.Value, error) {
+	if v.Kind() == bson.TypeBoolean {
+		return v, nil
+	}
+	if !v.IsDocument() {
+		return v, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'create.clusteredIndex' is the wrong type '%s', expected types '[bool, object]'", value.TypeName(v.Kind()))
+	}
+	key, unique, name := value.Lookup(v.Doc(), "key"), value.Lookup(v.Doc(), "unique"), value.Lookup(v.Doc(), "name")
+	switch {
+	case !key.IsDocument():
+		return v, mongoerr.New(40414, "BSON field 'create.clusteredIndex.key' is missing but a required field")
+	case unique.IsMissing():
+		return v, mongoerr.New(40414, "BSON field 'create.clusteredIndex.unique' is missing but a required field")
+	case !unique.Truthy():
+		return v, mongoerr.New(5979700, "The clusteredIndex option requires unique: true to be specified")
+	case value.Len(key.Doc()) != 1 || value.Compare(value.Lookup(key.Doc(), "_id"), value.Int32(1)) != 0:
+		return v, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The clusteredIndex option is only supported for key: {_id: 1}")
+	}
+	if name.IsMissing() {
+		name = value.String("_id_")
+	}
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "v", value.Int32(2))
+	d = value.AppendElement(d, "key", key)
+	d = value.AppendElement(d, "name", name)
+	d = value.AppendElement(d, "unique", value.Bool(true))
+	return value.Document(value.EndDocument(d, start)), nil
+}
+
 func sameOptions(a, b bson.Raw) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -228,6 +298,8 @@ func checkCreate(ns store.Namespace, o bson.Raw) error {
 	capped := !value.Lookup(o, "capped").IsMissing()
 	size := value.Lookup(o, "size")
 	switch {
+	case size.IsNumber() && size.AsInt64() < 1:
+		return mongoerr.New(51024, "BSON field 'size' value must be >= 1, actual value '%d'", size.AsInt64())
 	case capped && size.IsMissing():
 		return mongoerr.New(mongoerr.InvalidOptions, "the 'size' field is required when 'capped' is true")
 	case !capped && (!size.IsMissing() || !value.Lookup(o, "max").IsMissing()):
@@ -368,6 +440,9 @@ func cmdRenameCollection(ctx context.Context, r *request, dst []byte) ([]byte, e
 	from, target := splitNamespace(r.arg.Str()), splitNamespace(to.Str())
 	if err := checkNamespace(from); err != nil {
 		return dst, err
+	}
+	if checkNamespace(target) != nil {
+		return dst, mongoerr.New(mongoerr.InvalidNamespace, "Invalid target namespace: %s", to.Str())
 	}
 	if err := checkCreatable(target); err != nil {
 		return dst, mongoerr.New(mongoerr.IllegalOperation, "error with target namespace: %v", err)

@@ -27,6 +27,23 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 			ix = v
 			return true, r.checkType(key, v, bson.TypeEmbeddedDocument)
 		}
+		switch key { // of a capped collection
+		case "cappedSize", "cappedMax":
+			if c.load().capped.bytes == 0 {
+				return true, mongoerr.New(mongoerr.InvalidOptions, "Collection must be capped.")
+			}
+			if !v.IsNumber() || key == "cappedSize" && v.AsInt64() <= 0 {
+				return true, r.wrongType(key, v, "long")
+			}
+			option := map[string]string{"cappedSize": "size", "cappedMax": "max"}[key]
+			n := v.AsInt64()
+			if key == "cappedSize" {
+				n = max(n+255, 4096) &^ 255
+			}
+			keys = append(keys, option)
+			changes[option] = value.IntOrLong(n)
+			return true, nil
+		}
 		want, known := createOptions[key]
 		if !known || key == "capped" || key == "collation" || key == "size" || key == "max" || key == "storageEngine" {
 			return false, nil

@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
+	"weir/mongoerr"
 	"weir/store"
 )
 
@@ -14,6 +15,9 @@ func cmdCount(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	ns, err := r.namespace()
 	if err != nil {
 		return dst, err
+	}
+	if c := r.e.catalog.get(ns); c != nil {
+		r.onView = c.load().view != nil
 	}
 	q := emptyDoc
 	var skip, limit int64
@@ -29,7 +33,10 @@ func cmdCount(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 			skip, err = r.number(key, v)
 		case "limit":
 			if !v.IsNumber() {
-				return true, r.wrongType(key, v, "long")
+				return true, mongoerr.New(mongoerr.BadValue, "limit value is not a valid number")
+			}
+			if _, ok := v.Integral(); !ok {
+				return true, mongoerr.New(mongoerr.FailedToParse, "Expected an integer: limit: %s", v)
 			}
 			limit = max(v.AsInt64(), -v.AsInt64())
 		case "hint":

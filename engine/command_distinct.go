@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,6 +17,9 @@ func cmdDistinct(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	ns, err := r.namespace()
 	if err != nil {
 		return dst, err
+	}
+	if c := r.e.catalog.get(ns); c != nil {
+		r.onView = c.load().view != nil
 	}
 	key, q := "", emptyDoc
 	var o pipelineOptions
@@ -71,7 +75,9 @@ func (r *request) distinct(ctx context.Context, dst []byte, ns store.Namespace, 
 	for {
 		doc, err := op.cur.Next(ctx)
 		if isEOF(err) {
-			return value.EndDocument(dst, start), nil
+			items := value.Items(nil, value.EndDocument(slices.Clone(dst[start:]), 0))
+			slices.SortStableFunc(items, func(a, b value.Value) int { return value.CompareCollated(a, b, coll) })
+			return append(dst[:start], value.ArrayFrom(items).Doc()...), nil
 		}
 		if err != nil {
 			return dst, err

@@ -74,7 +74,7 @@ func (m *meta) indexesToDrop(ix value.Value) ([]string, error) {
 		}
 		names = []string{x.Name}
 	default:
-		return nil, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'dropIndexes.index' is the wrong type '%s', expected types '[string, object, array]'", value.TypeName(ix.Kind()))
+		return nil, nil // names nothing
 	}
 	for _, n := range names {
 		x := m.index(n)
@@ -106,10 +106,14 @@ func (r *request) modifyIndex(ctx context.Context, dst []byte, c *collection, sp
 		return dst, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", target, c.load().ns)
 	}
 	hidden, ttl := value.Lookup(spec, "hidden"), value.Lookup(spec, "expireAfterSeconds")
-	if hidden.IsMissing() && ttl.IsMissing() && value.Lookup(spec, "unique").IsMissing() {
+	unique, prepare := value.Lookup(spec, "unique"), value.Lookup(spec, "prepareUnique")
+	if hidden.IsMissing() && ttl.IsMissing() && unique.IsMissing() && prepare.IsMissing() {
 		return dst, mongoerr.New(mongoerr.InvalidOptions, "no expireAfterSeconds, hidden, unique, or prepareUnique field")
 	}
 	if !ttl.IsMissing() {
+		if !ttl.IsNumber() {
+			return dst, mongoerr.New(mongoerr.InvalidOptions, "expireAfterSeconds field must be a number")
+		}
 		if err := checkTTL(ttl, ix.Key); err != nil {
 			return dst, err
 		}
@@ -122,17 +126,26 @@ func (r *request) modifyIndex(ctx context.Context, dst []byte, c *collection, sp
 		if ix.IsID() {
 			return dst, mongoerr.New(mongoerr.BadValue, "can't hide _id index")
 		}
-		dst = value.AppendElement(dst, "hidden_old", value.Bool(ix.Hidden))
-		dst = value.AppendElement(dst, "hidden_new", value.Bool(hidden.Truthy()))
+		if ix.Hidden != hidden.Truthy() {
+			dst = value.AppendElement(dst, "hidden_old", value.Bool(ix.Hidden))
+			dst = value.AppendElement(dst, "hidden_new", value.Bool(hidden.Truthy()))
+		}
 	}
-	changed := changedIndex(ix.Definition, hidden, ttl)
+	if !prepare.IsMissing() {
+		dst = value.AppendElement(dst, "prepareUnique_old", value.Bool(ix.PrepareUnique))
+		dst = value.AppendElement(dst, "prepareUnique_new", value.Bool(prepare.Truthy()))
+	}
+	if !unique.IsMissing() {
+		return r.makeUnique(ctx, dst, c, ix, unique.Truthy())
+	}
+	changed := changedIndex(ix.Definition, hidden, ttl, prepare)
 	return dst, r.e.ddl(ctx, func(u *unit) error { return u.changeIndex(c, ix.Name, changed) })
 }
 
-func changedIndex(d *index.Definition, hidden, ttl value.Value) bson.Raw {
+func changedIndex(d *index.Definition, hidden, ttl, prepare value.Value) bson.Raw {
 	start, s := value.BeginDocument(nil)
 	for it := value.Walk(d.Spec); it.Next(); {
-		if it.Key() == "hidden" && !hidden.IsMissing() || it.Key() == "expireAfterSeconds" && !ttl.IsMissing() {
+		if it.Key() == "prepareUnique" && !prepare.IsMissing() || it.Key() == "hidden" && !hidden.IsMissing() || it.Key() == "expireAfterSeconds" && !ttl.IsMissing() {
 			continue
 		}
 		s = append(s, it.Element()...)
@@ -142,6 +155,9 @@ func changedIndex(d *index.Definition, hidden, ttl value.Value) bson.Raw {
 	}
 	if !hidden.IsMissing() && hidden.Truthy() {
 		s = value.AppendElement(s, "hidden", value.Bool(true))
+	}
+	if !prepare.IsMissing() && prepare.Truthy() {
+		s = value.AppendElement(s, "prepareUnique", value.Bool(true))
 	}
 	return value.EndDocument(s, start)
 }

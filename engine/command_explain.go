@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -14,7 +13,7 @@ import (
 // cmdExplain: {explain: {command}, verbosity}.
 func cmdExplain(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if !r.arg.IsDocument() {
-		return dst, r.wrongType("explain", r.arg, "object")
+		return dst, mongoerr.New(mongoerr.FailedToParse, "explain command requires a nested object")
 	}
 	verbosity := "allPlansExecution"
 	err := r.fields(func(key string, v value.Value) (bool, error) {
@@ -44,11 +43,11 @@ func cmdExplain(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	return r.explain(ctx, dst, ns, pipeline, o, verbosity, inner.cmd)
+	return r.explain(ctx, dst, explanation{of: inner, ns: ns, pipeline: pipeline, o: o, verbosity: verbosity})
 }
 
 func explainAggregate(ctx context.Context, r *request, dst []byte, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) ([]byte, error) {
-	return r.explain(ctx, dst, ns, pipeline, o, "queryPlanner", r.cmd)
+	return r.explain(ctx, dst, explanation{of: r, ns: ns, pipeline: pipeline, o: o, verbosity: "queryPlanner"})
 }
 
 // explained turns the command to explain into the pipeline that it runs.
@@ -102,53 +101,10 @@ func (r *request) explained() (store.Namespace, []bson.Raw, pipelineOptions, err
 		p, err := list("deletes")
 		return ns, p, o, err
 	}
+	if _, known := r.e.commands[r.name]; known {
+		return ns, nil, o, mongoerr.New(mongoerr.IllegalOperation, "Cannot explain cmd: %s", r.name)
+	}
 	return ns, nil, o, mongoerr.New(mongoerr.CommandNotFound, "Explain failed due to unknown command: %s", r.name)
-}
-
-func (r *request) explain(ctx context.Context, dst []byte, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions, verbosity string, cmd bson.Raw) ([]byte, error) {
-	report := &scanReport{}
-	o.report = report
-	began := time.Now()
-	op, err := r.e.aggregate(ctx, ns, pipeline, o)
-	if err != nil {
-		return dst, err
-	}
-	var n int64
-	for verbosity != "queryPlanner" {
-		if _, err := op.cur.Next(ctx); isEOF(err) {
-			break
-		} else if err != nil {
-			_ = op.cur.Close()
-			return dst, err
-		}
-		n++
-	}
-	if err := op.cur.Close(); err != nil {
-		return dst, err
-	}
-	dst = value.AppendElement(dst, "explainVersion", value.String("1"))
-	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "queryPlanner")
-	start, dst := value.BeginDocument(dst)
-	dst = value.AppendElement(dst, "namespace", value.String(ns.String()))
-	dst = value.AppendElement(dst, "indexFilterSet", value.Bool(false))
-	if len(pipeline) > 0 && firstKey(pipeline[0]) == "$match" {
-		dst = value.AppendElement(dst, "parsedQuery", value.Lookup(pipeline[0], "$match"))
-	}
-	dst = value.AppendElement(dst, "winningPlan", value.Document(report.plan(r.e.catalog.get(ns) == nil)))
-	dst = value.AppendElement(dst, "rejectedPlans", value.Array(emptyDoc))
-	dst = value.EndDocument(dst, start)
-	if verbosity != "queryPlanner" {
-		dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "executionStats")
-		start, d := value.BeginDocument(dst)
-		d = value.AppendElement(d, "executionSuccess", value.Bool(true))
-		d = value.AppendElement(d, "nReturned", value.IntOrLong(n))
-		d = value.AppendElement(d, "executionTimeMillis", value.IntOrLong(time.Since(began).Milliseconds()))
-		d = value.AppendElement(d, "totalKeysExamined", value.IntOrLong(report.keys))
-		d = value.AppendElement(d, "totalDocsExamined", value.IntOrLong(report.docs))
-		dst = value.EndDocument(d, start)
-	}
-	dst = value.AppendElement(dst, "command", value.Document(cmd))
-	return r.appendServerInfo(dst), nil
 }
 
 func (r *request) appendServerInfo(dst []byte) []byte {

@@ -21,7 +21,8 @@ type findArgs struct {
 	single, keep, tailable, await            bool
 	natural                                  int // direction of sort {$natural}
 	diskUse                                  bool
-	unsupported                              string
+	min, max                                 bson.Raw
+	returnKey, recordID                      bool
 }
 
 // cmdFind: {find: coll, filter, sort, projection, skip, limit, …}.
@@ -39,6 +40,15 @@ func cmdFind(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	}
 	r.e.counters.query.Add(1)
 	o := pipelineOptions{tx: r.tx}
+	if a.tailable {
+		t, err := r.e.openTail(ns, &a, o)
+		if err != nil {
+			return dst, err
+		}
+		if t != nil {
+			return r.firstBatch(ctx, dst, opened{cur: t, tail: t, ns: ns}, a.batch, true, false, a.keep)
+		}
+	}
 	cur, err := r.e.find(ctx, ns, &a, o)
 	if err != nil {
 		return dst, err
@@ -79,10 +89,14 @@ func (a *findArgs) set(r *request) func(string, value.Value) (bool, error) {
 			a.await, err = r.boolean(key, v)
 		case "allowDiskUse":
 			a.diskUse, err = r.boolean(key, v)
-		case "min", "max", "returnKey", "showRecordId":
-			if v.IsDocument() && value.Len(v.Doc()) > 0 || v.Kind() == bson.TypeBoolean && v.AsBool() {
-				a.unsupported = key
-			}
+		case "min":
+			a.min, err = r.document(key, v)
+		case "max":
+			a.max, err = r.document(key, v)
+		case "returnKey":
+			a.returnKey, err = strictBool(key, v)
+		case "showRecordId":
+			a.recordID, err = strictBool(key, v)
 		case "allowPartialResults", "oplogReplay", "maxScan", "snapshot", "collectionUUID", "term", "readOnce":
 		default:
 			return false, nil
@@ -108,12 +122,10 @@ func strictBool(key string, v value.Value) (bool, error) {
 
 func (a *findArgs) check() error {
 	switch {
-	case a.unsupported != "":
-		return mongoerr.New(mongoerr.CommandNotSupported, "find option '%s' is not supported", a.unsupported)
 	case a.await && !a.tailable:
 		return mongoerr.New(mongoerr.FailedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
-	case a.tailable:
-		return mongoerr.New(mongoerr.CommandNotSupported, "tailable cursors are not supported; use a change stream")
+	case a.tailable && a.single:
+		return mongoerr.New(mongoerr.FailedToParse, "Cannot use tailable option with the 'singleBatch' option")
 	}
 	if a.sort != nil {
 		if n := value.Lookup(a.sort, "$natural"); !n.IsMissing() {
@@ -129,6 +141,17 @@ func (a *findArgs) check() error {
 // find starts a find: the stages that it stands for, then its projection.
 func (e *Engine) find(ctx context.Context, ns store.Namespace, a *findArgs, o pipelineOptions) (store.Cursor, error) {
 	o.collationSpec, o.let, o.hint, o.allowDiskUse = a.collation, a.let, a.hint, a.diskUse
+	o.min, o.max, o.recordID = a.min, a.max, a.recordID
+	named := a.recordID && a.projection != nil && !value.Lookup(a.projection, recordIDField).IsMissing()
+	if named { // what names it in the projection takes its place
+		a.projection = withoutField(a.projection, recordIDField)
+		if value.Len(a.projection) == 0 {
+			a.projection = stageDoc("_id", value.Int32(1))
+		}
+	}
+	if a.returnKey {
+		o.report = &scanReport{}
+	}
 	proj, err := e.findProjection(ns, a, o)
 	if err != nil {
 		return nil, err
@@ -147,10 +170,14 @@ func (e *Engine) find(ctx context.Context, ns store.Namespace, a *findArgs, o pi
 	if err != nil {
 		return nil, err
 	}
-	if proj == nil {
-		return op.cur, nil
+	cur := op.cur
+	if proj != nil && !a.returnKey {
+		cur = &projected{in: cur, p: proj, e: e, let: o.let, recordID: a.recordID && !named}
 	}
-	return &projected{in: op.cur, p: proj, e: e, let: o.let}, nil
+	if a.returnKey {
+		cur = &keyCursor{in: cur, report: o.report}
+	}
+	return cur, nil
 }
 
 // findProjection compiles the projection; nil without one.
@@ -176,10 +203,11 @@ func (e *Engine) findProjection(ns store.Namespace, a *findArgs, o pipelineOptio
 
 // projected applies a find's projection to a cursor.
 type projected struct {
-	in  store.Cursor
-	p   *agg.FindProjection
-	e   *Engine
-	let bson.Raw
+	in       store.Cursor
+	p        *agg.FindProjection
+	e        *Engine
+	let      bson.Raw
+	recordID bool // keep the record id, whatever the projection
 }
 
 func (c *projected) Next(ctx context.Context) (bson.Raw, error) {
@@ -192,7 +220,11 @@ func (c *projected) Next(ctx context.Context) (bson.Raw, error) {
 		return nil, err
 	}
 	_, vars := c.e.compileOptions(nil, let)
-	return c.p.Apply(c.e.exprContext(vars), doc)
+	out, err := c.p.Apply(c.e.exprContext(vars), doc)
+	if id := value.Lookup(doc, recordIDField); err == nil && c.recordID && value.Lookup(out, recordIDField).IsMissing() {
+		out = withRecordID(out, id)
+	}
+	return out, err
 }
 
 func (c *projected) Close() error { return c.in.Close() }

@@ -36,6 +36,11 @@ func cmdListIndexes(ctx context.Context, r *request, dst []byte) ([]byte, error)
 	for _, ix := range c.load().indexes {
 		docs = append(docs, ix.Spec)
 	}
+	if k := value.Lookup(c.load().options, "clusteredIndex"); c.load().options != nil && k.IsDocument() {
+		start, d := value.BeginDocument(nil)
+		d = append(d, k.Doc()[4:len(k.Doc())-1]...)
+		docs[0] = value.EndDocument(value.AppendElement(d, "clustered", value.Bool(true)), start)
+	}
 	return r.firstBatch(ctx, dst, opened{cur: &sliceCursor{docs: docs}, ns: c.load().ns}, batch, true, false, false)
 }
 
@@ -57,6 +62,9 @@ func cmdCreateIndexes(ctx context.Context, r *request, dst []byte) ([]byte, erro
 	})
 	if err != nil {
 		return dst, err
+	}
+	if !list.IsMissing() && !list.IsArray() {
+		return dst, mongoerr.New(mongoerr.TypeMismatch, "The field 'indexes' must be an array, but got %s", value.TypeName(list.Kind()))
 	}
 	docs, err := r.documents("indexes", list)
 	if err != nil {
@@ -118,7 +126,10 @@ func newIndexes(m *meta, specs []bson.Raw) ([]bson.Raw, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !exists && !slices.ContainsFunc(out, func(o bson.Raw) bool { return string(o) == string(s) }) {
+		if !exists {
+			if slices.ContainsFunc(out, func(o bson.Raw) bool { return string(o) == string(s) }) {
+				return nil, mongoerr.New(mongoerr.OperationFailed, "Collection %s :: caused by :: Cannot build two identical indexes. Try again without duplicate indexes.", m.ns)
+			}
 			if value.Lookup(s, "collation").IsMissing() && m.collation != nil {
 				s = withCollation(s, m)
 			}
@@ -243,10 +254,11 @@ func appendIndexOptions(s []byte, d, key bson.Raw) ([]byte, error) {
 	for it := value.Walk(d); it.Next(); {
 		k, v := it.Key(), it.Value()
 		switch k {
-		case "v", "key", "name", "ns", "background", "dropDups":
+		case "v", "key", "name", "ns", "dropDups":
 			continue
+		case "background":
 		case "unique", "sparse", "hidden":
-			if !v.IsNumber() && v.Kind() != bson.TypeBoolean {
+			if k != "unique" && !v.IsNumber() && v.Kind() != bson.TypeBoolean {
 				return s, mongoerr.New(mongoerr.TypeMismatch, "Error in specification %s :: caused by :: The field '%s' has value %s, which is not convertible to bool", value.Document(d), k, v)
 			}
 			if !v.Truthy() {
@@ -274,8 +286,10 @@ func appendIndexOptions(s []byte, d, key bson.Raw) ([]byte, error) {
 				continue
 			}
 			v = value.Document(completeCollation(v.Doc()))
+		case "wildcardProjection":
+			return s, mongoerr.New(mongoerr.BadValue, "Error in specification %s :: caused by :: The field 'wildcardProjection' is only allowed in an 'wildcard' index", value.Document(d))
 		case "storageEngine", "weights", "default_language", "language_override", "textIndexVersion", "2dsphereIndexVersion",
-			"bits", "min", "max", "wildcardProjection", "prepareUnique", "clustered", "originalSpec":
+			"bits", "min", "max", "prepareUnique", "clustered", "originalSpec":
 		default:
 			return s, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field '%s' is not valid for an index specification. Specification: %s", k, value.Document(d))
 		}

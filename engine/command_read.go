@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -39,7 +40,7 @@ func cmdAggregate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if !a.cursor {
 		return dst, mongoerr.New(mongoerr.FailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
 	}
-	a.opts.tx = r.tx
+	a.opts.tx, a.opts.level = r.tx, r.level
 	r.e.counters.query.Add(1)
 	o, err := r.e.aggregate(ctx, ns, *a.pipeline, a.opts)
 	if err != nil {
@@ -116,13 +117,15 @@ func (r *request) cursorOption(v value.Value) (int, error) {
 // firstBatch appends the cursor field of a reply and registers the cursor when
 // it goes on.
 func (r *request) firstBatch(ctx context.Context, dst []byte, o opened, batch int, limited, single, keep bool) ([]byte, error) {
-	c := &serverCursor{ns: o.ns, cur: o.cur, stream: o.stream, session: string(r.lsid), tx: r.tx, keep: keep, comment: r.comment}
+	c := &serverCursor{ns: o.ns, cur: o.cur, stream: o.stream, tail: o.tail, session: string(r.lsid), tx: r.tx, keep: keep, comment: r.comment}
 	if o.stream != nil {
 		c.cur = &streamCursor{in: o.cur, stream: o.stream}
 	}
+	start0 := len(dst)
 	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "cursor")
 	start, dst := value.BeginDocument(dst)
 	dst = value.AppendHeader(dst, bson.TypeArray, "firstBatch")
+	batchAt := len(dst)
 	dst, err := c.appendBatch(ctx, dst, batch, limited)
 	if err != nil {
 		_ = c.cur.Close()
@@ -135,6 +138,14 @@ func (r *request) firstBatch(ctx context.Context, dst []byte, o opened, batch in
 		if r.tx != nil {
 			r.tx.cursors = append(r.tx.cursors, c.id)
 		}
+	}
+	if r.name == "listCollections" || r.name == "listIndexes" { // which tell the id first
+		docs := value.Array(slices.Clone(dst[batchAt:]))
+		dst = value.AppendHeader(dst[:start0], bson.TypeEmbeddedDocument, "cursor")
+		start, dst := value.BeginDocument(dst)
+		dst = value.AppendElement(dst, "id", value.Int64(c.id))
+		dst = value.AppendElement(dst, "ns", value.String(o.ns.String()))
+		return value.EndDocument(value.AppendElement(dst, "firstBatch", docs), start), nil
 	}
 	if o.stream != nil {
 		dst = value.AppendElement(dst, "postBatchResumeToken", value.Document(o.stream.returns))
@@ -188,6 +199,9 @@ func cmdGetMore(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if err := r.mayUse(c, coll); err != nil {
 		return dst, err
 	}
+	if r.maxTime > 0 && c.waiter() == nil {
+		return dst, mongoerr.New(mongoerr.BadValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
+	}
 	r.e.counters.getmore.Add(1)
 	return r.nextBatch(ctx, dst, c, batch, limited)
 }
@@ -226,12 +240,21 @@ func (r *request) nextBatch(ctx context.Context, dst []byte, c *serverCursor, ba
 	return value.EndDocument(dst, start), nil
 }
 
+// waiter is how a cursor waits for more; nil when it does not.
+func (c *serverCursor) waiter() func(context.Context, time.Duration) (bool, error) {
+	switch {
+	case c.stream != nil:
+		return c.stream.awaitEvents
+	case c.tail != nil && c.tail.await:
+		return c.tail.awaitEvents
+	}
+	return nil
+}
+
 // fill appends a batch; of a change stream without events it waits for one.
 func (r *request) fill(ctx context.Context, dst []byte, c *serverCursor, batch int, limited bool) ([]byte, error) {
-	if c.stream == nil {
-		if r.maxTime > 0 {
-			return dst, mongoerr.New(mongoerr.BadValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
-		}
+	wait := c.waiter()
+	if wait == nil {
 		return c.appendBatch(ctx, dst, batch, limited)
 	}
 	await := time.Second
@@ -249,7 +272,7 @@ func (r *request) fill(ctx context.Context, dst []byte, c *serverCursor, batch i
 		if left <= 0 {
 			return out, nil
 		}
-		if _, err := c.stream.awaitEvents(ctx, left); err != nil {
+		if _, err := wait(ctx, left); err != nil {
 			return dst, err
 		}
 		if c.killed {

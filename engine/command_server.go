@@ -218,51 +218,6 @@ func cmdHostInfo(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	return value.EndDocument(dst, start), nil
 }
 
-// parameters are what getParameter knows.
-func (e *Engine) parameters() []struct {
-	name string
-	v    value.Value
-} {
-	type p = struct {
-		name string
-		v    value.Value
-	}
-	start, fcv := value.BeginDocument(nil)
-	fcv = value.AppendElement(fcv, "version", value.String("7.0"))
-	return []p{
-		{"authenticationMechanisms", value.Array(emptyDoc)},
-		{"cursorTimeoutMillis", value.Int64(e.opts.CursorTimeout.Milliseconds())},
-		{"enableTestCommands", value.Bool(e.opts.TestCommands)},
-		{"featureCompatibilityVersion", value.Document(value.EndDocument(fcv, start))},
-		{"localLogicalSessionTimeoutMinutes", value.Int32(int32(e.opts.SessionTimeout.Minutes()))},
-		{"requireApiVersion", value.Bool(false)},
-		{"transactionLifetimeLimitSeconds", value.Int32(int32(e.opts.TransactionLifetime.Seconds()))},
-		{"ttlMonitorEnabled", value.Bool(e.opts.TTLInterval > 0)},
-		{"ttlMonitorSleepSecs", value.Int32(int32(e.opts.TTLInterval.Seconds()))},
-	}
-}
-
-func cmdGetParameter(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	all := r.arg.IsString() && r.arg.Str() == "*"
-	if r.arg.IsDocument() {
-		all = value.Lookup(r.arg.Doc(), "allParameters").Truthy() && !value.Lookup(r.arg.Doc(), "allParameters").IsMissing()
-	}
-	found := false
-	for _, p := range r.e.parameters() {
-		if all || !value.Lookup(r.cmd, p.name).IsMissing() {
-			dst, found = value.AppendElement(dst, p.name, p.v), true
-		}
-	}
-	if !found {
-		return dst, mongoerr.New(mongoerr.InvalidOptions, "no option found to get")
-	}
-	return dst, nil
-}
-
-func cmdSetParameter(_ context.Context, _ *request, dst []byte) ([]byte, error) {
-	return dst, mongoerr.New(mongoerr.InvalidOptions, "no option found to set, use help:true to see options ")
-}
-
 func cmdGetCmdLineOpts(_ context.Context, _ *request, dst []byte) ([]byte, error) {
 	dst = value.AppendHeader(dst, bson.TypeArray, "argv")
 	start, dst := value.BeginDocument(dst)
@@ -309,44 +264,6 @@ func cmdWhatsMyURI(_ context.Context, r *request, dst []byte) ([]byte, error) {
 		you = r.s.Remote
 	}
 	return value.AppendElement(dst, "you", value.String(you)), nil
-}
-
-func cmdReplSetGetStatus(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	ts := r.e.log.Durable()
-	now := r.e.opts.Now()
-	dst = value.AppendElement(dst, "set", value.String(setName))
-	dst = value.AppendElement(dst, "date", value.Date(now.UnixMilli()))
-	dst = value.AppendElement(dst, "myState", value.Int32(1))
-	dst = value.AppendElement(dst, "term", value.Int64(1))
-	dst = value.AppendHeader(dst, bson.TypeArray, "members")
-	arr, dst := value.BeginDocument(dst)
-	start, m := value.BeginDocument(nil)
-	m = value.AppendElement(m, "_id", value.Int32(0))
-	m = value.AppendElement(m, "name", value.String(r.e.host()))
-	m = value.AppendElement(m, "health", value.Double(1))
-	m = value.AppendElement(m, "state", value.Int32(1))
-	m = value.AppendElement(m, "stateStr", value.String("PRIMARY"))
-	m = value.AppendElement(m, "uptime", value.Int32(int32(now.Sub(r.e.started).Seconds())))
-	m = value.AppendElement(m, "optimeDate", value.Date(int64(ts>>32)*1000))
-	m = value.AppendElement(m, "self", value.Bool(true))
-	dst = value.AppendItem(dst, 0, value.Document(value.EndDocument(m, start)))
-	return value.EndDocument(dst, arr), nil
-}
-
-func cmdReplSetGetConfig(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "config")
-	start, dst := value.BeginDocument(dst)
-	dst = value.AppendElement(dst, "_id", value.String(setName))
-	dst = value.AppendElement(dst, "version", value.Int32(1))
-	dst = value.AppendElement(dst, "term", value.Int64(1))
-	dst = value.AppendHeader(dst, bson.TypeArray, "members")
-	arr, dst := value.BeginDocument(dst)
-	s, m := value.BeginDocument(nil)
-	m = value.AppendElement(m, "_id", value.Int32(0))
-	m = value.AppendElement(m, "host", value.String(r.e.host()))
-	dst = value.AppendItem(dst, 0, value.Document(value.EndDocument(m, s)))
-	dst = value.EndDocument(dst, arr)
-	return value.EndDocument(dst, start), nil
 }
 
 func cmdGetLog(_ context.Context, r *request, dst []byte) ([]byte, error) {

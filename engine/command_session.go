@@ -51,6 +51,15 @@ func cmdEndSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	return dst, err
 }
 
+// cmdKillSessions also aborts the transactions of the sessions.
+func cmdKillSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
+	ids, err := r.sessionIDs()
+	if err == nil {
+		r.e.sessions.kill(r.e, ids)
+	}
+	return dst, err
+}
+
 func cmdRefreshSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	ids, err := r.sessionIDs()
 	for _, id := range ids {

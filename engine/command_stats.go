@@ -85,7 +85,7 @@ func cmdDBStats(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	var colls, views, objects, size, indexes int64
+	var colls, views, objects, size, indexes, storageSize, indexSize int64
 	for _, c := range r.e.catalog.list(r.db) {
 		m := c.load()
 		if m.view != nil {
@@ -96,6 +96,10 @@ func cmdDBStats(_ context.Context, r *request, dst []byte) ([]byte, error) {
 		objects += c.count.Load()
 		size += c.size.Load()
 		indexes += int64(len(m.indexes))
+		storageSize += r.e.db.DiskUsage(storage.DocumentRange(c.id))
+		for _, ix := range m.indexes {
+			indexSize += r.e.db.DiskUsage(storage.IndexRange(ix.ID))
+		}
 	}
 	avg := 0.0
 	if objects > 0 {
@@ -103,16 +107,57 @@ func cmdDBStats(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	}
 	s := float64(scale)
 	dst = value.AppendElement(dst, "db", value.String(r.db))
-	dst = value.AppendElement(dst, "collections", value.Int64(colls))
-	dst = value.AppendElement(dst, "views", value.Int64(views))
-	dst = value.AppendElement(dst, "objects", value.Int64(objects))
+	dst = value.AppendElement(dst, "collections", value.IntOrLong(colls))
+	dst = value.AppendElement(dst, "views", value.IntOrLong(views))
+	dst = value.AppendElement(dst, "objects", value.IntOrLong(objects))
 	dst = value.AppendElement(dst, "avgObjSize", value.Double(avg))
 	dst = value.AppendElement(dst, "dataSize", value.Double(float64(size)/s))
-	dst = value.AppendElement(dst, "storageSize", value.Double(float64(size)/s))
-	dst = value.AppendElement(dst, "indexes", value.Int64(indexes))
-	dst = value.AppendElement(dst, "indexSize", value.Double(0))
-	dst = value.AppendElement(dst, "totalSize", value.Double(float64(size)/s))
-	dst = value.AppendElement(dst, "scaleFactor", value.Int64(scale))
+	dst = value.AppendElement(dst, "storageSize", value.Double(float64(storageSize)/s))
+	dst = value.AppendElement(dst, "freeStorageSize", value.Double(0))
+	dst = value.AppendElement(dst, "indexes", value.IntOrLong(indexes))
+	dst = value.AppendElement(dst, "indexSize", value.Double(float64(indexSize)/s))
+	dst = value.AppendElement(dst, "indexFreeStorageSize", value.Double(0))
+	dst = value.AppendElement(dst, "totalSize", value.Double(float64(storageSize+indexSize)/s))
+	dst = value.AppendElement(dst, "totalFreeStorageSize", value.Double(0))
+	dst = value.AppendElement(dst, "scaleFactor", value.Double(s))
 	dst = value.AppendElement(dst, "fsUsedSize", value.Double(0))
 	return value.AppendElement(dst, "fsTotalSize", value.Double(0)), nil
+}
+
+// cmdDataSize: {dataSize: "db.coll", keyPattern, min, max, estimate}.
+func cmdDataSize(_ context.Context, r *request, dst []byte) ([]byte, error) {
+	if !r.arg.IsString() {
+		return dst, r.wrongType("dataSize", r.arg, "string")
+	}
+	ns := splitNamespace(r.arg.Str())
+	began := r.e.opts.Now()
+	estimate := false
+	bounded := false
+	err := r.fields(func(key string, v value.Value) (known bool, err error) {
+		switch key {
+		case "estimate":
+			estimate, err = r.boolean(key, v)
+		case "keyPattern", "min", "max":
+			bounded = true
+			_, err = r.document(key, v)
+		case "maxSize", "maxObjects":
+		default:
+			return false, nil
+		}
+		return true, err
+	})
+	if err != nil {
+		return dst, err
+	}
+	if bounded {
+		return dst, mongoerr.New(mongoerr.CommandNotSupported, "dataSize of a part of a collection is not supported")
+	}
+	var size, n int64
+	if c := r.e.catalog.get(ns); c != nil {
+		size, n = c.size.Load(), c.count.Load()
+	}
+	dst = value.AppendElement(dst, "size", value.IntOrLong(size))
+	dst = value.AppendElement(dst, "numObjects", value.IntOrLong(n))
+	dst = value.AppendElement(dst, "millis", value.IntOrLong(r.e.opts.Now().Sub(began).Milliseconds()))
+	return value.AppendElement(dst, "estimate", value.Bool(estimate)), nil
 }

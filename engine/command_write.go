@@ -306,6 +306,12 @@ func (w *writer) runOps(ctx context.Context, ns store.Namespace, ops []store.Wri
 
 // runOp runs one update or delete statement.
 func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteOp, let bson.Raw, stmt int) (writeOutcome, error) {
+	if op.Multi && w.retry != nil {
+		if op.Kind == store.Delete {
+			return writeOutcome{}, mongoerr.New(mongoerr.InvalidOptions, "Cannot use (or request) retryable writes with limit=0")
+		}
+		return writeOutcome{}, mongoerr.New(mongoerr.InvalidOptions, "Cannot use (or request) retryable writes with multi=true")
+	}
 	coll, err := collationOf(op.Collation, w.e.catalog.get(ns))
 	if err != nil {
 		return writeOutcome{}, err
@@ -393,8 +399,6 @@ func (r *request) parseUpdate(doc bson.Raw) (op store.WriteOp, err error) {
 		err = mongoerr.New(mongoerr.FailedToParse, "Update argument must be either an object or an array")
 	case op.Update.Type == bson.TypeArray:
 		err = agg.KnownStages(op.Update.Value)
-	case op.Multi && r.retry != nil:
-		err = mongoerr.New(mongoerr.InvalidOptions, "Cannot use retryable writes with multi=true")
 	}
 	return op, err
 }
@@ -428,9 +432,6 @@ func (r *request) parseDelete(doc bson.Raw) (op store.WriteOp, err error) {
 		err = mongoerr.New(mongoerr.FailedToParse, "The limit field in delete objects must be 0 or 1. Got %s", limit)
 	default:
 		op.Multi = n == 0
-		if op.Multi && r.retry != nil {
-			err = mongoerr.New(mongoerr.InvalidOptions, "Cannot use retryable writes with limit=0")
-		}
 	}
 	return op, err
 }

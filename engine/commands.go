@@ -29,6 +29,7 @@ type command struct {
 	inTxn bool // allowed in transactions
 	retry bool // may be a retryable write
 	write bool
+	test  bool // only with Options.TestCommands
 }
 
 // request is one command on its way.
@@ -58,7 +59,11 @@ type request struct {
 	concern bson.Raw // writeConcernError of the reply
 	labels  []string // errorLabels beside it
 	level   string   // readConcern
-	atTime  value.Value
+	// onView: count and distinct of a view answer an ok of another type.
+	onView bool
+	// hasConcern: a readConcern was given.
+	hasConcern bool
+	atTime     value.Value
 }
 
 // generic are the fields that every command takes.
@@ -104,8 +109,11 @@ func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson
 		return nil, mongoerr.New(mongoerr.CommandNotFound, "no such command: ''")
 	}
 	r := &request{e: e, s: s, db: db, name: it.Key(), cmd: cmd, seqs: seqs, arg: it.Value()}
+	if err := checkAPI(cmd, r.name); err != nil {
+		return nil, err
+	}
 	c, ok := e.commands[r.name]
-	if !ok {
+	if !ok || c.test && !e.opts.TestCommands {
 		return nil, mongoerr.New(mongoerr.CommandNotFound, "no such command: '%s'", r.name)
 	}
 	if err := checkDatabase(db); err != nil {
@@ -137,7 +145,11 @@ func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson
 	if err != nil {
 		return nil, err
 	}
-	dst = value.AppendElement(dst, "ok", value.Double(1))
+	ok1 := value.Double(1)
+	if r.onView {
+		ok1 = value.Int32(1)
+	}
+	dst = value.AppendElement(dst, "ok", ok1)
 	dst = e.fail.appendConcern(r, dst)
 	dst = r.appendTimes(dst)
 	return value.EndDocument(dst, start), nil
@@ -216,7 +228,12 @@ func (r *request) parseGeneric() error {
 		case "comment":
 			r.comment = v
 		case "writeConcern":
-			err = r.parseWriteConcern(v)
+			switch r.name {
+			case "find", "count", "distinct", "getMore", "listCollections", "listIndexes", "listDatabases":
+				err = mongoerr.New(mongoerr.InvalidOptions, "Command does not support writeConcern")
+			default:
+				err = r.parseWriteConcern(v)
+			}
 		case "readConcern":
 			err = r.parseReadConcern(v)
 		case "stmtId":
@@ -321,22 +338,40 @@ func concernError(code int32, text string) bson.Raw {
 
 func (r *request) parseReadConcern(v value.Value) error {
 	if !v.IsDocument() {
-		return r.wrongType("readConcern", v, "object")
+		return mongoerr.New(mongoerr.FailedToParse, "readConcern field should be an object")
 	}
-	level := value.Lookup(v.Doc(), "level")
-	r.atTime = value.Lookup(v.Doc(), "atClusterTime")
-	if level.IsMissing() {
-		return nil
+	r.hasConcern = true
+	for it := value.Walk(v.Doc()); it.Next(); {
+		f := it.Value()
+		switch key := it.Key(); key {
+		case "level":
+			if !f.IsString() {
+				return mongoerr.New(mongoerr.TypeMismatch, "\"level\" had the wrong type. Expected string, found %s", value.TypeName(f.Kind()))
+			}
+			switch f.Str() {
+			case "local", "majority", "available", "linearizable", "snapshot":
+				r.level = f.Str()
+			default:
+				return mongoerr.New(mongoerr.FailedToParse, "readConcern.level must be either 'local', 'majority', 'linearizable', 'available', or 'snapshot'")
+			}
+		case "afterClusterTime", "atClusterTime":
+			if f.Kind() != bson.TypeTimestamp {
+				return mongoerr.New(mongoerr.TypeMismatch, "\"%s\" had the wrong type. Expected timestamp, found %s", key, value.TypeName(f.Kind()))
+			}
+			if key == "atClusterTime" {
+				r.atTime = f
+			} else if t, i := f.AsTimestamp(); uint64(t)<<32|uint64(i) > r.e.log.Last() {
+				return mongoerr.New(mongoerr.InvalidOptions, "readConcern afterClusterTime value must not be greater than the current clusterTime. Requested clusterTime: %s", f)
+			}
+		case "provenance", "afterOpTime", "allowTransactionTableSnapshot", "waitLastStableRecoveryTimestamp":
+		default:
+			return mongoerr.New(mongoerr.InvalidOptions, "Unrecognized option in readConcern: %s", key)
+		}
 	}
-	if !level.IsString() {
-		return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'readConcern.level' is the wrong type '%s', expected type 'string'", value.TypeName(level.Kind()))
+	if !r.atTime.IsMissing() && r.level != "snapshot" {
+		return mongoerr.New(mongoerr.InvalidOptions, "atClusterTime field can be set only if level is equal to snapshot")
 	}
-	switch level.Str() {
-	case "local", "majority", "available", "linearizable", "snapshot":
-		r.level = level.Str()
-		return nil
-	}
-	return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'readConcern.level' is not a valid value.", level.Str())
+	return nil
 }
 
 // checkReadConcern refuses levels that the command does not have. A snapshot
@@ -411,6 +446,15 @@ func (r *request) enter(_ context.Context, c command) error {
 func (r *request) enterTransaction(c command) error {
 	if r.name == "commitTransaction" || r.name == "abortTransaction" {
 		return nil
+	}
+	if r.start && r.name == "killCursors" {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run killCursors as the first operation in a multi-document transaction.")
+	}
+	switch {
+	case r.level == "linearizable" || r.level == "available":
+		return mongoerr.New(mongoerr.InvalidOptions, "The readConcern level must be either 'local' (default), 'majority' or 'snapshot' in order to run in a transaction")
+	case !r.start && r.hasConcern:
+		return mongoerr.New(mongoerr.InvalidOptions, "Only the first command in a transaction may specify a readConcern")
 	}
 	if !c.inTxn {
 		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run '%s' in a multi-document transaction.", r.name)

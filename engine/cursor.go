@@ -25,6 +25,7 @@ type serverCursor struct {
 	ns      store.Namespace
 	cur     store.Cursor
 	stream  *changeStream // nil: not a change stream
+	tail    *tailCursor   // nil: not tailable
 	session string        // lsid, or ""
 	tx      *transaction
 	keep    bool // noCursorTimeout

@@ -67,7 +67,9 @@ func (w *writer) collection(ns store.Namespace) (*collection, error) {
 // ddl runs a change of the catalog under the writer lock and waits until it is durable.
 func (e *Engine) ddl(ctx context.Context, f func(u *unit) error) error {
 	w := &writer{e: e}
-	if err := w.do(ctx, f); err != nil {
+	err := w.do(ctx, f)
+	e.catalog.version.Add(1) // after a failure too: nothing may be believed then
+	if err != nil {
 		return err
 	}
 	return w.finish()

@@ -32,6 +32,8 @@ func (e *Engine) defineIndex(spec bson.Raw) (*index.Definition, error) {
 			d.Sparse = v.Truthy()
 		case "hidden":
 			d.Hidden = v.Truthy()
+		case "prepareUnique":
+			d.PrepareUnique = v.Truthy()
 		case "expireAfterSeconds":
 			d.ExpireAfter = v.AsInt64()
 		case "collation":

@@ -40,6 +40,7 @@ type Engine struct {
 	commands map[string]command
 	// usersVersion changes with every change of users, so that logins read their roles anew.
 	usersVersion atomic.Int64
+	logLevel     atomic.Int32 // as setParameter set it
 
 	lazySync chan struct{} // asks for a sync of writes that nobody waits for
 	cancel   context.CancelFunc

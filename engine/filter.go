@@ -8,6 +8,7 @@ import (
 	"weir/engine/expr"
 	"weir/engine/match"
 	"weir/engine/value"
+	"weir/mongoerr"
 )
 
 var emptyDoc = bson.Raw{5, 0, 0, 0, 0}
@@ -64,9 +65,16 @@ func (e *Engine) evalLet(let bson.Raw) (bson.Raw, error) {
 	c := e.exprContext(nil)
 	start, dst := value.BeginDocument(nil)
 	for it := value.Walk(let); it.Next(); {
-		x, err := expr.CompileValue(it.Value(), &expr.CompileOptions{Library: e.opts.Library})
+		if err := expr.CheckUserVariable(it.Key()); err != nil {
+			return nil, mongoerr.New(mongoerr.CodeOf(err), "Invalid 'let' parameter :: caused by :: %v", err)
+		}
+		deps := &expr.Deps{}
+		x, err := expr.CompileValue(it.Value(), &expr.CompileOptions{Library: e.opts.Library, Deps: deps})
 		if err != nil {
 			return nil, err
+		}
+		if deps.Whole || len(deps.Fields) > 0 {
+			return nil, mongoerr.New(4890500, "Command let Expression tried to access a field, but this is not allowed because Command let Expressions run before the query examines any documents.")
 		}
 		v, err := x.Eval(c)
 		if err != nil {

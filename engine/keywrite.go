@@ -83,6 +83,9 @@ func (kc *keyChange) cancel() {
 }
 
 func (u *unit) checkUnique(m *meta, kc *keyChange, rec storage.RecordID, doc bson.Raw) error {
+	if kc.ix.PrepareUnique && !kc.ix.Unique {
+		return u.checkPrepared(m, kc, rec, doc)
+	}
 	if !kc.ix.Unique {
 		return nil
 	}

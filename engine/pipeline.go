@@ -22,12 +22,17 @@ type pipelineOptions struct {
 	tx            *transaction
 	report        *scanReport
 	session       any
+	// min and max bound the keys of the hinted index; recordID adds $recordId.
+	min, max bson.Raw
+	level    string // of the readConcern
+	recordID bool
 }
 
 // opened is a started pipeline.
 type opened struct {
 	cur    store.Cursor
 	stream *changeStream
+	tail   *tailCursor
 	ns     store.Namespace
 }
 
@@ -113,6 +118,9 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 		return opened{cur: cur, ns: ns}, err
 	}
 	if len(pipeline) > 0 && firstKey(pipeline[0]) == "$changeStream" {
+		if o.level == "snapshot" || o.level == "linearizable" {
+			return opened{}, mongoerr.New(mongoerr.InvalidOptions, "Command aggregate does not support { readConcern: { level: \"%s\", provenance: \"clientSupplied\" } } :: caused by :: Aggregation stage $changeStream cannot run with a readConcern other than 'majority'. Current readConcern: %s", o.level, o.level)
+		}
 		return e.openStream(ctx, ns, pipeline, o)
 	}
 	if err := o.allowed(pipeline); err != nil {
@@ -143,9 +151,12 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 		}
 		return opened{}, mongoerr.New(mongoerr.InvalidNamespace, "{aggregate: 1} is not valid for %s.", stage)
 	}
+	if base.Coll != "" && len(pipeline) > 0 && firstKey(pipeline[0]) == "$documents" {
+		return opened{}, mongoerr.New(mongoerr.InvalidNamespace, "'$documents' can only be run with {aggregate: 1}")
+	}
 	var src agg.Source
 	if base.Coll != "" {
-		src = &source{e: e, c: e.catalog.get(base), tx: o.tx, collation: env.Collation, report: o.report}
+		src = &source{e: e, c: e.catalog.get(base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID}
 	}
 	cur, err := p.Run(ctx, src)
 	return opened{cur: cur, ns: ns}, err
@@ -160,8 +171,34 @@ func (o pipelineOptions) allowed(pipeline []bson.Raw) error {
 		switch name := firstKey(s); name {
 		case "$out", "$merge":
 			return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "%s cannot be used in a transaction", name)
-		case "$collStats", "$indexStats", "$currentOp", "$listLocalSessions", "$listSessions", "$planCacheStats":
+		case "$collStats", "$indexStats", "$currentOp", "$listLocalSessions", "$listSessions", "$planCacheStats", "$unionWith":
 			return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Stage not supported inside of a multi-document transaction: %s", name)
+		case "$lookup", "$facet":
+			if err := o.allowedInside(value.Lookup(s, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// allowedInside looks at the pipelines inside a stage.
+func (o pipelineOptions) allowedInside(spec value.Value) error {
+	if !spec.IsDocument() {
+		return nil
+	}
+	for it := value.Walk(spec.Doc()); it.Next(); {
+		if !it.Value().IsArray() {
+			continue
+		}
+		var inner []bson.Raw
+		for s := value.Walk(it.Value().Doc()); s.Next(); {
+			if s.Value().IsDocument() {
+				inner = append(inner, s.Value().Doc())
+			}
+		}
+		if err := o.allowed(inner); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -177,7 +214,7 @@ func firstKey(doc bson.Raw) string {
 
 // pointPipeline is the short way for [{$match: {_id: value}}].
 func (e *Engine) pointPipeline(ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) (store.Cursor, bool, error) {
-	if len(pipeline) != 1 || o.tx != nil || o.collationSpec != nil || o.report != nil || !o.hint.IsZero() {
+	if len(pipeline) != 1 || o.tx != nil || o.collationSpec != nil || o.report != nil || !o.hint.IsZero() || o.min != nil || o.max != nil || o.recordID {
 		return nil, false, nil
 	}
 	it := value.Walk(pipeline[0])

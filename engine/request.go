@@ -15,7 +15,12 @@ import (
 func (r *request) namespace() (store.Namespace, error) {
 	ns := store.Namespace{DB: r.db}
 	if !r.arg.IsString() {
-		return ns, mongoerr.New(mongoerr.BadValue, "collection name has invalid type %s", value.TypeName(r.arg.Kind()))
+		code := mongoerr.BadValue
+		switch r.name {
+		case "createIndexes", "distinct", "validate", "collStats", "collstats", "convertToCapped":
+			code = mongoerr.InvalidNamespace
+		}
+		return ns, mongoerr.New(code, "collection name has invalid type %s", value.TypeName(r.arg.Kind()))
 	}
 	ns.Coll = strings.Clone(r.arg.Str())
 	return ns, checkNamespace(ns)

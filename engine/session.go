@@ -150,6 +150,10 @@ func (s *logicalSession) startTransaction(e *Engine, lsid bson.Raw, number int64
 func (s *logicalSession) transaction(number int64) (*transaction, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if number < s.number {
+		return nil, mongoerr.New(mongoerr.TransactionTooOld,
+			"Cannot start transaction %d on session %s because a newer transaction %d has already started.", number, s.name(), s.number)
+	}
 	if number != s.number || s.state == txnNone {
 		return nil, mongoerr.New(mongoerr.NoSuchTransaction,
 			"Given transaction number %d does not match any in-progress transactions. The active transaction number is %d", number, s.number).
@@ -254,8 +258,25 @@ func (e *Engine) purgeSessions(now time.Time) error {
 	return wait()
 }
 
-// end ends sessions: their transactions and cursors.
+// end ends sessions and their cursors. An open transaction can still be
+// committed until its time is over.
 func (t *sessionTable) end(e *Engine, ids [][]byte) {
+	for _, id := range ids {
+		t.mu.Lock()
+		if s := t.byID[string(id)]; s != nil {
+			s.mu.Lock()
+			if s.tx == nil {
+				delete(t.byID, string(id))
+			}
+			s.mu.Unlock()
+		}
+		t.mu.Unlock()
+		e.cursors.killIf(func(c *serverCursor) bool { return c.session == string(id) && c.tx == nil })
+	}
+}
+
+// kill ends sessions with their transactions and cursors.
+func (t *sessionTable) kill(e *Engine, ids [][]byte) {
 	for _, id := range ids {
 		t.mu.Lock()
 		s := t.byID[string(id)]

@@ -22,6 +22,8 @@ type source struct {
 	tx        *transaction
 	collation *value.Collation // of the operation; for sorts by an index
 	report    *scanReport      // explain, or nil
+	min, max  bson.Raw         // limits of the hinted index's keys
+	recordID  bool             // add $recordId
 }
 
 // scanReport is what explain tells about a scan.
@@ -50,11 +52,14 @@ func (s *source) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.Sat
 		root = r.Match.Root()
 	}
 	a, err := planAccess(m, root, s.collation, r.Sort, r.Hint)
+	if err == nil && (s.min != nil || s.max != nil) {
+		err = boundAccess(&a, s.min, s.max, r.Hint)
+	}
 	if err != nil {
 		return nil, done, closeAfter(release, err)
 	}
 	done.Sort = len(r.Sort) == 0 || a.sorted
-	cur := &sourceCursor{scan: newScan(s.c, reader, a), match: r.Match, context: r.Context, report: s.report, limit: -1}
+	cur := &sourceCursor{scan: newScan(s.c, reader, a), match: r.Match, context: r.Context, report: s.report, limit: -1, recordID: s.recordID}
 	cur.scan.close = release
 	if cur.context == nil {
 		cur.context = s.e.exprContext(nil)
@@ -160,11 +165,13 @@ type sourceCursor struct {
 	limit   int64 // negative: none
 	report  *scanReport
 	done    bool
+	// recordID: add $recordId
+	recordID bool
 }
 
 func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
 	for !c.done && c.limit != 0 {
-		_, doc, ok, err := c.scan.next(ctx)
+		rec, doc, ok, err := c.scan.next(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -179,6 +186,9 @@ func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
 		if ok {
 			if c.limit > 0 {
 				c.limit--
+			}
+			if c.recordID {
+				doc = withRecordID(doc, value.Int64(int64(rec)))
 			}
 			return doc, nil
 		}

@@ -148,10 +148,16 @@ func (s *changeStream) option(key string, v value.Value) error {
 		if key != "fullDocument" {
 			modes = preModes
 		}
+		if v.Kind() == bson.TypeNull {
+			return nil
+		}
 		if !v.IsString() {
 			return streamType(key, v, "string")
 		}
 		if !slices.Contains(modes, v.Str()) {
+			if key == "fullDocument" {
+				return mongoerr.New(40575, "unrecognized value for the 'fullDocument' option to the $changeStream stage. Expected one of '%s', got '%s'", strings.Join(modes, "', '"), v.Str())
+			}
 			return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field '$changeStream.%s' is not a valid value.", v.Str(), key)
 		}
 		mode := store.ImageMode(strings.Clone(v.Str()))

@@ -107,6 +107,7 @@ func (u *unit) apply(sync bool) error {
 	for c, d := range u.stats {
 		c.count.Add(d.count)
 		c.size.Add(d.size)
+		c.changes.Add(1)
 	}
 	u.e.applied.Store(u.last)
 	for _, f := range u.after {

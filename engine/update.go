@@ -64,6 +64,10 @@ func (w *writer) updateMatches(ctx context.Context, t *target, op updateOp, stmt
 	var after bson.Raw
 	var changed bool
 	return t.each(ctx, w, op.multi, func(u *unit, rec storage.RecordID, doc bson.Raw) error {
+		if op.update.Stamps() {
+			next := w.e.log.Next()
+			op.filter.context.ClusterTime = value.Timestamp(uint32(next>>32), uint32(next))
+		}
 		r, err := op.update.Apply(op.filter.context, doc, op.filter.matcher)
 		if err != nil {
 			return err

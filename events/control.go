@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -181,12 +180,16 @@ func (c *call) rewind(ctx context.Context, n *ast.RewindEventSubscription) error
 	if err != nil {
 		return err
 	}
-	after, err := c.rewindPosition(ctx, n.To)
+	after, err := c.rewindTo(ctx, n.To)
+	if err != nil {
+		return err
+	}
+	stretch, err := c.beforeLog(ctx, s, after, n.To)
 	if err != nil {
 		return err
 	}
 	var count int64
-	if err := c.held(ctx, s, func() error { count, err = c.rewindRows(ctx, s, after); return err }); err != nil {
+	if err := c.held(ctx, s, func() error { count, err = c.rewindRows(ctx, s, after, stretch); return err }); err != nil {
 		return fmt.Errorf("rewind %s: %w", s.ID, err)
 	}
 	c.notice("NOTICE", sqlerr.SuccessfulCompletion, "%d events are delivered again", count)
@@ -195,7 +198,7 @@ func (c *call) rewind(ctx context.Context, n *ast.RewindEventSubscription) error
 
 // rewindRows lets the rows after a position start over. A row that has a dead
 // letter keeps that mark: its delivery will close it.
-func (c *call) rewindRows(ctx context.Context, s *found, after string) (int64, error) {
+func (c *call) rewindRows(ctx context.Context, s *found, after string, stretch *catchup) (int64, error) {
 	status := StatusQueued
 	if s.Spec.Target.Kind == TargetNone {
 		status = StatusCompleted
@@ -209,42 +212,30 @@ func (c *call) rewindRows(ctx context.Context, s *found, after string) (int64, e
 		return 0, err
 	}
 	_, err = updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}, bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: after}}}}, true)
+	if err != nil || stretch == nil {
+		return count, err
+	}
+	_, err = updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$set", Value: bson.D{{Key: "catchup", Value: stretch}, {Key: "start_cursor", Value: after}}}}, false)
 	return count, err
 }
 
-// rewindPosition gives the position after which to deliver again. It must be in the log.
-func (c *call) rewindPosition(ctx context.Context, at *ast.StreamPosition) (string, error) {
-	switch at.Kind {
-	case ast.PositionNow:
-		now, err := c.m.operationTime(ctx)
-		return string(appendPosition(nil, now, math.MaxUint32)), err
-	case ast.PositionBeginning:
-		return "", nil
+func (c *call) rewindTo(ctx context.Context, at *ast.StreamPosition) (string, error) {
+	if at.Kind != ast.PositionNow {
+		return c.pastPosition(ctx, at)
 	}
-	v, err := c.m.lang.Constant(ctx, at.Value)
-	if err != nil {
-		return "", err
+	now, err := c.m.operationTime(ctx)
+	return endOf(now), err
+}
+
+// beforeLog gives the stretch between a position and where the subscription's
+// log begins, nil: the log holds it all.
+func (c *call) beforeLog(ctx context.Context, s *found, after string, at *ast.StreamPosition) (*catchup, error) {
+	kept := c.m.clock().Add(-s.Spec.Retention).Unix()
+	begin := max(s.Cursor, string(appendPosition(nil, bson.Timestamp{T: uint32(max(0, kept))}, 0)))
+	if after >= begin {
+		return nil, nil
 	}
-	if at.Kind == ast.PositionTimestamp {
-		if v.Kind() != bson.TypeDateTime {
-			return "", sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(at.Value.Pos())
-		}
-		sec := v.AsDate() / 1000
-		return string(appendPosition(nil, bson.Timestamp{T: uint32(max(0, sec-1)), I: math.MaxUint32}, math.MaxUint32)), nil
-	}
-	token := text(v)
-	var position string
-	err = query(ctx, c.m.st, collLog, []bson.D{
-		{{Key: "$match", Value: bson.D{{Key: "resume_token", Value: token}}}}, {{Key: "$limit", Value: int64(1)}},
-	}, func(doc bson.Raw) error {
-		position = doc.Lookup("position").StringValue()
-		return nil
-	})
-	if err == nil && position == "" {
-		err = sqlerr.New(sqlerr.InvalidParameterValue, "the token is not in the log").At(at.Value.Pos()).
-			WithHint("Use a resume_token of CHANGE_STREAM_EVENTS(), or TIMESTAMP or BEGINNING.")
-	}
-	return position, err
+	return &catchup{After: after, Until: begin}, c.reachable(ctx, after, at)
 }
 
 // secretOverlap is how long the old secret signs beside the new one.

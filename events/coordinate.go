@@ -228,7 +228,10 @@ func (m *Manager) reconcileDispatcher(s *subscription) {
 	if d != nil && (!def.delivers(m.clock()) || d.it.version != def.Version) {
 		m.stopDispatcher(s)
 	}
-	if def.delivers(m.clock()) {
+	switch {
+	case def.Catchup != nil && def.active() && !m.clock().Before(def.HeldUntil):
+		m.startCatchUp(s, def)
+	case def.delivers(m.clock()):
 		m.startDispatcher(s, def)
 	}
 }

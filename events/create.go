@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -91,13 +90,10 @@ func (c *call) warnUnmatched(ctx context.Context, s *Spec) error {
 // store saves a new subscription and has it adopted.
 func (c *call) store(ctx context.Context, d *Definition) error {
 	m := c.m
-	after, err := m.startPosition(ctx, d.Start)
-	if err != nil {
-		return err
-	}
 	now := m.clock()
-	def := &stored{
-		ID: d.Spec.ID, Spec: d.Spec, Status: StateActive, Desired: StateActive, Since: now, StartAfter: after, Version: 1, CreatedAt: now, UpdatedAt: now,
+	def := &stored{ID: d.Spec.ID, Spec: d.Spec, Status: StateActive, Desired: StateActive, Since: now, Version: 1, CreatedAt: now, UpdatedAt: now}
+	if err := c.start(ctx, def, d.Start); err != nil {
+		return err
 	}
 	if err := c.insert(ctx, def); err != nil {
 		return c.inUse(err, d.Spec)
@@ -112,7 +108,7 @@ func (c *call) store(ctx context.Context, d *Definition) error {
 
 // insert writes the cursor, then the definition, which makes both count.
 func (c *call) insert(ctx context.Context, def *stored) error {
-	cursor := bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: def.StartAfter}}}}
+	cursor := bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: def.Cursor}}}}
 	if _, err := updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(def.ID)}, {Key: "owner", Value: bson.D{{Key: "$exists", Value: false}}}}, cursor, true); err != nil && !duplicate(err) {
 		return fmt.Errorf("make the cursor: %w", err)
 	}
@@ -153,14 +149,26 @@ func (c *call) showSecret(d *Definition) {
 	}
 }
 
-// startPosition gives the position after which a subscription begins.
-func (m *Manager) startPosition(ctx context.Context, at *ast.StreamPosition) (string, error) {
-	if at == nil || at.Kind == ast.PositionNow {
-		now, err := m.operationTime(ctx)
-		return string(appendPosition(nil, now, math.MaxUint32)), err
+// start finds where a subscription begins: the shared reader takes over after
+// now, a private one reads what lies before.
+func (c *call) start(ctx context.Context, def *stored, at *ast.StreamPosition) error {
+	now, err := c.m.operationTime(ctx)
+	if err != nil {
+		return err
 	}
-	return "", sqlerr.Unsupported(at.Pos(), "Start at NOW; earlier events of the log are read with CHANGE_STREAM_EVENTS('collection', since).",
-		"START AT a point in the past is not supported")
+	def.StartAfter, def.Cursor = endOf(now), endOf(now)
+	if at == nil || at.Kind == ast.PositionNow {
+		return nil
+	}
+	after, err := c.pastPosition(ctx, at)
+	if err != nil || after >= def.StartAfter {
+		return err
+	}
+	if err := c.reachable(ctx, after, at); err != nil {
+		return err
+	}
+	def.Cursor, def.Catchup = after, &catchup{After: after, Until: def.StartAfter}
+	return nil
 }
 
 // replace gives a subscription new options; position, log and dead letters stay.

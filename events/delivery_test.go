@@ -34,7 +34,7 @@ type receiver struct {
 
 type delivered struct{ id, key, op string }
 
-func newReceiver(t *testing.T, fail float64) *receiver {
+func newReceiver(t testing.TB, fail float64) *receiver {
 	r := &receiver{fail: fail, rng: rand.New(rand.NewPCG(7, 7)), status: http.StatusServiceUnavailable}
 	r.Server = httptest.NewServer(r)
 	t.Cleanup(r.Close)
@@ -71,16 +71,24 @@ func (r *receiver) all() []delivered {
 	return append([]delivered{}, r.taken...)
 }
 
-func exec(t *testing.T, conn *pgx.Conn, sql string, args ...any) {
+func exec(t testing.TB, conn *pgx.Conn, sql string, args ...any) {
 	t.Helper()
 	_, err := conn.Exec(context.Background(), fmt.Sprintf(sql, args...), pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)
 }
 
-func scalar[T any](t *testing.T, conn *pgx.Conn, sql string) (v T) {
+func scalar[T any](t testing.TB, conn *pgx.Conn, sql string) (v T) {
 	t.Helper()
 	require.NoError(t, conn.QueryRow(context.Background(), sql).Scan(&v), sql)
 	return v
+}
+
+func connect(t testing.TB, g *gateway.Gateway, database string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), fmt.Sprintf("postgres://t@%s/%s?sslmode=disable", g.SQLAddr(), database))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
 }
 
 const patience = 20 * time.Second
@@ -216,8 +224,7 @@ func TestStopsLoseNothing(t *testing.T) {
 		require.NoError(t, err)
 		ended := make(chan error, 1)
 		go func() { ended <- g.Run(ctx) }()
-		conn, err := pgx.Connect(ctx, fmt.Sprintf("postgres://t@%s/stops?sslmode=disable", g.SQLAddr()))
-		require.NoError(t, err)
+		conn := connect(t, g, "stops")
 		if round == 0 {
 			exec(t, conn, `CREATE TABLE docs (_id text PRIMARY KEY)`)
 			exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (max_retry_attempts = 1000, retry_delay_ms = 1, max_retry_delay_ms = 5)`, r.URL)

@@ -121,16 +121,16 @@ func (d *dispatcher) loop(ctx context.Context, g *errgroup.Group) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if err := d.fill(ctx); err != nil {
-			return err
-		}
-		again := d.send(ctx, g)
 		if err := d.flush(ctx); err != nil {
 			return err
 		}
 		if err := d.advance(ctx); err != nil {
 			return err
 		}
+		if err := d.fill(ctx); err != nil {
+			return err
+		}
+		again := d.send(ctx, g)
 		timer.Reset(d.waitUntil(again, d.clock()))
 		select {
 		case <-ctx.Done():
@@ -148,6 +148,9 @@ func (d *dispatcher) loop(ctx context.Context, g *errgroup.Group) error {
 func (d *dispatcher) waitUntil(again, now time.Time) time.Duration {
 	const longest = 5 * time.Second
 	wait := longest
+	if len(d.pending) > 0 {
+		return 0
+	}
 	if !again.IsZero() {
 		wait = min(wait, again.Sub(now))
 	}
@@ -177,7 +180,7 @@ func (d *dispatcher) takeAll(ctx context.Context, r result) error {
 // load takes the cursor, which fences an earlier owner, and reads its position.
 func (d *dispatcher) load(ctx context.Context) error {
 	d.lanes, d.results, d.pending, d.sending = newLanes(), make(chan result, inFlight), nil, 0
-	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.spec.BatchSize, nil, 0
+	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.largest(), nil, 0
 	reply, err := command(ctx, d.st, bson.D{
 		{Key: "findAndModify", Value: collCursors}, {Key: "query", Value: bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}}},
 		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}, {Key: "$set", Value: bson.D{{Key: "owner", Value: d.gateway}}}}},
@@ -325,10 +328,25 @@ func (d *dispatcher) dropAged(items []*item, now time.Time) []*item {
 }
 
 func (d *dispatcher) batchLimit(probe bool) int {
-	if !d.spec.Batch || probe {
+	if d.largest() == 1 || probe {
 		return 1
 	}
 	return d.batch
+}
+
+// localBatch is how many events go into a write or a round of notifications:
+// where the receiver cannot tell, batches need not be asked for.
+const localBatch = 500
+
+// largest is how many events may go into one delivery.
+func (d *dispatcher) largest() int {
+	switch {
+	case d.spec.Target.Kind == TargetCollection || d.spec.Target.Kind == TargetNotify:
+		return localBatch
+	case d.spec.Batch:
+		return d.spec.BatchSize
+	}
+	return 1
 }
 
 func (d *dispatcher) start(ctx context.Context, g *errgroup.Group, items []*item, probe bool) {

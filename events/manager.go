@@ -192,7 +192,11 @@ func (m *Manager) publish(p published) {
 func (m *Manager) follow(db, id, after string, limit int) *feed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f := newFeed(m.st, id, after, m.upTo[db], limit)
+	published := m.upTo[db]
+	if s := m.subs[id]; s != nil && s.Catchup == nil {
+		published = max(published, s.CaughtUp)
+	}
+	f := newFeed(m.st, id, after, published, limit)
 	if m.feeds[db] == nil {
 		m.feeds[db] = map[*feed]struct{}{}
 	}
@@ -263,13 +267,23 @@ func (m *Manager) startDispatcher(s *subscription, def stored) {
 	s.dispatcher = spawn(m, d, func(ctx context.Context) error { return m.runDispatcher(ctx, d) })
 }
 
-// stopDispatcher ends a subscription's dispatcher and waits until it wrote what it knew.
+// stopDispatcher ends what runs for a subscription and waits until it wrote what it knew.
 func (m *Manager) stopDispatcher(s *subscription) {
 	m.mu.Lock()
-	d := s.dispatcher
-	s.dispatcher = nil
+	d, c := s.dispatcher, s.catching
+	s.dispatcher, s.catching = nil, nil
 	m.mu.Unlock()
+	c.stop()
 	d.stop()
+}
+
+// startCatchUp runs the private reader of a subscription's past.
+func (m *Manager) startCatchUp(s *subscription, def stored) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !s.catching.alive() && m.ctx.Err() == nil {
+		s.catching = spawn(m, s, func(ctx context.Context) error { return m.runCatchUp(ctx, s, def) })
+	}
 }
 
 // runDispatcher opens the sink and runs the dispatcher; failures of the store

@@ -29,7 +29,7 @@ func (d *dispatcher) settle(ctx context.Context, r result) error {
 	d.breaker.done(r.err == nil || answered(r.err), r.probe, r.finished)
 	switch {
 	case r.err == nil:
-		d.batch = min(2*d.batch, d.spec.BatchSize)
+		d.batch = min(2*d.batch, d.largest())
 	case r.err.Reason == "transform_error" && len(r.items) > 1:
 		d.takeOneOf(r)
 		return nil

@@ -56,6 +56,7 @@ type reader struct {
 	routes []*route   // guarded by batch; replaced as a whole, never changed
 
 	state  readerState
+	at     *bson.Timestamp // where to begin without a token, nil: now
 	stream store.ChangeStream
 	events []Event
 	arena  []byte
@@ -173,10 +174,13 @@ func (r *reader) close() {
 	}
 }
 
-// open opens the stream after the stored token, or at now.
-func (r *reader) open(ctx context.Context) error {
+// watch opens the stream after the stored token, else at a time, else at now.
+func (r *reader) watch(ctx context.Context) error {
 	caps := r.st.Capabilities()
 	opts := store.WatchOptions{ShowExpandedEvents: caps.ExpandedEvents, BatchSize: batchEvents, StartAfter: r.state.Token}
+	if r.state.Token == nil {
+		opts.StartAtOperationTime = r.at
+	}
 	if caps.PreAndPostImages {
 		opts.FullDocument, opts.FullDocumentBeforeChange = store.ImageWhenAvailable, store.ImageWhenAvailable
 	}
@@ -189,6 +193,14 @@ func (r *reader) open(ctx context.Context) error {
 		return fmt.Errorf("open the change stream of %s: %w", r.db, err)
 	}
 	r.stream = stream
+	return nil
+}
+
+// open opens the shared stream.
+func (r *reader) open(ctx context.Context) error {
+	if err := r.watch(ctx); err != nil {
+		return err
+	}
 	if r.state.Token == nil {
 		// Without this a crash before the first event would begin at a later now.
 		if err := r.save(ctx, r.state.LastPos); err != nil {
@@ -270,17 +282,9 @@ func (r *reader) writeBatch(ctx context.Context) error {
 	}
 	r.batch.Lock()
 	defer r.batch.Unlock()
-	r.events = joinFragments(r.events)
-	last := r.number()
-	if err := r.lookUp(ctx, r.routes); err != nil {
+	out, last, err := r.logBatch(ctx)
+	if err != nil {
 		return err
-	}
-	out := r.route()
-	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
-		return fmt.Errorf("write dead letters: %w", err)
-	}
-	if err := insertAll(ctx, r.st, collLog, out.docs); err != nil {
-		return fmt.Errorf("write to the event log: %w", err)
 	}
 	from := r.state.Published
 	if err := r.save(ctx, last); err != nil {
@@ -289,6 +293,24 @@ func (r *reader) writeBatch(ctx context.Context) error {
 	r.stats.batch(r.events, r.clock())
 	r.publish(published{database: r.db, from: from, to: last, rows: out.rows})
 	return nil
+}
+
+// logBatch is R2 to R4: the rows of a batch are in the log. It gives the
+// position of the last event.
+func (r *reader) logBatch(ctx context.Context) (out routed, last string, err error) {
+	r.events = joinFragments(r.events)
+	last = r.number()
+	if err := r.lookUp(ctx, r.routes); err != nil {
+		return out, last, err
+	}
+	out = r.route()
+	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
+		return out, last, fmt.Errorf("write dead letters: %w", err)
+	}
+	if err := insertAll(ctx, r.st, collLog, out.docs); err != nil {
+		return out, last, fmt.Errorf("write to the event log: %w", err)
+	}
+	return out, last, nil
 }
 
 // number parses the events and gives them positions that are the same whenever

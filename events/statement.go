@@ -196,7 +196,7 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 		c.row(bson.D{{Key: "QUERY PLAN", Value: fmt.Sprintf(format, args...)}})
 	}
 	spec := s.Spec
-	line("Event subscription %s (%s)", spec.ID, s.Status)
+	line("Event subscription %s (%s)", spec.ID, s.status())
 	line("  Reader: one change stream of database %s", spec.Database)
 	line("  Match: collections %s, operations %s", orAll(spec.Collections), strings.Join(spec.EventTypes, ", "))
 	if len(spec.UpdateFields) > 0 {

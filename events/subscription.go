@@ -29,7 +29,8 @@ type subscription struct {
 	stored   // replaced as a whole, under Manager.mu; read it by Manager.stored
 	count    counters
 
-	dispatcher *running[*dispatcher] // guarded by Manager.mu
+	dispatcher *running[*dispatcher]   // guarded by Manager.mu, like the following
+	catching   *running[*subscription] // reads the past
 }
 
 // stored is a document of event_subscriptions.
@@ -40,7 +41,8 @@ type stored struct {
 	Desired    string    `bson:"desired_status"`
 	Reason     string    `bson:"status_reason,omitempty"`
 	Since      time.Time `bson:"status_since"`
-	StartAfter string    `bson:"start_after"`
+	StartAfter string    `bson:"start_after"`  // the shared reader logs what comes after it
+	Cursor     string    `bson:"start_cursor"` // the log holds what comes after it
 	Version    int32     `bson:"version"`
 	CreatedAt  time.Time `bson:"created_at"`
 	UpdatedAt  time.Time `bson:"updated_at"`
@@ -48,7 +50,19 @@ type stored struct {
 	// HeldUntil keeps the dispatcher away while a statement changes its rows. It
 	// is a time, so that nothing is held for ever when that gateway dies.
 	HeldUntil time.Time `bson:"held_until,omitempty"`
-	Counters  totals    `bson:"counters"`
+	// Catchup is what must come into the log before delivery begins; CaughtUp is
+	// up to where such a stretch was brought in.
+	Catchup  *catchup `bson:"catchup,omitempty"`
+	CaughtUp string   `bson:"caught_up,omitempty"`
+	Counters totals   `bson:"counters"`
+}
+
+// status is the state as it is shown.
+func (s *stored) status() string {
+	if s.Status == StateActive && s.Catchup != nil {
+		return StateCreating
+	}
+	return s.Status
 }
 
 // active tells whether the reader logs its events: a paused one's too, so that
@@ -59,7 +73,8 @@ func (s *stored) active() bool {
 
 // delivers tells whether a dispatcher runs.
 func (s *stored) delivers(now time.Time) bool {
-	return s.Status == StateActive && s.Spec.Target.Kind != TargetNone && s.Spec.Target.Kind != TargetPull && !now.Before(s.HeldUntil)
+	return s.Status == StateActive && s.Spec.Target.Kind != TargetNone && s.Spec.Target.Kind != TargetPull &&
+		s.Catchup == nil && !now.Before(s.HeldUntil)
 }
 
 // loadSubscriptions reads the definitions of a database, "": of all.

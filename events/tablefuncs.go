@@ -263,7 +263,7 @@ func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson
 func (m *Manager) subscriptionRow(s *found, t totals, f figure, token string, at time.Time, lag float64) bson.Raw {
 	spec := s.Spec
 	d := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "subscription_name", Value: spec.Name}, {Key: "database_name", Value: spec.Database},
-		{Key: "collections", Value: spec.Collections}, {Key: "event_types", Value: spec.EventTypes}, {Key: "status", Value: s.Status}, {Key: "desired_status", Value: s.Desired},
+		{Key: "collections", Value: spec.Collections}, {Key: "event_types", Value: spec.EventTypes}, {Key: "status", Value: s.status()}, {Key: "desired_status", Value: s.Desired},
 		{Key: "status_since", Value: s.Since}, {Key: "resume_token_lag_seconds", Value: lag},
 		{Key: "pending", Value: f.pending}, {Key: "retrying", Value: f.retrying}, {Key: "blocked_keys", Value: f.blocked}, {Key: "dead_open", Value: f.dead},
 		{Key: "events_total", Value: t.Total}, {Key: "delivered_total", Value: t.Delivered}, {Key: "failed_total", Value: t.Failed},

@@ -118,21 +118,6 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 	return m.tailCollection(ctx, n, env, o)
 }
 
-// timePosition gives the first position of a time, "": none is given.
-func (m *Manager) timePosition(ctx context.Context, e ast.Expr) (string, error) {
-	if e == nil {
-		return "", nil
-	}
-	v, err := m.lang.Constant(ctx, e)
-	if err != nil {
-		return "", err
-	}
-	if v.Kind() != bson.TypeDateTime {
-		return "", sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(e.Pos()).WithHint("Write TIMESTAMPTZ '2026-01-31 12:00Z', or an expression like now() - interval '5 minutes'.")
-	}
-	return string(appendPosition(nil, bson.Timestamp{T: uint32(max(0, v.AsDate()/1000))}, 0)), nil
-}
-
 // tailRow is a row of the log as SUBSCRIBE yields it.
 func tailRow(row bson.Raw) bson.Raw {
 	var b value.Builder

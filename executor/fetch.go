@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -64,8 +65,9 @@ func (e *execution) openSource(ctx context.Context, f *translator.Fetch, local [
 		cur, err := f.Table.Rows(withFilter(ctx, remote, local), e.st.Catalog)
 		return cur, remote, err
 	case f.NS.Coll != "":
+		remote, rest = e.allowed(remote)
 		cur, err := e.q.Aggregate(ctx, f.NS, remote, store.AggregateOptions{AllowDiskUse: true})
-		return cur, nil, err
+		return cur, rest, err
 	}
 	docs, err := e.b.Stages(f.Docs)
 	return agg.Documents(docs), remote, err
@@ -107,8 +109,25 @@ func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remot
 		return rows.Rows, remote, nil
 	}
 	pipeline := append(append([]bson.Raw(nil), rows.Pipeline...), remote...)
+	pipeline, rest := e.allowed(pipeline)
 	cur, err := e.q.Aggregate(ctx, rows.NS, pipeline, store.AggregateOptions{AllowDiskUse: true})
-	return cur, nil, err
+	return cur, rest, err
+}
+
+var unionWith = []byte("$unionWith\x00")
+
+// allowed splits a pipeline before the first stage that holds a $unionWith when
+// it is to run in a transaction, where MongoDB refuses that stage.
+func (e *execution) allowed(pipeline []bson.Raw) (remote, rest []bson.Raw) {
+	if _, outside := e.q.(store.Store); outside {
+		return pipeline, nil
+	}
+	for i, s := range pipeline {
+		if bytes.Contains(s, unionWith) {
+			return pipeline[:i:i], pipeline[i:]
+		}
+	}
+	return pipeline, nil
 }
 
 // rowset is rows kept in memory; it is a Source that can be read many times.
@@ -193,6 +212,9 @@ func (e *execution) source(ctx context.Context, ns store.Namespace) (agg.Source,
 	}
 	if r != nil {
 		return r, nil
+	}
+	if known, ok := e.prog.Collections[ns.Coll]; ok {
+		ns = known
 	}
 	return &collection{q: e.q, ns: ns}, nil
 }

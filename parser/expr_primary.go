@@ -24,7 +24,12 @@ func (p *Parser) primary() ast.Expr {
 	case tokenParam:
 		return p.indirection(p.parameter())
 	}
-	if !t.op("(") {
+	switch {
+	case t.op("{"):
+		return p.document()
+	case t.op("["):
+		return p.list()
+	case !t.op("("):
 		p.fail()
 	}
 	return p.parenthesised()

@@ -475,6 +475,9 @@ func (b *builder) subscript(sc *scope, of, lo, hi ast.Expr, slice bool, pos int)
 	if s.Lo, err = b.index(sc, lo, t); err != nil {
 		return nil, err
 	}
+	if !slice && t.IsArray() {
+		s.Lo = b.fromOne(v, s.Lo)
+	}
 	s.Hi, err = b.index(sc, hi, t)
 	return s, err
 }

@@ -249,6 +249,12 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 			c, _ = b.choose(cands, typesOf(args))
 		}
 	}
+	if y, ok := b.narrowedNumber(args); c == nil && ok {
+		if c, _ = b.choose(cands, typesOf(y)); c != nil {
+			args = y
+			b.warnNarrowed(y[0])
+		}
+	}
 	if c == nil {
 		return nil, args, b.nameHint(functionError(name, in, many, pos), name)
 	}

@@ -22,7 +22,7 @@ func (b *builder) tableFunction(x *ast.TableFunction, sc *scope) (Node, *namespa
 	}
 	n := &FuncScan{Ordinality: x.Ordinality}
 	name := ast.Ident{}
-	for i, it := range x.Items {
+	for i, it := range sideBySide(x.Items) {
 		fc, cols, id, err := b.fromCall(it, x, sc)
 		if err != nil {
 			return nil, nil, err
@@ -46,6 +46,24 @@ func (b *builder) tableFunction(x *ast.TableFunction, sc *scope) (Node, *namespa
 		return nil, nil, err
 	}
 	return n, asNS(src), nil
+}
+
+// sideBySide makes unnest(a, b) what it stands for: unnest(a) beside unnest(b).
+func sideBySide(items []*ast.TableFunctionItem) []*ast.TableFunctionItem {
+	var out []*ast.TableFunctionItem
+	for _, it := range items {
+		call, ok := it.Call.(*ast.FunctionCall)
+		if !ok || len(call.Args) < 2 || call.Name.Last().Name != "unnest" {
+			out = append(out, it)
+			continue
+		}
+		for i := range call.Args {
+			one := *call
+			one.Args = call.Args[i : i+1]
+			out = append(out, &ast.TableFunctionItem{Span: it.Span, Call: &one})
+		}
+	}
+	return out
 }
 
 // fromCall binds one function of FROM and makes its columns.

@@ -61,7 +61,7 @@ func (b *builder) insertTargets(n *Insert, s *ast.Insert) ([]string, error) {
 		return names, nil
 	}
 	for _, e := range s.Columns {
-		f, name, err := b.targetField(n.Table, e)
+		f, name, err := b.targetField(n.Table, e, "")
 		if err != nil {
 			return nil, err
 		}
@@ -326,7 +326,7 @@ func (b *builder) conflictTarget(n *Insert, c *ast.OnConflict) error {
 	}
 	var paths []string
 	for _, e := range c.Target {
-		f, _, err := b.targetField(n.Table, e.Expr)
+		f, _, err := b.targetField(n.Table, e.Expr, "")
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,11 @@ func (b *builder) literal(c *Const, to sqltype.Type, ctx sqlfunc.CastContext) (E
 		t := &Const{T: textType, Value: c.Value, P: c.P}
 		return &Cast{X: t, T: to, Explicit: true, P: c.P}, nil
 	}
-	v, err := sqltype.ParseText(c.Value.Str(), sqltype.Of(to.OID), b.env.Types)
+	in := sqltype.Of(to.OID)
+	if to.OID == sqltype.Interval {
+		in = to // INTERVAL '1' YEAR: the modifier gives a bare number its unit
+	}
+	v, err := sqltype.ParseText(c.Value.Str(), in, b.env.Types)
 	if err != nil {
 		return nil, sqlerr.As(err).At(c.P)
 	}

@@ -203,6 +203,10 @@ type Field struct {
 	Kinds catalog.Kinds
 	// Type is the type of the catalog's column or the declared one.
 	Type sqltype.Type
+	// Narrow reads values of other kinds than Type's as NULL.
+	Narrow bool
+	// Elems marks the names that are indexes of array items, the first at bit 0.
+	Elems uint64
 }
 
 // FieldExpr assigns an expression to a path.

@@ -352,6 +352,12 @@ func (b *builder) operator(name string, args []Expr, pos int) (Expr, error) {
 		}
 	}
 	if c == nil {
+		if fixed, ok := b.narrowed(args); ok {
+			args = fixed
+			c, many = b.findOperator(name, typesOf(args))
+		}
+	}
+	if c == nil {
 		return nil, operatorError(name, in, many, pos)
 	}
 	return b.apply(c, args, pos)

@@ -4,8 +4,10 @@ package planner
 // that what they compare can be pushed down and pruned like the rest.
 func (b *builder) rewrite(n Node) (Node, error) {
 	n = b.foldConstants(n)
+	n = b.factor(n)
 	n = b.decorrelate(n)
 	n = b.pushDown(n)
+	n = b.uniqueSemi(n)
 	n = b.orderJoins(n)
 	n = prune(n)
 	return n, nil

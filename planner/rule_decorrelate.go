@@ -18,6 +18,9 @@ func (b *builder) decorrelate(n Node) Node {
 	for _, c := range conjuncts(f.Cond) {
 		s, ok := c.(*Subquery)
 		if !ok {
+			if j, cond := b.groupJoin(input, c, f.Cond); j != nil {
+				input, c = j, cond
+			}
 			keep = append(keep, c)
 			continue
 		}

@@ -1,13 +1,20 @@
 package planner
 
-// orderJoins changes the order of inner joins where, in the order written, two
-// inputs would meet without a condition that compares them. FROM lists with the
-// conditions in WHERE are often of this kind.
+import "slices"
+
+// orderJoins chooses the order of inner joins: by the catalog's counts where it
+// has them, else it changes only orders in which two inputs would meet without
+// a condition that compares them. FROM lists with the conditions in WHERE are
+// often of this kind.
 func (b *builder) orderJoins(n Node) Node {
 	eachSubplan(n, b.orderJoins)
 	if j, ok := n.(*Join); ok && j.Kind == Inner {
-		if t, ok := joinTreeOf(j); ok && t.crosses {
-			n = t.ordered()
+		if t, ok := joinTreeOf(j); ok {
+			if order := t.cheapest(); order != nil {
+				n = t.inOrder(order)
+			} else if t.crosses && len(t.inputs) > 2 {
+				n = t.ordered()
+			}
 		}
 	}
 	for _, in := range Inputs(n) {
@@ -21,6 +28,7 @@ type joinTree struct {
 	inputs  []Node
 	conds   []Expr
 	crosses bool // some join of the tree compares nothing
+	bushy   bool // some right side is a join, too
 	pos     int
 }
 
@@ -28,7 +36,7 @@ type joinTree struct {
 // there is none but one.
 func joinTreeOf(j *Join) (*joinTree, bool) {
 	t := &joinTree{}
-	if !t.add(j) || len(t.inputs) < 3 {
+	if !t.add(j) || len(t.inputs) < 2 {
 		return nil, false
 	}
 	return t, true
@@ -49,6 +57,9 @@ func (t *joinTree) add(n Node) bool {
 		compares = compares || comparesSides(j, c)
 		t.pos = c.Pos()
 	}
+	if r, ok := j.Right.(*Join); ok && r.Kind == Inner {
+		t.bushy = true
+	}
 	t.crosses = t.crosses || !compares
 	t.conds = append(t.conds, on...)
 	return !anyVolatile(on) && t.add(j.Left) && t.add(j.Right)
@@ -58,11 +69,214 @@ func (t *joinTree) add(n Node) bool {
 // something of the other.
 func comparesSides(j *Join, c Expr) bool {
 	call, ok := c.(*Call)
-	if !ok || call.Func.Impl != "eq" {
+	if !ok || !isEquality(call) {
 		return false
 	}
 	l, r := sides(j, c)
 	return l && r
+}
+
+// seekCost is what finding a document by an index costs, in documents read.
+const seekCost = 3
+
+// cheapest is the best order that going on from each input with the join that
+// leaves the fewest rows finds. nil: the catalog knows too little, or the order
+// as written is about as good.
+func (t *joinTree) cheapest() []int {
+	if len(t.inputs) > 20 {
+		return nil
+	}
+	c := newJoinCost(t)
+	if c == nil {
+		return nil
+	}
+	written := make([]int, len(t.inputs))
+	for i := range written {
+		written[i] = i
+	}
+	limit := c.cost(written) * 0.9
+	if t.bushy {
+		limit = c.cost(written) * 10
+	}
+	var best []int
+	for i := range t.inputs {
+		order := c.greedy(i)
+		if cost := c.cost(order); cost < limit {
+			best, limit = order, cost
+		}
+	}
+	if best == nil || slices.Equal(best, written) && !t.bushy {
+		return nil
+	}
+	return best
+}
+
+// joinCost weighs orders of a tree's inputs.
+type joinCost struct {
+	t     *joinTree
+	st    *estimate
+	rows  []float64 // of each input
+	reads []float64 // documents read for each input by itself
+	conds []joinCond
+}
+
+// joinCond is a condition between inputs.
+type joinCond struct {
+	inputs uint64 // that it reads
+	sel    float64
+	equal  bool
+	seeks  uint64 // inputs with an index for it
+}
+
+func newJoinCost(t *joinTree) *joinCost {
+	c := &joinCost{t: t, st: newEstimate(t.inputs...)}
+	c.st.equate(t.conds)
+	owner := map[ColID]int{}
+	for i, n := range t.inputs {
+		rows, ok := c.st.rows(n)
+		if !ok {
+			return nil
+		}
+		c.rows, c.reads = append(c.rows, rows), append(c.reads, c.readBy(n, rows))
+		for _, col := range n.Cols() {
+			owner[col.ID] = i
+		}
+	}
+	for _, e := range t.conds {
+		c.conds = append(c.conds, c.cond(e, owner))
+	}
+	return c
+}
+
+// readBy is the documents read for an input: all of its tables, or what an
+// equality with an index leaves.
+func (c *joinCost) readBy(n Node, rows float64) float64 {
+	switch x := n.(type) {
+	case *Scan:
+		return rows
+	case *Filter:
+		if s, ok := x.Input.(*Scan); ok {
+			for _, e := range conjuncts(x.Cond) {
+				if call, ok := e.(*Call); ok && isEquality(call) {
+					if col, ok := bareColumn(call.Args[0]); ok && indexedColumn(s, col.ID) && !readsAny(call.Args[1]) {
+						return rows
+					}
+				}
+			}
+		}
+	}
+	total := 0.0
+	for _, in := range Inputs(n) {
+		r, _ := c.st.rows(*in)
+		total += c.readBy(*in, r)
+	}
+	return total
+}
+
+func (c *joinCost) cond(e Expr, owner map[ColID]int) joinCond {
+	out := joinCond{sel: c.st.selectivity(e)}
+	cols := map[ColID]bool{}
+	columnsOf(e, cols)
+	for id := range cols {
+		if i, ok := owner[id]; ok {
+			out.inputs |= 1 << i
+		}
+	}
+	if call, ok := e.(*Call); ok && isEquality(call) {
+		out.equal = true
+		for _, a := range call.Args {
+			col, ok := bareColumn(a)
+			if !ok {
+				continue
+			}
+			if s := c.st.scans[col.ID]; s != nil && plainScan(c.t.inputs[owner[col.ID]]) == s && indexedColumn(s, col.ID) {
+				out.seeks |= 1 << owner[col.ID]
+			}
+		}
+	}
+	return out
+}
+
+// plainScan is the scan below nothing but filters.
+func plainScan(n Node) *Scan {
+	for {
+		switch x := n.(type) {
+		case *Scan:
+			return x
+		case *Filter:
+			n = x.Input
+		default:
+			return nil
+		}
+	}
+}
+
+// cost sums what the joins of an order read and yield.
+func (c *joinCost) cost(order []int) float64 {
+	set, rows := uint64(1)<<order[0], c.rows[order[0]]
+	total := c.reads[order[0]]
+	for _, i := range order[1:] {
+		after, access, _ := c.step(set, rows, i)
+		total += access + after
+		set, rows = set|1<<i, after
+	}
+	return total
+}
+
+// step joins one more input: the rows that come out and what it costs to reach
+// them. connected tells that some condition equates it with those before.
+func (c *joinCost) step(set uint64, rows float64, i int) (after, access float64, connected bool) {
+	after = rows * c.rows[i]
+	access = c.reads[i] + rows
+	for _, k := range c.conds {
+		if k.inputs&(1<<i) == 0 || k.inputs&set == 0 || k.inputs&^(set|1<<i) != 0 {
+			continue
+		}
+		after *= k.sel
+		if k.equal {
+			connected = true
+			if k.seeks&(1<<i) != 0 {
+				access = min(access, rows*seekCost)
+			}
+		}
+	}
+	return max(after, 1), access, connected
+}
+
+// greedy goes on from one input with what leaves the fewest rows.
+func (c *joinCost) greedy(first int) []int {
+	order, set, rows := []int{first}, uint64(1)<<first, c.rows[first]
+	for len(order) < len(c.rows) {
+		best, bestRows, bestCost, joined := -1, 0.0, 0.0, false
+		for i := range c.rows {
+			if set&(1<<i) != 0 {
+				continue
+			}
+			after, access, connected := c.step(set, rows, i)
+			better := after < bestRows || after == bestRows && access < bestCost
+			if best < 0 || connected && !joined || connected == joined && better {
+				best, bestRows, bestCost, joined = i, after, access, connected
+			}
+		}
+		order, set, rows = append(order, best), set|1<<best, bestRows
+	}
+	return order
+}
+
+// inOrder joins the inputs in an order, one after the other.
+func (t *joinTree) inOrder(order []int) Node {
+	inputs := t.inputs
+	left := inputs[order[0]]
+	for k, i := range order[1:] {
+		t.inputs = nil
+		for _, later := range order[k+2:] {
+			t.inputs = append(t.inputs, inputs[later])
+		}
+		j := &Join{Kind: Inner, Left: left, Right: inputs[i]}
+		j.On = conjunction(t.conditions(), t.pos)
+		left = j
+	}
+	return filterNode(left, t.conds, t.pos)
 }
 
 // ordered joins the inputs anew: the one with the most conditions of its own
@@ -111,7 +325,7 @@ func (t *joinTree) connected(have map[ColID]bool, i int) bool {
 	own := colSet(t.inputs[i].Cols())
 	for _, c := range t.conds {
 		call, ok := c.(*Call)
-		if !ok || call.Func.Impl != "eq" {
+		if !ok || !isEquality(call) {
 			continue
 		}
 		cols := map[ColID]bool{}

@@ -219,10 +219,36 @@ func (b *builder) outputName(it *ast.SelectItem, x Expr) string {
 	if !it.Alias.IsZero() {
 		return it.Alias.Name
 	}
+	if n := b.pathName(it.Expr, x); n != "" {
+		return n
+	}
 	if n := nameOf(it.Expr, x); n != "" {
 		return n
 	}
 	return "?column?"
+}
+
+// pathName is the label of a path into documents, address_city, so that paths
+// that end in the same name differ. "" for others.
+func (b *builder) pathName(e ast.Expr, x Expr) string {
+	ref, ok := e.(*ast.ColumnRef)
+	if !ok {
+		return ""
+	}
+	switch x := x.(type) {
+	case *ColRef:
+		if scan, def := b.scanOf(x.ID); scan != nil && len(def.Path) > 1 && len(ref.Parts) > 1 && def.Name == def.Path[len(def.Path)-1] {
+			return strings.Join(def.Path, "_")
+		}
+	case *Path:
+		if top := b.pathName(e, x.X); top != "" {
+			return top + "_" + strings.Join(x.Names, "_")
+		}
+		if c, ok := x.X.(*ColRef); ok {
+			return c.Name + "_" + strings.Join(x.Names, "_")
+		}
+	}
+	return ""
 }
 
 func nameOf(e ast.Expr, x Expr) string {

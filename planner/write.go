@@ -40,14 +40,15 @@ func (b *builder) writable(n *ast.Name, verb string) (*catalog.Table, error) {
 
 // targetField resolves what INSERT and UPDATE assign to: a column, or a path
 // below one.
-func (b *builder) targetField(t *catalog.Table, e ast.Expr) (Field, string, error) {
+// alias is another name of the table, which the lenient mode takes before a column's.
+func (b *builder) targetField(t *catalog.Table, e ast.Expr, alias string) (Field, string, error) {
 	c, ok := e.(*ast.ColumnRef)
 	if !ok {
-		return Field{}, "", sqlerr.Unsupported(e.Pos(), "Assign the whole column, for example with jsonb_set() or array functions.",
-			"assignment to an element is not supported")
+		return b.elementField(t, e, alias)
 	}
 	parts := c.Parts
-	if len(parts) > 1 && parts[0].Name == t.Name && findDef(t, parts[0]) == nil {
+	named := parts[0].Name == t.Name || !b.strict() && alias != "" && parts[0].Name == alias
+	if len(parts) > 1 && named && findDef(t, parts[0]) == nil {
 		parts = parts[1:]
 	}
 	def := findDef(t, parts[0])
@@ -216,7 +217,7 @@ func (b *builder) setList(t *catalog.Table, list []*ast.Assignment, sc *scope) (
 			return nil, nil, err
 		}
 		for i, target := range a.Targets {
-			f, name, err := b.targetField(t, target)
+			f, name, err := b.targetField(t, target, aliasOf(sc, t))
 			if err != nil {
 				return nil, nil, err
 			}
@@ -237,6 +238,18 @@ func (b *builder) setList(t *catalog.Table, list []*ast.Assignment, sc *scope) (
 		}
 	}
 	return out, changed, nil
+}
+
+// aliasOf is the name by which a statement knows the table that it writes.
+func aliasOf(sc *scope, t *catalog.Table) string {
+	if sc.ns != nil {
+		for _, src := range sc.ns.srcs {
+			if src.table == t {
+				return src.name
+			}
+		}
+	}
+	return ""
 }
 
 func prefixOf(a, b []string) bool { return len(a) <= len(b) && samePath(a, b[:len(a)]) }

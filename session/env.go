@@ -69,10 +69,24 @@ func (s *Session) readTypes() *sqltype.Env {
 	if n, err := s.set.table["extra_float_digits"].integer(s.set.value("extra_float_digits")); err == nil {
 		t.SetFloatDigits(int(n))
 	}
+	t.Rounded = s.roundedMoment
 	names := &objectNames{s: s}
 	t.Name, t.ObjectID = names.name, names.oid
 	return t
 }
+
+// roundedMoment tells the client, once per statement, that a moment was rounded.
+func (s *Session) roundedMoment() {
+	for _, n := range s.notices {
+		if n.Message == roundedMoments {
+			return
+		}
+	}
+	s.notice(sqlerr.Notice("NOTICE", sqlerr.SuccessfulCompletion, roundedMoments).
+		WithHint("MongoDB's dates hold milliseconds: declare the column timestamp(3), or keep microseconds in a bigint."))
+}
+
+const roundedMoments = "timestamps are rounded to milliseconds"
 
 // TransactionTime implements sqlfunc.Session: now().
 func (e *env) TransactionTime() time.Time {

@@ -15,6 +15,7 @@ import (
 	"weir/mongoerr"
 	"weir/parser/ast"
 	"weir/planner"
+	"weir/sqlerr"
 	"weir/sqltype"
 	"weir/store"
 	"weir/translator"
@@ -44,6 +45,7 @@ func (s *Session) scoped() *catalog.Scoped {
 			Database:   s.start.Database,
 			SearchPath: splitNames(s.set.value("search_path")),
 			Flatten:    s.set.on("weir.flatten_documents"),
+			Since:      s.opened,
 		})
 		s.scope.version = s.set.version
 	}
@@ -99,7 +101,12 @@ func (s *Session) plan(ctx context.Context, stmt ast.Statement, types []sqltype.
 }
 
 func (s *Session) planIn(ctx context.Context, env *planner.Env, stmt ast.Statement, types []sqltype.OID) (*query, error) {
+	given := &catalog.Stale{Resolver: env.Resolver}
+	env.Resolver = given
 	plan, err := planner.Build(ctx, env, stmt, types)
+	if err != nil && maybeStale(err) && given.Changed(ctx) {
+		plan, err = planner.Build(ctx, env, stmt, types)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +123,17 @@ func (s *Session) planIn(ctx context.Context, env *planner.Env, stmt ast.Stateme
 		q.cols[i] = column{name: c.Name, path: c.Path, typ: c.Type, table: c.Table, attr: c.Attr}
 	}
 	return q, nil
+}
+
+// maybeStale tells whether a statement may have a meaning with the documents
+// as they are now although it had none with what the catalog knew.
+func maybeStale(err error) bool {
+	switch sqlerr.As(err).Code {
+	case sqlerr.UndefinedFunction, sqlerr.UndefinedColumn, sqlerr.AmbiguousColumn, sqlerr.DatatypeMismatch,
+		sqlerr.InvalidTextRepresentation, sqlerr.CannotCoerce, sqlerr.InvalidDatetimeFormat:
+		return true
+	}
+	return false
 }
 
 func queryVerb(stmt ast.Statement) string {

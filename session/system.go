@@ -87,16 +87,13 @@ func (y *system) RoleName(oid uint32) (string, bool) {
 	if oid == rootRole {
 		return y.s.start.User, true
 	}
-	name, ok := catalog.PredefinedRoles[oid]
-	return name, ok
+	return catalog.PredefinedRole(oid)
 }
 
 // RoleOID implements sqlfunc.System.
 func (y *system) RoleOID(name string) (uint32, bool) {
-	for oid, role := range catalog.PredefinedRoles {
-		if role == name {
-			return oid, true
-		}
+	if oid, ok := catalog.PredefinedRoleNamed(name); ok {
+		return oid, true
 	}
 	return rootRole, name == y.s.start.User
 }

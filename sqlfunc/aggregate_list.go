@@ -1,6 +1,7 @@
 package sqlfunc
 
 import (
+	"slices"
 	"strings"
 
 	"weir/engine/expr"
@@ -51,11 +52,11 @@ func stringAgg(bytes bool) func() expr.Accumulator {
 // list collects values, NULLs too.
 func list(each func(v value.Value) value.Value) func() expr.Accumulator {
 	return func() expr.Accumulator {
-		var b value.Builder
 		n := 0
+		start, buf := value.BeginDocument(nil)
 		return &aggregate{
 			add: func(a []value.Value) error {
-				b.Item(each(a[0]))
+				buf = value.AppendItem(buf, n, each(a[0]))
 				n++
 				return nil
 			},
@@ -63,7 +64,8 @@ func list(each func(v value.Value) value.Value) func() expr.Accumulator {
 				if n == 0 {
 					return null()
 				}
-				return b.ArrayOf(), nil
+				// Of a window whose frame grows, there are more values to come.
+				return value.Array(value.EndDocument(slices.Clone(buf), start)), nil
 			},
 		}
 	}

@@ -3,6 +3,9 @@ package sqlfunc
 // functionsCatalog: what the catalogs of the system tell.
 var functionsCatalog = []functionRow{
 	{1081, "format_type(oid, int4) text", "", "sn"},
+	{1349, "oidvectortypes(oidvector) text", "", "s"},
+	{3800, "pg_current_logfile() text", "pg_current_logfile", "v"},
+	{3801, "pg_current_logfile(text) text", "pg_current_logfile", "v"},
 	{1716, "pg_get_expr(pg_node_tree, oid) text", "", "s"},
 	{2509, "pg_get_expr(pg_node_tree, oid, bool) text", "", "s"},
 	{2079, "pg_table_is_visible(oid) bool", "", "s"},

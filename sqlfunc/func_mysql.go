@@ -213,5 +213,7 @@ var functionsExtra = []functionRow{
 	{0, "information_schema._pg_char_max_length(oid, int4) int4", "", ""},
 	{0, "information_schema._pg_numeric_precision(oid, int4) int4", "", ""},
 	{0, "information_schema._pg_numeric_scale(oid, int4) int4", "", ""},
+	{0, "information_schema._pg_truetypid(record, record) oid", "", ""},
+	{0, "information_schema._pg_truetypmod(record, record) int4", "", ""},
 	{0, "information_schema._pg_datetime_precision(oid, int4) int4", "", ""},
 }

@@ -423,9 +423,31 @@ func exprText(_ *expr.Context, a []value.Value) (value.Value, error) { return st
 
 func updatable(_ *expr.Context, _ []value.Value) (value.Value, error) { return int4(28) } // INSERT, UPDATE and DELETE
 
+// vectorTypes names the types of a list of arguments.
+func vectorTypes(_ *expr.Context, a []value.Value) (value.Value, error) {
+	var names []string
+	for _, v := range items(a[0]) {
+		names = append(names, sqltype.FormatType(sqltype.OID(v.AsInt64()), -1))
+	}
+	return str(strings.Join(names, ", "))
+}
+
+// ofAttribute gives a column of a row of pg_attribute, which is the first
+// argument. There are no domains that would hide another type.
+func ofAttribute(column int) evaluator {
+	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+		if row := items(a[0]); column < len(row) {
+			return row[column], nil
+		}
+		return null()
+	}
+}
+
 var catalogFuncs = func() map[string]evaluator {
 	m := map[string]evaluator{
 		"format_type": formatType, "pg_get_expr": exprText,
+		"oidvectortypes": vectorTypes, "pg_current_logfile": constant(value.Null()),
+		"_pg_truetypid": ofAttribute(2), "_pg_truetypmod": ofAttribute(8),
 		"col_description": ofSystem(columnDescription),
 		"obj_description": description(1, "pg_class"), "shobj_description": description(1, "pg_database"),
 		"pg_get_userbyid": ofSystem(userByID), "pg_get_viewdef": viewDefinition,

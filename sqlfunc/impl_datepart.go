@@ -405,7 +405,7 @@ func madeStamp(a []value.Value) (int64, error) {
 		return 0, err
 	}
 	us, err := clockMicros(a[3].AsInt64(), a[4].AsInt64(), a[5].AsDouble())
-	return ms + us/1000, err
+	return plusMicros(ms, us), err
 }
 
 func makeTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
@@ -455,7 +455,8 @@ func toTimestampFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
 	case f < -210866803200 || f > 9224318016000:
 		return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range: \"%g\"", f)
 	}
-	return timestampRange(int64(math.Floor(math.Round(f*1e6) / 1000)))
+	whole, frac := math.Modf(f)
+	return timestampRange(plusMicros(int64(whole)*1000, int64(math.RoundToEven(frac*1e6))))
 }
 
 var datePartFuncs = func() map[string]evaluator {

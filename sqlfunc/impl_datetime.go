@@ -46,8 +46,10 @@ func addMonths(ms int64, months int32) int64 {
 	return c.UnixMs()
 }
 
-// addSpan adds an interval to wall clock time; what is finer than a
-// millisecond is cut.
+// plusMicros adds microseconds to a moment, rounded to milliseconds.
+func plusMicros(ms, us int64) int64 { return defaultEnv.Millis(ms, us) }
+
+// addSpan adds an interval to wall clock time.
 func addSpan(ms int64, s sqltype.Span) int64 {
 	if sqltype.IsInfinite(ms) {
 		return ms
@@ -55,7 +57,7 @@ func addSpan(ms int64, s sqltype.Span) int64 {
 	if s.Months != 0 {
 		ms = addMonths(ms, s.Months)
 	}
-	return ms + int64(s.Days)*sqltype.MsPerDay + sqltype.FloorDiv(s.Micros, 1000)
+	return plusMicros(ms+int64(s.Days)*sqltype.MsPerDay, s.Micros)
 }
 
 // addSpanZoned adds an interval to an instant: months and days in the zone's
@@ -68,7 +70,7 @@ func addSpanZoned(ms int64, s sqltype.Span, loc *time.Location) int64 {
 		local := addSpan(sqltype.ToLocal(ms, loc), sqltype.Span{Months: s.Months, Days: s.Days})
 		ms = sqltype.ToUTC(local, loc)
 	}
-	return ms + sqltype.FloorDiv(s.Micros, 1000)
+	return plusMicros(ms, s.Micros)
 }
 
 func spanArg(negate bool, v value.Value) sqltype.Span {
@@ -172,7 +174,7 @@ func dateTime(swapped bool) evaluator {
 		if sqltype.IsInfinite(d.AsDate()) {
 			return d, nil
 		}
-		return timestampRange(d.AsDate() + sqltype.FloorDiv(t.AsInt64(), 1000))
+		return timestampRange(plusMicros(d.AsDate(), t.AsInt64()))
 	}
 }
 
@@ -183,7 +185,7 @@ func dateTimetz(swapped bool) evaluator {
 			d, t = t, d
 		}
 		us, west := sqltype.TimetzOf(t)
-		return timestampRange(d.AsDate() + sqltype.FloorDiv(us, 1000) + int64(west)*1000)
+		return timestampRange(plusMicros(d.AsDate()+int64(west)*1000, us))
 	}
 }
 

@@ -56,6 +56,14 @@ func (n node) num(v int64, width int) string {
 	return fmt.Sprintf("%0*d", width, v)
 }
 
+// signed is num where the sign takes up a digit's place.
+func (n node) signed(v int64, width int) string {
+	if v < 0 {
+		width--
+	}
+	return n.num(v, width)
+}
+
 func (n node) name(full string, width int) string {
 	s := cased(full, n.text)
 	if n.fill || len(s) >= width {
@@ -74,9 +82,9 @@ func (m *moment) key(n node) (string, error) {
 	if m.interval {
 		switch n.key {
 		case "DD":
-			return n.num(int64(m.c.Day), 2), nil
+			return n.signed(int64(m.c.Day), 2), nil
 		case "DDD":
-			return n.num(int64(m.c.Day)+30*(int64(m.c.Month)+12*int64(m.c.Year)), 3), nil
+			return n.signed(int64(m.c.Day)+30*(int64(m.c.Month)+12*int64(m.c.Year)), 3), nil
 		case "MM":
 			return n.num(int64(m.c.Month), 2), nil
 		case "Q", "RM":

@@ -72,12 +72,12 @@ func ParseBinary(b []byte, t Type, e *Env) (value.Value, error) {
 		return value.Value{}, badBinary(t)
 	}
 	if n > 0 {
-		return decodeFixed(b, t)
+		return decodeFixed(b, t, e)
 	}
 	return decodeVarying(b, t, e)
 }
 
-func decodeFixed(b []byte, t Type) (value.Value, error) {
+func decodeFixed(b []byte, t Type, e *Env) (value.Value, error) {
 	switch t.OID {
 	case Bool:
 		return value.Bool(b[0] != 0), nil
@@ -96,7 +96,7 @@ func decodeFixed(b []byte, t Type) (value.Value, error) {
 	case Date:
 		return value.Date(dateOfBinary(int32(binary.BigEndian.Uint32(b)))), nil
 	case Timestamp, Timestamptz:
-		return value.Date(RoundInstant(instantOfBinary(int64(binary.BigEndian.Uint64(b))), t.Mod)), nil
+		return value.Date(RoundInstant(instantOfBinary(int64(binary.BigEndian.Uint64(b)), e), t.Mod)), nil
 	case Time:
 		return value.Int64(RoundTime(int64(binary.BigEndian.Uint64(b)), t.Mod)), nil
 	case Timetz:
@@ -118,11 +118,11 @@ func dateOfBinary(days int32) int64 {
 	return int64(days)*MsPerDay + PgEpochMs
 }
 
-func instantOfBinary(us int64) int64 {
+func instantOfBinary(us int64, e *Env) int64 {
 	if IsInfinite(us) {
 		return us
 	}
-	return FloorDiv(us, 1000) + PgEpochMs
+	return e.Millis(PgEpochMs, us)
 }
 
 func decodeVarying(b []byte, t Type, e *Env) (value.Value, error) {

@@ -94,8 +94,7 @@ func (p *stampParser) check() error {
 	return nil
 }
 
-// wall is the date and time as ms as if UTC; fractions below a millisecond,
-// which BSON dates do not hold, are cut.
+// wall is the date and time as ms as if UTC, with the fraction below a millisecond cut.
 func (s *stamp) wall() int64 {
 	c := s.c
 	c.Ms = s.us / 1000
@@ -147,6 +146,9 @@ func parseInstant(s, typ string, e *Env) (int64, error) {
 		default:
 			ms = ToUTC(ms, e.zone())
 		}
+	}
+	if below := int64(st.us % 1000); below != 0 {
+		ms = e.Millis(ms, below)
 	}
 	if !InTimestampRange(ms) {
 		return 0, sqlerr.New(sqlerr.DatetimeFieldOverflow, "timestamp out of range: \"%s\"", s)

@@ -13,7 +13,7 @@
 //
 // jsonb prints as PostgreSQL prints it whatever the order of the stored fields:
 // keys by length and then bytes. What JSON has no form for is told at AppendJSONB.
-// Dates and timestamps have milliseconds, as BSON has; finer input is cut.
+// Dates and timestamps have milliseconds, as BSON has; finer input is rounded, and Env.Rounded told.
 // numeric has decimal128's 34 digits; more are an error.
 package sqltype
 

@@ -47,6 +47,17 @@ type Store interface {
 	Close() error
 }
 
+// Changes is what a Store may know without asking anybody: whether something
+// changed. A number that is as it was says that nothing did; what changes
+// after it was read makes it another one before the writer is answered.
+type Changes interface {
+	// SchemaVersion moves with collections, views, indexes and their options.
+	SchemaVersion() uint64
+	// DataVersion moves with the documents of a collection and is another one
+	// for each collection that had the name. Count is how many there are.
+	DataVersion(ns Namespace) (version uint64, count int64)
+}
+
 // Tx is a transaction. It is used by one goroutine at a time and ended once by
 // Commit or Abort; Abort after the end does nothing.
 type Tx interface {

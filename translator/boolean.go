@@ -210,7 +210,7 @@ func (s scope) comparand(e planner.Expr) any {
 
 // comparesStored tells whether stored values compare as canonical ones.
 func comparesStored(l *loc) bool {
-	return isCanonical(l) || isFloat(l.t.OID)
+	return isCanonical(l) || isFloat(l.t.OID) && !l.narrow
 }
 
 func isFloat(t sqltype.OID) bool { return t == sqltype.Float8 || t == sqltype.Float4 }

@@ -119,6 +119,9 @@ func canonical(l *loc) any {
 	if !l.stored || isCanonical(l) {
 		return l.ref()
 	}
+	if l.narrow {
+		return narrowed(l)
+	}
 	switch {
 	case l.t.OID.IsString() && l.kinds.Only(catalog.KindString|catalog.KindObjectID):
 		return op1("$toString", l.ref())
@@ -128,6 +131,18 @@ func canonical(l *loc) any {
 		return op1("$toDate", l.ref())
 	}
 	return op(expr.LocalPrefix+opStored, l.ref(), int(l.t.OID))
+}
+
+// narrowed reads the values of the type's kinds; double as numeric by its digits.
+func narrowed(l *loc) any {
+	v := l.ref()
+	switch l.t.OID {
+	case sqltype.Numeric:
+		return op("$cond", op1("$isNumber", v), op(expr.LocalPrefix+opStored, v, int(l.t.OID)), null)
+	case sqltype.Bool:
+		return op("$cond", op("$eq", op1("$type", v), "bool"), v, null)
+	}
+	return op("$cond", op("$eq", op1("$type", v), "date"), v, null)
 }
 
 // canonicalKinds are the BSON types that are a SQL type's form.
@@ -151,6 +166,9 @@ func isCanonical(l *loc) bool {
 
 // call compiles a function or operator: by the push table, else locally.
 func (s scope) call(e *planner.Call) any {
+	if e.Spread {
+		return s.spreadCall(e)
+	}
 	if build, ok := s.c.push[e.Func.Impl]; ok {
 		if out := build(s, e); out != nil {
 			return out

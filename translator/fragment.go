@@ -58,6 +58,7 @@ type loc struct {
 	t       sqltype.Type
 	stored  bool // in the form of documents, of the given kinds
 	kinds   catalog.Kinds
+	narrow  bool // values of other kinds than the type's are NULL
 	notNull bool
 }
 

@@ -27,7 +27,8 @@ func Library(base *expr.Library) *expr.Library {
 	}
 	own := map[string]func(*expr.Context, []value.Value) (value.Value, error){
 		opZone: zoneOp, opStored: storedOp, opSortKey: sortKeyOp, opUnnest: unnestOp,
-		opAgg: func(_ *expr.Context, a []value.Value) (value.Value, error) { return aggOp(lib, a) },
+		opAgg:    func(_ *expr.Context, a []value.Value) (value.Value, error) { return aggOp(lib, a) },
+		opSpread: func(c *expr.Context, a []value.Value) (value.Value, error) { return spreadOp(lib, c, a) },
 	}
 	for name, f := range own {
 		lib.Functions[name] = expr.Function{MinArgs: 0, MaxArgs: -1, Eval: f}

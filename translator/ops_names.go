@@ -6,6 +6,7 @@ const (
 	opSortKey = "t_sortkey" // [value, type]: a value that orders and groups as SQL does
 	opUnnest  = "t_unnest"  // [array]: its elements, of all dimensions
 	opAgg     = "t_agg"     // [name, rows, spec]: an aggregate over collected rows
+	opSpread  = "t_spread"  // [name, conversion, arguments …, array]: f(…, VARIADIC array)
 	opZone    = "t_zone"    // []: the session's time zone as MongoDB names it
 
 	stageTies   = "ties"   // LIMIT … WITH TIES

@@ -29,6 +29,8 @@ type Program struct {
 	// Fetches are the sources that local stages name in `from`, run on demand
 	// and once.
 	Fetches map[string]*Fetch
+	// Collections are those that local stages read directly, by the name there.
+	Collections map[string]store.Namespace
 	// With are the queries that run once before the others, in order.
 	With []*With
 

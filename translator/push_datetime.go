@@ -137,6 +137,9 @@ func postgresFormat(f string) (string, bool) {
 	var b strings.Builder
 next:
 	for len(f) > 0 {
+		if strings.HasPrefix(f, "SSSS") { // seconds past midnight
+			return "", false
+		}
 		for _, p := range patterns {
 			if strings.HasPrefix(f, p.pg) {
 				b.WriteString(p.mongo)

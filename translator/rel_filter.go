@@ -25,6 +25,9 @@ func (c *compiler) addFilter(f *fragment, cond planner.Expr) {
 		doc := s.match(e, true)
 		if traitsOf(doc).local {
 			local = append(local, doc)
+			if rough := s.superset(e); rough != nil {
+				here = append(here, rough)
+			}
 		} else {
 			here = append(here, doc)
 		}

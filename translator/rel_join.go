@@ -229,7 +229,7 @@ func (c *compiler) lookup(left, right *fragment, let obj, as string, eq *equalit
 	cut := min(firstOuter(right.stages), right.base)
 	inner := &fragment{src: right.src, stages: right.stages[:cut], cols: right.cols}
 	spec = append(spec, field{"from", c.named(inner)})
-	left.addLocal(c.lookupReason(left, right), "$lookup", finishLookup(spec, let, pipelineOf(right.stages[cut:]), as, eq))
+	left.addLocal(c.lookupReason(left, right), "$lookup", finishLookup(spec, let, pipelineOf(c.localise(right.stages[cut:], right.src.ns.DB)), as, eq))
 }
 
 func firstOuter(stages []stage) int {
@@ -379,7 +379,7 @@ func (c *compiler) union(f, g *fragment) {
 	cut := firstOuter(g.stages)
 	name := c.named(&fragment{src: g.src, stages: g.stages[:cut], cols: g.cols})
 	f.addLocal("not both sides of the union are in the store", "$unionWith",
-		obj{{"coll", name}, {"pipeline", pipelineOf(g.stages[cut:])}})
+		obj{{"coll", name}, {"pipeline", pipelineOf(c.localise(g.stages[cut:], g.src.ns.DB))}})
 }
 
 // lateralCall finds a right side that is a set-returning function of left

@@ -28,7 +28,7 @@ func (c *compiler) scan(n *planner.Scan, outer map[planner.ColID]*loc) *fragment
 
 func scanLoc(n *planner.Scan, i int) *loc {
 	fd := n.Fields[i]
-	l := &loc{path: fd.Path, t: fd.Type, stored: true, kinds: fd.Kinds}
+	l := &loc{path: fd.Path, t: fd.Type, stored: true, kinds: fd.Kinds, narrow: fd.Narrow}
 	if l.t.OID == sqltype.Invalid {
 		l.t = n.Out[i].Type
 	}

@@ -47,6 +47,8 @@ type WriteTarget struct {
 	Path []string
 	Type sqltype.Type
 	OID  bool // text of 24 hex digits is stored as ObjectId
+	// Elems marks the names that are indexes of array items, the first at bit 0.
+	Elems uint64
 }
 
 // Check is a constraint of the written row.
@@ -106,7 +108,7 @@ func (c *compiler) insert(n *planner.Insert) Query {
 }
 
 func writeTarget(f planner.Field) WriteTarget {
-	t := WriteTarget{Path: f.Path, Type: f.Type}
+	t := WriteTarget{Path: f.Path, Type: f.Type, Elems: f.Elems}
 	t.OID = f.Type.OID.IsString() && f.Kinds.Only(catalog.KindObjectID)
 	return t
 }
@@ -295,7 +297,7 @@ func (c *compiler) directUpdate(f *fragment, n *planner.Update) *Direct {
 				return nil
 			}
 		}
-		if len(x.Field.Path) == 0 || x.Field.Path[0] == "_id" {
+		if x.Field.Elems != 0 || len(x.Field.Path) == 0 || x.Field.Path[0] == "_id" {
 			return nil
 		}
 	}

@@ -196,6 +196,11 @@ func (p *partition) compute(ctx context.Context) error {
 		p.groups[i] = len(p.first) - 1
 	}
 	if f, ok := rankings[p.w.impl]; ok && !p.w.aggregate {
+		if p.w.impl == "ntile" {
+			if n := p.rows[0].args[0]; !n.IsNullish() && n.AsInt64() <= 0 {
+				return sqlerr.New("22014", "argument of ntile must be greater than zero")
+			}
+		}
 		for i := range p.rows {
 			p.out[i] = f(p, i)
 		}
@@ -245,8 +250,8 @@ var rankings = map[string]func(p *partition, i int) value.Value{
 }
 
 func ntile(p *partition, i int) value.Value {
-	arg := p.rows[i].args[0]
-	if arg.IsNullish() || arg.AsInt64() <= 0 {
+	arg := p.rows[0].args[0]
+	if arg.IsNullish() {
 		return value.Null()
 	}
 	n, total := arg.AsInt64(), int64(len(p.rows))

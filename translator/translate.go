@@ -4,6 +4,7 @@ import (
 	"weir/engine/expr"
 	"weir/planner"
 	"weir/sqlerr"
+	"weir/store"
 )
 
 // compiler is the state of one translation. The first error sticks; what is
@@ -43,7 +44,7 @@ func Translate(p *planner.Plan, opts Options) (*Program, error) {
 }
 
 func newCompiler(p *planner.Plan, opts Options) *compiler {
-	prog := &Program{Plan: p, Fetches: map[string]*Fetch{}, lib: Library(opts.Library)}
+	prog := &Program{Plan: p, Fetches: map[string]*Fetch{}, Collections: map[string]store.Namespace{}, lib: Library(opts.Library)}
 	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, working: map[int]bool{}, ctes: map[int]*cte{},
 		push: pushTable(), aggs: aggTable()}
 }
@@ -129,7 +130,7 @@ func (c *compiler) fetch(f *fragment) *Fetch {
 		cut = 0
 		out.Reason = f.src.reason()
 	}
-	out.Remote, out.Local = c.encodeStages(f.stages[:cut]), c.encodeStages(f.stages[cut:])
+	out.Remote, out.Local = c.encodeStages(f.stages[:cut]), c.encodeStages(c.localise(f.stages[cut:], f.src.ns.DB))
 	return out
 }
 

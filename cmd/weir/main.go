@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // zones on machines that have none installed
 )
 
 // version is set when a release is built: -ldflags "-X main.version=1.2.3".

@@ -88,6 +88,20 @@ func (c *compiler) pipeline(specs []bson.Raw) (*Pipeline, error) {
 	return p, nil
 }
 
+// KnownStages refuses a pipeline that names a stage there is not, without
+// compiling it.
+func KnownStages(pipeline bson.Raw) error {
+	for it := value.Walk(pipeline); it.Next(); {
+		if !it.Value().IsDocument() {
+			continue
+		}
+		if name := firstKey(it.Value().Doc()); name != "" && stageNamed(name) == nil {
+			return mongoerr.New(40324, "Unrecognized pipeline stage name: '%s'", name)
+		}
+	}
+	return nil
+}
+
 func firstKey(doc bson.Raw) string {
 	if it := value.Walk(doc); it.Next() {
 		return it.Key()

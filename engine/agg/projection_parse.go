@@ -121,6 +121,9 @@ func (p *projParser) operator(path, op string, arg, whole value.Value) error {
 	if op == "$meta" {
 		return metaRefused(arg)
 	}
+	if op == "$elemMatch" {
+		return mongoerr.New(mongoerr.InvalidPipelineOperator, "Cannot use $elemMatch in this context")
+	}
 	e, err := p.compile(whole.RawValue())
 	if err != nil {
 		return unknownTop(err, op)

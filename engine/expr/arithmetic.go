@@ -206,6 +206,11 @@ func quantize(a value.Value, places int32, how apd.Rounder) (value.Value, bool) 
 	}
 	ctx := value.DecimalContext
 	ctx.Rounding, ctx.Precision = how, 100
+	if x.Coeff.Sign() != 0 && x.NumDigits()+int64(x.Exponent) < int64(-places) {
+		// Quantize takes less than a tenth of the unit for nothing, whatever the rounding.
+		x.Coeff.SetInt64(1)
+		x.Exponent = -places - 1
+	}
 	var r apd.Decimal
 	ctx.Quantize(&r, x, -places)
 	return value.FromAPD(&r), true

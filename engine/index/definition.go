@@ -26,15 +26,18 @@ type Field struct {
 // Definition describes an index. It is not changed once it is in use; Multikey
 // is kept by the owner.
 type Definition struct {
-	ID          uint32
-	Name        string
-	Key         bson.Raw // as given: {a: 1, b: -1}
-	Fields      []Field
-	Unique      bool
-	Sparse      bool
-	Hidden      bool
-	ExpireAfter int64 // seconds; negative: no TTL
-	Collation   *value.Collation
+	ID     uint32
+	Name   string
+	Key    bson.Raw // as given: {a: 1, b: -1}
+	Fields []Field
+	Unique bool
+	Sparse bool
+	Hidden bool
+	// PrepareUnique refuses new duplicates, though the index has another layout
+	// than a unique one and may hold old duplicates.
+	PrepareUnique bool
+	ExpireAfter   int64 // seconds; negative: no TTL
+	Collation     *value.Collation
 	// CollationSpec is the collation as listIndexes shows it, or nil.
 	CollationSpec bson.Raw
 	// PartialSpec is the partialFilterExpression and Partial its meaning, or nil.

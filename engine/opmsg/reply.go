@@ -24,12 +24,14 @@ func errorReply(e *engine.Engine, err *mongoerr.Error) bson.Raw {
 	}
 	d = value.AppendElement(d, "ok", value.Double(0))
 	d = value.AppendElement(d, "errmsg", value.String(err.Message))
-	d = value.AppendElement(d, "code", value.Int32(err.Code))
-	name := err.Name
-	if name == "" {
-		name = mongoerr.CodeName(err.Code)
+	if err.Code != 0 { // a few old commands fail without one
+		name := err.Name
+		if name == "" {
+			name = mongoerr.CodeName(err.Code)
+		}
+		d = value.AppendElement(d, "code", value.Int32(err.Code))
+		d = value.AppendElement(d, "codeName", value.String(name))
 	}
-	d = value.AppendElement(d, "codeName", value.String(name))
 	if err.Info != nil {
 		d = append(d, err.Info[4:len(err.Info)-1]...)
 	}

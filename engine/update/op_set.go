@@ -59,7 +59,7 @@ func (a *application) unset(t *target) {
 // currentDateMod is $currentDate.
 type currentDateMod struct{ timestamp bool }
 
-func compileCurrentDate(_ *Update, _, path string, v value.Value) (modifier, error) {
+func compileCurrentDate(u *Update, _, path string, v value.Value) (modifier, error) {
 	if v.Kind() == bson.TypeBoolean {
 		return currentDateMod{}, nil
 	}
@@ -78,6 +78,7 @@ func compileCurrentDate(_ *Update, _, path string, v value.Value) (modifier, err
 	if kind != "date" && kind != "timestamp" {
 		return nil, mongoerr.New(mongoerr.BadValue, "The '$type' string field is required to be 'date' or 'timestamp': {$currentDate: {%s: %s}}", path, v)
 	}
+	u.stamps = u.stamps || kind == "timestamp"
 	return currentDateMod{kind == "timestamp"}, nil
 }
 

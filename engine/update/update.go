@@ -28,7 +28,12 @@ type Update struct {
 	replace bson.Raw      // replacement document
 	pipe    *agg.Pipeline // pipeline
 	filters map[string]*arrayFilter
+	stamps  bool
 }
+
+// Stamps tells whether the update writes a cluster time of its own, which the
+// context of Apply gives.
+func (u *Update) Stamps() bool { return u.stamps }
 
 // Result is what an update made of a document.
 type Result struct {

@@ -1,0 +1,257 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+	"weir/store"
+)
+
+// catchup is a stretch of the past that a private reader brings into the log
+// before delivery begins: the events after one position up to another.
+type catchup struct {
+	After string `bson:"after"`
+	Until string `bson:"until"`
+}
+
+// pastPosition gives the position after which START AT or REWIND TO begins, for
+// a point in the past.
+func (c *call) pastPosition(ctx context.Context, at *ast.StreamPosition) (string, error) {
+	if at.Kind == ast.PositionBeginning {
+		t, err := c.m.oldest(ctx)
+		return before(string(appendPosition(nil, t, 0))), err
+	}
+	if at.Kind == ast.PositionToken {
+		v, err := c.m.lang.Constant(ctx, at.Value)
+		if err != nil {
+			return "", err
+		}
+		return c.tokenPosition(ctx, text(v), at)
+	}
+	first, err := c.m.timePosition(ctx, at.Value)
+	return before(first), err
+}
+
+// timePosition gives the first position of a time, "": none is given.
+func (m *Manager) timePosition(ctx context.Context, e ast.Expr) (string, error) {
+	if e == nil {
+		return "", nil
+	}
+	v, err := m.lang.Constant(ctx, e)
+	if err != nil {
+		return "", err
+	}
+	if v.IsString() {
+		if v, err = sqltype.ParseText(v.Str(), sqltype.Of(sqltype.Timestamptz), nil); err != nil {
+			return "", sqlerr.As(err).At(e.Pos())
+		}
+	}
+	if v.Kind() != bson.TypeDateTime {
+		return "", sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(e.Pos()).
+			WithHint("Write '2026-01-31 12:00Z', or an expression like now() - interval '5 minutes'.")
+	}
+	return string(appendPosition(nil, bson.Timestamp{T: uint32(max(1, v.AsDate()/1000))}, 0)), nil
+}
+
+// tokenPosition finds a token in the log, else in the oplog.
+func (c *call) tokenPosition(ctx context.Context, token string, at *ast.StreamPosition) (string, error) {
+	var found string
+	err := query(ctx, c.m.st, collLog, []bson.D{
+		{{Key: "$match", Value: bson.D{{Key: "resume_token", Value: token}, {Key: "database_name", Value: c.env.Database()}}}}, {{Key: "$limit", Value: int64(1)}},
+	}, func(doc bson.Raw) error {
+		found = string([]byte(position(doc)))
+		return nil
+	})
+	if err != nil || found != "" {
+		return found, err
+	}
+	p, err := c.m.probeToken(ctx, c.env.Database(), token)
+	if err != nil {
+		return "", sqlerr.New(sqlerr.InvalidParameterValue, "the token is neither in the log nor in the oplog").At(at.Value.Pos()).
+			WithDetail("%s", err.Error()).WithHint("Use a resume_token of CHANGE_STREAM_EVENTS() of this database, or TIMESTAMP or BEGINNING.")
+	}
+	return p, nil
+}
+
+// probeToken gives the position of the event before the first one after a token.
+// Positions count the events of a cluster time from its first one, so that is
+// where the count begins.
+func (m *Manager) probeToken(ctx context.Context, db, token string) (string, error) {
+	now, err := m.operationTime(ctx)
+	if err != nil {
+		return "", err
+	}
+	first, err := m.firstEvent(ctx, db, store.WatchOptions{StartAfter: marshal(bson.D{{Key: "_data", Value: token}})}, func(*Event) bool { return true })
+	if err != nil {
+		return "", err
+	}
+	if first == nil {
+		return endOf(now), nil
+	}
+	same, err := m.firstEvent(ctx, db, store.WatchOptions{StartAtOperationTime: &first.Time}, func(e *Event) bool {
+		return text(value.Lookup(e.Token, "_data")) == text(value.Lookup(first.Token, "_data"))
+	})
+	if err != nil || same == nil {
+		return endOf(now), err
+	}
+	return before(string(appendPosition(nil, same.Time, same.Ordinal))), nil
+}
+
+// firstEvent opens a stream and gives the first event that a test likes, nil: there is none now.
+func (m *Manager) firstEvent(ctx context.Context, db string, o store.WatchOptions, likes func(*Event) bool) (*Event, error) {
+	o.ShowExpandedEvents = m.st.Capabilities().ExpandedEvents
+	stream, err := m.st.Watch(ctx, store.Namespace{DB: db}, nil, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = stream.Close() }()
+	var last bson.Timestamp
+	ordinal := uint32(0)
+	for {
+		raw, err := stream.Next(ctx, idleWait)
+		if raw == nil || err != nil {
+			return nil, ignoreEOF(err)
+		}
+		e := &Event{}
+		e.parse(append(bson.Raw(nil), raw...))
+		if ordinal++; e.Time != last {
+			ordinal, last = 0, e.Time
+		}
+		if e.Ordinal = ordinal; likes(e) {
+			return e, nil
+		}
+	}
+}
+
+// oldest gives the time of the oldest entry of the oplog.
+func (m *Manager) oldest(ctx context.Context) (t bson.Timestamp, err error) {
+	hint := bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: marshal(bson.D{{Key: "$natural", Value: 1}})}
+	cur, err := m.st.Aggregate(ctx, store.Namespace{DB: "local", Coll: "oplog.rs"}, []bson.Raw{marshal(bson.D{{Key: "$limit", Value: int64(1)}})}, store.AggregateOptions{Hint: hint})
+	if err != nil {
+		return t, fmt.Errorf("find the oldest entry of the oplog: %w", err)
+	}
+	defer func() { _ = cur.Close() }()
+	doc, err := cur.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		return m.operationTime(ctx)
+	}
+	if err != nil {
+		return t, fmt.Errorf("find the oldest entry of the oplog: %w", err)
+	}
+	t.T, t.I = value.Lookup(doc, "ts").AsTimestamp()
+	return t, nil
+}
+
+// reachable refuses a point that the oplog does not reach back to.
+func (c *call) reachable(ctx context.Context, after string, at *ast.StreamPosition) error {
+	_, err := c.m.firstEvent(ctx, c.env.Database(), store.WatchOptions{StartAtOperationTime: startOf(after)}, func(*Event) bool { return true })
+	if err == nil || !isHistoryLost(err) {
+		return err
+	}
+	e := sqlerr.New(sqlerr.InvalidParameterValue, "the oplog does not reach back to this point").At(at.Pos())
+	if t, err := c.m.oldest(ctx); err == nil {
+		e = e.WithHint("The earliest possible time is %s.", time.Unix(int64(t.T)+1, 0).UTC().Format(time.RFC3339))
+	}
+	return e
+}
+
+// startOf gives the cluster time that holds the first event after a position.
+func startOf(after string) *bson.Timestamp {
+	t, ordinal, ok := ParsePosition(after)
+	if !ok {
+		return &bson.Timestamp{T: 1, I: 1}
+	}
+	if ordinal == ^uint32(0) {
+		if t.I++; t.I == 0 {
+			t.T++
+		}
+	}
+	if t.I == 0 {
+		t.I = 1
+	}
+	return &t
+}
+
+// catchUp writes the rows of a subscription's past to the log by a stream of its
+// own, then lets delivery begin. It starts over when it is cut off; rows that
+// are there already stay.
+func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) error {
+	r := newReader(m, s.Database)
+	rt, err := compileRoute(ctx, m.lang, def.Spec)
+	if err != nil {
+		return m.suspend(ctx, s, reasonFilter, err.Error())
+	}
+	rt.after, rt.until = def.Catchup.After, def.Catchup.Until
+	r.routes, r.at = []*route{rt}, startOf(def.Catchup.After)
+	defer r.close()
+	if err := r.watch(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := r.readBatch(ctx); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		last := r.scanned()
+		if len(r.events) > 0 {
+			if _, last, err = r.logBatch(ctx); err != nil {
+				return err
+			}
+			r.state.LastPos = last
+		}
+		if last > def.Catchup.Until {
+			return m.caughtUp(ctx, s, def)
+		}
+	}
+}
+
+// scanned gives a position that a stream without events has passed: the server's
+// time, or that of the token where it is earlier. A token begins with its time.
+func (r *reader) scanned() string {
+	at := string(appendPosition(nil, r.stream.OperationTime(), 0))
+	const mark, digits = "82", 16
+	if token := text(value.Lookup(r.stream.ResumeToken(), "_data")); len(token) >= len(mark)+digits && token[:len(mark)] == mark {
+		at = min(at, strings.ToLower(token[len(mark):len(mark)+digits])+"00000000")
+	}
+	return at
+}
+
+// caughtUp makes a subscription active whose past is in the log.
+func (m *Manager) caughtUp(ctx context.Context, s *subscription, def stored) error {
+	if _, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$unset", Value: bson.D{{Key: "catchup", Value: ""}}},
+		{Key: "$set", Value: bson.D{{Key: "caught_up", Value: def.Catchup.Until}}}}, false); err != nil {
+		return err
+	}
+	_, err := m.bump(ctx, s.Database)
+	return err
+}
+
+// runCatchUp tries again after failures of the store; a history that is lost
+// suspends the subscription.
+func (m *Manager) runCatchUp(ctx context.Context, s *subscription, def stored) error {
+	const longest = 10 * time.Second
+	for delay := 100 * time.Millisecond; ; delay = min(2*delay, longest) {
+		err := m.catchUp(ctx, s, def)
+		switch {
+		case err == nil, ctx.Err() != nil, errors.Is(err, errSuspended):
+			return nil
+		case isHistoryLost(err):
+			return m.suspend(ctx, s, "history_lost", err.Error())
+		}
+		m.log.Warn("a catch-up failed; it is tried again", "subscription", s.ID, "error", err, "delay", delay)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(delay):
+		}
+	}
+}
