@@ -284,7 +284,7 @@ func (c *Catalog) databaseNames(ctx context.Context) ([]string, error) {
 	}
 	list := make([]string, 0, len(all))
 	for _, n := range all {
-		if n != systemDB && n != "local" && n != "config" && n != "admin" {
+		if n != systemDB && !IsTemporary(n) && n != "local" && n != "config" && n != "admin" {
 			list = append(list, n)
 		}
 	}

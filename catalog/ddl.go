@@ -85,6 +85,7 @@ type ddl struct {
 	*Scoped
 	planner Planner
 	out     *Change
+	temp    bool // the relation that is made is temporary
 }
 
 func (d *ddl) done(err error) (*Change, error) {
@@ -104,6 +105,9 @@ type place struct {
 func (d *ddl) placeOf(ctx context.Context, n *ast.Name) (place, error) {
 	id := n.Last()
 	p := place{schema: n.Qualifier().Name, name: id.Name, pos: n.Pos()}
+	if d.temp || p.schema == "pg_temp" {
+		return d.temporaryPlace(p)
+	}
 	if p.schema == "" {
 		if p.schema = d.CurrentSchema(); p.schema == "" {
 			return p, sqlerr.New(sqlerr.InvalidSchemaName, "no schema has been selected to create in").At(p.pos)

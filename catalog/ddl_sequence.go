@@ -21,8 +21,8 @@ func maxOf(t sqltype.OID) int64 {
 }
 
 func (d *ddl) createSequence(ctx context.Context, x *ast.CreateSequence) error {
-	if x.Persistence == ast.Temporary {
-		return unsupported(x.Pos(), "Make a sequence and drop it when it is not needed any more.", "temporary sequences are not supported")
+	if err := d.temporary(x.Persistence, ast.OnCommitDefault, x.Pos()); err != nil {
+		return err
 	}
 	p, err := d.placeOf(ctx, x.Name)
 	if err != nil {

@@ -32,12 +32,13 @@ type tableBuilder struct {
 
 func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 	switch {
-	case x.Persistence == ast.Temporary:
-		return unsupported(x.Pos(), "Make a table and drop it when it is not needed any more.", "temporary tables are not supported")
 	case len(x.Inherits) > 0:
 		return unsupported(x.Inherits[0].Pos(), "Use a view over both tables.", "INHERITS is not supported")
 	case x.Partition != nil:
 		return unsupported(x.Partition.Pos(), "Shard the collection.", "PARTITION BY is not supported")
+	}
+	if err := d.temporary(x.Persistence, x.OnCommit, x.Pos()); err != nil {
+		return err
 	}
 	p, err := d.placeOf(ctx, x.Name)
 	if err != nil {
@@ -307,8 +308,8 @@ func (t *tableBuilder) bindChecks(ctx context.Context) error {
 }
 
 func (d *ddl) createTableAs(ctx context.Context, x *ast.CreateTableAs) error {
-	if x.Persistence == ast.Temporary {
-		return unsupported(x.Pos(), "Make a table and drop it when it is not needed any more.", "temporary tables are not supported")
+	if err := d.temporary(x.Persistence, x.OnCommit, x.Pos()); err != nil {
+		return err
 	}
 	q, ok := x.Query.(*ast.Query)
 	if !ok {

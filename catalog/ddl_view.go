@@ -9,12 +9,13 @@ import (
 
 func (d *ddl) createView(ctx context.Context, x *ast.CreateView) error {
 	switch {
-	case x.Persistence == ast.Temporary:
-		return unsupported(x.Pos(), "Make a view and drop it when it is not needed any more.", "temporary views are not supported")
 	case x.Recursive:
 		return unsupported(x.Pos(), "Write WITH RECURSIVE in the view's query.", "RECURSIVE views are not supported")
 	case x.CheckOption != "":
 		return unsupported(x.Pos(), "Leave WITH CHECK OPTION out.", "WITH CHECK OPTION is not supported")
+	}
+	if err := d.temporary(x.Persistence, ast.OnCommitDefault, x.Pos()); err != nil {
+		return err
 	}
 	p, err := d.placeOf(ctx, x.Name)
 	if err != nil {

@@ -17,6 +17,8 @@ type Scope struct {
 	// Since is when the session began: a store that does not tell what changed
 	// is asked again for what is older.
 	Since time.Time
+	// Temp is the database of the session's temporary relations, "" while it has none.
+	Temp string
 }
 
 // Scoped is a catalog as a session sees it; it is a Resolver and runs DDL.
@@ -31,7 +33,11 @@ var _ Resolver = (*Scoped)(nil)
 // In gives the catalog as a session sees it. It is cheap: ask again when a
 // setting changes.
 func (c *Catalog) In(s Scope) *Scoped {
-	path := []string{"pg_catalog"}
+	var path []string
+	if s.Temp != "" {
+		path = append(path, s.Temp) // temporary relations hide all others
+	}
+	path = append(path, "pg_catalog")
 	given := s.SearchPath
 	if given == nil {
 		given = []string{PublicSchema, SystemSchema}
@@ -58,6 +64,8 @@ func (s *Scoped) DatabaseOf(schema string) string {
 		return ""
 	case schema == PublicSchema:
 		return s.scope.Database
+	case schema == "pg_temp":
+		return s.scope.Temp
 	}
 	return schema
 }
@@ -73,7 +81,7 @@ func (s *Scoped) SchemaOf(db string) string {
 // CurrentSchema is where unqualified names are created.
 func (s *Scoped) CurrentSchema() string {
 	for _, p := range s.path {
-		if !IsSystemSchema(p) {
+		if !IsSystemSchema(p) && p != s.scope.Temp {
 			return p
 		}
 	}

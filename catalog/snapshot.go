@@ -202,7 +202,7 @@ func (s *Scoped) RelationNamed(ctx context.Context, schema, name string) (*Table
 
 // HasSchema tells whether a schema exists.
 func (s *Scoped) HasSchema(ctx context.Context, name string) bool {
-	if IsSystemSchema(name) || name == PublicSchema {
+	if IsSystemSchema(name) || name == PublicSchema || s.scope.Temp != "" && s.DatabaseOf(name) == s.scope.Temp {
 		return true
 	}
 	dbs, err := s.databaseNames(ctx)

@@ -103,9 +103,6 @@ func (c *keyCursor) Next(ctx context.Context) (bson.Raw, error) {
 			return nil, err
 		}
 	}
-	if id := value.Lookup(doc, recordIDField); !id.IsMissing() {
-		d = value.AppendElement(d, recordIDField, id)
-	}
 	return value.EndDocument(d, start), nil
 }
 

@@ -34,6 +34,8 @@ type transaction struct {
 	claims  []string
 	cursors []int64
 	created map[*collection]bool // by the transaction's own statements
+	// atCommit is done after the changes were applied.
+	atCommit []func() error
 }
 
 // txChange is an oplog entry that waits for the commit.
@@ -129,8 +131,16 @@ func (t *transaction) commit() error {
 	t.run.Lock()
 	defer t.run.Unlock()
 	ts, err := t.apply()
-	if err != nil || ts == 0 {
+	if err != nil {
 		return err
+	}
+	for _, f := range t.atCommit {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	if ts == 0 {
+		return nil
 	}
 	if err := t.e.db.Sync(); err != nil {
 		return t.e.breakDown(err)

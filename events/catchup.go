@@ -28,7 +28,7 @@ type catchup struct {
 // a point in the past.
 func (c *call) pastPosition(ctx context.Context, at *ast.StreamPosition) (string, error) {
 	if at.Kind == ast.PositionBeginning {
-		t, err := c.m.oldest(ctx)
+		t, err := c.m.oldest(ctx, c.env.Database())
 		return before(string(appendPosition(nil, t, 0))), err
 	}
 	if at.Kind == ast.PositionToken {
@@ -133,23 +133,28 @@ func (m *Manager) firstEvent(ctx context.Context, db string, o store.WatchOption
 	}
 }
 
-// oldest gives the time of the oldest entry of the oplog.
-func (m *Manager) oldest(ctx context.Context) (t bson.Timestamp, err error) {
-	hint := bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: marshal(bson.D{{Key: "$natural", Value: 1}})}
-	cur, err := m.st.Aggregate(ctx, store.Namespace{DB: "local", Coll: "oplog.rs"}, []bson.Raw{marshal(bson.D{{Key: "$limit", Value: int64(1)}})}, store.AggregateOptions{Hint: hint})
+// oldest gives the earliest time that the oplog reaches back to. It is searched
+// for by opening streams: that asks for no rights on the database local.
+func (m *Manager) oldest(ctx context.Context, db string) (bson.Timestamp, error) {
+	now, err := m.operationTime(ctx)
 	if err != nil {
-		return t, fmt.Errorf("find the oldest entry of the oplog: %w", err)
+		return now, err
 	}
-	defer func() { _ = cur.Close() }()
-	doc, err := cur.Next(ctx)
-	if errors.Is(err, io.EOF) {
-		return m.operationTime(ctx)
+	low, high := uint32(0), now.T // the oplog does not reach back to low, but to high
+	for high-low > 1 {
+		middle := low + (high-low)/2
+		stream, err := m.st.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: middle, I: 1}})
+		switch {
+		case err == nil:
+			high = middle
+			_ = stream.Close()
+		case isHistoryLost(err):
+			low = middle
+		default:
+			return now, fmt.Errorf("find how far the oplog reaches back: %w", err)
+		}
 	}
-	if err != nil {
-		return t, fmt.Errorf("find the oldest entry of the oplog: %w", err)
-	}
-	t.T, t.I = value.Lookup(doc, "ts").AsTimestamp()
-	return t, nil
+	return bson.Timestamp{T: high, I: 1}, nil
 }
 
 // reachable refuses a point that the oplog does not reach back to.
@@ -158,11 +163,7 @@ func (c *call) reachable(ctx context.Context, after string, at *ast.StreamPositi
 	if err == nil || !isHistoryLost(err) {
 		return err
 	}
-	e := sqlerr.New(sqlerr.InvalidParameterValue, "the oplog does not reach back to this point").At(at.Pos())
-	if t, err := c.m.oldest(ctx); err == nil {
-		e = e.WithHint("The earliest possible time is %s.", time.Unix(int64(t.T)+1, 0).UTC().Format(time.RFC3339))
-	}
-	return e
+	return sqlerr.As(c.m.tooEarly(ctx, c.env.Database())).At(at.Pos())
 }
 
 // startOf gives the cluster time that holds the first event after a position.

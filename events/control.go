@@ -287,3 +287,20 @@ func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error 
 		{Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: c.m.gateway}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}}})
 	return err
 }
+
+// comment is COMMENT ON EVENT_SUBSCRIPTION name IS 'text': its description.
+func (c *call) comment(ctx context.Context, n *ast.Comment) error {
+	if n.Kind != ast.KindEventSubscription {
+		return sqlerr.Unsupported(n.Pos(), "Comment on the subscriptions that use it.", "COMMENT ON CONNECTION is not supported")
+	}
+	s, err := c.find(n.Name.Last())
+	if err != nil {
+		return err
+	}
+	spec := *s.Spec
+	spec.Description = ""
+	if n.Text != nil {
+		spec.Description = n.Text.Value
+	}
+	return c.redefine(ctx, s, &spec)
+}

@@ -25,7 +25,10 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if d.Backfill {
 		return sqlerr.Unsupported(n.Pos(), "Leave WITH BACKFILL out and read the collection once with SELECT.", "WITH BACKFILL is not supported")
 	}
-	if err := c.supported(d.Spec, n); err != nil {
+	if err := c.supported(d.Spec, n.Pos()); err != nil {
+		return err
+	}
+	if err := c.fits(ctx, d.Spec, n.Pos()); err != nil {
 		return err
 	}
 	if err := c.warnUnmatched(ctx, d.Spec); err != nil {
@@ -59,11 +62,15 @@ func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, sk
 	return nil, false, nil
 }
 
-// supported refuses targets that no sink can serve yet.
-func (c *call) supported(s *Spec, n *ast.CreateEventSubscription) error {
-	switch s.Target.Kind {
-	case TargetKafka, TargetNATS, TargetRedis, TargetRedisChannel:
-		return sqlerr.Unsupported(n.Pos(), "Deliver to a webhook, a COLLECTION or NOTIFY, or read the events with PULL.", "a %s target is not supported", s.Target.Kind)
+// supported refuses options that nothing would honour.
+func (c *call) supported(s *Spec, pos int) error {
+	switch {
+	case s.DeliveryShards != 1:
+		return sqlerr.Unsupported(pos, "Leave it at 1: keys are delivered in parallel, by one gateway.", "delivery_shards is not supported")
+	case s.OnHistoryLost == "backfill":
+		return sqlerr.Unsupported(pos, "Use suspend or skip.", "on_history_lost = 'backfill' is not supported")
+	case s.OnCollectionDrop == "suspend":
+		return sqlerr.Unsupported(pos, "Use keep, and FOR DDL to be told of drops.", "on_collection_drop = 'suspend' is not supported")
 	}
 	return nil
 }
@@ -228,6 +235,12 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 		spec.CreatedBy = n.OwnerTo.Name
 	}
 	if err := check(ctx, c.m.lang, &spec, given); err != nil {
+		return err
+	}
+	if err := c.supported(&spec, n.Pos()); err != nil {
+		return err
+	}
+	if err := c.fits(ctx, &spec, n.Pos()); err != nil {
 		return err
 	}
 	if spec.Target.Kind == TargetWebhook && len(spec.Secrets) == 0 {

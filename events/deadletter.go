@@ -2,8 +2,10 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -22,23 +24,33 @@ func (c *call) deadLetters(ctx context.Context, n *ast.DeadLetters) (string, err
 	if err != nil {
 		return "", err
 	}
+	var where Condition
 	if n.Where != nil {
-		return "", sqlerr.Unsupported(n.Where.Pos(), "Use LIMIT n: the oldest come first.", "WHERE is not supported in %s DEAD LETTERS", tag)
+		if where, err = c.m.lang.DeadLetterCondition(ctx, n.Where); err != nil {
+			return "", err
+		}
 	}
 	limit, err := c.limit(ctx, n.Limit)
 	if err != nil {
 		return "", err
 	}
-	ids, err := c.m.openDeadLetters(ctx, s.ID, limit)
+	ids, err := c.m.openDeadLetters(ctx, s.ID, where, limit)
 	if err != nil {
 		return "", err
 	}
 	if n.Discard {
 		err = c.discard(ctx, s, ids)
 	} else {
-		err = c.redrive(ctx, s, ids)
+		err = c.redrive(ctx, s, ids, c.conditionText(n))
 	}
 	return fmt.Sprintf("%s %d", tag, len(ids)), err
+}
+
+func (c *call) conditionText(n *ast.DeadLetters) string {
+	if n.Where == nil {
+		return ""
+	}
+	return c.m.lang.Print(n.Where)
 }
 
 func (c *call) limit(ctx context.Context, e ast.Expr) (int64, error) {
@@ -57,20 +69,34 @@ func (c *call) limit(ctx context.Context, e ast.Expr) (int64, error) {
 	return n, nil
 }
 
-// openDeadLetters gives the event ids of the oldest open dead letters.
-func (m *Manager) openDeadLetters(ctx context.Context, id string, limit int64) ([]string, error) {
+// errEnough ends a query that has what it needs.
+var errEnough = errors.New("enough")
+
+// openDeadLetters gives the event ids of the oldest open dead letters that
+// fulfil a condition, nil: of all.
+func (m *Manager) openDeadLetters(ctx context.Context, id string, where Condition, limit int64) ([]string, error) {
 	var ids []string
 	if limit == 0 {
 		return nil, nil
 	}
 	err := query(ctx, m.st, collDead, []bson.D{
 		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: id}, {Key: "status", Value: "open"}}}},
-		{{Key: "$sort", Value: bson.D{{Key: "position", Value: 1}}}}, {{Key: "$limit", Value: limit}},
-		{{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}}}},
+		{{Key: "$sort", Value: bson.D{{Key: "position", Value: 1}}}},
 	}, func(doc bson.Raw) error {
-		ids = append(ids, string(slices.Clone([]byte(text(value.Lookup(doc, "_id"))))))
+		if where != nil {
+			if ok, err := where.Match(doc); err != nil || !ok {
+				return err
+			}
+		}
+		ids = append(ids, strings.Clone(text(value.Lookup(doc, "_id"))))
+		if int64(len(ids)) == limit {
+			return errEnough
+		}
 		return nil
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	return ids, err
 }
 
@@ -104,7 +130,7 @@ func (m *Manager) unblock(ctx context.Context, id, db string) error {
 
 // redrive sends dead letters again, beside the ordinary flow: it never moves the
 // cursor. Ids stay the same.
-func (c *call) redrive(ctx context.Context, s *found, ids []string) error {
+func (c *call) redrive(ctx context.Context, s *found, ids []string, condition string) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -115,7 +141,7 @@ func (c *call) redrive(ctx context.Context, s *found, ids []string) error {
 	if err := m.setDead(ctx, ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriving"}, {Key: "redriven_by", Value: m.gateway}}}, {Key: "$inc", Value: bson.D{{Key: "redrive_count", Value: int32(1)}}}}); err != nil {
 		return fmt.Errorf("begin the redrive: %w", err)
 	}
-	job := bson.D{{Key: "_id", Value: bson.NewObjectID().Hex()}, {Key: "subscription_id", Value: s.ID}, {Key: "status", Value: "running"},
+	job := bson.D{{Key: "_id", Value: bson.NewObjectID().Hex()}, {Key: "subscription_id", Value: s.ID}, {Key: "condition", Value: condition}, {Key: "status", Value: "running"},
 		{Key: "total", Value: int64(len(ids))}, {Key: "done", Value: int64(0)}, {Key: "failed", Value: int64(0)}, {Key: "started_at", Value: m.clock()}}
 	if err := insertAll(ctx, m.st, collRedrives, []bson.Raw{marshal(job)}); err != nil {
 		return fmt.Errorf("record the redrive: %w", err)
@@ -136,7 +162,7 @@ type redriver struct {
 }
 
 func (r *redriver) run(ctx context.Context) error {
-	sink, err := r.m.sinks(ctx, r.spec)
+	sink, err := r.m.openSink(ctx, r.spec)
 	if err != nil {
 		return r.finish(context.WithoutCancel(ctx), "failed", err.Error())
 	}

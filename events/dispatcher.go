@@ -271,7 +271,7 @@ func (d *dispatcher) queue(row bson.Raw) {
 func (d *dispatcher) send(ctx context.Context, g *errgroup.Group) time.Time {
 	now := d.clock()
 	d.lanes.due(now)
-	for d.sending < inFlight {
+	for d.sending < d.parallel() {
 		if d.lanes.ready.Len() == 0 {
 			return d.nextDue()
 		}
@@ -338,15 +338,25 @@ func (d *dispatcher) batchLimit(probe bool) int {
 // where the receiver cannot tell, batches need not be asked for.
 const localBatch = 500
 
+// parallel is how many sends may be under way: a broker takes one batch after
+// the other, so that events arrive in the order of the log.
+func (d *dispatcher) parallel() int {
+	switch d.spec.Target.Kind {
+	case TargetKafka, TargetNATS, TargetRedis, TargetRedisChannel:
+		return 1
+	}
+	return inFlight
+}
+
 // largest is how many events may go into one delivery.
 func (d *dispatcher) largest() int {
 	switch {
-	case d.spec.Target.Kind == TargetCollection || d.spec.Target.Kind == TargetNotify:
-		return localBatch
 	case d.spec.Batch:
 		return d.spec.BatchSize
+	case d.spec.Target.Kind == TargetWebhook:
+		return 1
 	}
-	return 1
+	return localBatch
 }
 
 func (d *dispatcher) start(ctx context.Context, g *errgroup.Group, items []*item, probe bool) {

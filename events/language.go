@@ -20,6 +20,8 @@ type Language interface {
 	// ConditionText is Condition for a text that holds the expression; errors
 	// point into the text.
 	ConditionText(ctx context.Context, sql string) (Condition, error)
+	// DeadLetterCondition is Condition over the columns of DEAD_LETTER_EVENTS().
+	DeadLetterCondition(ctx context.Context, e ast.Expr) (Condition, error)
 	// Projection compiles a SELECT list over the same columns; it is applied to
 	// a row and gives a document.
 	Projection(ctx context.Context, list string) (Projection, error)

@@ -33,6 +33,7 @@ type Options struct {
 	Gateway string           // name of this gateway in the monitoring data; "": made up
 	Host    string           // that it runs on, for the monitoring data
 	Version string           // of the program
+	Key     []byte           // encrypts the credentials of connections; nil: none are stored
 	Lease   time.Duration    // how long a lease lasts without renewal; 0: 15 s
 	Logger  *slog.Logger     // nil: discard
 	Now     func() time.Time // nil: time.Now
@@ -66,6 +67,7 @@ type Manager struct {
 	host    string
 	version string
 	lease   time.Duration
+	vault   *vault
 	log     *slog.Logger
 	clock   func() time.Time
 	started time.Time
@@ -109,8 +111,13 @@ func (r *running[T]) alive() bool { return r != nil && !finished(r.done) }
 // New makes a manager; Run starts it.
 func New(d Deps, o Options) *Manager {
 	o = o.withDefaults()
+	v, err := newVault(o.Key)
+	if err != nil {
+		panic(fmt.Sprintf("events: a key of 32 bytes is refused: %v", err))
+	}
 	return &Manager{
-		st: d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
+		vault: v,
+		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
 		log: o.Logger, clock: o.Now, started: o.Now(),
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[*feed]struct{}{}, brk: map[string]*breaker{},
@@ -315,7 +322,7 @@ func (m *Manager) openAndRun(ctx context.Context, d *dispatcher) (err error) {
 			return err
 		}
 	}
-	if d.sink, err = m.sinks(ctx, d.spec); err != nil {
+	if d.sink, err = m.openSink(ctx, d.spec); err != nil {
 		return fmt.Errorf("open the sink: %w", err)
 	}
 	defer func() {
@@ -324,6 +331,18 @@ func (m *Manager) openAndRun(ctx context.Context, d *dispatcher) (err error) {
 		}
 	}()
 	return d.Run(ctx)
+}
+
+// openSink opens the sink of a subscription with its connection.
+func (m *Manager) openSink(ctx context.Context, s *Spec) (Sink, error) {
+	var conn *Connection
+	if s.Connection != "" {
+		var err error
+		if conn, err = m.connection(ctx, s.Database, s.Connection); err != nil {
+			return nil, err
+		}
+	}
+	return m.sinks(ctx, s, conn)
 }
 
 // errSuspended ends the dispatcher of a subscription that was suspended.

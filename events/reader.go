@@ -62,6 +62,7 @@ type reader struct {
 	arena  []byte
 	rows   []byte
 	stats  readerStats
+	wait   time.Duration // for an event
 	opened chan struct{} // closed when the first stream is open
 	once   sync.Once
 	saved  time.Time
@@ -80,7 +81,7 @@ type readerState struct {
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, opened: make(chan struct{}),
+		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, opened: make(chan struct{}), wait: idleWait,
 		lease: lease{st: m.st, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
@@ -233,7 +234,7 @@ func (r *reader) follow(ctx context.Context, worked func()) error {
 // ends within the fragments of an event.
 func (r *reader) readBatch(ctx context.Context) error {
 	r.events, r.arena = r.events[:0], r.arena[:0]
-	wait := idleWait
+	wait := r.wait
 	for len(r.events) < batchEvents && len(r.arena) < batchBytes || r.inFragments() {
 		raw, err := r.stream.Next(ctx, wait)
 		if err != nil {

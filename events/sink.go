@@ -60,5 +60,6 @@ func asSinkError(err error) *SinkError {
 	return &SinkError{Class: FailRetry, Err: err}
 }
 
-// SinkFactory opens the sink of a subscription.
-type SinkFactory func(ctx context.Context, s *Spec) (Sink, error)
+// SinkFactory opens the sink of a subscription; the connection is nil when it
+// uses none.
+type SinkFactory func(ctx context.Context, s *Spec, c *Connection) (Sink, error)

@@ -106,12 +106,19 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 		return "REWIND EVENT_SUBSCRIPTION", c.rewind(ctx, stmt)
 	case *ast.RotateSecret:
 		return "ROTATE SECRET", c.rotate(ctx, stmt)
+	case *ast.Comment:
+		return "COMMENT", c.comment(ctx, stmt)
+	case *ast.Grant:
+		return "", sqlerr.Unsupported(stmt.Pos(), "Every role that may connect to a database may use its subscriptions; use separate databases.", "privileges on event subscriptions are not supported")
 	case *ast.BackfillEventSubscription:
 		return "", sqlerr.Unsupported(stmt.Pos(), "Copy the documents with INSERT … SELECT, or read the collection and SUBSCRIBE from then on.",
 			"BACKFILL is not supported")
-	case *ast.CreateConnection, *ast.AlterConnection, *ast.DropConnection:
-		return "", sqlerr.Unsupported(stmt.Pos(), "Deliver to a webhook URL, a COLLECTION or NOTIFY; set headers and secret as options of the subscription.",
-			"connections are not supported")
+	case *ast.CreateConnection:
+		return "CREATE CONNECTION", c.createConnection(ctx, stmt)
+	case *ast.AlterConnection:
+		return "ALTER CONNECTION", c.alterConnection(ctx, stmt)
+	case *ast.DropConnection:
+		return "DROP CONNECTION", c.dropConnection(ctx, stmt)
 	}
 	return "", sqlerr.New(sqlerr.FeatureNotSupported, "the statement is not supported").At(stmt.Pos())
 }
@@ -170,7 +177,9 @@ func (m *Manager) named(database, name string) *found {
 
 func (c *call) show(ctx context.Context, stmt *ast.ShowEvents) error {
 	if stmt.Connections {
-		return nil
+		rows, err := c.m.connectionRows(ctx, c.env.Database())
+		c.rows = rows
+		return err
 	}
 	rows, err := c.m.subscriptionRows(ctx, c.env.Database())
 	c.rows = rows

@@ -36,7 +36,7 @@ func (m *Manager) Tables() []*catalog.Table {
 		fn("event_redrives", redriveColumns(), m.ofSubscriptions(collRedrives)),
 		fn("event_gateways", gatewayColumns(), m.gatewayRows),
 		fn("event_stats", statsColumns(), m.statsRows, catalog.Param{Name: "bucket", Type: sqltype.Of(sqltype.Interval)}),
-		fn("event_connections", connectionColumns(), m.ofSubscriptions(collConnections)),
+		fn("event_connections", connectionColumns(), m.live(m.connectionRows)),
 		fn("event_stream_metrics", metricsColumns(), m.metricsRows),
 	}
 }
@@ -47,9 +47,12 @@ var withEventData = bson.D{{Key: "$set", Value: bson.D{{Key: "event_data", Value
 	"$full_document", "$update_description.updatedFields", "$full_document_before_change", "$document_key"}}}}}}}
 
 // eventRows is CHANGE_STREAM_EVENTS([source], [since], [until]).
-func (m *Manager) eventRows(_ context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
+func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
 	match := bson.D{{Key: "database_name", Value: s.Database()}}
 	if source := argument(args, 0); source.IsString() {
+		if db, coll, ok := m.unlogged(s.Database(), source.Str()); ok {
+			return m.adhocRows(ctx, db, coll, argument(args, 1), argument(args, 2))
+		}
 		match = m.bySource(s.Database(), source.Str())
 	}
 	span := bson.D{}
@@ -63,6 +66,18 @@ func (m *Manager) eventRows(_ context.Context, s catalog.Session, args []bson.Ra
 		match = append(match, bson.E{Key: "event_timestamp", Value: span})
 	}
 	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}}), marshal(withEventData)}}, nil
+}
+
+// unlogged tells what a source names that no subscription logs: a collection of
+// the database, or the database itself.
+func (m *Manager) unlogged(database, source string) (db, coll string, ok bool) {
+	switch {
+	case m.named(database, source) != nil, len(m.of(source)) > 0:
+		return "", "", false
+	case source == database:
+		return source, "", true
+	}
+	return database, source, !m.watched(database, source)
 }
 
 // bySource finds what a source names: a subscription, else a collection of the

@@ -27,7 +27,7 @@ func (c *call) test(ctx context.Context, n *ast.TestEventSubscription) error {
 	}
 	var sink Sink
 	if n.Send && s.Spec.Target.Kind != TargetNone && s.Spec.Target.Kind != TargetPull {
-		if sink, err = c.m.sinks(ctx, s.Spec); err != nil {
+		if sink, err = c.m.openSink(ctx, s.Spec); err != nil {
 			return err
 		}
 		defer func() { _ = sink.Close() }()

@@ -199,6 +199,7 @@ func setUpdate(targets []translator.WriteTarget, values []value.Value) (bson.Raw
 		deep = deep || len(t.Path) > 1
 	}
 	var b value.Builder
+	var more []value.Value
 	b.Open(bson.TypeEmbeddedDocument, "$set")
 	for i, t := range targets {
 		v := values[i]
@@ -206,6 +207,10 @@ func setUpdate(targets []translator.WriteTarget, values []value.Value) (bson.Raw
 			v = value.Null()
 		}
 		v = stored(v, t)
+		if throughItems(t) {
+			more = append(more, elementStage(t, v))
+			continue
+		}
 		if deep {
 			var lit value.Builder
 			lit.Add("$literal", v)
@@ -215,7 +220,10 @@ func setUpdate(targets []translator.WriteTarget, values []value.Value) (bson.Raw
 	}
 	b.Close()
 	if deep {
-		return value.ArrayFrom([]value.Value{value.Document(b.Doc())}).RawValue(), nil
+		if len(more) < len(targets) {
+			more = append([]value.Value{value.Document(b.Doc())}, more...)
+		}
+		return value.ArrayFrom(more).RawValue(), nil
 	}
 	return value.Document(b.Doc()).RawValue(), nil
 }

@@ -38,6 +38,7 @@ type Options struct {
 	MongoListen string      // where MongoDB drivers reach the embedded engine; "": nowhere
 	OplogBytes  int64       // bound of the embedded engine's oplog; 0: 1 GiB
 
+	SecretKey  []byte        // encrypts the credentials of connections in the store; nil: none are stored
 	EventLease time.Duration // of the event runtime, see events.Options; 0: its default
 
 	// AllowPrivateTargets lets webhooks go anywhere; AllowTargets adds prefixes.
@@ -139,9 +140,9 @@ func (g *Gateway) assemble() {
 		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
 	}
 	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations},
-		events.Options{Version: o.Version, Lease: o.EventLease, Logger: o.Logger, Now: o.Now})
+		events.Options{Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Logger: o.Logger, Now: o.Now})
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
-	lang.events = lang.relation(g.events.Tables())
+	lang.relations(g.events.Tables())
 	handler := session.New(session.Deps{
 		Store: g.store, Catalog: g.catalog, Functions: funcs, Library: library, Events: g.events, Broker: broker,
 	}, session.Options{Version: o.Version, Settings: o.Settings, Logger: o.Logger, Now: o.Now})

@@ -35,13 +35,18 @@ type language struct {
 	caps    store.Capabilities
 	now     func() time.Time
 	events  *catalog.Table // the columns of CHANGE_STREAM_EVENTS(), as rows of the log
+	dead    *catalog.Table // those of DEAD_LETTER_EVENTS()
 }
 
 var _ events.Language = (*language)(nil)
 
-// relation makes a virtual relation of the rows of the log.
-func (l *language) relation(tables []*catalog.Table) *catalog.Table {
-	i := slices.IndexFunc(tables, func(t *catalog.Table) bool { return t.Name == "change_stream_events" })
+// relations makes virtual relations of the rows of the log and of dead letters.
+func (l *language) relations(tables []*catalog.Table) {
+	l.events, l.dead = l.relation(tables, "change_stream_events"), l.relation(tables, "dead_letter_events")
+}
+
+func (l *language) relation(tables []*catalog.Table, name string) *catalog.Table {
+	i := slices.IndexFunc(tables, func(t *catalog.Table) bool { return t.Name == name })
 	t := *tables[i]
 	t.Kind = catalog.Virtual
 	t.Function = nil
@@ -105,7 +110,16 @@ func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error
 
 // Condition implements events.Language.
 func (l *language) Condition(ctx context.Context, e ast.Expr) (events.Condition, error) {
-	x, scan, err := planner.BuildExpr(ctx, l.env(), e, l.events, sqltype.Of(sqltype.Bool))
+	return l.condition(ctx, e, l.events)
+}
+
+// DeadLetterCondition implements events.Language.
+func (l *language) DeadLetterCondition(ctx context.Context, e ast.Expr) (events.Condition, error) {
+	return l.condition(ctx, e, l.dead)
+}
+
+func (l *language) condition(ctx context.Context, e ast.Expr, over *catalog.Table) (events.Condition, error) {
+	x, scan, err := planner.BuildExpr(ctx, l.env(), e, over, sqltype.Of(sqltype.Bool))
 	if err != nil {
 		return nil, err
 	}

@@ -171,15 +171,6 @@ func (p *Parser) integer() int {
 	return int(n)
 }
 
-// signedInteger reads [+ | -] integer.
-func (p *Parser) signedInteger() int {
-	if p.acceptOp("-") {
-		return -p.integer()
-	}
-	p.acceptOp("+")
-	return p.integer()
-}
-
 // numeric reads [+ | -] number as an expression.
 func (p *Parser) numeric() ast.Expr {
 	t := p.tok

@@ -69,6 +69,12 @@ func (b *builder) aggLevel(sc *scope, a *AggCall) error {
 	for _, e := range a.Args {
 		columnsOf(e, cols)
 	}
+	for _, k := range a.OrderBy {
+		columnsOf(k.Expr, cols)
+	}
+	if a.Filter != nil {
+		columnsOf(a.Filter, cols)
+	}
 	if len(cols) == 0 {
 		return nil
 	}
@@ -97,12 +103,17 @@ func (b *builder) aggCall(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Func)
 		inner.noWindow = "aggregate function calls"
 	}
 	list := x.Args
+	var rows Expr
+	var err error
 	if x.Separator != nil {
 		list = append(append([]ast.Expr(nil), list...), x.Separator)
 	}
 	if n, ok := x.Name.Last().Name, len(list) == 1; ok && n == "count" {
 		if s, ok := list[0].(*ast.Star); ok && len(s.Qualifier) > 0 {
 			list = nil // count(t.*): rows
+			if rows, err = b.presentRows(sc, s); err != nil {
+				return nil, err
+			}
 		}
 	}
 	args, names, err := b.callArgs(&inner, list)
@@ -125,6 +136,12 @@ func (b *builder) aggCall(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Func)
 		if a.Filter, err = b.boolean(a.Filter, "FILTER"); err != nil {
 			return nil, err
 		}
+	}
+	if rows != nil {
+		if a.Filter != nil {
+			rows = &Logic{Op: And, Args: []Expr{a.Filter, rows}, P: x.Pos()}
+		}
+		a.Filter = rows
 	}
 	if a.Limit, err = b.limitExpr(x.Limit, "LIMIT"); err != nil {
 		return nil, err

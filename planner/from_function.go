@@ -36,7 +36,7 @@ func (b *builder) tableFunction(x *ast.TableFunction, sc *scope) (Node, *namespa
 	if x.Ordinality {
 		n.Out = append(n.Out, b.newCol("ordinality", int8Type))
 	}
-	if a := x.Alias; a != nil && len(a.Columns) == 0 && !a.Name.IsZero() && len(n.Out) == 1 && len(n.Calls[0].Func.Columns) == 0 {
+	if a := x.Alias; a != nil && len(a.Columns) == 0 && !a.Name.IsZero() && len(n.Out) == 1 && len(n.Calls[0].Func.Columns) == 0 && len(x.Items[0].Columns) == 0 {
 		// A function of one unnamed column calls it like its table.
 		n.Out[0].Name = a.Name.Name
 	}

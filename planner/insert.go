@@ -65,6 +65,9 @@ func (b *builder) insertTargets(n *Insert, s *ast.Insert) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		if f.Elems != 0 {
+			return nil, sqlerr.Unsupported(e.Pos(), "Insert the whole array.", "INSERT into an item of an array is not supported")
+		}
 		for _, o := range n.Targets {
 			if prefixOf(o.Path, f.Path) || prefixOf(f.Path, o.Path) {
 				return nil, sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", name).At(e.Pos())

@@ -177,11 +177,23 @@ func usingColumn(ns *namespace, id ast.Ident, side string) (*nsCol, error) {
 func (b *builder) mergedColumn(kind ast.JoinKind, l, r Expr) (Expr, error) {
 	switch kind {
 	case ast.RightJoin:
-		return r, nil
+		list := []Expr{l, r}
+		if _, err := b.unify(list, "JOIN/USING"); err != nil {
+			return r, nil
+		}
+		return list[1], nil
 	case ast.FullJoin:
 		list := []Expr{l, r}
 		t, err := b.unify(list, "JOIN/USING")
 		return &Variadic{Kind: Coalesce, Args: list, T: t}, err
 	}
-	return l, nil
+	list := []Expr{l, r}
+	t, err := b.unify(list, "JOIN/USING")
+	switch {
+	case err != nil || t.OID == l.Type().OID:
+		return l, nil
+	case kind != ast.LeftJoin && t.OID == r.Type().OID:
+		return r, nil
+	}
+	return list[0], nil
 }

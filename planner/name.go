@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -112,6 +113,22 @@ func (b *builder) descend(x Expr, names []ast.Ident, pos int) (Expr, error) {
 	return p, nil
 }
 
+// unseenHint says what happens with a field that no sample has shown, and what
+// may have been meant.
+func unseenHint(name string, cols []catalog.Column) string {
+	hint := "It is read from the documents as text."
+	var names []string
+	for i := range cols {
+		if !cols[i].Hidden {
+			names = append(names, cols[i].Name)
+		}
+	}
+	if near := catalog.NearNames(name, names); len(near) > 0 {
+		hint += fmt.Sprintf(" Perhaps you meant %q.", near[0])
+	}
+	return hint
+}
+
 // descendScan reads names below a column whose documents were seen.
 func (b *builder) descendScan(s *Scan, def *catalog.Column, names []ast.Ident, pos int) (Expr, bool) {
 	if !def.Kinds.Only(catalog.KindDocument) || len(def.Fields) == 0 {
@@ -128,7 +145,7 @@ func (b *builder) descendScan(s *Scan, def *catalog.Column, names []ast.Ident, p
 		for _, n := range names {
 			path = append(path, n.Text)
 		}
-		b.warn(sqlerr.UndefinedColumn, pos, "It is read from the documents as text.",
+		b.warn(sqlerr.UndefinedColumn, pos, unseenHint(names[0].Text, fields),
 			"column %q was not seen in the documents of %q", strings.Join(path, "."), s.Table.Name)
 		f, names = unseen(path), nil
 	} else {
@@ -254,7 +271,7 @@ func (b *builder) missing(sc *scope, src *source, id ast.Ident, path []ast.Ident
 		for i, n := range path {
 			names[i] = n.Text
 		}
-		b.warn(sqlerr.UndefinedColumn, pos, "It is read from the documents as text.",
+		b.warn(sqlerr.UndefinedColumn, pos, unseenHint(names[0], src.table.Columns),
 			"column %q was not seen in the documents of %q", strings.Join(names, "."), src.table.Name)
 		col := b.scanColumn(src.scan, unseen(names))
 		return &ColRef{ID: col.ID, Name: col.Name, T: col.Type, P: pos}, nil
@@ -352,22 +369,6 @@ func nearColumns(name string, all []string) []string {
 		out = append(out, byCol[c]...)
 	}
 	return out
-}
-
-// wholeRow is a table's name used as a value: its row as a document. A function
-// that gives single values has them for rows.
-func (b *builder) wholeRow(src *source, pos int) Expr {
-	if src.values {
-		return b.ref(src, 0, pos)
-	}
-	r := &Row{P: pos}
-	for i := range src.cols {
-		if !src.cols[i].hidden {
-			r.Fields = append(r.Fields, b.ref(src, i, pos))
-			r.Names = append(r.Names, src.cols[i].name)
-		}
-	}
-	return r
 }
 
 // isLenientNull tells whether e is a column that no source offers.

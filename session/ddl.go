@@ -44,10 +44,14 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 	if s.tx.status == 'T' {
 		s.warn(sqlerr.Warning, "%s takes effect at once and is not undone by ROLLBACK", command)
 	}
+	if makesTemporary(stmt) {
+		s.useTemporary()
+	}
 	change, err := s.scoped().DDL(ctx, planner.ForDDL{Env: s.planEnv()}, stmt)
 	if err != nil {
 		return "", err
 	}
+	s.touchTemporary()
 	for _, n := range change.Notices {
 		s.notice(n)
 	}

@@ -12,6 +12,10 @@ func (s *Session) discard(stmt *ast.Discard, alone bool) (string, error) {
 		s.plans.clear()
 	case "SEQUENCES":
 		s.sequences = sequenceState{}
+	case "TEMP", "TEMPORARY":
+		if err := s.dropTemporary(); err != nil {
+			return "", err
+		}
 	case "ALL":
 		if err := s.outside("DISCARD ALL"); err != nil {
 			return "", err
@@ -23,6 +27,10 @@ func (s *Session) discard(stmt *ast.Discard, alone bool) (string, error) {
 		s.set.unsetAll()
 		clear(s.statements)
 		s.unlistenAll()
+		s.unlock(&s.locks)
+		if err := s.dropTemporary(); err != nil {
+			return "", err
+		}
 		s.plans.clear()
 		s.sequences = sequenceState{}
 	}

@@ -65,6 +65,7 @@ type Handler struct {
 	opts     Options
 	params   parameters
 	backends *Backends
+	locks    *locks
 	started  time.Time
 }
 
@@ -91,7 +92,7 @@ func New(d Deps, o Options) *Handler {
 	for k, v := range o.Settings {
 		defaults[k] = v
 	}
-	return &Handler{deps: d, opts: o, params: newParameters(defaults), backends: newBackends(), started: o.Now()}
+	return &Handler{deps: d, opts: o, params: newParameters(defaults), backends: newBackends(), locks: newLocks(), started: o.Now()}
 }
 
 // Backends gives the sessions that are open.

@@ -76,6 +76,9 @@ func (s *Session) planSettings() string {
 			b.WriteString(s.set.value(name))
 			b.WriteByte(0)
 		}
+		if s.temp.db != "" {
+			b.WriteString(s.temp.db + itoa(s.temp.changes))
+		}
 		s.planned.text, s.planned.version = b.String(), s.set.version
 	}
 	return s.planned.text

@@ -45,6 +45,7 @@ func (s *Session) scoped() *catalog.Scoped {
 			Database:   s.start.Database,
 			SearchPath: splitNames(s.set.value("search_path")),
 			Flatten:    s.set.on("weir.flatten_documents"),
+			Temp:       s.temp.db,
 			Since:      s.opened,
 		})
 		s.scope.version = s.set.version

@@ -31,10 +31,12 @@ type Session struct {
 	idle       *time.Timer
 	running    string // the text that runs now
 	sequences  sequenceState
-	planned    struct { // see planSettings
+	locks      []heldLock // advisory ones, until the session ends
+	planned    struct {   // see planSettings
 		text    string
 		version uint64
 	}
+	temp  temporary
 	scope struct { // see scoped
 		catalog *catalog.Scoped
 		version uint64
@@ -237,6 +239,9 @@ func (s *Session) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	s.abortStore(ctx)
+	_ = s.dropTemporary() // nobody is there any more to be told
 	s.unlistenAll()
+	s.unlock(&s.tx.locks)
+	s.unlock(&s.locks)
 	s.h.backends.remove(s)
 }

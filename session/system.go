@@ -189,11 +189,23 @@ func (y *system) stats(db, command, arg string, fields []string) (int64, bool, e
 				doc, f = v.Doc(), inner
 			}
 		}
-		if v := value.Lookup(doc, f); v.IsNumber() {
-			total += v.AsInt64()
+		n := value.Lookup(doc, f)
+		if f == "storageSize" && n.IsNumber() && n.AsInt64() == 0 {
+			n = inMemory(reply)
+		}
+		if n.IsNumber() {
+			total += n.AsInt64()
 		}
 	}
 	return total, true, nil
+}
+
+// inMemory is the size of documents that no file holds yet.
+func inMemory(reply bson.Raw) value.Value {
+	if v := value.Lookup(reply, "dataSize"); v.IsNumber() {
+		return v
+	}
+	return value.Lookup(reply, "size")
 }
 
 // Schemas implements sqlfunc.System.

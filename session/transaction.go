@@ -26,6 +26,7 @@ type transaction struct {
 	savepoints []savepoint
 	onCommit   []func() // LISTEN, NOTIFY
 	notified   map[[2]string]bool
+	locks      []heldLock // advisory ones
 }
 
 func (t *transaction) startStatement(now time.Time) {
@@ -122,6 +123,7 @@ func (s *Session) commitImplicit(ctx context.Context) error {
 // are taken back.
 func (s *Session) finish(committed bool) {
 	run := s.tx.onCommit
+	s.unlock(&s.tx.locks)
 	s.tx = transaction{status: 'I'}
 	if !committed {
 		s.set.rollback(0)

@@ -57,15 +57,6 @@ func optionalText(a []value.Value, i int, def string) string {
 	return def
 }
 
-func anyNull(a []value.Value) bool {
-	for i := range a {
-		if a[i].IsNullish() {
-			return true
-		}
-	}
-	return false
-}
-
 func items(v value.Value) []value.Value {
 	if v.Kind() != bson.TypeArray {
 		return nil

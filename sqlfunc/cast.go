@@ -30,6 +30,11 @@ func (t *Table) Cast(from, to sqltype.OID) (*Cast, bool) {
 	if from == sqltype.Unknown {
 		return &Cast{From: from, To: to, Context: Implicit, Impl: castImpl(sqltype.Text, to)}, true
 	}
+	if te := elementOf(to); te != to.Elem() { // a vector: its elements are cast, but only when asked
+		if c, ok := t.Cast(elementOf(from), te); ok && from.IsArray() {
+			return &Cast{From: from, To: to, Context: Explicit, Impl: arrayImpl(c)}, true
+		}
+	}
 	if fe, te := elementOf(from), to.Elem(); fe != sqltype.Invalid && te != sqltype.Invalid {
 		if c, ok := t.Cast(fe, te); ok {
 			return &Cast{From: fe.Array(), To: to, Context: c.Context, Impl: arrayImpl(c)}, true

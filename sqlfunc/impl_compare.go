@@ -3,7 +3,6 @@ package sqlfunc
 import (
 	"bytes"
 	"cmp"
-	"math"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -192,6 +191,3 @@ var compareFuncs = func() map[string]evaluator {
 	}
 	return m
 }()
-
-// hasFraction tells whether a float is no integer.
-func hasFraction(f float64) bool { return f != math.Trunc(f) }

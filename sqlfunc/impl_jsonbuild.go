@@ -144,6 +144,19 @@ func jsonBuildObject(_ *expr.Context, a []value.Value) (value.Value, error) {
 	return str("{" + strings.Join(parts, ", ") + "}")
 }
 
+// jsonRecord makes the json of a row: its columns' names and values in turn.
+func jsonRecord(_ *expr.Context, a []value.Value) (value.Value, error) {
+	b := []byte{'{'}
+	for i := 0; i+1 < len(a); i += 2 {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(sqltype.AppendJSONString(b, a[i].Str()), ':')
+		b = append(b, jsonArg(a[i+1])...)
+	}
+	return str(string(append(b, '}')))
+}
+
 func jsonBuildArray(_ *expr.Context, a []value.Value) (value.Value, error) {
 	parts := make([]string, len(a))
 	for i := range a {

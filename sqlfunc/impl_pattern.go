@@ -22,7 +22,7 @@ func likeMatch(s, p string, escape rune) (bool, error) {
 			if p = p[n:]; p == "" {
 				return false, sqlerr.New(sqlerr.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
 			}
-			r, n = utf8.DecodeRuneInString(p)
+			_, n = utf8.DecodeRuneInString(p)
 		case r == '%':
 			return likeRest(s, p[n:], escape)
 		case r == '_':

@@ -139,12 +139,6 @@ func version(s Session) (value.Value, error) {
 	return str("PostgreSQL " + v + " on x86_64-pc-linux-gnu, compiled by gc, 64-bit")
 }
 
-// advisory locks are per gateway in PostgreSQL's sense and are not offered:
-// taking one must not pretend to exclude others.
-func noAdvisoryLocks(*expr.Context, []value.Value) (value.Value, error) {
-	return fail(sqlerr.Unsupported(0, "Use a transaction over a document as the lock.", "advisory locks are not supported"))
-}
-
 var sessionFuncs = func() map[string]evaluator {
 	m := map[string]evaluator{
 		"current_user":     ofSession(func(s Session) (value.Value, error) { return str(s.User()) }),
@@ -185,11 +179,7 @@ var sessionFuncs = func() map[string]evaluator {
 			return a[1].AsInt64(), s.Set(uint32(a[0].AsInt64()), a[1].AsInt64(), len(a) < 3 || a[2].AsBool())
 		}),
 	}
-	for _, n := range []string{"pg_advisory_lock", "pg_advisory_unlock", "pg_advisory_unlock_all", "pg_try_advisory_lock", "pg_advisory_xact_lock",
-		"pg_try_advisory_xact_lock", "pg_advisory_lock_shared", "pg_advisory_unlock_shared"} {
-		m[n] = noAdvisoryLocks
-	}
-	m["pg_advisory_unlock_all"] = constant(value.String("")) // part of DISCARD ALL in some clients: there is none to unlock
+	addLocks(m)
 	return m
 }()
 

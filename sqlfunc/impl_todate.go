@@ -18,7 +18,6 @@ type stampReader struct {
 	has      map[string]int // what was read by key
 	pm, am   bool
 	bc       bool
-	offset   int
 	hasZone  bool
 	loc      *time.Location
 }

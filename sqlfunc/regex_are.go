@@ -21,7 +21,6 @@ type areTranslator struct {
 	dotLine   bool // . and [^…] do not match a newline
 	backtrack bool // needs regexp2
 	depth     int
-	global    bool
 }
 
 // flags reads the letters of the flags argument (without g, which is the

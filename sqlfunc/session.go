@@ -68,6 +68,21 @@ type Sequences interface {
 	Set(seq uint32, v int64, called bool) error
 }
 
+// LockKey is the key of an advisory lock: one number or a pair.
+type LockKey struct {
+	Pair   bool
+	Number int64
+}
+
+// Locks are a System's advisory locks.
+type Locks interface {
+	// Lock takes a lock until the session ends or, with transaction, until that
+	// does; without wait it tells false when others have it.
+	Lock(key LockKey, shared, transaction, wait bool) (bool, error)
+	Unlock(key LockKey, shared bool) bool
+	UnlockAll()
+}
+
 // Backends reaches other sessions.
 type Backends interface {
 	Cancel(pid uint32) (bool, error)

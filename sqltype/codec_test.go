@@ -80,14 +80,12 @@ func envOf(t *testing.T, d *datadriven.TestData) *Env {
 }
 
 func TestRowEncoder(t *testing.T) {
-	row, err := bson.Marshal(bson.D{{Key: "a", Value: int32(7)}, {Key: "b", Value: "x"}, {Key: "c", Value: bson.D{{Key: "d", Value: true}}}})
-	require.NoError(t, err)
 	want := []byte("D\x00\x00\x00\x19\x00\x04\x00\x00\x00\x017\x00\x00\x00\x01x\x00\x00\x00\x01t\xff\xff\xff\xff")
 	for _, order := range []bson.D{
 		{{Key: "a", Value: int32(7)}, {Key: "b", Value: "x"}, {Key: "c", Value: bson.D{{Key: "d", Value: true}}}},
 		{{Key: "z", Value: 1}, {Key: "c", Value: bson.D{{Key: "d", Value: true}}}, {Key: "b", Value: "x"}, {Key: "a", Value: int64(7)}},
 	} {
-		row, err = bson.Marshal(order)
+		row, err := bson.Marshal(order)
 		require.NoError(t, err)
 		enc := NewRowEncoder([]ResultColumn{{[]string{"a"}, Of(Int4), 0}, {[]string{"b"}, Of(Text), 0},
 			{[]string{"c", "d"}, Of(Bool), 0}, {[]string{"nope"}, Of(Text), 0}}, nil)

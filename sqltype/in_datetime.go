@@ -32,7 +32,6 @@ type stampParser struct {
 	month     int
 	bc        bool
 	pm, am    bool
-	dateDone  bool
 	julian    bool
 	tPrefix   bool
 	twoDigits bool // the year was written with two
@@ -73,6 +72,10 @@ func (p *stampParser) run(s string) error {
 			n = numberField(s[i:])
 			err = p.number(s[i : i+n])
 		case isAlpha(c):
+			if n = monthField(s[i:]); n > 0 {
+				err = p.monthFirst(s[i : i+n])
+				break
+			}
 			n = wordField(s[i:])
 			n, err = p.word(s[i:i+n], s[i:])
 		case c == '+' || c == '-':
@@ -148,6 +151,33 @@ func wordField(s string) int {
 		}
 	}
 	return i
+}
+
+// monthField is the length of a date that begins with a month's name, such as
+// Jan-08-1999; 0 if there is none.
+func monthField(s string) int {
+	i := 0
+	for i < len(s) && isAlpha(s[i]) {
+		i++
+	}
+	if _, ok := monthNamed(strings.ToLower(s[:i])); !ok || i+1 >= len(s) || strings.IndexByte("-/.", s[i]) < 0 || !isDigit(s[i+1]) {
+		return 0
+	}
+	for sep := s[i]; i+1 < len(s) && s[i] == sep && isDigit(s[i+1]); {
+		for i++; i < len(s) && isDigit(s[i]); i++ {
+		}
+	}
+	return i
+}
+
+// monthFirst reads such a date.
+func (p *stampParser) monthFirst(f string) error {
+	parts := strings.FieldsFunc(f, func(r rune) bool { return strings.ContainsRune("-/.", r) })
+	if _, err := p.word(parts[0], parts[0]); err != nil {
+		return err
+	}
+	p.nums = append(p.nums, parts[1:]...)
+	return nil
 }
 
 func (p *stampParser) number(f string) error {
@@ -412,7 +442,7 @@ func (p *stampParser) special(w string) bool {
 	case "infinity", "inf":
 		p.infinite = PosInfinity
 	case "now":
-		p.c, p.us = local, now.Nanosecond()/1000%1000000
+		p.c, p.us = local, now.Nanosecond()/1000000*1000
 		p.hasDate, p.hasTime = true, true
 	case "today":
 		today(0)

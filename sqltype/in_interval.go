@@ -142,7 +142,7 @@ func parseUnits(t, text string, mod int32) (Span, error) {
 			i++
 			unit = fields[i]
 		} else if i+1 < len(fields) && strings.ContainsRune(fields[i+1], ':') {
-			unit, negative = "day", strings.HasPrefix(f, "-") // SQL's '1 12:00:00'
+			unit = "day" // SQL's '1 12:00:00'
 			negative = false
 		}
 		u, ok := intervalUnits[unit]

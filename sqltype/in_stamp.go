@@ -113,8 +113,15 @@ func ParseDate(s string, e *Env) (int64, error) {
 	if !st.hasDate {
 		return 0, (&stampParser{typ: "date", text: s}).bad()
 	}
-	return DaysFromCivil(st.c.Year, st.c.Month, st.c.Day) * MsPerDay, nil
+	days := DaysFromCivil(st.c.Year, st.c.Month, st.c.Day)
+	if days < firstDay || days > lastDay {
+		return 0, sqlerr.New(sqlerr.DatetimeFieldOverflow, "date out of range: \"%s\"", s)
+	}
+	return days * MsPerDay, nil
 }
+
+// The days that a date can be: 4714-11-24 BC to 5874897-12-31.
+var firstDay, lastDay = DaysFromCivil(-4713, 11, 24), DaysFromCivil(5874897, 12, 31)
 
 // ParseTimestamp is the input function of timestamp; a zone is ignored.
 func ParseTimestamp(s string, e *Env) (int64, error) { return parseInstant(s, "timestamp", e) }

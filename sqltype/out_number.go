@@ -59,8 +59,6 @@ type Digits struct {
 	Form byte // 0 finite, 'N' NaN, 'I' infinite
 }
 
-func (d *Digits) bytes() []byte { return d.buf[:d.n] }
-
 // set takes any number apart; doubles as their shortest form.
 func (d *Digits) set(v value.Value) {
 	switch v.Kind() {

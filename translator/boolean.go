@@ -55,6 +55,9 @@ func (s scope) is(e planner.Expr, want bool) any {
 		if naturalOrder(e.Func.Impl) && len(e.Args) == 2 {
 			return s.compare(e.Func.Impl, e.Args[0], e.Args[1], want)
 		}
+		if impl, ok := bpcharCompare(e); ok {
+			return s.compareBpchar(impl, e, want)
+		}
 	case *planner.DistinctFrom:
 		return s.distinct(e, want)
 	case *planner.InList:
@@ -146,11 +149,15 @@ func (s scope) raw(e planner.Expr) any {
 
 // compare compiles a comparison that MongoDB's order decides.
 func (s scope) compare(impl string, le, re planner.Expr, want bool) any {
+	l, r := s.operands(impl, le, re)
+	return s.compareValues(impl, l, r, s.nullable(le), s.nullable(re), want)
+}
+
+// compareValues compares two values of which ln and rn tell whether they may be NULL.
+func (s scope) compareValues(impl string, l, r any, ln, rn, want bool) any {
 	if !want {
 		impl = negated[impl]
 	}
-	l, r := s.operands(impl, le, re)
-	ln, rn := s.nullable(le), s.nullable(re)
 	out := op(mongoCompare[impl], l, r)
 	switch {
 	case !ln && !rn:

@@ -89,6 +89,8 @@ func (s scope) compute(e planner.Expr) any {
 		return s.path(e)
 	case *planner.Subscript:
 		return s.subscript(e)
+	case *jsonRow:
+		return s.jsonRow(e)
 	case *converted:
 		return s.convert(e.Expr, e.cast, sqltype.Of(e.cast.To), true)
 	}
@@ -129,6 +131,10 @@ func canonical(l *loc) any {
 		return op1("$toDouble", l.ref())
 	case l.t.OID == sqltype.Timestamptz:
 		return op1("$toDate", l.ref())
+	case l.t.OID == sqltype.Numeric && l.kinds.Only(canonicalKinds(l.t)|catalog.KindDouble|catalog.KindNull) && simple(l.ref()):
+		// as storedOp: with the digits that the double prints with
+		x := l.ref()
+		return cond(op("$eq", op1("$type", x), "double"), op1("$toDecimal", op1("$toString", x)), x)
 	}
 	return op(expr.LocalPrefix+opStored, l.ref(), int(l.t.OID))
 }
@@ -206,9 +212,12 @@ func anyAs(t *sqlfunc.Table, f *sqlfunc.Func, i int, a planner.Expr) planner.Exp
 		return a
 	}
 	switch declared := f.Args[min(i, len(f.Args)-1)]; declared {
-	case sqltype.Any, sqltype.AnyElement, sqltype.AnyArray, sqltype.AnyNonArray:
+	case sqltype.Any, sqltype.AnyElement, sqltype.AnyArray, sqltype.AnyNonArray, sqltype.Record:
 	default:
 		return a
+	}
+	if row, ok := a.(*planner.Row); ok && row.Names != nil && (f.AnyAs == sqltype.JSON || f.AnyAs == sqltype.JSONB) {
+		return &jsonRow{converted{Expr: a}, row, f.AnyAs}
 	}
 	return &converted{Expr: a, cast: t.Convert(a.Type().OID, f.AnyAs)}
 }
@@ -217,6 +226,27 @@ func anyAs(t *sqlfunc.Table, f *sqlfunc.Func, i int, a planner.Expr) planner.Exp
 type converted struct {
 	planner.Expr
 	cast *sqlfunc.Cast
+}
+
+// jsonRow is a table's row as a JSON object with the columns' names.
+type jsonRow struct {
+	converted
+	row *planner.Row
+	as  sqltype.OID
+}
+
+func (s scope) jsonRow(e *jsonRow) any {
+	args := list{}
+	for i, x := range e.row.Fields {
+		if x.Type().OID != e.as {
+			x = &converted{Expr: x, cast: s.c.opts.Funcs.Convert(x.Type().OID, e.as)}
+		}
+		args = append(args, op1("$literal", e.row.Names[i]), s.value(x))
+	}
+	if e.as == sqltype.JSON {
+		return obj{{expr.LocalPrefix + "json_record", args}}
+	}
+	return obj{{expr.LocalPrefix + "jsonb_build_object", args}}
 }
 
 func (s scope) caseOf(e *planner.Case) any {

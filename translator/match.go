@@ -104,10 +104,16 @@ func (s scope) indexable(e planner.Expr, want bool) obj {
 		if naturalOrder(e.Func.Impl) {
 			return s.matchCompare(e, want)
 		}
+		if e.Func.Impl == "eq_bpchar" && want {
+			return s.matchBpchar(e.Args[0], e.Args[1:])
+		}
 		if e.Func.Impl == "like" && want || e.Func.Impl == "not_like" && !want {
 			return s.matchLike(e)
 		}
 	case *planner.InList:
+		if e.Eq.Impl == "eq_bpchar" && e.Not != want {
+			return s.matchBpchar(e.X, e.List)
+		}
 		return s.matchIn(e, want)
 	case *planner.AnyAll:
 		return s.matchAny(e, want)

@@ -65,8 +65,39 @@ func aggCount(g *grouping, a *planner.AggCall) any {
 
 // count is the accumulator that counts an argument's values.
 func (g *grouping) count(a *planner.AggCall) string {
-	x := g.s.raw(a.Args[0])
-	return g.acc("$sum", g.filtered(a, cond(notNull(x), 1, 0), 0), 0)
+	var test any
+	if tests := g.s.noneNull(nil, a.Args[0]); len(tests) == 1 {
+		test = tests[0]
+	} else {
+		test = obj{{"$and", tests}}
+	}
+	return g.acc("$sum", g.filtered(a, cond(test, 1, 0), 0), 0)
+}
+
+// noneNull tests that an expression is not NULL: by what it is made of where it
+// is NULL only if a part of it is, so that nothing is computed twice.
+func (s scope) noneNull(tests list, e planner.Expr) list {
+	switch x := e.(type) {
+	case *planner.Call:
+		if strictNonNull[x.Func.Impl] && !s.c.constant(e) {
+			for _, a := range x.Args {
+				tests = s.noneNull(tests, a)
+			}
+			return tests
+		}
+	case *planner.Cast:
+		if widened(e) != e {
+			return s.noneNull(tests, x.X)
+		}
+	case *planner.Const:
+		if !x.Value.IsNullish() {
+			return tests
+		}
+	}
+	if !s.nullable(e) {
+		return tests
+	}
+	return append(tests, notNull(s.raw(e)))
 }
 
 // set is the array of an argument's distinct values, nil if the store's idea of

@@ -1,10 +1,13 @@
 package translator
 
 import (
+	"math"
 	"strings"
 
 	"weir/engine/expr"
+	"weir/engine/value"
 	"weir/planner"
+	"weir/sqltype"
 )
 
 // pushDatetime: parts, truncation and printing of moments. Values with time
@@ -63,6 +66,30 @@ func (s scope) datePart(part string, x any, session bool) any {
 	return nil
 }
 
+// finite is what to make of a moment, or of the infinite ones, which are the
+// first and the last date there are.
+func (s scope) finite(x, finite, infinite any) any {
+	return cond(op("$in", x, list{literal(value.Date(sqltype.NegInfinity)), literal(value.Date(sqltype.PosInfinity))}), infinite, finite)
+}
+
+// endless is a part of an infinite moment: parts that grow without end are
+// infinite, the others NULL.
+func endless(part string, x any) any {
+	if part != "year" && part != "isoyear" {
+		return null
+	}
+	inf := math.Inf(1)
+	return cond(op("$gt", x, literal(value.Date(0))), value.Double(inf), value.Double(-inf))
+}
+
+// historic counts years before Christ as PostgreSQL does: there is no year 0.
+func (s scope) historic(part string, year any) any {
+	if part != "year" && part != "isoyear" {
+		return year
+	}
+	return s.c.once(year, func(y any) any { return cond(op("$lte", y, 0), op("$subtract", y, 1), y) })
+}
+
 func mysqlPart(part string, session bool) builder {
 	return func(s scope, e *planner.Call) any {
 		if s.slots {
@@ -78,11 +105,13 @@ func extracted(conv string, session bool) builder {
 		if !ok || s.slots {
 			return nil
 		}
-		x := s.datePart(strings.ToLower(part), s.value(e.Args[1]), session)
-		if x == nil {
+		part = strings.ToLower(part)
+		if s.datePart(part, null, session) == nil {
 			return nil
 		}
-		return op1(conv, x)
+		return s.c.once(s.value(e.Args[1]), func(x any) any {
+			return s.finite(x, op1(conv, s.historic(part, s.datePart(part, x, session))), endless(part, x))
+		})
 	}
 }
 
@@ -95,7 +124,10 @@ func truncated(session bool) builder {
 		if !ok || s.slots || len(e.Args) != 2 || !truncUnits[unit] || !s.c.opts.Capabilities.Embedded && !s.c.opts.Capabilities.DateTrunc {
 			return nil
 		}
-		return op1("$dateTrunc", obj{{"date", s.value(e.Args[1])}, {"unit", unit}, {"timezone", s.zone(session)}, {"startOfWeek", "monday"}})
+		return s.c.once(s.value(e.Args[1]), func(x any) any {
+			trunc := op1("$dateTrunc", obj{{"date", x}, {"unit", unit}, {"timezone", s.zone(session)}, {"startOfWeek", "monday"}})
+			return s.finite(x, trunc, x)
+		})
 	}
 }
 

@@ -180,13 +180,26 @@ func (c *compiler) equality(left, right *fragment, n *planner.Join) *equality {
 		}
 		for i := range 2 {
 			eq := c.equalityOf(left, right, call.Args[i], call.Args[1-i])
-			if eq != nil && (best == nil || eq.exact && !best.exact) {
+			if eq != nil && (best == nil || c.worth(right, eq) > c.worth(right, best)) {
 				eq.cond = e
 				best = eq
 			}
 		}
 	}
 	return best
+}
+
+// worth ranks the equalities of a join: an exact one saves a test, one with an
+// index a table.
+func (c *compiler) worth(right *fragment, eq *equality) int {
+	n := 0
+	if eq.exact {
+		n += 2
+	}
+	if indexed(right.src.scan, eq.foreign) {
+		n++
+	}
+	return n
 }
 
 func (c *compiler) equalityOf(left, right *fragment, le, re planner.Expr) *equality {
@@ -227,7 +240,8 @@ func (c *compiler) lookup(left, right *fragment, let obj, as string, eq *equalit
 		return
 	}
 	cut := min(firstOuter(right.stages), right.base)
-	inner := &fragment{src: right.src, stages: right.stages[:cut], cols: right.cols}
+	inner := &fragment{src: right.src, stages: right.stages[:cut:cut], cols: right.cols}
+	c.projectScan(inner)
 	spec = append(spec, field{"from", c.named(inner)})
 	left.addLocal(c.lookupReason(left, right), "$lookup", finishLookup(spec, let, pipelineOf(c.localise(right.stages[cut:], right.src.ns.DB)), as, eq))
 }

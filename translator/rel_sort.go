@@ -87,7 +87,15 @@ func (s scope) sortValue(e planner.Expr) any {
 	if sortsNaturally(e.Type()) {
 		return x
 	}
-	return op(expr.LocalPrefix+opSortKey, x, int(e.Type().OID))
+	return sortKey(x, e.Type())
+}
+
+// sortKey is a value that orders and groups as SQL does.
+func sortKey(x any, t sqltype.Type) any {
+	if t.OID == sqltype.Bpchar {
+		return withoutBlanks(x)
+	}
+	return op(expr.LocalPrefix+opSortKey, x, int(t.OID))
 }
 
 func sortsNaturally(t sqltype.Type) bool {
@@ -184,7 +192,7 @@ func (c *compiler) distinct(n *planner.Distinct, outer map[planner.ColID]*loc) *
 func (c *compiler) groupKey(x any, t sqltype.Type) any {
 	x = op("$ifNull", x, null)
 	if needsKey(t) {
-		return op(expr.LocalPrefix+opSortKey, x, int(t.OID))
+		return sortKey(x, t)
 	}
 	return x
 }

@@ -49,6 +49,8 @@ func exprChildren(e planner.Expr, f func(planner.Expr)) {
 		each(e.Fields)
 	case *converted:
 		f(e.Expr)
+	case *jsonRow:
+		f(e.Expr)
 	case *planner.Path:
 		f(e.X)
 	case *planner.Subscript:

@@ -32,8 +32,8 @@ func (h *fakeHandler) Credentials(context.Context, *Startup) (*scram.StoredCrede
 	if err != nil {
 		return nil, err
 	}
-	s := c.GetStoredCredentials(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096})
-	return &s, nil
+	s, err := c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: "0123456789abcdef", Iters: 4096})
+	return &s, err
 }
 
 func (h *fakeHandler) NewSession(_ context.Context, s *Startup) (Session, error) {
@@ -47,9 +47,7 @@ func (h *fakeHandler) NewSession(_ context.Context, s *Startup) (Session, error)
 	}
 	f := &fakeSession{h: h, startup: s, status: 'I', statements: map[string]*fakeStatement{}, portals: map[string]*fakePortal{}}
 	f.reports = append(f.reports, Parameter{"server_version", "15.0 (fake)"}, Parameter{"client_encoding", "UTF8"}, Parameter{"standard_conforming_strings", "on"})
-	for _, p := range s.Settings {
-		f.reports = append(f.reports, p)
-	}
+	f.reports = append(f.reports, s.Settings...)
 	h.mu.Lock()
 	h.sessions = append(h.sessions, f)
 	h.mu.Unlock()

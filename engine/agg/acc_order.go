@@ -9,10 +9,9 @@ import (
 
 // minMaxAcc is $min and $max; null and missing do not count.
 type minMaxAcc struct {
-	best  value.Value
-	sign  int // 1: $max, -1: $min
-	coll  *value.Collation
-	bytes int
+	best value.Value
+	sign int // 1: $max, -1: $min
+	coll *value.Collation
 }
 
 func compileMinMax(c *compiler, e *extractor, name string, arg bson.RawValue, s *accSpec) (err error) {

@@ -13,9 +13,11 @@ import (
 type fieldSet struct {
 	whole bool
 	names []string
+	paths []string // as they were added, which may be longer
 }
 
 func (f *fieldSet) add(path string) {
+	f.paths = append(f.paths, path)
 	name := firstPart(path)
 	for _, n := range f.names {
 		if n == name {
@@ -48,6 +50,13 @@ type needing interface {
 // requiredFields analyses from the front which fields of its input a pipeline
 // reads; nil means all.
 func requiredFields(stages []stage) []string {
+	if f := required(stages); f != nil {
+		return append([]string{}, f.names...)
+	}
+	return nil
+}
+
+func required(stages []stage) *fieldSet {
 	f := &fieldSet{}
 	for _, s := range stages {
 		n, ok := s.(needing)
@@ -59,7 +68,7 @@ func requiredFields(stages []stage) []string {
 			return nil
 		}
 		if closed {
-			return append([]string{}, f.names...)
+			return f
 		}
 	}
 	return nil

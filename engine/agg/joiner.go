@@ -2,6 +2,7 @@ package agg
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -23,6 +24,9 @@ type joiner struct {
 	table *hashTable
 	scan  bool
 	ready bool
+	// probes counts look-ups by the index; after switchAt of them the foreign
+	// side is hashed.
+	probes, switchAt int64
 
 	cached    []bson.Raw // result of a pipeline without variables
 	hasCached bool
@@ -30,6 +34,9 @@ type joiner struct {
 	hits      []int32
 	hit       hitCursor // the one cursor over hits that is open at a time
 	key       []byte
+	sub       *run // of the residual filter
+	extra     value.Value
+	filtered  filteredHits
 }
 
 // matches gives the results for one document, valid until the next call.
@@ -106,14 +113,29 @@ func (j *joiner) prepareCached(ctx context.Context) error {
 
 func (j *joiner) prepareEqual(ctx context.Context) error {
 	if sk, ok := j.src.(Seeker); ok && sk.CanSeek(j.s.foreign, j.s.coll) {
-		j.seek = sk
+		j.seek, j.switchAt = sk, j.seeksBeforeHash(ctx)
 		return nil
 	}
+	return j.buildEqual(ctx)
+}
+
+func (j *joiner) buildEqual(ctx context.Context) error {
 	path := splitNames(j.s.foreign)
 	return j.buildTable(ctx, func(doc bson.Raw, add func(value.Value)) error {
 		visitMatchValues(doc, path, add)
 		return nil
 	})
+}
+
+// seeksBeforeHash is the number of look-ups by an index that cost about as much
+// as reading the whole foreign side.
+func (j *joiner) seeksBeforeHash(ctx context.Context) int64 {
+	if c, ok := j.src.(Counter); ok {
+		if n, ok, err := c.Count(ctx, Request{Context: &expr.Context{}}); ok && err == nil {
+			return 32 + n/8
+		}
+	}
+	return math.MaxInt64
 }
 
 // buildTable reads the foreign side into a hash table, unless it is too large.
@@ -122,21 +144,42 @@ func (j *joiner) buildTable(ctx context.Context, keys keysOf) error {
 		j.table = t
 		return nil
 	}
-	t := &hashTable{coll: j.s.coll, index: map[string][]int32{}}
-	cur, err := j.openForeign(ctx)
-	if err != nil {
-		return err
+	t, err := j.fillTable(ctx, keys, j.s.hashed.build)
+	if err != nil && err != errTooLarge && j.s.hashed.build != nil {
+		// A filter fails only on documents that are joined: leave it to them.
+		t, err = j.fillTable(ctx, keys, nil)
 	}
-	defer cur.Close()
-	err = drain(ctx, cur, func(doc bson.Raw) error { return t.add(doc, keys, j.r.env.memoryLimit()) })
 	if err == errTooLarge {
-		j.scan = true
+		j.scan = j.seek == nil
 		return nil
 	}
 	if err == nil {
 		j.table, j.r.shared.tables[j.s] = t, t
 	}
 	return err
+}
+
+func (j *joiner) fillTable(ctx context.Context, keys keysOf, filter *matchStage) (*hashTable, error) {
+	h := &j.s.hashed
+	t := &hashTable{coll: j.s.coll, index: map[string][]int32{}, keep: h.keep, filtered: filter != nil}
+	if j.s.local != nil && j.s.joinOn != nil {
+		t.second = j.s.joinOn.path
+	}
+	cur, err := j.openForeign(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Close()
+	x := &expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session}
+	return t, drain(ctx, cur, func(doc bson.Raw) error {
+		if filter != nil {
+			x.Root = doc
+			if ok, err := filter.m.Match(x, doc); !ok || err != nil {
+				return err
+			}
+		}
+		return t.add(doc, keys, j.r.env.memoryLimit())
+	})
 }
 
 func (j *joiner) openForeign(ctx context.Context) (store.Cursor, error) {
@@ -154,6 +197,20 @@ func (j *joiner) openForeign(ctx context.Context) (store.Cursor, error) {
 // runs the pipeline over them if there is one.
 func (j *joiner) equal(ctx context.Context, doc bson.Raw) (store.Cursor, error) {
 	j.vals = localValues(j.vals[:0], doc, j.s.local)
+	if j.probes++; j.seek != nil && j.table == nil && j.probes > j.switchAt {
+		j.switchAt = math.MaxInt64
+		if err := j.buildEqual(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if j.table != nil && j.s.pipe != nil && j.table.filtered && j.s.hashed.simple {
+		return j.filteredHits()
+	}
+	if j.table != nil && j.table.second != nil {
+		if err := j.bindSub(); err != nil {
+			return nil, err
+		}
+	}
 	cur, err := j.candidates(ctx)
 	if err != nil || j.s.pipe == nil {
 		return cur, err
@@ -226,6 +283,13 @@ type hashTable struct {
 	index map[string][]int32
 	key   []byte
 	size  int64
+	// second is the path of a second value in the keys, nil: none.
+	second []string
+	// keep are the fields that documents are cut down to, nil: all.
+	keep []string
+	// filtered tells that documents passed the plan's filter of the build.
+	filtered bool
+	trim     []byte
 }
 
 // keysOf calls add with every value that a document can be found by.
@@ -233,9 +297,21 @@ type keysOf func(doc bson.Raw, add func(value.Value)) error
 
 func (t *hashTable) add(doc bson.Raw, keys keysOf, limit int64) error {
 	n := int32(len(t.docs))
-	t.docs = append(t.docs, t.mem.copy(doc))
+	kept := doc
+	if t.keep != nil {
+		t.trim = trimmed(t.trim[:0], doc, t.keep)
+		kept = t.trim
+	}
+	t.docs = append(t.docs, t.mem.copy(kept))
+	var second value.Value
+	if t.second != nil {
+		second = value.GetPath(doc, t.second)
+	}
 	err := keys(doc, func(v value.Value) {
 		t.key = appendEqualKey(t.key[:0], v, t.coll)
+		if t.second != nil {
+			t.key = appendEqualKey(t.key, second, t.coll)
+		}
 		list := t.index[string(t.key)]
 		if len(list) > 0 && list[len(list)-1] == n {
 			return
@@ -257,12 +333,17 @@ func (t *hashTable) find(j *joiner, vals []value.Value) store.Cursor {
 	hits := j.hits[:0]
 	for _, v := range vals {
 		t.key = appendEqualKey(t.key[:0], v, t.coll)
+		if t.second != nil {
+			t.key = appendEqualKey(t.key, j.extra, t.coll)
+		}
+		if len(vals) == 1 { // nothing to merge: the table's own list will do
+			j.hit = hitCursor{t, t.index[string(t.key)]}
+			return &j.hit
+		}
 		hits = append(hits, t.index[string(t.key)]...)
 	}
-	if len(vals) > 1 {
-		slices.Sort(hits)
-		hits = slices.Compact(hits)
-	}
+	slices.Sort(hits)
+	hits = slices.Compact(hits)
 	j.hits, j.hit = hits, hitCursor{t, hits}
 	return &j.hit
 }

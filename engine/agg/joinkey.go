@@ -121,6 +121,7 @@ func visitInArray(arr bson.Raw, path []string, f func(value.Value)) {
 type exprJoin struct {
 	keys  keysOf
 	probe expr.Expr
+	path  []string // of the foreign side
 }
 
 // findExprJoin looks for such an equality among the conjuncts of a leading $match.
@@ -184,7 +185,7 @@ func (c *compiler) exprJoinSides(foreign, local value.Value, lets letVars) *expr
 	if !ok {
 		return nil
 	}
-	return &exprJoin{probe: probe, keys: func(doc bson.Raw, add func(value.Value)) error {
+	return &exprJoin{probe: probe, path: path, keys: func(doc bson.Raw, add func(value.Value)) error {
 		add(value.GetPath(doc, path))
 		return nil
 	}}

@@ -16,6 +16,7 @@ func optimize(c *compiler, stages []stage) []stage {
 	stages = moveMatches(c, stages)
 	stages = joinMatches(c, stages)
 	stages = absorbUnwinds(stages)
+	stages = planHashes(c, stages)
 	return limitSorts(stages)
 }
 

@@ -58,7 +58,11 @@ func (p *Pipeline) openSource(ctx context.Context, r *run, src Source) (store.Cu
 	if err != nil {
 		return nil, nil, err
 	}
-	return &checked{piped: piped{in}}, p.after(done.Match, done.Match && done.Sort), nil
+	rest := p.after(done.Match, done.Match && done.Sort)
+	if p.scan.fields != nil && anyLookup(rest) {
+		in = &trimCursor{piped: piped{in}, keep: p.scan.fields}
+	}
+	return &checked{piped: piped{in}}, rest, nil
 }
 
 func (p *Pipeline) request(r *run) Request {

@@ -29,6 +29,7 @@ type lookupStage struct {
 	unwind             *unwindStage
 	coll               *value.Collation
 	joinOn             *exprJoin // equality found in the pipeline's $expr
+	hashed             hashPlan
 }
 
 // letVars are the variables of a sub-pipeline.
@@ -267,7 +268,7 @@ func volatileIn(v value.Value) bool {
 func (s *lookupStage) needs(f *fieldSet) bool {
 	f.addDeps(&s.deps)
 	if s.local != nil {
-		f.add(s.local[0])
+		f.add(strings.Join(s.local, "."))
 	}
 	if len(s.as) > 1 {
 		f.add(s.as[0])

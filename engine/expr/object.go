@@ -170,7 +170,7 @@ func parseGetField(p *compiler, name string, arg value.Value) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := Expr(rootNode{})
+	var from Expr
 	if input.IsMissing() {
 		from, err = p.variable("CURRENT")
 	} else {

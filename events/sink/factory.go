@@ -2,11 +2,11 @@ package sink
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"weir/events"
-	"weir/sqlerr"
 	"weir/store"
 )
 
@@ -19,14 +19,28 @@ type Factory struct {
 }
 
 // Open is an events.SinkFactory.
-func (f Factory) Open(_ context.Context, s *events.Spec) (events.Sink, error) {
+func (f Factory) Open(_ context.Context, s *events.Spec, c *events.Connection) (events.Sink, error) {
+	if c == nil && s.Connection != "" {
+		return nil, fmt.Errorf("connection %s does not exist", s.Connection)
+	}
 	switch s.Target.Kind {
 	case events.TargetWebhook:
-		return NewWebhook(f.Client, s, f.Now), nil
+		return NewWebhook(f.Client, s, c, f.Now)
 	case events.TargetCollection:
 		return NewCollection(f.Store, s), nil
 	case events.TargetNotify:
 		return NewNotify(f.Notify, s), nil
 	}
-	return nil, sqlerr.Unsupported(0, "Deliver to a webhook, a COLLECTION or NOTIFY, or read the events with PULL.", "a %s target is not supported", s.Target.Kind)
+	if c == nil {
+		return nil, fmt.Errorf("a %s target needs a connection", s.Target.Kind)
+	}
+	switch s.Target.Kind {
+	case events.TargetRedis, events.TargetRedisChannel:
+		return NewRedis(s, c)
+	case events.TargetNATS:
+		return NewNATS(s, c)
+	case events.TargetKafka:
+		return NewKafka(s, c)
+	}
+	return nil, fmt.Errorf("no sink takes %s targets", s.Target.Kind)
 }

@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,11 +79,37 @@ func NewClient(policy AddressPolicy) *http.Client {
 }
 
 // NewWebhook makes the sink of a subscription.
-func NewWebhook(client *http.Client, s *events.Spec, clock func() time.Time) *Webhook {
-	return &Webhook{
+func NewWebhook(client *http.Client, s *events.Spec, c *events.Connection, clock func() time.Time) (*Webhook, error) {
+	w := &Webhook{
 		client: client, url: s.Target.Name, secrets: s.Secrets, headers: s.Headers,
 		payload: payload{format: s.PayloadFormat}, batch: s.Batch, clock: clock,
 	}
+	if c == nil {
+		return w, nil
+	}
+	return w, w.use(c)
+}
+
+// use takes base URL, headers and secret of a connection; those of the
+// subscription come first.
+func (w *Webhook) use(c *events.Connection) error {
+	base, err := url.Parse(c.Settings.BaseURL)
+	if err == nil {
+		base, err = base.Parse(w.url)
+	}
+	if err != nil {
+		return fmt.Errorf("resolve the target against connection %s: %w", c.Name, err)
+	}
+	headers := maps.Clone(c.Settings.Headers)
+	if headers == nil {
+		headers = map[string]string{}
+	}
+	maps.Copy(headers, w.headers)
+	w.url, w.headers = base.String(), headers
+	if c.Credentials.Secret != "" {
+		w.secrets = []events.Secret{{Key: c.Credentials.Secret}}
+	}
+	return nil
 }
 
 // Close has nothing to do: the client is shared.

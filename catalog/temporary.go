@@ -1,0 +1,42 @@
+package catalog
+
+import (
+	"strings"
+
+	"weir/parser/ast"
+	"weir/sqlerr"
+)
+
+// Temporary relations are ordinary ones in a database that belongs to one
+// session. The session names it (Scope.Temp) and drops it at its end; it is no
+// schema for others.
+
+// TempPrefix begins the names of sessions' temporary databases.
+const TempPrefix = "weir_temp_"
+
+// IsTemporary tells whether a database holds a session's temporary relations.
+func IsTemporary(db string) bool { return strings.HasPrefix(db, TempPrefix) }
+
+// temporary takes over a relation's persistence.
+func (d *ddl) temporary(p ast.Persistence, c ast.OnCommit, pos int) error {
+	if p != ast.Temporary {
+		return nil
+	}
+	if c == ast.OnCommitDelete || c == ast.OnCommitDrop {
+		return unsupported(pos, "The table lives until the session ends: delete its rows or drop it.", "ON COMMIT %s is not supported",
+			map[ast.OnCommit]string{ast.OnCommitDelete: "DELETE ROWS", ast.OnCommitDrop: "DROP"}[c])
+	}
+	d.temp = true
+	return nil
+}
+
+func (d *ddl) temporaryPlace(p place) (place, error) {
+	if p.schema != "" && p.schema != "pg_temp" && p.schema != d.scope.Temp {
+		return p, sqlerr.New(sqlerr.InvalidTableDefinition, "cannot create temporary relation in non-temporary schema").At(p.pos)
+	}
+	if d.scope.Temp == "" {
+		return p, sqlerr.New(sqlerr.FeatureNotSupported, "temporary relations are not supported here").At(p.pos)
+	}
+	p.schema, p.db = d.scope.Temp, d.scope.Temp
+	return p, nil
+}

@@ -1,0 +1,184 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/store"
+)
+
+// createConnection is CREATE CONNECTION.
+func (c *call) createConnection(ctx context.Context, n *ast.CreateConnection) error {
+	kind := strings.ToLower(n.Kind.Name)
+	if connectionKinds[kind] == nil {
+		return sqlerr.Unsupported(n.Kind.Pos(), "The kinds are KAFKA, NATS, REDIS and WEBHOOK.", "%s connections are not supported", strings.ToUpper(n.Kind.Name))
+	}
+	db := c.env.Database()
+	old, err := c.m.connection(ctx, db, n.Name.Name)
+	if err != nil && old == nil {
+		return err
+	}
+	switch {
+	case old != nil && n.IfNotExists:
+		c.notice("NOTICE", sqlerr.DuplicateObject, "connection \"%s\" already exists, skipping", n.Name.Name)
+		return nil
+	case old != nil && !n.OrReplace:
+		return sqlerr.New(sqlerr.DuplicateObject, "connection \"%s\" already exists", n.Name.Name).At(n.Name.Pos()).WithHint("Use CREATE OR REPLACE CONNECTION or ALTER CONNECTION.")
+	case old != nil && old.Kind != kind && len(c.usersOf(n.Name.Name)) > 0:
+		return c.connectionInUse(n.Name)
+	}
+	fresh := &Connection{Name: n.Name.Name, Database: db, Kind: kind, CreatedAt: c.m.clock()}
+	return c.saveConnection(ctx, fresh, n.Options, n.Name)
+}
+
+// alterConnection is ALTER CONNECTION.
+func (c *call) alterConnection(ctx context.Context, n *ast.AlterConnection) error {
+	found, err := c.findConnection(ctx, n.Name)
+	if err != nil {
+		return err
+	}
+	return c.saveConnection(ctx, found, n.Set, n.Name)
+}
+
+func (c *call) findConnection(ctx context.Context, name ast.Ident) (*Connection, error) {
+	found, err := c.m.connection(ctx, c.env.Database(), name.Name)
+	if err == nil && found == nil {
+		err = sqlerr.New(sqlerr.UndefinedObject, "connection \"%s\" does not exist", name.Name).At(name.Pos()).WithHint("SHOW CONNECTIONS lists them.")
+	}
+	return found, err
+}
+
+// saveConnection takes options in and stores the connection; the subscriptions
+// that use it connect anew.
+func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*ast.Option, name ast.Ident) error {
+	seen := map[string]bool{}
+	for _, n := range options {
+		o := &OptionValue{Name: strings.ToLower(n.Name.Name), NamePos: n.Name.Pos()}
+		if seen[o.Name] {
+			return sqlerr.New(sqlerr.SyntaxError, "option %q is given more than once", o.Name).At(n.Name.Pos())
+		}
+		seen[o.Name] = true
+		if n.Value == nil {
+			return sqlerr.New(sqlerr.SyntaxError, "option %q needs a value", o.Name).At(n.Name.Pos())
+		}
+		o.ValuePos = n.Value.Pos()
+		var err error
+		if o.Value, err = c.m.lang.Constant(ctx, n.Value); err != nil {
+			return err
+		}
+		if err := conn.setOption(o); err != nil {
+			return err
+		}
+	}
+	if err := conn.check(name.Pos()); err != nil {
+		return err
+	}
+	sealed, err := c.m.vault.seal(conn.Credentials, connectionID(conn.Database, conn.Name))
+	if errors.Is(err, errNoKey) {
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "credentials cannot be stored: the gateway has no key for them").At(name.Pos()).
+			WithHint("Start the gateway with a key for credentials, the same on every gateway.")
+	}
+	if err != nil {
+		return err
+	}
+	conn.Sealed = sealed
+	if _, err := updateOne(ctx, c.m.st, collConnections, bson.D{{Key: "_id", Value: connectionID(conn.Database, conn.Name)}}, marshal(conn), true); err != nil {
+		return fmt.Errorf("save connection %s: %w", conn.Name, err)
+	}
+	return c.reconnect(ctx, conn.Name)
+}
+
+// reconnect restarts what uses a connection.
+func (c *call) reconnect(ctx context.Context, name string) error {
+	users := c.usersOf(name)
+	for _, id := range users {
+		if _, err := updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "version", Value: int32(1)}}}}, false); err != nil {
+			return err
+		}
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	return c.m.adopt(ctx, c.env.Database())
+}
+
+// usersOf gives the ids of the subscriptions that use a connection.
+func (c *call) usersOf(name string) []string {
+	return c.m.usersOf(c.env.Database(), name)
+}
+
+func (m *Manager) usersOf(db, name string) []string {
+	var out []string
+	for _, s := range m.found(db) {
+		if s.Spec.Connection == name {
+			out = append(out, s.ID)
+		}
+	}
+	return out
+}
+
+func (c *call) connectionInUse(name ast.Ident) error {
+	return sqlerr.New(sqlerr.DependentObjectsStillExist, "connection \"%s\" is in use", name.Name).At(name.Pos()).
+		WithDetail("It is used by %s.", strings.Join(c.usersOf(name.Name), ", ")).WithHint("Drop these subscriptions or give them another connection first.")
+}
+
+// dropConnection is DROP CONNECTION.
+func (c *call) dropConnection(ctx context.Context, n *ast.DropConnection) error {
+	if _, err := c.findConnection(ctx, n.Name); err != nil {
+		if n.IfExists && sqlerr.As(err).Code == sqlerr.UndefinedObject {
+			c.notice("NOTICE", sqlerr.SuccessfulCompletion, "connection \"%s\" does not exist, skipping", n.Name.Name)
+			return nil
+		}
+		return err
+	}
+	if len(c.usersOf(n.Name.Name)) > 0 {
+		return c.connectionInUse(n.Name)
+	}
+	id := connectionID(c.env.Database(), n.Name.Name)
+	_, err := c.m.st.Write(ctx, ns(collConnections), []store.WriteOp{{Kind: store.Delete, Filter: marshal(bson.D{{Key: "_id", Value: id}})}}, store.WriteOptions{Durable: true})
+	return err
+}
+
+// fits refuses a subscription whose connection is missing or of another kind.
+func (c *call) fits(ctx context.Context, s *Spec, pos int) error {
+	if s.Connection == "" {
+		return nil
+	}
+	conn, err := c.m.connection(ctx, s.Database, s.Connection)
+	if err != nil {
+		return err
+	}
+	if conn == nil {
+		return sqlerr.New(sqlerr.UndefinedObject, "connection \"%s\" does not exist", s.Connection).At(pos).WithHint("SHOW CONNECTIONS lists them; CREATE CONNECTION makes one.")
+	}
+	if !slices.Contains(connectionKinds[conn.Kind], s.Target.Kind) {
+		return sqlerr.New(sqlerr.InvalidParameterValue, "a %s target cannot use connection \"%s\" of kind %s", s.Target.Kind, conn.Name, strings.ToUpper(conn.Kind)).At(pos)
+	}
+	return nil
+}
+
+// connectionRows are the rows of EVENT_CONNECTIONS() and SHOW CONNECTIONS.
+func (m *Manager) connectionRows(ctx context.Context, database string) ([]bson.Raw, error) {
+	all, err := m.connections(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	var out []bson.Raw
+	for _, c := range all {
+		if len(c.Sealed) > 0 {
+			if c.Credentials, err = m.vault.open(c.Sealed, connectionID(database, c.Name)); err != nil {
+				c.Credentials = Credentials{}
+			}
+		}
+		out = append(out, marshal(bson.D{{Key: "name", Value: c.Name}, {Key: "kind", Value: c.Kind}, {Key: "options", Value: c.masked()},
+			{Key: "used_by", Value: m.usersOf(database, c.Name)}, {Key: "created_at", Value: c.CreatedAt}}))
+	}
+	return out, nil
+}

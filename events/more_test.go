@@ -1,0 +1,102 @@
+package events_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"weir/internal/testkit"
+)
+
+// TestBlockedKeyStaysBlocked has a dead letter block its key, over a restart,
+// until it is discarded.
+func TestBlockedKeyStaysBlocked(t *testing.T) {
+	e := openEngine(t)
+	r := newReceiver(t, 1)
+	a := startNode(t, e, 0)
+	conn := connect(t, a.Gateway, "block")
+	exec(t, conn, `CREATE TABLE docs (_id text PRIMARY KEY, n int)`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (max_retry_attempts = 0, on_dead_letter = 'block_key')`, r.URL)
+	exec(t, conn, `INSERT INTO docs (_id, n) VALUES ('x', 0)`)
+	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT blocked_keys FROM EVENT_SUBSCRIPTIONS()`) == 1 }, patience, 5*time.Millisecond)
+	r.set(0)
+	exec(t, conn, `UPDATE docs SET n = 1 WHERE _id = 'x'`)
+	exec(t, conn, `INSERT INTO docs (_id, n) VALUES ('y', 0)`)
+	require.Eventually(t, func() bool { return len(r.all()) == 1 }, patience, 5*time.Millisecond)
+	a.end(t)
+
+	b := startNode(t, e, 0)
+	defer b.end(t)
+	conn = connect(t, b.Gateway, "block")
+	exec(t, conn, `INSERT INTO docs (_id, n) VALUES ('z', 0)`)
+	require.Eventually(t, func() bool { return len(r.all()) == 2 }, patience, 5*time.Millisecond)
+	require.EqualValues(t, 1, scalar[int64](t, conn, `SELECT blocked_keys FROM EVENT_SUBSCRIPTIONS()`))
+	require.Equal(t, map[string]bool{"y": true, "z": true}, keysOf(r.all()))
+	exec(t, conn, `DISCARD DEAD LETTERS FOR hooks WHERE document_key->>'_id' = 'other'`)
+	require.EqualValues(t, 1, scalar[int64](t, conn, `SELECT count(*) FROM DEAD_LETTER_EVENTS() WHERE status = 'open'`))
+	exec(t, conn, `DISCARD DEAD LETTERS FOR hooks WHERE document_key->>'_id' = 'x' AND attempts = 1`)
+	require.Eventually(t, func() bool { return len(r.all()) == 3 }, patience, 5*time.Millisecond)
+	require.Equal(t, "x", r.all()[2].key)
+	require.EqualValues(t, 1, scalar[int64](t, conn, `SELECT count(*) FROM EVENT_ATTEMPTS() WHERE status_code = 503 AND outcome = 'failed'`))
+}
+
+// TestAdhoc reads the oplog where nobody has subscribed.
+func TestAdhoc(t *testing.T) {
+	for _, mode := range testkit.Modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			g := testkit.Start(t, mode, nil)
+			conn := g.Connect(t)
+			insertDocs(t, g.Store(), g.Database, 0, 300)
+			require.EqualValues(t, 300, scalar[int64](t, conn, `SELECT count(DISTINCT position) FROM CHANGE_STREAM_EVENTS('docs', now() - interval '1 minute') WHERE event_type = 'insert'`))
+			require.Equal(t, "d7", scalar[string](t, conn, `SELECT document_key->>'_id' FROM CHANGE_STREAM_EVENTS('docs') WHERE event_type = 'insert' ORDER BY position LIMIT 1 OFFSET 7`))
+			require.EqualValues(t, 0, scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('docs', now() - interval '2 minutes', now() - interval '1 minute')`))
+			require.EqualValues(t, 0, scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`), "nothing was logged")
+		})
+	}
+}
+
+// TestReaderMakesDeadLetters has a filter fail on an event, and an image missing.
+func TestReaderMakesDeadLetters(t *testing.T) {
+	g := testkit.Start(t, testkit.Embedded, nil)
+	r := newReceiver(t, 0)
+	conn := g.Connect(t)
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, n int)`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs WHERE 10 / (full_document->>'n')::int > 1 DELIVER TO '%s'`, r.URL)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION images ON docs FOR DELETE DELIVER TO '%s' WITH (full_document_before_change = 'required')`, r.URL)
+	exec(t, conn, `INSERT INTO docs (_id, n) VALUES (1, 0), (2, 5), (3, 10)`)
+	exec(t, conn, `DELETE FROM docs WHERE _id = 1`)
+	for reason, id := range map[string]string{"filter_error": "hooks", "image_missing": "images"} {
+		require.Eventually(t, func() bool {
+			return scalar[int64](t, conn, fmt.Sprintf(`SELECT count(*) FROM DEAD_LETTER_EVENTS() WHERE reason = '%s' AND subscription_id = '%s' AND status = 'open'`, reason, id)) >= 1
+		}, patience, 5*time.Millisecond, reason)
+	}
+	require.Eventually(t, func() bool { return len(r.all()) == 1 && r.all()[0].key == "2" }, patience, 5*time.Millisecond)
+	exec(t, conn, `COMMENT ON EVENT_SUBSCRIPTION hooks IS 'small ones'`)
+	require.Equal(t, "small ones", scalar[string](t, conn, `SELECT description FROM EVENT_SUBSCRIPTIONS() WHERE subscription_id = 'hooks'`))
+}
+
+// TestTail follows a subscription from a past time to its end, and a slow one
+// that falls behind what is kept for it in memory.
+func TestTail(t *testing.T) {
+	g := testkit.Start(t, testkit.Embedded, nil)
+	conn := g.Connect(t)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION logged ON docs`)
+	insertDocs(t, g.Store(), g.Database, 0, 3)
+	exec(t, conn, `BEGIN; DECLARE c CURSOR FOR SUBSCRIBE TO logged AS OF now() - interval '1 minute'`)
+	insertDocs(t, g.Store(), g.Database, 3, 2)
+	var got []string
+	for len(got) < 5 {
+		rows, err := conn.Query(t.Context(), `FETCH 10 FROM c WITH (timeout = '5s')`)
+		require.NoError(t, err)
+		for rows.Next() {
+			v, err := rows.Values()
+			require.NoError(t, err)
+			got = append(got, v[0].(string))
+		}
+		require.NoError(t, rows.Err())
+	}
+	require.Len(t, got, 5)
+	require.IsIncreasing(t, got)
+}

@@ -1,0 +1,101 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"weir/engine/value"
+	"weir/events"
+)
+
+// Kafka produces events to a topic, idempotently, with the document key as the
+// record's key, so that a document's events stay in one partition.
+type Kafka struct {
+	client  *kgo.Client
+	topic   string
+	payload payload
+}
+
+// NewKafka makes the sink of a subscription.
+func NewKafka(s *events.Spec, c *events.Connection) (*Kafka, error) {
+	opts := []kgo.Opt{kgo.SeedBrokers(c.Settings.Brokers...), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil))}
+	if c.Settings.ClientID != "" {
+		opts = append(opts, kgo.ClientID(c.Settings.ClientID))
+	}
+	if c.Settings.Username != "" {
+		opts = append(opts, kgo.SASL(saslMechanism(c)))
+	}
+	cfg, err := tlsConfig(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	if cfg != nil {
+		opts = append(opts, kgo.DialTLSConfig(cfg))
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connection %s: %w", c.Name, err)
+	}
+	return &Kafka{client: client, topic: s.Target.Name, payload: payload{format: s.PayloadFormat}}, nil
+}
+
+func saslMechanism(c *events.Connection) sasl.Mechanism {
+	user, pass := c.Settings.Username, c.Credentials.Password
+	switch c.Settings.SASLMechanism {
+	case "SCRAM-SHA-256":
+		return scram.Auth{User: user, Pass: pass}.AsSha256Mechanism()
+	case "SCRAM-SHA-512":
+		return scram.Auth{User: user, Pass: pass}.AsSha512Mechanism()
+	}
+	return plain.Auth{User: user, Pass: pass}.AsMechanism()
+}
+
+// Close closes the client.
+func (k *Kafka) Close() error {
+	k.client.Close()
+	return nil
+}
+
+// Deliver produces events in order and waits until all of them are stored.
+func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
+	records := make([]*kgo.Record, len(ds))
+	for i := range ds {
+		r, err := k.record(&ds[i])
+		if err != nil {
+			return &events.SinkError{Class: events.FailTerminal, Err: err}
+		}
+		records[i] = r
+	}
+	err := k.client.ProduceSync(ctx, records...).FirstErr()
+	if err == nil {
+		return nil
+	}
+	class := events.FailRetry
+	if errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.InvalidTopicException) {
+		class = events.FailTerminal
+	}
+	return &events.SinkError{Class: class, Err: fmt.Errorf("kafka %s: %w", k.topic, err)}
+}
+
+func (k *Kafka) record(d *events.Delivery) (*kgo.Record, error) {
+	body, err := k.payload.one(d)
+	if err != nil {
+		return nil, err
+	}
+	r := &kgo.Record{Topic: k.topic, Key: []byte(keyText(value.Lookup(d.Row, "document_key"))), Value: body,
+		Headers: []kgo.RecordHeader{{Key: "weir-id", Value: []byte(d.ID)}, {Key: "weir-position", Value: []byte(d.Position)}}}
+	for header, column := range passedOn {
+		if v := rowText(d.Row, column); v != "" {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: header, Value: []byte(v)})
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,106 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/events"
+)
+
+// NATS publishes events to a subject that a JetStream stream covers. The header
+// Nats-Msg-Id lets the stream drop what comes again within its duplicate window.
+type NATS struct {
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	subject string
+	payload payload
+}
+
+// NewNATS makes the sink of a subscription.
+func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
+	opts := []nats.Option{nats.Name("weir " + s.ID), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true)}
+	if c.Settings.Username != "" {
+		opts = append(opts, nats.UserInfo(c.Settings.Username, c.Credentials.Password))
+	}
+	if c.Credentials.Token != "" {
+		opts = append(opts, nats.Token(c.Credentials.Token))
+	}
+	cfg, err := tlsConfig(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	if cfg != nil {
+		opts = append(opts, nats.Secure(cfg))
+	}
+	conn, err := nats.Connect(c.Settings.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &NATS{conn: conn, js: js, subject: s.Target.Name, payload: payload{format: s.PayloadFormat}}, nil
+}
+
+// Close closes the connection.
+func (n *NATS) Close() error {
+	n.conn.Close()
+	return nil
+}
+
+// Deliver publishes events in order and waits until all of them are stored.
+func (n *NATS) Deliver(ctx context.Context, ds []events.Delivery) error {
+	acks := make([]jetstream.PubAckFuture, len(ds))
+	for i := range ds {
+		msg, err := n.message(&ds[i])
+		if err != nil {
+			return &events.SinkError{Class: events.FailTerminal, Err: err}
+		}
+		if acks[i], err = n.js.PublishMsgAsync(msg); err != nil {
+			return n.failed(err)
+		}
+	}
+	for _, a := range acks {
+		select {
+		case <-a.Ok():
+		case err := <-a.Err():
+			return n.failed(err)
+		case <-ctx.Done():
+			return n.failed(ctx.Err())
+		}
+	}
+	return nil
+}
+
+func (n *NATS) message(d *events.Delivery) (*nats.Msg, error) {
+	body, err := n.payload.one(d)
+	if err != nil {
+		return nil, err
+	}
+	msg := nats.NewMsg(n.subject)
+	msg.Data = body
+	msg.Header.Set(jetstream.MsgIDHeader, d.ID)
+	for header, column := range passedOn {
+		if v := rowText(d.Row, column); v != "" {
+			msg.Header.Set(header, v)
+		}
+	}
+	return msg, nil
+}
+
+// passedOn are the headers that carry an event's ids.
+var passedOn = map[string]string{"traceparent": "trace_parent", "x-correlation-id": "correlation_id", "x-causation-id": "causation_id"}
+
+func (n *NATS) failed(err error) error {
+	class := events.FailRetry
+	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) {
+		class = events.FailTerminal
+	}
+	return &events.SinkError{Class: class, Err: fmt.Errorf("NATS %s: %w", n.subject, err)}
+}

@@ -1,0 +1,113 @@
+package sink
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"weir/events"
+)
+
+// Redis appends events to a stream, or publishes them to a channel.
+type Redis struct {
+	client  *redis.Client
+	key     string
+	channel bool
+	window  time.Duration
+	payload payload
+}
+
+// addOnce appends to the stream KEYS[1] unless the event was appended within the
+// dedupe window, which KEYS[2] remembers.
+var addOnce = redis.NewScript(`
+if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
+  return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+end
+return ''`)
+
+// NewRedis makes the sink of a subscription.
+func NewRedis(s *events.Spec, c *events.Connection) (*Redis, error) {
+	o, err := redis.ParseURL(c.Settings.URL)
+	if err != nil {
+		return nil, fmt.Errorf("url of connection %s: %w", c.Name, err)
+	}
+	if c.Settings.Username != "" {
+		o.Username = c.Settings.Username
+	}
+	if c.Credentials.Password != "" {
+		o.Password = c.Credentials.Password
+	}
+	if o.TLSConfig, err = tlsConfig(c, o.TLSConfig); err != nil {
+		return nil, err
+	}
+	o.MaxRetries = -1 // the dispatcher retries
+	return &Redis{client: redis.NewClient(o), key: s.Target.Name, channel: s.Target.Kind == events.TargetRedisChannel,
+		window: s.DedupeWindow, payload: payload{format: s.PayloadFormat}}, nil
+}
+
+// tlsConfig is nil where a connection asks for none.
+func tlsConfig(c *events.Connection, given *tls.Config) (*tls.Config, error) {
+	if !c.Settings.TLS && c.Settings.CA == "" {
+		return given, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if given != nil {
+		cfg = given.Clone()
+	}
+	if c.Settings.CA != "" {
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM([]byte(c.Settings.CA)) {
+			return nil, fmt.Errorf("ca of connection %s: no certificate in PEM form", c.Name)
+		}
+	}
+	return cfg, nil
+}
+
+// Close closes the connection.
+func (r *Redis) Close() error { return r.client.Close() }
+
+// Deliver sends events in order through one pipeline.
+func (r *Redis) Deliver(ctx context.Context, ds []events.Delivery) error {
+	err := r.send(ctx, ds)
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		if err = addOnce.Load(ctx, r.client).Err(); err == nil {
+			err = r.send(ctx, ds)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	var bad *events.SinkError
+	if errors.As(err, &bad) {
+		return bad
+	}
+	class := events.FailRetry
+	if redis.HasErrorPrefix(err, "WRONGTYPE") || redis.HasErrorPrefix(err, "NOPERM") {
+		class = events.FailTerminal
+	}
+	return &events.SinkError{Class: class, Err: fmt.Errorf("redis %s: %w", r.key, err)}
+}
+
+func (r *Redis) send(ctx context.Context, ds []events.Delivery) error {
+	pipe := r.client.Pipeline()
+	for i := range ds {
+		d := &ds[i]
+		body, err := r.payload.one(d)
+		if err != nil {
+			return &events.SinkError{Class: events.FailTerminal, Err: err}
+		}
+		if r.channel {
+			pipe.Publish(ctx, r.key, body)
+			continue
+		}
+		args := []any{max(1, r.window.Milliseconds()), "id", d.ID, "position", d.Position, "type", cloudEventType(rowText(d.Row, "event_type")), "body", body}
+		addOnce.EvalSha(ctx, pipe, []string{r.key, "{" + r.key + "}:weir:" + d.ID}, args...)
+	}
+	_, err := pipe.Exec(ctx)
+	return err
+}
