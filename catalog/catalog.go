@@ -27,6 +27,7 @@ const (
 	smallSampleAge    = 3 * time.Second        // of a sample that saw every document
 	busyAge           = 100 * time.Millisecond // a large collection is not looked at more often
 	busyShare         = 4                      // of a small one: at most a fifth of the time
+	tinyTable         = 50                     // documents that cost nothing to look at
 	sampleAge         = 60 * time.Second       // of others, then refreshed behind the scenes
 )
 

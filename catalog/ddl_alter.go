@@ -115,6 +115,9 @@ func (a *alteration) addColumn(ctx context.Context, x *ast.AlterAction) error {
 		return err
 	}
 	c := &a.tb.o.Columns[len(a.tb.o.Columns)-1]
+	if c.Generated != "" {
+		return unsupported(x.Def.Pos(), "Make the table with it, or compute it in a view.", "adding a generated column is not supported")
+	}
 	if c.Default == "" {
 		return nil
 	}

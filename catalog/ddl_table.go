@@ -27,6 +27,7 @@ type tableBuilder struct {
 	o         *object
 	indexes   []newIndex
 	checks    []*ast.Constraint // bound when all columns are known
+	generated []generatedColumn // likewise
 	sequences []*object
 }
 
@@ -171,7 +172,8 @@ func (t *tableBuilder) columnConstraint(ctx context.Context, def *ast.ColumnDef,
 			c.Identity = "a"
 		}
 	case ast.ConstraintGenerated:
-		return unsupported(k.Pos(), "Compute it in a view.", "generated columns are not supported")
+		c.Generated = ast.Print(k.Expr)
+		t.generated = append(t.generated, generatedColumn{name, typ, k.Expr})
 	default:
 		return t.constraint(k, &def.Name)
 	}
@@ -290,12 +292,42 @@ func (t *tableBuilder) notNullFilter(names []string) bson.Raw {
 	return b.Doc()
 }
 
+// generatedColumn is a column that is computed from others.
+type generatedColumn struct {
+	name string
+	typ  sqltype.Type
+	expr ast.Expr
+}
+
+// readsColumn tells whether an expression names a column.
+func readsColumn(e ast.Expr, name string) bool {
+	found := false
+	ast.Inspect(e, func(n ast.Node) bool {
+		if c, ok := n.(*ast.ColumnRef); ok && len(c.Parts) > 0 && c.Parts[len(c.Parts)-1].Name == name {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
 // bindChecks binds CHECK constraints over the columns and keeps their text.
 func (t *tableBuilder) bindChecks(ctx context.Context) error {
-	if len(t.checks) == 0 {
+	if len(t.checks) == 0 && len(t.generated) == 0 {
 		return nil
 	}
 	tab := &Table{Name: t.o.Name, Schema: t.d.SchemaOf(t.o.DB), Columns: t.o.tableColumns()}
+	for _, g := range t.generated {
+		if err := t.d.planner.CheckExpr(ctx, g.expr, tab, g.typ); err != nil {
+			return err
+		}
+		for _, c := range t.generated {
+			if readsColumn(g.expr, c.name) {
+				return sqlerr.New(sqlerr.InvalidObjectDefinition, "cannot use generated column %q in column generation expression", c.name).At(g.expr.Pos()).
+					WithDetail("A generated column cannot reference another generated column.")
+			}
+		}
+	}
 	for _, k := range t.checks {
 		if err := t.d.planner.CheckExpr(ctx, k.Expr, tab, sqltype.Of(sqltype.Bool)); err != nil {
 			return err

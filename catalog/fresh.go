@@ -151,7 +151,7 @@ func (c *Catalog) youngEntry(ns store.Namespace, d *database, since time.Time) *
 	case e.all && e.at.Before(since):
 		return nil
 	case e.stale:
-		if age < busyShare*e.cost {
+		if age < busyShare*e.cost && e.table.Estimate > tinyTable {
 			c.wanted[ns] = true
 			return e
 		}
@@ -171,7 +171,7 @@ func (c *Catalog) youngEntry(ns store.Namespace, d *database, since time.Time) *
 // written since: one of a large collection, or one that was just made.
 func (c *Catalog) bearable(ns store.Namespace, e *entry, age time.Duration, count int64) bool {
 	if e.all {
-		if age < busyShare*e.cost {
+		if age < busyShare*e.cost && e.table.Estimate > tinyTable {
 			c.wanted[ns] = true
 			return true
 		}

@@ -41,15 +41,16 @@ type object struct {
 }
 
 type objectColumn struct {
-	Name     string   `bson:"name"`
-	Path     []string `bson:"path,omitempty"`
-	Attr     int32    `bson:"attr"`
-	Type     int64    `bson:"type"`
-	Mod      int32    `bson:"mod"`
-	NotNull  bool     `bson:"not_null,omitempty"`
-	Default  string   `bson:"default,omitempty"`
-	Identity string   `bson:"identity,omitempty"`
-	Comment  string   `bson:"comment,omitempty"`
+	Name      string   `bson:"name"`
+	Path      []string `bson:"path,omitempty"`
+	Attr      int32    `bson:"attr"`
+	Type      int64    `bson:"type"`
+	Mod       int32    `bson:"mod"`
+	NotNull   bool     `bson:"not_null,omitempty"`
+	Default   string   `bson:"default,omitempty"`
+	Identity  string   `bson:"identity,omitempty"`
+	Generated string   `bson:"generated,omitempty"`
+	Comment   string   `bson:"comment,omitempty"`
 	// Pinned columns of sampled collections have a type of their own; without
 	// it the entry carries a comment or a default only.
 	Pinned bool `bson:"pinned,omitempty"`
@@ -78,7 +79,7 @@ func (c *objectColumn) column() Column {
 	t := sqltype.Type{OID: sqltype.OID(c.Type), Mod: c.Mod}
 	col := Column{
 		Name: c.Name, Attr: int16(c.Attr), Type: t, Path: c.Path, Kinds: DeclaredKinds(t),
-		NotNull: c.NotNull, Default: c.Default, Comment: c.Comment, Declared: true,
+		NotNull: c.NotNull, Default: c.Default, Generated: c.Generated, Comment: c.Comment, Declared: true,
 	}
 	if c.Identity != "" {
 		col.Identity = c.Identity[0]

@@ -282,7 +282,7 @@ func (s *Scoped) exact(t *Table) bool {
 	s.mu.Lock()
 	e, d := s.tables[t.NS], s.databases[t.NS.DB]
 	s.mu.Unlock()
-	if e == nil || d == nil || e.table.Version != t.Version {
+	if e == nil || d == nil || e.stale || e.table.Version != t.Version {
 		return false
 	}
 	if s.changes != nil && e.all {

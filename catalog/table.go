@@ -69,16 +69,18 @@ type Table struct {
 
 // Column is a column of a relation.
 type Column struct {
-	Name     string
-	Attr     int16 // attnum, stable
-	Type     sqltype.Type
-	Path     []string // in the documents
-	Kinds    Kinds
-	NotNull  bool
-	Default  string // SQL text, "": none
-	Identity byte   // 'a', 'd', 0
-	Comment  string
-	Hidden   bool // not in SELECT *
+	Name    string
+	Attr    int16 // attnum, stable
+	Type    sqltype.Type
+	Path    []string // in the documents
+	Kinds   Kinds
+	NotNull bool
+	Default string // SQL text, "": none
+	// Generated is the SQL text of GENERATED ALWAYS AS (…) STORED, "": none.
+	Generated string
+	Identity  byte // 'a', 'd', 0
+	Comment   string
+	Hidden    bool // not in SELECT *
 	// Fields are what the embedded documents of a jsonb column hold, as far as
 	// they have been seen; their Path is from the top.
 	Fields []Column

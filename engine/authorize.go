@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"net"
 	"slices"
 	"strings"
 
@@ -24,9 +23,10 @@ const (
 	rightAdmin   // collections and indexes
 	rightUsers   // users and roles
 	rightMonitor // looking at the server
+	rightBackup  // copying everything
 	rightServer  // everything else
 
-	rightAll = rightRead | rightWrite | rightAdmin | rightUsers | rightMonitor | rightServer
+	rightAll = rightRead | rightWrite | rightAdmin | rightUsers | rightMonitor | rightBackup | rightServer
 )
 
 type builtinRole struct {
@@ -49,7 +49,7 @@ var builtinRoles = map[string]builtinRole{
 	"clusterManager":       {gives: rightMonitor, anywhere: true},
 	"hostManager":          {gives: rightMonitor, anywhere: true},
 	"clusterAdmin":         {gives: rightMonitor | rightServer | rightAdmin, anywhere: true},
-	"backup":               {gives: rightRead | rightMonitor, anywhere: true},
+	"backup":               {gives: rightRead | rightMonitor | rightBackup, anywhere: true},
 	"restore":              {gives: rightWrite | rightAdmin, anywhere: true},
 	"root":                 {gives: rightAll, anywhere: true},
 }
@@ -65,7 +65,7 @@ var needs = map[string]right{
 	"convertToCapped": rightWrite | rightAdmin, "renameCollection": rightWrite | rightAdmin, "profile": rightAdmin,
 	"createUser": rightUsers, "updateUser": rightUsers, "dropUser": rightUsers, "dropAllUsersFromDatabase": rightUsers,
 	"usersInfo": rightUsers, "grantRolesToUser": rightUsers, "revokeRolesFromUser": rightUsers, "rolesInfo": rightUsers,
-	"serverStatus": rightMonitor, "hostInfo": rightMonitor, "replSetGetStatus": rightMonitor, "replSetGetConfig": rightMonitor,
+	"weirBackup": rightBackup, "serverStatus": rightMonitor, "hostInfo": rightMonitor, "replSetGetStatus": rightMonitor, "replSetGetConfig": rightMonitor,
 	"getLog": rightMonitor, "currentOp": rightMonitor, "getCmdLineOpts": rightMonitor, "getParameter": rightMonitor, "listDatabases": rightRead | rightMonitor,
 }
 
@@ -112,8 +112,7 @@ func (r *request) authorize(ctx context.Context) error {
 
 // firstUser: while there is no user, a client on the same machine may make one.
 func (r *request) firstUser(ctx context.Context) bool {
-	host, _, err := net.SplitHostPort(r.s.Remote)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+	if !r.s.local() {
 		return false
 	}
 	docs, err := r.e.users(ctx, bson.D{})

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -51,6 +52,46 @@ func openCatalog(e *Engine) (*catalog, error) {
 		c.reserve(coll)
 	}
 	return c, it.Err()
+}
+
+// clearLeftovers deletes the entries of indexes that no collection has: of
+// builds that the end of the process cut short. Their ids are given out again.
+func (c *catalog) clearLeftovers(db *storage.DB) error {
+	ids, err := db.IndexIDs()
+	if err != nil {
+		return fmt.Errorf("list the indexes in storage: %w", err)
+	}
+	known := c.indexIDs()
+	b := db.NewBatch()
+	for _, id := range ids {
+		if known[id] {
+			continue
+		}
+		lower, upper := storage.IndexRange(id)
+		if err := b.DeleteRange(lower, upper); err != nil {
+			return errors.Join(err, b.Close())
+		}
+	}
+	if b.Empty() {
+		return b.Close()
+	}
+	wait, err := db.Apply(b, true)
+	if err != nil {
+		return fmt.Errorf("delete unfinished indexes: %w", err)
+	}
+	return wait()
+}
+
+func (c *catalog) indexIDs() map[uint32]bool {
+	known := map[uint32]bool{}
+	for _, name := range c.databases() {
+		for _, coll := range c.list(name) {
+			for _, ix := range coll.load().indexes {
+				known[ix.ID] = true
+			}
+		}
+	}
+	return known
 }
 
 func (c *catalog) reserve(coll *collection) {

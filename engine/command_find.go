@@ -19,7 +19,6 @@ type findArgs struct {
 	skip, limit                              int64
 	batch                                    int
 	single, keep, tailable, await            bool
-	natural                                  int // direction of sort {$natural}
 	diskUse                                  bool
 	min, max                                 bson.Raw
 	returnKey, recordID                      bool

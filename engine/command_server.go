@@ -89,7 +89,7 @@ func (r *request) checkHello() error {
 	if r.s == nil {
 		return nil
 	}
-	if !value.Lookup(r.cmd, "client").IsMissing() && r.s.greeted {
+	if !value.Lookup(r.cmd, "client").IsMissing() && r.s.greeted && version.IsMissing() {
 		return mongoerr.New(186, "The client metadata document may only be sent in the first hello")
 	}
 	r.s.greeted = true

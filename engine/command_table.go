@@ -23,6 +23,7 @@ func newCommandTable() map[string]command {
 		"currentOp":           {run: cmdCurrentOp, admin: true},
 		"killOp":              {run: cmdKillOp, admin: true},
 		"fsync":               {run: cmdFsync, admin: true},
+		"weirBackup":          {run: cmdWeirBackup, admin: true},
 		"listCommands":        {run: cmdListCommands},
 		"configureFailPoint":  {run: cmdConfigureFailPoint, admin: true},
 		"logout":              {run: cmdLogout},

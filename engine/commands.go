@@ -51,7 +51,6 @@ type request struct {
 	maxTime    time.Duration
 	comment    value.Value
 	lazy       bool // writeConcern w: 0 or j: false
-	afterTime  bson.Timestamp
 
 	session *logicalSession
 	tx      *transaction

@@ -10,5 +10,6 @@
 //
 // Start at Open (engine.go). Reading: source.go, plan.go, scan.go. Writing:
 // unit.go, then insert.go, update.go, delete.go. Commands: the table in
-// commands.go and one command_*.go file a family.
+// command_table.go and one command_*.go file a family. Users: command_user.go,
+// scram.go, authorize.go.
 package engine

@@ -124,6 +124,7 @@ func TestKill(t *testing.T) {
 // checkAfterKill: everything acknowledged is there, no half transaction is,
 // indexes and oplog agree with the documents.
 func checkAfterKill(t *testing.T, dir string, acked []string) {
+	require.Empty(t, check(t, dir).Faults)
 	e := openEngine(t, dir, engine.Options{})
 	ctx := context.Background()
 	there := map[string]bool{}

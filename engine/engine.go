@@ -71,6 +71,9 @@ func Open(dir string, opts Options) (*Engine, error) {
 	if e.catalog, err = openCatalog(e); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if err := e.catalog.clearLeftovers(db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	e.startTasks()
 	return e, nil
 }

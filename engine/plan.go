@@ -18,7 +18,6 @@ type access struct {
 	reverse bool
 	sorted  bool // yields the order that was asked for
 	or      []access
-	empty   bool // nothing can match
 }
 
 // predicate is what a filter says about one path.

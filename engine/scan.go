@@ -21,6 +21,7 @@ type scan struct {
 	ix     *indexState
 	dedupe map[storage.RecordID]struct{}
 	buf    []byte
+	fetch  fetcher
 	steps  int
 	keys   int64 // examined, for explain
 	docs   int64
@@ -127,8 +128,7 @@ func (s *scan) read() (rec storage.RecordID, doc bson.Raw, ok bool, err error) {
 		s.dedupe[rec] = struct{}{}
 	}
 	s.docs++
-	var key [13]byte
-	s.buf, ok, err = s.r.Get(storage.AppendDocumentKey(key[:0], s.c.id, rec), s.buf[:0])
+	s.buf, ok, err = s.fetch.document(s.r, s.c, rec, s.buf[:0])
 	return rec, s.buf, ok, err
 }
 
@@ -140,6 +140,7 @@ func (s *scan) Close() error {
 		s.it = nil
 	}
 	s.todo = nil
+	err = errors.Join(err, s.fetch.close())
 	if s.close != nil {
 		err = errors.Join(err, s.close())
 		s.close = nil

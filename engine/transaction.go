@@ -87,6 +87,19 @@ func (t *transaction) claim(key []byte) error {
 	default:
 		return writeConflict()
 	}
+	if !t.e.db.Current(t.snap) {
+		if err := t.unchanged(key); err != nil {
+			return err
+		}
+	}
+	k := string(key)
+	t.e.pending[k] = t
+	t.claims = append(t.claims, k)
+	return nil
+}
+
+// unchanged refuses a key that others have written since the transaction began.
+func (t *transaction) unchanged(key []byte) error {
 	then, had, err := t.snap.Get(key, nil)
 	if err != nil {
 		return err
@@ -98,9 +111,6 @@ func (t *transaction) claim(key []byte) error {
 	if had != has || !bytes.Equal(then, now) {
 		return writeConflict()
 	}
-	k := string(key)
-	t.e.pending[k] = t
-	t.claims = append(t.claims, k)
 	return nil
 }
 

@@ -66,13 +66,6 @@ func (b *breaker) done(success, probe bool, now time.Time) {
 	}
 }
 
-// open tells whether the endpoint is being probed only.
-func (b *breaker) open() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.failures >= breakerFailures
-}
-
 func maxTime(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

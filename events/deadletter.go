@@ -205,11 +205,11 @@ func (r *redriver) one(ctx context.Context, sink Sink, id string) error {
 		}
 		return r.count(ctx, "failed")
 	}
-	if err := r.m.setDead(ctx, []string{id}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriven"}, {Key: "last_attempt_at", Value: now}}}}); err != nil {
-		return err
-	}
 	if _, err := r.m.updateRows(ctx, collLog, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: bson.D{
 		{Key: "processing_status", Value: StatusCompleted}, {Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: r.m.gateway}}}}); err != nil {
+		return err
+	}
+	if err := r.m.setDead(ctx, []string{id}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriven"}, {Key: "last_attempt_at", Value: now}}}}); err != nil {
 		return err
 	}
 	return r.count(ctx, "done")

@@ -115,7 +115,7 @@ func TestFailuresBecomeDeadLettersAndAreRedriven(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	require.Equal(t, id, r.all()[0].id)
 	require.Equal(t, "completed", scalar[string](t, conn, `SELECT processing_status FROM CHANGE_STREAM_EVENTS('hooks')`))
-	require.Equal(t, "done", scalar[string](t, conn, `SELECT status FROM EVENT_REDRIVES()`))
+	require.Eventually(t, func() bool { return scalar[string](t, conn, `SELECT status FROM EVENT_REDRIVES()`) == "done" }, patience, 10*time.Millisecond)
 	exec(t, conn, `DROP EVENT_SUBSCRIPTION hooks`)
 }
 

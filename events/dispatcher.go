@@ -81,9 +81,13 @@ func (d *dispatcher) Run(ctx context.Context) error {
 	if err := d.load(ctx); err != nil {
 		return err
 	}
-	g, sendCtx := errgroup.WithContext(ctx)
-	err := d.loop(sendCtx, g)
+	sendCtx, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	var g errgroup.Group
+	err := d.loop(ctx, sendCtx, &g)
+	grace := time.AfterFunc(sendGrace, cut)
 	_ = g.Wait()
+	grace.Stop()
 	d.drainResults()
 	if ctx.Err() == nil {
 		return err
@@ -95,6 +99,10 @@ func (d *dispatcher) Run(ctx context.Context) error {
 	}
 	return d.saveCursor(last)
 }
+
+// sendGrace is how long sends may end that are under way when a dispatcher stops;
+// what is cut off is sent again.
+const sendGrace = 500 * time.Millisecond
 
 // lastWrites bounds what is written when a part ends.
 const lastWrites = 2 * time.Second
@@ -117,7 +125,7 @@ func (d *dispatcher) drainResults() {
 	}
 }
 
-func (d *dispatcher) loop(ctx context.Context, g *errgroup.Group) error {
+func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -130,7 +138,7 @@ func (d *dispatcher) loop(ctx context.Context, g *errgroup.Group) error {
 		if err := d.fill(ctx); err != nil {
 			return err
 		}
-		again := d.send(ctx, g)
+		again := d.send(sendCtx, g)
 		timer.Reset(d.waitUntil(again, d.clock()))
 		select {
 		case <-ctx.Done():

@@ -45,6 +45,7 @@ type Options struct {
 	AllowPrivateTargets bool
 	AllowTargets        []netip.Prefix
 
+	Auth         bool // MongoDB drivers must log in to the embedded engine
 	TestCommands bool // the embedded engine takes configureFailPoint
 	Version      string
 	Settings     map[string]string // defaults of session settings
@@ -108,7 +109,7 @@ func (g *Gateway) openStore(ctx context.Context) error {
 		g.store = st
 		return nil
 	}
-	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, TestCommands: o.TestCommands})
+	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, Auth: o.Auth, TestCommands: o.TestCommands})
 	if err != nil {
 		return fmt.Errorf("open the embedded engine: %w", err)
 	}

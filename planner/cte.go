@@ -20,6 +20,7 @@ type cteDef struct {
 	ctes   *cteScope // what it may use
 	id     int       // of the With; 0: inlined
 	cols   []Col
+	key    *outerKey // of a recursive query in a correlated subquery
 }
 
 func (c *cteScope) find(id ast.Ident) *cteDef {
@@ -48,6 +49,9 @@ func (b *builder) queryIn(q *ast.Query, parent *scope, ctes *cteScope) (Node, er
 	}
 	defer b.leave()
 	if len(q.Locks) > 0 {
+		if _, ok := q.Body.(*ast.SetOperation); ok {
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "row locking clauses are not allowed with UNION/INTERSECT/EXCEPT").At(q.Locks[0].Pos())
+		}
 		b.locking = true
 	}
 	ctes, with, err := b.with(q.With, parent, ctes)
@@ -220,7 +224,13 @@ func (b *builder) recursiveCTE(def *cteDef, q *ast.Query) (*CTE, error) {
 	if term, err = b.recursiveTypes(def, term, u); err != nil {
 		return nil, err
 	}
-	r := &Recursive{Term: wrapWith(with, term), All: u.All, Out: def.cols}
+	r := &Recursive{All: u.All, Out: def.cols}
+	if def.parent != nil {
+		if def.key = b.carryKey(def, left, term); def.key != nil {
+			r.Out = append(append([]Col(nil), def.cols...), def.key.col)
+		}
+	}
+	r.Term = wrapWith(with, term)
 	return &CTE{ID: def.id, Name: def.ast.Name.Text, Plan: wrapWith(with, left), Recursive: r}, nil
 }
 
@@ -271,6 +281,9 @@ func (b *builder) cteUse(def *cteDef) (Node, []Col, error) {
 		for _, c := range def.cols {
 			s.Out = append(s.Out, b.newCol(c.Name, c.Type))
 			s.From = append(s.From, c.ID)
+		}
+		if cols := s.Out; def.key != nil {
+			return def.key.forKey(b, s), cols, nil
 		}
 		return s, s.Out, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"weir/catalog"
+	"weir/sqltype"
 )
 
 // estimate guesses how many rows plans give, from the catalog's counts and
@@ -250,6 +251,9 @@ func (st *estimate) equal(x *Call) float64 {
 		if c, ok := bareColumn(x.Args[i]); ok && !readsAny(x.Args[1-i]) {
 			if s := st.scans[c.ID]; s != nil && uniqueColumn(s, c.ID) {
 				return 1 / max(float64(s.Table.Estimate), 1)
+			}
+			if c.T.OID == sqltype.Bpchar && c.T.Mod == sqltype.Of(sqltype.Bpchar).Mod+6 || c.T.OID == sqltype.Bool {
+				return 0.25 // a flag of few values
 			}
 		}
 	}

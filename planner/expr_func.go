@@ -59,6 +59,8 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 	switch {
 	case x.Over != nil:
 		return b.windowCall(sc, x, funcs)
+	case len(x.WithinGroup) > 0 && hypotheticalName(name):
+		return b.hypothetical(sc, x, name)
 	case isAgg:
 		return b.aggregate(sc, x, funcs)
 	case hasKind(funcs, sqlfunc.Window):
@@ -242,7 +244,10 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 		cands = functionCandidates(funcs, names)
 	}
 	in := typesOf(args)
-	c, many := b.choose(cands, in)
+	c, many := b.choose(standard(cands), in)
+	if c == nil {
+		c, many = b.choose(cands, in)
+	}
 	if c == nil {
 		if y, ok := b.retypeArgs(cands, args); ok {
 			args = y
@@ -259,6 +264,18 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 		return nil, args, b.nameHint(functionError(name, in, many, pos), name)
 	}
 	return c, args, nil
+}
+
+// standard keeps PostgreSQL's own signatures: MySQL's of the same name count
+// only where none of those fits.
+func standard(cands []candidate) []candidate {
+	var out []candidate
+	for _, c := range cands {
+		if !c.fn.Extra() {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func spreadCandidates(funcs []*sqlfunc.Func, n int) []candidate {

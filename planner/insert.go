@@ -30,6 +30,9 @@ func (b *builder) insert(s *ast.Insert, outer *cteScope) (Node, error) {
 	if err := b.insertDefaults(n, s); err != nil {
 		return nil, err
 	}
+	if err := b.insertGenerated(n); err != nil {
+		return nil, err
+	}
 	scan, src := b.scan(t)
 	if !s.Alias.IsZero() {
 		src.name, src.text = s.Alias.Name, s.Alias.Text
@@ -92,6 +95,11 @@ func (b *builder) insertInput(n *Insert, s *ast.Insert, names []string, ctes *ct
 		return err
 	}
 	cols := in.Cols()
+	for i := range min(len(cols), len(n.Targets)) {
+		if c := columnAt(n.Table, n.Targets[i].Path); c != nil && c.Generated != "" {
+			return cannotInsert(c)
+		}
+	}
 	if b.isDocument(n, s, len(cols), func() sqltype.OID { return cols[0].Type.OID }) {
 		return b.insertDocument(n, in)
 	}
@@ -198,6 +206,9 @@ func (b *builder) insertValue(n *Insert, sc *scope, i int, name string, e ast.Ex
 		}
 		return null(n.Targets[i].Type, d.Pos()), nil
 	}
+	if c := columnAt(n.Table, n.Targets[i].Path); c != nil && c.Generated != "" {
+		return nil, cannotInsert(c)
+	}
 	x, err := b.expr(sc, e)
 	if err != nil {
 		return nil, err
@@ -258,6 +269,9 @@ func (b *builder) insertDefaults(n *Insert, s *ast.Insert) error {
 			}
 			continue
 		}
+		if c.Generated != "" {
+			continue
+		}
 		x, err := b.defaultOf(c)
 		if err != nil {
 			return err
@@ -300,6 +314,9 @@ func (b *builder) onConflict(n *Insert, s *ast.Insert, target *source, ctes *cte
 	sc := &scope{ns: ns, ctes: ctes, noAgg: "UPDATE", noWindow: "UPDATE", noSRF: "UPDATE"}
 	var err error
 	if n.Conflict.Set, _, err = b.setList(n.Table, c.Set, sc); err != nil {
+		return err
+	}
+	if n.Conflict.Set, err = b.updateGenerated(n.Table, target, n.Conflict.Set); err != nil {
 		return err
 	}
 	if c.Where != nil {

@@ -96,6 +96,13 @@ func (b *builder) descend(x Expr, names []ast.Ident, pos int) (Expr, error) {
 			}
 		}
 	}
+	if r, ok := x.(*Row); ok {
+		f, err := rowField(r, names[0], pos)
+		if err != nil {
+			return nil, err
+		}
+		return b.descend(f, names[1:], pos)
+	}
 	switch t := x.Type().OID; {
 	case t == sqltype.JSONB || t == sqltype.JSON || t == sqltype.Unknown:
 	case t.IsArray():

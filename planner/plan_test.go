@@ -102,6 +102,9 @@ func (c *textCatalog) add(t *testing.T, line string) {
 			tab.Indexes = append(tab.Indexes, ix)
 		case "key":
 			tab.PrimaryKey = w[1:]
+		case "rows":
+			_, err := fmt.Sscan(w[1], &tab.Estimate)
+			require.NoError(t, err)
 		}
 	}
 	if kind == "function" {

@@ -11,8 +11,12 @@ func (b *builder) factor(n Node) Node {
 	case *Filter:
 		x.Cond = conjunction(factored(x.Cond, x.Input), x.Cond.Pos())
 	case *Join:
-		if x.On != nil && (x.Kind == Inner || x.Kind == Semi) {
+		switch {
+		case x.On == nil:
+		case x.Kind == Inner || x.Kind == Semi:
 			x.On = conjunction(factored(x.On, x.Left, x.Right), x.On.Pos())
+		default:
+			x.On = conjunction(factored(x.On), x.On.Pos())
 		}
 	}
 	for _, in := range Inputs(n) {

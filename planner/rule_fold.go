@@ -209,6 +209,10 @@ func dropTrue(n Node) Node {
 // eachSubplan applies a rule to the plans of subqueries in a node's expressions.
 func eachSubplan(n Node, rule func(Node) Node) {
 	eachExpr(n, func(e *Expr) {
+		switch (*e).(type) {
+		case *Const, *ColRef:
+			return // rows of VALUES are mostly these
+		}
 		walkOwnPlans(*e, rule)
 	})
 }

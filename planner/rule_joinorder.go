@@ -10,17 +10,42 @@ func (b *builder) orderJoins(n Node) Node {
 	eachSubplan(n, b.orderJoins)
 	if j, ok := n.(*Join); ok && j.Kind == Inner {
 		if t, ok := joinTreeOf(j); ok {
-			if order := t.cheapest(); order != nil {
-				n = t.inOrder(order)
-			} else if t.crosses && len(t.inputs) > 2 {
-				n = t.ordered()
-			}
+			return b.orderTree(n, t)
 		}
 	}
 	for _, in := range Inputs(n) {
 		*in = b.orderJoins(*in)
 	}
 	return n
+}
+
+// orderTree orders a tree as a whole: a part of it knows less about how many
+// values its columns have.
+func (b *builder) orderTree(n Node, t *joinTree) Node {
+	order := t.cheapest()
+	if order == nil && !(t.crosses && len(t.inputs) > 2) {
+		b.orderInputs(n)
+		return n
+	}
+	for i := range t.inputs {
+		t.inputs[i] = b.orderJoins(t.inputs[i])
+	}
+	if order == nil {
+		return t.ordered()
+	}
+	return t.inOrder(order)
+}
+
+// orderInputs goes on below the inner joins of a tree that stays as it is.
+func (b *builder) orderInputs(n Node) {
+	for _, in := range Inputs(n) {
+		if j, ok := (*in).(*Join); ok && j.Kind == Inner {
+			eachSubplan(j, b.orderJoins)
+			b.orderInputs(j)
+			continue
+		}
+		*in = b.orderJoins(*in)
+	}
 }
 
 // joinTree is a tree of inner joins taken apart.
@@ -77,7 +102,7 @@ func comparesSides(j *Join, c Expr) bool {
 }
 
 // seekCost is what finding a document by an index costs, in documents read.
-const seekCost = 3
+const seekCost = 10
 
 // cheapest is the best order that going on from each input with the join that
 // leaves the fewest rows finds. nil: the catalog knows too little, or the order

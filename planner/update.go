@@ -80,6 +80,9 @@ func (b *builder) update(s *ast.Update, outer *cteScope) (Node, error) {
 	if n.Set, changed, err = b.setList(g.table, s.Set, sc); err != nil {
 		return nil, err
 	}
+	if n.Set, err = b.updateGenerated(g.table, g.src, n.Set); err != nil {
+		return nil, err
+	}
 	written, src := b.scan(g.table)
 	src.name, src.text, src.schema = g.src.name, g.src.text, g.src.schema
 	if n.Returning, err = b.returning(s.Returning, mergeNS(asNS(src), g.other), ctes); err != nil {

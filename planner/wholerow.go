@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"strconv"
+
 	"weir/catalog"
 	"weir/parser/ast"
 	"weir/sqlerr"
@@ -64,4 +66,18 @@ func (b *builder) present(src *source, pos int) Expr {
 		return any.Args[0]
 	}
 	return any
+}
+
+// rowField is a field of a row that is written out: (ROW(a, b)).f1.
+func rowField(r *Row, name ast.Ident, pos int) (Expr, error) {
+	for i, f := range r.Fields {
+		field := "f" + strconv.Itoa(i+1)
+		if r.Names != nil {
+			field = r.Names[i]
+		}
+		if field == name.Name || field == name.Text {
+			return f, nil
+		}
+	}
+	return nil, sqlerr.New(sqlerr.UndefinedColumn, "could not identify column %q in record data type", name.Text).At(pos)
 }

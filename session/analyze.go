@@ -114,6 +114,9 @@ func (s *Session) sessionCommand(src source, stmt ast.Statement) command {
 		return refusal(sqlerr.Unsupported(stmt.Pos(), "Connect with database \""+stmt.Database.Text+"\" in the connection string, or write \""+
 			stmt.Database.Text+"\".table.", "a connection stays in its database"))
 	case *ast.PrepareTransaction:
+		if stmt.Command != "PREPARE TRANSACTION" {
+			return refusal(sqlerr.New(sqlerr.UndefinedObject, "prepared transaction with identifier \"%s\" does not exist", stmt.ID))
+		}
 		return refusal(sqlerr.Unsupported(stmt.Pos(), "Use COMMIT.", "%s is not supported", stmt.Command))
 	case *ast.Do:
 		return refusal(sqlerr.Unsupported(stmt.Pos(), "Write the statements themselves.", "DO blocks are not supported"))

@@ -93,7 +93,10 @@ func (f *copyFormat) option(o *ast.Option) error {
 	case "encoding":
 		text, err := copyText(o)
 		if err == nil {
-			_, err = checkEncoding(&guc{name: "client_encoding"}, text)
+			text, err = checkEncoding(&guc{name: "client_encoding"}, text)
+		}
+		if err == nil && text != "UTF8" {
+			err = sqlerr.Unsupported(o.Pos(), "SET client_encoding converts what COPY reads and writes.", "the encoding option of COPY is supported for UTF8 only")
 		}
 		return err
 	case "force_quote":

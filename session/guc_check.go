@@ -3,6 +3,8 @@ package session
 import (
 	"strings"
 	"time"
+
+	"weir/wire"
 )
 
 // stringChecks are the string parameters whose values are checked, by lower-case name.
@@ -162,10 +164,23 @@ func checkEncoding(g *guc, value string) (string, error) {
 		return r
 	}, value))
 	switch plain {
-	case "UTF8", "UNICODE", "SQLASCII":
-		return "UTF8", nil
+	case "UNICODE", "SQLASCII":
+		plain = "UTF8"
+	case "ISO88591":
+		plain = "LATIN1"
+	case "ISO885915":
+		plain = "LATIN9"
 	}
-	return "", g.invalid(value).WithHint("Only UTF8 is spoken here.")
+	if strings.HasPrefix(plain, "WINDOWS") {
+		plain = "WIN" + plain[len("WINDOWS"):]
+	}
+	if n, ok := strings.CutPrefix(plain, "ISO8859"); ok {
+		plain = "ISO_8859_" + n
+	}
+	if wire.KnownEncoding(plain) {
+		return plain, nil
+	}
+	return "", g.invalid(value).WithHint("UTF8 is spoken here, and the encodings of one byte a character such as LATIN1 and WIN1252.")
 }
 
 // checkCollation accepts C, which is how text is compared and ordered.

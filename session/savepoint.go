@@ -7,11 +7,12 @@ import (
 )
 
 // savepoint is what ROLLBACK TO goes back to. MongoDB's transactions have none
-// of their own: over reads and settings they are real, over writes rolling back
-// to one is refused.
+// of their own: what was written before is written again in another one (see
+// replay.go).
 type savepoint struct {
 	name   string
 	writes int // of the transaction so far
+	logged int // of them, in its log
 	marks  int // of the settings
 	queued int // of what waits for the commit
 }
@@ -28,7 +29,7 @@ func (s *Session) savepoint(name string) (string, error) {
 		return "", err
 	}
 	s.tx.savepoints = append(s.tx.savepoints, savepoint{
-		name: name, writes: s.tx.writes, marks: s.set.mark(), queued: len(s.tx.onCommit),
+		name: name, writes: s.tx.writes, logged: len(s.tx.log.writes), marks: s.set.mark(), queued: len(s.tx.onCommit),
 	})
 	return "SAVEPOINT", nil
 }
@@ -64,15 +65,15 @@ func (s *Session) rollbackTo(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	sp := s.tx.savepoints[i]
-	if sp.writes > 0 && (s.tx.writes > sp.writes || s.tx.broken) {
-		s.abortStore(ctx)
-		return "", sqlerr.Unsupported(0, "ROLLBACK the whole transaction and run it again without the statements after the savepoint.",
-			"cannot roll back to savepoint \"%s\": MongoDB transactions have no savepoints, and documents were written before it", name)
-	}
-	// Nothing was written before the savepoint: giving the store's transaction
-	// up takes back exactly what came after it.
 	if s.tx.writes > sp.writes || s.tx.broken {
+		// Where nothing was written before the savepoint, giving the store's
+		// transaction up takes back exactly what came after it.
 		s.abortStore(ctx)
+		if sp.logged > 0 || s.tx.log.full {
+			if err := s.replay(ctx, sp); err != nil {
+				return "", err
+			}
+		}
 		s.tx.broken = false
 		s.tx.writes = sp.writes
 	}
@@ -81,4 +82,25 @@ func (s *Session) rollbackTo(ctx context.Context, name string) (string, error) {
 	s.tx.savepoints = s.tx.savepoints[:i+1]
 	s.tx.status = 'T'
 	return "ROLLBACK", nil
+}
+
+// replay brings a new transaction of the store to where a savepoint was.
+func (s *Session) replay(ctx context.Context, sp savepoint) error {
+	if s.tx.log.full {
+		return sqlerr.Unsupported(0, "ROLLBACK the whole transaction and run it again without the statements after the savepoint.",
+			"cannot roll back to savepoint \"%s\": MongoDB transactions have no savepoints, and too much was written before it to write it again", sp.name)
+	}
+	tx, err := s.h.deps.Store.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	same, err := s.tx.log.replay(ctx, tx, sp.logged)
+	if err != nil || !same {
+		_ = tx.Abort(context.WithoutCancel(ctx))
+		return sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
+			WithDetail("Documents that the transaction had written before the savepoint were changed by others.").Because(err)
+	}
+	s.tx.log.writes = s.tx.log.writes[:sp.logged]
+	s.tx.store = &loggingTx{tx, &s.tx.log}
+	return nil
 }

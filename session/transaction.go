@@ -24,6 +24,7 @@ type transaction struct {
 	readOnly   bool
 	isolation  string
 	savepoints []savepoint
+	log        writeLog // of a block, for ROLLBACK TO
 	onCommit   []func() // LISTEN, NOTIFY
 	notified   map[[2]string]bool
 	locks      []heldLock // advisory ones
@@ -70,8 +71,8 @@ func (s *Session) queryer(ctx context.Context, write, last bool) (store.Queryer,
 	if err != nil {
 		return nil, err
 	}
-	t.store, t.broken = tx, false
-	return tx, nil
+	t.store, t.broken = &loggingTx{tx, &t.log}, false
+	return t.store, nil
 }
 
 // withoutTransactions is for a server that has none: reads are as they are,

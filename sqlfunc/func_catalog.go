@@ -5,6 +5,7 @@ var functionsCatalog = []functionRow{
 	{1081, "format_type(oid, int4) text", "", "sn"},
 	{1349, "oidvectortypes(oidvector) text", "", "s"},
 	{3800, "pg_current_logfile() text", "pg_current_logfile", "v"},
+	{2623, "pg_stat_file(text) record", "pg_stat_file", "v"},
 	{3801, "pg_current_logfile(text) text", "pg_current_logfile", "v"},
 	{1716, "pg_get_expr(pg_node_tree, oid) text", "", "s"},
 	{2509, "pg_get_expr(pg_node_tree, oid, bool) text", "", "s"},

@@ -228,6 +228,9 @@ func intOfNumeric(w width, d *apd.Decimal) (value.Value, error) {
 func castFloat(size int) typedConversion {
 	return func(_ *expr.Context, v value.Value, _ sqltype.OID, _ sqltype.Type, _ bool) (value.Value, error) {
 		f := v.AsDouble()
+		if v.Kind() == bson.TypeDecimal128 && dec(v).Form == apd.Finite && (math.IsInf(f, 0) || f == 0 && dec(v).Sign() != 0) {
+			return failf(sqlerr.NumericValueOutOfRange, "\"%s\" is out of range for type double precision", dec(v).Text('f'))
+		}
 		if size == 32 {
 			return checked(f, 32, f == 0, f)
 		}

@@ -446,7 +446,7 @@ func ofAttribute(column int) evaluator {
 var catalogFuncs = func() map[string]evaluator {
 	m := map[string]evaluator{
 		"format_type": formatType, "pg_get_expr": exprText,
-		"oidvectortypes": vectorTypes, "pg_current_logfile": constant(value.Null()),
+		"oidvectortypes": vectorTypes, "pg_current_logfile": constant(value.Null()), "pg_stat_file": noFiles,
 		"_pg_truetypid": ofAttribute(2), "_pg_truetypmod": ofAttribute(8),
 		"col_description": ofSystem(columnDescription),
 		"obj_description": description(1, "pg_class"), "shobj_description": description(1, "pg_database"),
@@ -509,3 +509,8 @@ var catalogFuncs = func() map[string]evaluator {
 	}
 	return m
 }()
+
+// noFiles refuses the server's files.
+func noFiles(*expr.Context, []value.Value) (value.Value, error) {
+	return failf(sqlerr.InsufficientPrivilege, "permission denied: the gateway's files cannot be read")
+}

@@ -260,6 +260,7 @@ var jsonFuncs = map[string]evaluator{
 	"to_jsonb":           same,
 	"array_to_json":      same,
 	"row_to_json":        rowToJSON,
+	"json_record":        jsonRecord, // the row of a table by names
 }
 
 func jsonStripNulls(_ *expr.Context, a []value.Value) (value.Value, error) {

@@ -134,6 +134,11 @@ func sequence(f func(s Sequences, a []value.Value) (int64, error)) evaluator {
 	}
 }
 
+func clientEncoding(s Session) (value.Value, error) {
+	v, _ := s.Setting("client_encoding")
+	return str(v)
+}
+
 func version(s Session) (value.Value, error) {
 	v, _ := s.Setting("server_version")
 	return str("PostgreSQL " + v + " on x86_64-pc-linux-gnu, compiled by gc, 64-bit")
@@ -160,7 +165,7 @@ var sessionFuncs = func() map[string]evaluator {
 		"inet_server_addr": constant(value.Null()), "inet_server_port": constant(value.Null()),
 		"pg_jit_available": constant(value.Bool(false)), "pg_trigger_depth": constant(value.Int32(0)),
 		"pg_notification_queue_usage": constant(value.Double(0)), "pg_blocking_pids": constant(value.ArrayFrom(nil)),
-		"getdatabaseencoding": constant(value.String("UTF8")), "pg_client_encoding": constant(value.String("UTF8")),
+		"getdatabaseencoding": constant(value.String("UTF8")), "pg_client_encoding": ofSession(clientEncoding),
 		"txid_current_if_assigned": constant(value.Null()), "pg_reload_conf": constant(value.Bool(true)),
 		"txid_current":             func(c *expr.Context, _ []value.Value) (value.Value, error) { return int8(transactionMs(c)) },
 		"pg_postmaster_start_time": func(c *expr.Context, _ []value.Value) (value.Value, error) { return started(c) },

@@ -94,6 +94,11 @@ var mysqlTables = [][]functionRow{functionsMySQLDate, functionsMySQLText, functi
 // firstExtraOID numbers functions that PostgreSQL 15 does not have.
 const firstExtraOID = 15000
 
+// Extra tells that PostgreSQL 15 has no such signature: MySQL's and our own.
+func (f *Func) Extra() bool { return f.OID >= firstExtraOID && f.OID < firstUserOID }
+
+const firstUserOID = 16384
+
 func (t *Table) addFunctions(rows []functionRow, kind Kind) {
 	for _, r := range rows {
 		f := parseSignature(r.sig)

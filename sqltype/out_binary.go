@@ -29,6 +29,9 @@ func AppendBinary(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
 		if t.OID == Float4 {
 			return binary.BigEndian.AppendUint32(dst, math.Float32bits(float32(v.AsDouble()))), nil
 		}
+		if v.IsNaN() { // Go's own has another bit pattern
+			return binary.BigEndian.AppendUint64(dst, 0x7ff8<<48), nil
+		}
 		return binary.BigEndian.AppendUint64(dst, math.Float64bits(v.AsDouble())), nil
 	case Numeric:
 		if !v.IsNumber() {

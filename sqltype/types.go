@@ -59,6 +59,7 @@ var builtins = []Info{
 	{OID: 3500, Name: "anyenum", Display: `anyenum`, Len: 4, ByVal: true, Kind: 'p', Category: 'P', Preferred: false, Align: 'i', Elem: 0, Array: 0, IO: "anyenum_"},
 	{OID: 3734, Name: "regconfig", Display: `regconfig`, Len: 4, ByVal: true, Kind: 'b', Category: 'N', Preferred: false, Align: 'i', Elem: 0, Array: 3735, IO: "regconfig", Binary: true},
 	{OID: 3769, Name: "regdictionary", Display: `regdictionary`, Len: 4, ByVal: true, Kind: 'b', Category: 'N', Preferred: false, Align: 'i', Elem: 0, Array: 3770, IO: "regdictionary", Binary: true},
+	{OID: 3220, Name: "pg_lsn", Display: `pg_lsn`, Len: 8, ByVal: true, Kind: 'b', Category: 'U', Preferred: false, Align: 'd', Elem: 0, Array: 3221, IO: "pg_lsn_", Binary: false},
 	{OID: 3802, Name: "jsonb", Display: `jsonb`, Len: -1, ByVal: false, Kind: 'b', Category: 'U', Preferred: false, Align: 'i', Elem: 0, Array: 3807, IO: "jsonb_", Binary: true},
 	{OID: 3831, Name: "anyrange", Display: `anyrange`, Len: -1, ByVal: false, Kind: 'p', Category: 'P', Preferred: false, Align: 'd', Elem: 0, Array: 0, IO: "anyrange_"},
 	{OID: 4072, Name: "jsonpath", Display: `jsonpath`, Len: -1, ByVal: false, Kind: 'b', Category: 'U', Preferred: false, Align: 'i', Elem: 0, Array: 4073, IO: "jsonpath_", Binary: true},

@@ -58,7 +58,7 @@ func now(sess sqlfunc.Session) int64 {
 // compute evaluates the expression of a slot over the slots before it.
 func (b *Bound) compute(i int) error {
 	s := &b.Program.slots[i]
-	c := &expr.Context{Root: b.root(i), Now: b.Now}
+	c := &expr.Context{Root: b.root(s.reads), Now: b.Now}
 	if b.Session != nil {
 		c.Session = b.Session
 	}
@@ -73,10 +73,10 @@ func (b *Bound) compute(i int) error {
 	return nil
 }
 
-// root is the document whose fields are the slots before slot n.
-func (b *Bound) root(n int) bson.Raw {
+// root is the document whose fields are the given slots.
+func (b *Bound) root(slots []int) bson.Raw {
 	start, doc := value.BeginDocument(nil)
-	for i := range n {
+	for _, i := range slots {
 		doc = value.AppendElement(doc, slotField(i), b.slots[i])
 	}
 	return value.EndDocument(doc, start)

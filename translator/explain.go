@@ -33,6 +33,9 @@ func (b *Bound) Explain() []string {
 		w.line(0, "Source %s, read once when a local stage needs it", name)
 		w.fetch(1, p.Fetches[name])
 	}
+	for _, j := range p.joins {
+		w.line(0, "%s", j)
+	}
 	return w.lines
 }
 
@@ -164,6 +167,13 @@ func (b *Bound) ExplainDocument() bson.Raw {
 			sources = append(sources, field{name, w.document(p.Fetches[name])})
 		}
 		doc = append(doc, field{"sources", sources})
+	}
+	if len(p.joins) > 0 {
+		joins := list{}
+		for _, j := range p.joins {
+			joins = append(joins, j)
+		}
+		doc = append(doc, field{"joins", joins})
 	}
 	if len(p.inits) > 0 {
 		inits := list{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strconv"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -55,12 +56,23 @@ type slot struct {
 	param int           // $n, 0: none
 	expr  bson.RawValue // over the slots before it, as fields named by slotField
 	code  expr.Expr     // expr compiled
+	reads []int         // the slots that expr reads
 	init  *InitPlan     // the result of a subquery that does not depend on rows
 	late  bool          // needs an InitPlan, so it is computed by the executor
 	pos   int
 }
 
 func slotField(n int) string { return "s" + strconv.Itoa(n) }
+
+// slotNumber is the slot behind the name of a field.
+func slotNumber(name string) (int, bool) {
+	digits, ok := strings.CutPrefix(name, "s")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	return n, err == nil
+}
 
 // matchCond is a condition of the match language on slots. When a value turns
 // out to be NULL it matches nothing, as SQL's comparisons do.

@@ -34,6 +34,7 @@ type Program struct {
 	// With are the queries that run once before the others, in order.
 	With []*With
 
+	joins []string // how each $lookup finds its rows and why, for EXPLAIN
 	slots []slot
 	conds []matchCond
 	inits []*InitPlan

@@ -234,7 +234,9 @@ func noArrays(l *loc) bool { return !l.stored || !l.kinds.Has(catalog.KindArray)
 // does not depend on the left row, read once.
 func (c *compiler) lookup(left, right *fragment, let obj, as string, eq *equality) {
 	spec := obj{}
-	if c.lookupRuns(left, right, eq) {
+	runs := c.lookupRuns(left, right, eq)
+	c.noteJoin(left, right, as, eq, runs)
+	if runs {
 		spec = append(spec, field{"from", right.src.ns.Coll})
 		left.add("$lookup", finishLookup(spec, let, pipelineOf(right.stages), as, eq))
 		return

@@ -1,7 +1,8 @@
 package translator
 
 import (
-	"bytes"
+	"slices"
+	"strings"
 
 	"weir/engine/expr"
 	"weir/engine/value"
@@ -26,12 +27,12 @@ func (s scope) slot(e planner.Expr) int {
 }
 
 func (c *compiler) paramSlot(e *planner.Param) int {
-	for i, sl := range c.prog.slots {
-		if sl.param == e.N {
-			return i
-		}
+	if n, ok := c.paramSlots[e.N]; ok {
+		return n
 	}
-	return c.addSlot(slot{param: e.N, pos: e.P})
+	n := c.addSlot(slot{param: e.N, pos: e.P})
+	c.paramSlots[e.N] = n
+	return n
 }
 
 func (c *compiler) addSlot(s slot) int {
@@ -41,17 +42,37 @@ func (c *compiler) addSlot(s slot) int {
 
 func (c *compiler) exprSlot(tree any, pos int) int {
 	raw := encodeValue(tree)
-	for i, sl := range c.prog.slots {
-		if sl.code != nil && sl.expr.Type == raw.Type && bytes.Equal(sl.expr.Value, raw.Value) {
-			return i
-		}
+	key := string(append([]byte{byte(raw.Type)}, raw.Value...))
+	if n, ok := c.exprSlots[key]; ok {
+		return n
 	}
-	code, err := expr.Compile(raw, &expr.CompileOptions{Library: c.prog.lib})
+	deps := &expr.Deps{}
+	code, err := expr.Compile(raw, &expr.CompileOptions{Library: c.prog.lib, Deps: deps})
 	if err != nil {
 		c.fail(localError(err, pos))
 		return 0
 	}
-	return c.addSlot(slot{expr: raw, code: code, late: c.readsLate(tree), pos: pos})
+	n := c.addSlot(slot{expr: raw, code: code, reads: c.slotsRead(deps), late: c.readsLate(tree), pos: pos})
+	c.exprSlots[key] = n
+	return n
+}
+
+// slotsRead are the slots among the fields that an expression reads.
+func (c *compiler) slotsRead(deps *expr.Deps) []int {
+	var out []int
+	if deps.Whole {
+		for i := range c.prog.slots {
+			out = append(out, i)
+		}
+		return out
+	}
+	for _, path := range deps.Fields {
+		name, _, _ := strings.Cut(path, ".")
+		if n, ok := slotNumber(name); ok && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // localError gives a compile error its position.
@@ -75,11 +96,9 @@ func (c *compiler) readsLate(tree any) bool {
 			}
 		}
 	case string:
-		for i, sl := range c.prog.slots {
-			if sl.late && t == "$"+slotField(i) {
-				return true
-			}
-		}
+		name, _ := strings.CutPrefix(t, "$")
+		n, ok := slotNumber(name)
+		return ok && name != t && n < len(c.prog.slots) && c.prog.slots[n].late
 	}
 	return false
 }

@@ -15,10 +15,13 @@ type compiler struct {
 	seq       int
 	err       error
 	initSlots map[initKey]int
-	working   map[int]bool // recursive CTEs whose term is being compiled
-	ctes      map[int]*cte
-	push      map[string]builder
-	aggs      map[string]aggBuilder
+	// paramSlots and exprSlots find the slots of parameters and expressions.
+	paramSlots map[int]int
+	exprSlots  map[string]int
+	working    map[int]bool // recursive CTEs whose term is being compiled
+	ctes       map[int]*cte
+	push       map[string]builder
+	aggs       map[string]aggBuilder
 }
 
 // cte is a compiled query of a WITH clause: where its columns are.
@@ -45,7 +48,7 @@ func Translate(p *planner.Plan, opts Options) (*Program, error) {
 
 func newCompiler(p *planner.Plan, opts Options) *compiler {
 	prog := &Program{Plan: p, Fetches: map[string]*Fetch{}, Collections: map[string]store.Namespace{}, lib: Library(opts.Library)}
-	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, working: map[int]bool{}, ctes: map[int]*cte{},
+	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, paramSlots: map[int]int{}, exprSlots: map[string]int{}, working: map[int]bool{}, ctes: map[int]*cte{},
 		push: pushTable(), aggs: aggTable()}
 }
 

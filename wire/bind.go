@@ -19,6 +19,7 @@ func (c *conn) bind(body []byte) error {
 	if err != nil {
 		return err
 	}
+	c.charset.decodeArgs(&args, s.ParamOIDs())
 	ctx := c.begin()
 	defer c.end()
 	if err := c.session.Bind(ctx, m.DestinationPortal, s, args); err != nil {

@@ -25,6 +25,7 @@ type conn struct {
 	out     *output
 	session Session
 	writer  Writer
+	charset *charset // the client's encoding; nil: UTF-8
 	pid     uint32
 	key     []byte
 

@@ -11,8 +11,9 @@ import (
 
 // CopyReader gives the data of COPY FROM STDIN.
 type CopyReader struct {
-	c    *conn
-	done bool
+	c     *conn
+	plain bool // text, not binary
+	done  bool
 }
 
 // CopyIn begins COPY FROM STDIN.
@@ -21,7 +22,7 @@ func (w *Writer) CopyIn(format int16, columns int) (*CopyReader, error) {
 	if err := w.c.out.flush(); err != nil {
 		return nil, err
 	}
-	return &CopyReader{c: w.c}, nil
+	return &CopyReader{c: w.c, plain: format == Text}, nil
 }
 
 // Next gives the next piece, valid until the following call, and io.EOF at the
@@ -53,6 +54,9 @@ func (r *CopyReader) Next(ctx context.Context) ([]byte, error) {
 		}
 		switch typ {
 		case 'd':
+			if r.plain {
+				body = r.c.charset.decode(body)
+			}
 			return body, nil
 		case 'c':
 			r.done = true

@@ -4,7 +4,7 @@ import "github.com/jackc/pgx/v5/pgproto3"
 
 // CopyOut begins COPY TO STDOUT. The data follow by BeginData and End.
 func (w *Writer) CopyOut(format int16, columns int) error {
-	w.mode = 'd'
+	w.mode, w.plain = 'd', format == Text
 	m := &pgproto3.CopyOutResponse{OverallFormat: byte(format), ColumnFormatCodes: columnFormats(format, columns)}
 	w.c.out.send(m)
 	return nil

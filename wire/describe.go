@@ -49,7 +49,7 @@ func (c *conn) sendColumns(columns []Column) {
 	m := pgproto3.RowDescription{Fields: make([]pgproto3.FieldDescription, len(columns))}
 	for i, col := range columns {
 		m.Fields[i] = pgproto3.FieldDescription{
-			Name: []byte(col.Name), TableOID: col.Table, TableAttributeNumber: uint16(col.Attr),
+			Name: []byte(c.charset.text(col.Name)), TableOID: col.Table, TableAttributeNumber: uint16(col.Attr),
 			DataTypeOID: col.Type, DataTypeSize: col.Len, TypeModifier: col.Mod, Format: col.Format,
 		}
 	}

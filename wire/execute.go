@@ -31,6 +31,9 @@ const lookAfter = time.Second
 // run fetches from a portal and tells how it ended.
 func (c *conn) run(ctx context.Context, p Portal, limit int, extended bool) error {
 	c.writer = Writer{c: c, exec: extended}
+	if c.charset != nil {
+		c.writer.cols = p.Columns()
+	}
 	c.watch()
 	res, err := p.Fetch(ctx, &c.writer, limit)
 	c.watchdog.Stop()

@@ -9,6 +9,7 @@ func (c *conn) parse(body []byte) error {
 	if m.Decode(body) != nil {
 		return malformed("Parse")
 	}
+	m.Query = c.charset.decodeString(m.Query)
 	if err := checkText(m.Query); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 // query answers a Query message: its statements one after another.
 func (c *conn) query(body []byte) error {
-	sql, err := oneString(body, "Query")
+	sql, err := oneString(c.charset.decode(body), "Query")
 	if err != nil {
 		return err
 	}

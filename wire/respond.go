@@ -46,38 +46,44 @@ func (c *conn) errorMessage(e *sqlerr.Error) []byte {
 	if severity == "" {
 		severity = "ERROR"
 	}
-	b, _ := errorResponse(e, severity).Encode(nil)
+	b, _ := c.errorResponse(e, severity).Encode(nil)
 	return b
 }
 
-func errorResponse(e *sqlerr.Error, severity string) *pgproto3.ErrorResponse {
+func (c *conn) errorResponse(e *sqlerr.Error, severity string) *pgproto3.ErrorResponse {
 	return &pgproto3.ErrorResponse{
 		Severity: severity, SeverityUnlocalized: severity,
-		Code: e.Code, Message: plain(e.Message), Detail: plain(e.Detail), Hint: plain(e.Hint),
-		Position: int32(e.Position), Where: plain(e.Where),
-		SchemaName: plain(e.Schema), TableName: plain(e.Table), ColumnName: plain(e.Column),
-		DataTypeName: e.DataType, ConstraintName: plain(e.Constraint), Routine: e.Routine,
+		Code: e.Code, Message: c.text(e.Message), Detail: c.text(e.Detail), Hint: c.text(e.Hint),
+		Position: int32(e.Position), Where: c.text(e.Where),
+		SchemaName: c.text(e.Schema), TableName: c.text(e.Table), ColumnName: c.text(e.Column),
+		DataTypeName: e.DataType, ConstraintName: c.text(e.Constraint), Routine: e.Routine,
 	}
 }
+
+// text is a message's text for the client.
+func (c *conn) text(s string) string { return c.charset.text(plain(s)) }
 
 // plain takes out zero bytes, which would end a field early.
 func plain(s string) string { return strings.ReplaceAll(s, "\x00", "") }
 
 func (c *conn) sendNotices() {
 	for _, n := range c.session.Notices() {
-		c.out.send((*pgproto3.NoticeResponse)(errorResponse(n, n.Severity)))
+		c.out.send((*pgproto3.NoticeResponse)(c.errorResponse(n, n.Severity)))
 	}
 }
 
 func (c *conn) sendNotifications() {
 	for _, n := range c.session.Notifications() {
-		c.out.send(&pgproto3.NotificationResponse{PID: n.ProcessID, Channel: n.Channel, Payload: n.Payload})
+		c.out.send(&pgproto3.NotificationResponse{PID: n.ProcessID, Channel: c.text(n.Channel), Payload: c.text(n.Payload)})
 	}
 }
 
 func (c *conn) reportParameters() {
 	for _, p := range c.session.Reports() {
-		c.out.send(&pgproto3.ParameterStatus{Name: p.Name, Value: p.Value})
+		if p.Name == "client_encoding" {
+			c.charset = newCharset(p.Value)
+		}
+		c.out.send(&pgproto3.ParameterStatus{Name: p.Name, Value: c.charset.text(p.Value)})
 	}
 }
 

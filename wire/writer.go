@@ -18,8 +18,10 @@ type Writer struct {
 	c     *conn
 	start int
 	rows  int
-	mode  byte // 'D' rows, 'd' inside COPY OUT
-	exec  bool // extended protocol
+	mode  byte     // 'D' rows, 'd' inside COPY OUT
+	exec  bool     // extended protocol
+	cols  []Column // of the rows, where they are to be encoded
+	plain bool     // COPY OUT of text
 }
 
 // Begin begins a DataRow of n columns and gives the buffer to append to.
@@ -32,6 +34,13 @@ func (w *Writer) Begin(n int) []byte {
 
 // End takes the buffer back with the whole row in it.
 func (w *Writer) End(b []byte) error {
+	if w.c.charset != nil {
+		var err error
+		if b, err = w.encoded(b); err != nil {
+			w.c.out.buf = b[:w.start]
+			return err
+		}
+	}
 	n := len(b) - w.start - 1
 	if n > 1<<30-1 {
 		w.c.out.buf = b[:w.start]
@@ -44,6 +53,18 @@ func (w *Writer) End(b []byte) error {
 		return w.c.out.flush()
 	}
 	return nil
+}
+
+// encoded makes the row or piece that was begun what the client can read.
+func (w *Writer) encoded(b []byte) ([]byte, error) {
+	if w.mode != 'd' {
+		return w.c.charset.recode(b, w.start, w.cols)
+	}
+	if !w.plain {
+		return b, nil
+	}
+	piece := append([]byte(nil), b[w.start+5:]...)
+	return w.c.charset.encode(b[:w.start+5], piece)
 }
 
 // Undo forgets the row or piece that was begun.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,7 +27,10 @@ type config struct {
 	allowPrivate bool
 	allowTargets list
 	testCommands bool
+	auth         bool
 	oplogMB      int
+	secretKey    string
+	secretFile   string
 }
 
 // list is a flag that may be repeated, or hold several values with commas.
@@ -76,11 +80,35 @@ func (c *config) gatewayFlags(fs *flag.FlagSet) {
 	fs.StringVar(&c.logLevel, "log-level", "info", "`LEVEL` of the log on standard error: debug, info, warn, error")
 	fs.BoolVar(&c.allowPrivate, "allow-private-targets", false, "let webhooks go to private and loopback addresses")
 	fs.Var(&c.allowTargets, "allow-target", "let webhooks go to this private `CIDR`; may be repeated")
+	fs.StringVar(&c.secretKey, "secret-key", "", "`KEY` that encrypts the credentials of CREATE CONNECTION in the store; better in WEIR_SECRET_KEY or --secret-key-file")
+	fs.StringVar(&c.secretFile, "secret-key-file", "", "`FILE` that holds the key")
 	fs.IntVar(&c.oplogMB, "oplog-mb", 1024, "bound of the embedded engine's oplog in `MiB`")
 }
 
 // parse reads flags, then the environment for those that were not given.
 func parse(fs *flag.FlagSet, args []string) error {
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return errUsage{fmt.Errorf("unexpected argument %q; see --help", fs.Arg(0))}
+	}
+	return nil
+}
+
+// parseArgs is parse for a subcommand that takes arguments after the flags:
+// those with these names, or any number when there are no names.
+func parseArgs(fs *flag.FlagSet, args []string, names ...string) ([]string, error) {
+	if err := parseFlags(fs, args); err != nil {
+		return nil, err
+	}
+	if len(names) > 0 && fs.NArg() != len(names) {
+		return nil, errUsage{fmt.Errorf("use [flags] %s; see --help", strings.Join(names, " "))}
+	}
+	return fs.Args(), nil
+}
+
+func parseFlags(fs *flag.FlagSet, args []string) error {
 	help := fs.Usage
 	fs.Usage = func() {} // a mistake is one line, not the whole help
 	fs.SetOutput(io.Discard)
@@ -90,9 +118,6 @@ func parse(fs *flag.FlagSet, args []string) error {
 			return err
 		}
 		return errUsage{fmt.Errorf("%w; see --help", err)}
-	}
-	if fs.NArg() > 0 {
-		return errUsage{fmt.Errorf("unexpected argument %q; see --help", fs.Arg(0))}
 	}
 	given := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -111,7 +136,7 @@ func parse(fs *flag.FlagSet, args []string) error {
 func (c *config) options(to streams) (gateway.Options, error) {
 	o := gateway.Options{
 		MongoURI: c.mongoURI, Dir: c.dir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
-		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, OplogBytes: int64(c.oplogMB) << 20,
+		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, Auth: c.auth, OplogBytes: int64(c.oplogMB) << 20,
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
@@ -138,10 +163,32 @@ func (c *config) options(to streams) (gateway.Options, error) {
 		}
 		o.AllowTargets = append(o.AllowTargets, p)
 	}
+	if err := c.readSecret(&o); err != nil {
+		return o, err
+	}
 	if c.oplogMB < 1 {
 		return o, errUsage{fmt.Errorf("--oplog-mb %d: use 1 or more", c.oplogMB)}
 	}
 	return o, nil
+}
+
+// readSecret takes the key from the flag or its file.
+func (c *config) readSecret(o *gateway.Options) error {
+	if c.secretKey != "" && c.secretFile != "" {
+		return errUsage{errors.New("--secret-key and --secret-key-file are given together; use one")}
+	}
+	o.SecretKey = []byte(c.secretKey)
+	if c.secretFile == "" {
+		return nil
+	}
+	key, err := os.ReadFile(c.secretFile)
+	if err != nil {
+		return errUsage{fmt.Errorf("--secret-key-file: %w", err)}
+	}
+	if o.SecretKey = bytes.TrimSpace(key); len(o.SecretKey) == 0 {
+		return errUsage{fmt.Errorf("--secret-key-file %q is empty", c.secretFile)}
+	}
+	return nil
 }
 
 func checkAddress(name, address string) error {

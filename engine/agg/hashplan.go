@@ -148,6 +148,19 @@ func anyLookup(stages []stage) bool {
 	return false
 }
 
+// oftenRead is the number of field reads from which a shorter document pays.
+const oftenRead = 12
+
+// readsOften tells whether the first stage looks for fields so often that it
+// is cheaper to cut the document down to them first.
+func readsOften(stages []stage) bool {
+	if len(stages) == 0 {
+		return false
+	}
+	g, ok := stages[0].(*groupStage)
+	return ok && len(g.deps.Fields) >= oftenRead
+}
+
 // trimmed appends a document with the given fields only.
 func trimmed(dst []byte, doc bson.Raw, keep []string) []byte {
 	start, dst := value.BeginDocument(dst)

@@ -132,7 +132,7 @@ func (j *joiner) buildEqual(ctx context.Context) error {
 func (j *joiner) seeksBeforeHash(ctx context.Context) int64 {
 	if c, ok := j.src.(Counter); ok {
 		if n, ok, err := c.Count(ctx, Request{Context: &expr.Context{}}); ok && err == nil {
-			return 32 + n/8
+			return 16 + n/100
 		}
 	}
 	return math.MaxInt64

@@ -36,6 +36,8 @@ type Snapshot struct {
 	mu     sync.RWMutex
 	p      *pebble.Snapshot
 	closed bool
+	at     uint64 // writes begun when it was taken
+	quiet  bool   // all of them had ended
 }
 
 // Get implements Reader.
@@ -117,6 +119,12 @@ func (it *iter) Next() bool {
 	default:
 		return it.p.Next()
 	}
+}
+
+// Seek goes to the first key at or after key. Ascending keys are found fast.
+func (it *iter) Seek(key []byte) bool {
+	it.started = true
+	return it.p.SeekGE(key)
 }
 
 func (it *iter) Key() []byte            { return it.p.Key() }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -20,12 +21,20 @@ type Options struct {
 	FS        vfs.FS // nil: the disk, or memory when dir is empty
 	CacheSize int64  // bytes of block cache; 0: 256 MiB
 	Logger    *slog.Logger
+	MustExist bool // do not create a store where there is none
+	ReadOnly  bool // change no file; implies MustExist
 }
 
 // DB is an open store.
 type DB struct {
 	p     *pebble.DB
 	cache *pebble.Cache
+	fs    vfs.FS
+	dir   string
+
+	readOnly bool
+	// begun and ended count Apply, so that snapshots know whether they are old.
+	begun, ended atomic.Uint64
 }
 
 const formatVersion = "weir-engine-1"
@@ -40,21 +49,47 @@ func Open(dir string, o Options) (*DB, error) {
 			fs = vfs.NewMem()
 		}
 	}
+	if o.MustExist || o.ReadOnly {
+		if err := mustExist(dir, fs); err != nil {
+			return nil, err
+		}
+	}
 	size := o.CacheSize
 	if size == 0 {
 		size = 256 << 20
 	}
 	cache := pebble.NewCache(size)
-	p, err := pebble.Open(dir, pebbleOptions(fs, cache, o.Logger))
+	po := pebbleOptions(fs, cache, o.Logger)
+	po.ReadOnly = o.ReadOnly
+	p, err := openPebble(dir, po)
 	if err != nil {
 		cache.Unref()
 		return nil, fmt.Errorf("open the data directory %q (is another process using it?): %w", dir, err)
 	}
-	db := &DB{p: p, cache: cache}
+	db := &DB{p: p, cache: cache, fs: fs, dir: dir, readOnly: o.ReadOnly}
 	if err := db.checkFormat(dir); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+func openPebble(dir string, o *pebble.Options) (p *pebble.DB, err error) {
+	defer recoverFatal(&err)
+	return pebble.Open(dir, o)
+}
+
+func mustExist(dir string, fs vfs.FS) error {
+	if _, err := fs.Stat(dir); err != nil {
+		return fmt.Errorf("%w in %q: %w", ErrNoStore, dir, err)
+	}
+	d, err := pebble.Peek(dir, fs)
+	if err != nil {
+		return fmt.Errorf("look into %q: %w", dir, err)
+	}
+	if !d.Exists {
+		return fmt.Errorf("%w in %q", ErrNoStore, dir)
+	}
+	return nil
 }
 
 func pebbleOptions(fs vfs.FS, cache *pebble.Cache, logger *slog.Logger) *pebble.Options {
@@ -69,6 +104,10 @@ func pebbleOptions(fs vfs.FS, cache *pebble.Cache, logger *slog.Logger) *pebble.
 		LBaseMaxBytes:               64 << 20,
 		MaxOpenFiles:                1000,
 		Logger:                      pebbleLogger{logger},
+		// The read that finds damage fails; Pebble would end the process.
+		EventListener: &pebble.EventListener{DataCorruption: func(i pebble.DataCorruptionInfo) {
+			pebbleLogger{logger}.Errorf("the file %s is damaged: %v", i.Path, i.Details)
+		}},
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10
@@ -84,6 +123,8 @@ func (d *DB) checkFormat(dir string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("read the format of %q: %w", dir, err)
+	case !ok && d.readOnly:
+		return fmt.Errorf("%q is not a data directory of this program", dir)
 	case !ok:
 		return d.p.Set(key, []byte(formatVersion), pebble.Sync)
 	case string(v) != formatVersion:
@@ -109,7 +150,15 @@ func (d *DB) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
 }
 
 // Snapshot freezes the present state for reading. It must be closed.
-func (d *DB) Snapshot() *Snapshot { return &Snapshot{p: d.p.NewSnapshot()} }
+func (d *DB) Snapshot() *Snapshot {
+	at := d.begun.Load()
+	quiet := d.ended.Load() == at
+	return &Snapshot{p: d.p.NewSnapshot(), at: at, quiet: quiet}
+}
+
+// Current tells whether nothing was applied since a snapshot was taken, so that
+// it reads what the store holds now. False where that is not certain.
+func (d *DB) Current(s *Snapshot) bool { return s.quiet && d.begun.Load() == s.at }
 
 // DiskUsage estimates the bytes that the keys of [lower, upper) take.
 func (d *DB) DiskUsage(lower, upper []byte) int64 {

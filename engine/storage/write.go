@@ -26,6 +26,9 @@ func (b *Batch) DeleteRange(lower, upper []byte) error { return b.p.DeleteRange(
 // Len is the size of the batch in bytes.
 func (b *Batch) Len() int { return b.p.Len() }
 
+// Empty tells whether nothing is in the batch.
+func (b *Batch) Empty() bool { return b.p.Empty() }
+
 // Close drops a batch, applied or not.
 func (b *Batch) Close() error { return b.p.Close() }
 
@@ -36,6 +39,8 @@ func (b *Batch) Close() error { return b.p.Close() }
 // one fsync. wait must be called; it also closes the batch.
 func (d *DB) Apply(b *Batch, sync bool) (wait func() error, err error) {
 	defer recoverFatal(&err)
+	d.begun.Add(1)
+	defer d.ended.Add(1)
 	if !sync {
 		if err := d.p.Apply(b.p, pebble.NoSync); err != nil {
 			return nil, err

@@ -1,0 +1,156 @@
+package planner
+
+import (
+	"weir/catalog"
+	"weir/sqlerr"
+	"weir/sqlfunc"
+)
+
+// Generated columns are computed when a row is written, from the values that
+// its other columns then have.
+
+func (b *builder) generatedExpr(c *catalog.Column, src *source) (Expr, error) {
+	x, err := b.stored(c.Generated, src, "column generation expressions")
+	if err != nil {
+		return nil, err
+	}
+	return b.assign(x, c.Type, c.Name)
+}
+
+func hasGenerated(t *catalog.Table) bool {
+	for i := range t.Columns {
+		if t.Columns[i].Generated != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// insertGenerated adds the generated columns to the rows of an INSERT.
+func (b *builder) insertGenerated(n *Insert) error {
+	if !hasGenerated(n.Table) {
+		return nil
+	}
+	if n.Document {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "whole documents cannot be inserted into a table with generated columns").
+			WithHint("Name the columns.")
+	}
+	src := &source{name: n.Table.Name, text: n.Table.Name}
+	known, in := map[ColID]Expr{}, n.Input.Cols()
+	for i := range n.Table.Columns {
+		c := &n.Table.Columns[i]
+		col := b.newCol(c.Name, c.Type)
+		src.cols = append(src.cols, srcCol{name: c.Name, col: col})
+		known[col.ID] = null(c.Type, 0)
+		for j, f := range n.Targets {
+			if samePath(f.Path, c.Path) {
+				known[col.ID] = colRef(in[j], 0)
+			}
+		}
+		for _, d := range n.Defaults {
+			if samePath(d.Field.Path, c.Path) {
+				known[col.ID] = d.Expr
+			}
+		}
+	}
+	p := &Project{Input: n.Input}
+	for _, c := range in {
+		p.Exprs = append(p.Exprs, NamedExpr{Col: b.newCol(c.Name, c.Type), Expr: colRef(c, 0)})
+	}
+	for i := range n.Table.Columns {
+		c := &n.Table.Columns[i]
+		if c.Generated == "" {
+			continue
+		}
+		x, err := b.generatedExpr(c, src)
+		if err != nil {
+			return err
+		}
+		if x, err = replaced(x, known, c.Name); err != nil {
+			return err
+		}
+		e := NamedExpr{Col: b.newCol(c.Name, c.Type), Expr: x}
+		at := -1
+		for j, f := range n.Targets {
+			if samePath(f.Path, c.Path) {
+				at = j
+			}
+		}
+		if at < 0 {
+			n.Targets = append(n.Targets, Field{Path: c.Path, Kinds: c.Kinds, Type: c.Type})
+			p.Exprs = append(p.Exprs, e)
+		} else {
+			p.Exprs[at] = e
+		}
+	}
+	n.Input = p
+	return nil
+}
+
+// replaced puts values in the place of columns. What gives another value each
+// time cannot be written twice.
+func replaced(x Expr, by map[ColID]Expr, name string) (Expr, error) {
+	var err error
+	out := mapExpr(x, func(e Expr) Expr {
+		r, ok := e.(*ColRef)
+		if !ok || by[r.ID] == nil {
+			return e
+		}
+		mapExpr(by[r.ID], func(v Expr) Expr {
+			if c, ok := v.(*Call); ok && c.Func.Volatility == sqlfunc.Volatile {
+				err = sqlerr.New(sqlerr.FeatureNotSupported, "generated column %q depends on a value that is computed by the volatile function %s()", name, c.Func.Name).
+					WithHint("Compute the value first, and write it as a constant.")
+			}
+			return v
+		})
+		return by[r.ID]
+	})
+	return out, err
+}
+
+// updateGenerated adds the generated columns to what an UPDATE sets.
+func (b *builder) updateGenerated(t *catalog.Table, src *source, set []FieldExpr) ([]FieldExpr, error) {
+	if !hasGenerated(t) {
+		return set, nil
+	}
+	by := map[ColID]Expr{}
+	for _, f := range set {
+		found := false
+		for i := range t.Columns {
+			c := &t.Columns[i]
+			if samePath(c.Path, f.Field.Path) && f.Field.Elems == 0 {
+				found = true
+				if c.Generated != "" {
+					return nil, sqlerr.New("428C9", "column %q can only be updated to DEFAULT", c.Name).
+						WithDetail("Column %q is a generated column.", c.Name)
+				}
+				by[b.ref(src, i, 0).ID] = f.Expr
+			}
+		}
+		if !found {
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "parts of columns of a table with generated columns cannot be updated").
+				WithHint("Assign the whole column.")
+		}
+	}
+	out := set
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Generated == "" {
+			continue
+		}
+		x, err := b.generatedExpr(c, src)
+		if err != nil {
+			return nil, err
+		}
+		if x, err = replaced(x, by, c.Name); err != nil {
+			return nil, err
+		}
+		out = append(out, FieldExpr{Field: Field{Path: c.Path, Kinds: c.Kinds, Type: c.Type}, Expr: x})
+	}
+	return out, nil
+}
+
+func cannotInsert(c *catalog.Column) error {
+	return sqlerr.New("428C9", "cannot insert a non-DEFAULT value into column %q", c.Name).
+		WithDetail("Column %q is a generated column.", c.Name)
+}

@@ -1,0 +1,96 @@
+package session
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/store"
+)
+
+// MongoDB's transactions have no savepoints. So a block remembers what it
+// wrote: ROLLBACK TO gives the store's transaction up, begins another and
+// writes again what came before the savepoint.
+
+// maxReplay bounds the bytes that a block remembers; beyond it ROLLBACK TO is refused.
+const maxReplay = 64 << 20
+
+// writeLog is the writes of a block in order.
+type writeLog struct {
+	writes []loggedWrite
+	size   int
+	full   bool
+}
+
+type loggedWrite struct {
+	ns   store.Namespace
+	ops  []store.WriteOp
+	opts store.WriteOptions
+	done counts
+}
+
+// counts are what a write did; done again it must do the same.
+type counts struct{ inserted, matched, modified, deleted int64 }
+
+func countsOf(r store.WriteResult) counts {
+	return counts{r.Inserted, r.Matched, r.Modified, r.Deleted}
+}
+
+// loggingTx is a store's transaction that remembers its writes.
+type loggingTx struct {
+	store.Tx
+	log *writeLog
+}
+
+// Write implements store.Queryer.
+func (t *loggingTx) Write(ctx context.Context, ns store.Namespace, ops []store.WriteOp, opts store.WriteOptions) (store.WriteResult, error) {
+	res, err := t.Tx.Write(ctx, ns, ops, opts)
+	if err == nil && res.Err() == nil {
+		t.log.add(loggedWrite{ns, ops, opts, countsOf(res)})
+	}
+	return res, err
+}
+
+func (l *writeLog) add(w loggedWrite) {
+	if l.full {
+		return
+	}
+	own := make([]store.WriteOp, len(w.ops))
+	for i, op := range w.ops {
+		op.Document, op.Filter = l.copy(op.Document), l.copy(op.Filter)
+		op.Update.Value = l.copy(op.Update.Value)
+		own[i] = op
+	}
+	w.ops = own
+	if l.size > maxReplay {
+		*l = writeLog{full: true}
+		return
+	}
+	l.writes = append(l.writes, w)
+}
+
+func (l *writeLog) copy(b bson.Raw) bson.Raw {
+	l.size += len(b)
+	if b == nil {
+		return nil
+	}
+	return append(bson.Raw(nil), b...)
+}
+
+// replay writes the first n writes again. It answers false if they did not do
+// what they did the first time: others have changed the documents since.
+func (l *writeLog) replay(ctx context.Context, tx store.Tx, n int) (bool, error) {
+	for _, w := range l.writes[:n] {
+		res, err := tx.Write(ctx, w.ns, w.ops, w.opts)
+		if err == nil {
+			err = res.Err()
+		}
+		if err != nil {
+			return false, err
+		}
+		if countsOf(res) != w.done {
+			return false, nil
+		}
+	}
+	return true, nil
+}
