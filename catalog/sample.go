@@ -28,7 +28,6 @@ func (c *Catalog) look(ctx context.Context, ns store.Namespace, d *database, fre
 	e := &entry{at: c.opts.Now(), source: d.objects[ns.Coll], of: *coll}
 	e.schema, e.data, _ = c.moved(ns, d)
 	began := time.Now()
-	defer func() { e.cost = time.Since(began) }()
 	if old := c.reusable(ns, e, fresh); old != nil {
 		return c.reindexed(ctx, old, e)
 	}
@@ -50,7 +49,7 @@ func (c *Catalog) look(ctx context.Context, ns store.Namespace, d *database, fre
 	} else if e.all, err = c.sampleColumns(ctx, t, coll, e.source); err != nil {
 		return nil, err
 	}
-	e.table = t
+	e.table, e.cost = t, time.Since(began)
 	return c.keep(ns, e), nil
 }
 

@@ -11,5 +11,5 @@
 // Start at Open (engine.go). Reading: source.go, plan.go, scan.go. Writing:
 // unit.go, then insert.go, update.go, delete.go. Commands: the table in
 // command_table.go and one command_*.go file a family. Users: command_user.go,
-// scram.go, authorize.go.
+// scram.go, authorize.go. Data on disk: check.go, backup.go.
 package engine

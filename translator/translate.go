@@ -133,7 +133,11 @@ func (c *compiler) fetch(f *fragment) *Fetch {
 		cut = 0
 		out.Reason = f.src.reason()
 	}
-	out.Remote, out.Local = c.encodeStages(f.stages[:cut]), c.encodeStages(c.localise(f.stages[cut:], f.src.ns.DB))
+	remote, local := f.stages[:cut:cut], f.stages[cut:]
+	if f.src.pushable() {
+		remote = keepRead(remote, local)
+	}
+	out.Remote, out.Local = c.encodeStages(remote), c.encodeStages(c.localise(local, f.src.ns.DB))
 	return out
 }
 
