@@ -14,11 +14,11 @@ test:
 	go test ./...
 
 race:
-	go test -race ./wire/... ./session/... ./events/... ./engine/... ./internal/...
+	go test -race -short ./wire/... ./session/... ./events/... ./engine ./engine/opmsg/... ./gateway/...
 
 # Rewrites every golden file; read the diff like code.
 golden:
-	WEIR_GOLDEN=rewrite go test ./parser/... ./planner/... ./translator/... ./engine/... ./sqlfunc/... ./sqltype/... -args -rewrite
+	for p in $$(grep -rl cockroachdb/datadriven --include='*_test.go' . | xargs -n1 dirname | sort -u); do go test $$p -args -rewrite || exit 1; done
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

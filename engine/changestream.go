@@ -26,10 +26,7 @@ type changeStream struct {
 	scope     store.Namespace // Coll empty: a database; DB empty: the cluster
 	spec      streamSpec
 	next      storage.OplogPos // the next entry to read
-	skip      resumePoint      // events up to here are not shown again
 	queue     []bson.Raw
-	queued    int
-	seen      bson.Raw // token after everything that was taken out of queue
 	scanned   bson.Raw // token after everything that was read
 	returns   bson.Raw // postBatchResumeToken
 	ended     bool     // after an invalidate

@@ -161,7 +161,9 @@ func (p *Parser) alterEventSubscription(t *token) ast.Statement {
 	s := &ast.AlterEventSubscription{Name: p.colID()}
 	switch p.expectAny("set", "reset", "rename", "owner") {
 	case "set":
-		s.Set = p.eventOptions()
+		if s.Set = p.eventOptions(); len(s.Set) == 0 {
+			p.fail()
+		}
 	case "reset":
 		p.expectOp("(")
 		s.Reset = []ast.Ident{p.label()}
