@@ -161,9 +161,7 @@ func (p *Parser) alterEventSubscription(t *token) ast.Statement {
 	s := &ast.AlterEventSubscription{Name: p.colID()}
 	switch p.expectAny("set", "reset", "rename", "owner") {
 	case "set":
-		if s.Set = p.eventOptions(); len(s.Set) == 0 {
-			p.fail()
-		}
+		s.Set = p.eventOptions()
 	case "reset":
 		p.expectOp("(")
 		s.Reset = []ast.Ident{p.label()}

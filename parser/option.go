@@ -80,19 +80,13 @@ func (p *Parser) eventOptions() []*ast.Option {
 	p.expectOp("(")
 	defer p.inside()()
 	var list []*ast.Option
-	for !p.atOp(")") {
+	for first := true; first || p.acceptOp(","); first = false {
 		t := p.tok
 		o := &ast.Option{Name: p.label()}
 		p.expectOp("=")
 		o.Value = p.optionExpr()
 		o.Span = p.span(t)
 		list = append(list, o)
-		if !p.acceptOp(",") {
-			break
-		}
-		if p.atOp(")") {
-			p.fail()
-		}
 	}
 	p.expectOp(")")
 	return list

@@ -194,6 +194,8 @@ func FuzzRoundTrip(f *testing.F) {
 func fuzz(f *testing.F, accepted func(*testing.T, ast.Statement)) {
 	f.Add(typical)
 	f.Add("alter event_subscription a set ()")
+	f.Add("set time zone in")
+	f.Add("set transaction snapshot ''")
 	for _, sql := range []string{
 		"select a[1:2].b, (x).*, interval '1' day, e'\\u00e9', U&'\\00e9', $$x$$, b'01', `q` from t",
 		"with recursive r as (values (1)) select * from r union all (select 2 limit 1) for update",

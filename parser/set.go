@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"weir/parser/ast"
+	"weir/sqlerr"
 )
 
 func upper(s string) string { return strings.ToUpper(s) }
@@ -27,7 +28,10 @@ func (p *Parser) setTransaction(t *token) ast.Statement {
 	p.next()
 	s := &ast.SetTransaction{}
 	if p.accept("snapshot") {
-		s.Snapshot = p.str()
+		at := p.tok.pos
+		if s.Snapshot = p.str(); s.Snapshot == "" {
+			panic(sqlerr.New(sqlerr.InvalidParameterValue, "invalid snapshot identifier: \"\"").At(at))
+		}
 	} else {
 		s.Modes = p.transactionModes(true)
 	}
@@ -148,6 +152,8 @@ func (p *Parser) zone() []ast.Expr {
 		return nil
 	case p.at("interval"):
 		return []ast.Expr{p.intervalLiteral(p.tok)}
+	case p.tok.kind == tokenWord && p.tok.keyword.class == reserved:
+		p.fail()
 	}
 	return []ast.Expr{p.optionValue()}
 }
