@@ -195,6 +195,7 @@ func fuzz(f *testing.F, accepted func(*testing.T, ast.Statement)) {
 	f.Add(typical)
 	f.Add("alter event_subscription a set ()")
 	f.Add("set time zone in")
+	f.Add("select operator(%) 0, operator(=) 1")
 	f.Add("set transaction snapshot ''")
 	for _, sql := range []string{
 		"select a[1:2].b, (x).*, interval '1' day, e'\\u00e9', U&'\\00e9', $$x$$, b'01', `q` from t",

@@ -91,7 +91,7 @@ func (p *printer) expr(e Expr) {
 func (p *printer) operation(e Expr) bool {
 	switch e := e.(type) {
 	case *UnaryExpr:
-		p.operator(e.Op)
+		p.prefix(e.Op)
 		p.opt(exprPrec(e) == precOperator, " ")
 		p.operand(e.Operand, exprPrec(e)+1)
 	case *BinaryExpr:
@@ -390,4 +390,17 @@ func (p *printer) caseExpr(e *CaseExpr) {
 	}
 	p.optNode(" ELSE ", nodeOf(e.Else))
 	p.s(" END")
+}
+
+// prefix writes an operator in front of its operand. Those that the grammar
+// knows between operands only can stand there as OPERATOR(…).
+func (p *printer) prefix(o *Operator) {
+	switch o.Symbol {
+	case "*", "/", "%", "^", "<", ">", "=", "<=", ">=", "<>", "!=":
+		if o.Schema == nil {
+			p.s("OPERATOR(" + o.Symbol + ")")
+			return
+		}
+	}
+	p.operator(o)
 }
