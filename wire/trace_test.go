@@ -160,10 +160,20 @@ func showError(kind string, m *pgproto3.ErrorResponse) string {
 	return s
 }
 
-// send encodes lines such as "Q rows 2", "P s1 rows 2", "B p1 s1 x", "E p1 2".
-// "-" stands for an empty name.
-func (c *client) send(t *testing.T, line string) {
+// send writes its lines at once, as drivers do: what the server knows of the
+// messages behind the one it handles must not hang on how fast they come.
+func (c *client) send(t *testing.T, lines string) {
 	var b []byte
+	for line := range strings.SplitSeq(lines, "\n") {
+		b = append(b, encode(t, line)...)
+	}
+	_, err := c.nc.Write(b)
+	require.NoError(t, err)
+}
+
+// encode makes a message of a line such as "Q rows 2", "P s1 rows 2",
+// "B p1 s1 x", "E p1 2". "-" stands for an empty name.
+func encode(t *testing.T, line string) []byte {
 	f := strings.Fields(line)
 	name := func(i int) string {
 		if i >= len(f) || f[i] == "-" {
@@ -215,17 +225,13 @@ func (c *client) send(t *testing.T, line string) {
 	case "X":
 		m = &pgproto3.Terminate{}
 	case "raw":
-		b = []byte(strings.NewReplacer(`\0`, "\x00", `\4`, "\x04", `\xff`, "\xff").Replace(strings.TrimPrefix(line, "raw ")))
+		return []byte(strings.NewReplacer(`\0`, "\x00", `\4`, "\x04", `\xff`, "\xff").Replace(strings.TrimPrefix(line, "raw ")))
 	default:
 		require.Fail(t, "what is "+line)
 	}
-	if m != nil {
-		var err error
-		b, err = m.Encode(nil)
-		require.NoError(t, err)
-	}
-	_, err := c.nc.Write(b)
+	b, err := m.Encode(nil)
 	require.NoError(t, err)
+	return b
 }
 
 // TestTrace replays testdata/*: "startup" opens a connection with the given
@@ -257,9 +263,7 @@ func TestTrace(t *testing.T) {
 				c = dial(t, addr)
 				return ""
 			case "send":
-				for line := range strings.SplitSeq(d.Input, "\n") {
-					c.send(t, line)
-				}
+				c.send(t, d.Input)
 			}
 			until := "Z"
 			d.MaybeScanArgs(t, "until", &until)
