@@ -210,12 +210,12 @@ func (u *unit) deleteContent(c *collection, m *meta) error {
 		return nil
 	}
 	lower, upper := storage.DocumentRange(c.id)
-	if err := u.b.DeleteRange(lower, upper); err != nil {
+	if err := u.e.db.Clear(u.b, lower, upper); err != nil {
 		return err
 	}
 	for _, ix := range m.indexes {
 		lower, upper := storage.IndexRange(ix.ID)
-		if err := u.b.DeleteRange(lower, upper); err != nil {
+		if err := u.e.db.Clear(u.b, lower, upper); err != nil {
 			return err
 		}
 	}

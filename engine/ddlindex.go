@@ -195,7 +195,7 @@ func (e *Engine) dropIndexes(ctx context.Context, c *collection, names []string)
 				continue
 			}
 			lower, upper := storage.IndexRange(m.indexes[i].ID)
-			if err := u.b.DeleteRange(lower, upper); err != nil {
+			if err := u.e.db.Clear(u.b, lower, upper); err != nil {
 				return err
 			}
 			specs = append(specs, m.indexes[i].Spec)

@@ -92,7 +92,7 @@ func (u *unit) makeUnique(ctx context.Context, c *collection, old *indexState) e
 	}
 	m.indexes[at] = ix
 	lower, upper := storage.IndexRange(old.ID)
-	if err := u.b.DeleteRange(lower, upper); err != nil {
+	if err := u.e.db.Clear(u.b, lower, upper); err != nil {
 		return err
 	}
 	if err := c.saveCatalog(u.b, m); err != nil {

@@ -78,7 +78,7 @@ func (r *retryWrite) save(u *unit, i int, o writeOutcome) error {
 		return nil
 	}
 	if !r.began {
-		if err := r.session.saveNumber(u.b, r.txn, u.e.opts.Now()); err != nil {
+		if err := r.session.saveNumber(u.e.db, u.b, r.txn, u.e.opts.Now()); err != nil {
 			return err
 		}
 		r.began = true

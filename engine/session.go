@@ -102,9 +102,9 @@ func (s *logicalSession) loadNumber(e *Engine) error {
 }
 
 // saveNumber stores a new transaction number and forgets the results of the older ones.
-func (s *logicalSession) saveNumber(b *storage.Batch, number int64, now time.Time) error {
+func (s *logicalSession) saveNumber(db *storage.DB, b *storage.Batch, number int64, now time.Time) error {
 	lower, _ := storage.RetryRange(s.id)
-	if err := b.DeleteRange(lower, storage.RetryKey(s.id, number, 0)); err != nil {
+	if err := db.Clear(b, lower, storage.RetryKey(s.id, number, 0)); err != nil {
 		return err
 	}
 	start, doc := value.BeginDocument(nil)

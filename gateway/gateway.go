@@ -25,6 +25,7 @@ import (
 	"weir/sqlfunc"
 	"weir/store"
 	"weir/store/remote"
+	"weir/translator"
 	"weir/wire"
 )
 
@@ -133,7 +134,7 @@ func (g *Gateway) listen() (err error) {
 func (g *Gateway) assemble() {
 	o := &g.opts
 	funcs := sqlfunc.New()
-	library := funcs.Library()
+	library := translator.Library(funcs.Library())
 	broker := session.NewBroker()
 	lang := &language{funcs: funcs, library: library, caps: g.store.Capabilities(), now: o.Now}
 	sinks := sink.Factory{

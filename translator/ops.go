@@ -14,8 +14,14 @@ import (
 	"weir/sqltype"
 )
 
-// Library adds the translator's operators to those of the SQL functions.
+// Library adds the translator's operators to those of the SQL functions. Made
+// once and given to Translate, it is not made again for each program.
 func Library(base *expr.Library) *expr.Library {
+	if base != nil {
+		if _, has := base.Functions[opZone]; has {
+			return base
+		}
+	}
 	lib := &expr.Library{Functions: map[string]expr.Function{}, Accumulators: map[string]func() expr.Accumulator{}}
 	if base != nil {
 		for k, f := range base.Functions {
