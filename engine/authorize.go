@@ -136,6 +136,13 @@ func (r *request) wants() []want {
 		if p := value.Lookup(r.cmd, "pipeline"); p.IsArray() {
 			all = append(all, r.pipelineWants(p.Doc())...)
 		}
+	case "createUser", "updateUser", "grantRolesToUser", "revokeRolesFromUser":
+		// Who gives a role away needs the right where the role holds.
+		if refs, err := r.roleRefs("roles", value.Lookup(r.cmd, "roles")); err == nil {
+			for _, ref := range refs {
+				all = append(all, want{what, ref.db})
+			}
+		}
 	case "renameCollection":
 		all = all[:0]
 		for _, v := range []value.Value{r.arg, value.Lookup(r.cmd, "to")} {

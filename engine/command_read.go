@@ -134,6 +134,9 @@ func (r *request) firstBatch(ctx context.Context, dst []byte, o opened, batch in
 	if c.done || single {
 		_ = c.cur.Close()
 	} else {
+		if until, ok := ctx.Deadline(); ok && r.maxTime > 0 {
+			c.budget = max(time.Until(until), 1)
+		}
 		r.e.cursors.add(c, r.e.opts.Now())
 		if r.tx != nil {
 			r.tx.cursors = append(r.tx.cursors, c.id)
@@ -191,7 +194,9 @@ func cmdGetMore(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if coll == "" {
 		return dst, mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace for getMore: %s.", r.db)
 	}
-	c, err := r.e.cursors.take(r.arg.AsInt64())
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	c, err := r.e.cursors.take(r.arg.AsInt64(), stop)
 	if err != nil {
 		return dst, err
 	}
@@ -203,7 +208,18 @@ func cmdGetMore(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		return dst, mongoerr.New(mongoerr.BadValue, "cannot set maxTimeMS on getMore command for a non-awaitData cursor")
 	}
 	r.e.counters.getmore.Add(1)
+	if c.budget > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.budget)
+		defer cancel()
+		defer func(since time.Time) { c.spend(time.Since(since)) }(time.Now())
+	}
 	return r.nextBatch(ctx, dst, c, batch, limited)
+}
+
+// spend takes time off the limit of the cursor's operation.
+func (c *serverCursor) spend(d time.Duration) {
+	c.budget = max(c.budget-d, 1)
 }
 
 func (r *request) mayUse(c *serverCursor, coll string) error {
@@ -226,6 +242,9 @@ func (r *request) nextBatch(ctx context.Context, dst []byte, c *serverCursor, ba
 	dst, err := r.fill(ctx, dst, c, batch, limited)
 	if err != nil {
 		c.done = true
+		if r.e.cursors.wasKilled(c) && ctx.Err() != nil {
+			err = mongoerr.New(mongoerr.CursorKilled, "operation was interrupted because a client disconnected or killed the cursor")
+		}
 		return dst[:start0], err
 	}
 	id := c.id
@@ -275,7 +294,7 @@ func (r *request) fill(ctx context.Context, dst []byte, c *serverCursor, batch i
 		if _, err := wait(ctx, left); err != nil {
 			return dst, err
 		}
-		if c.killed {
+		if r.e.cursors.wasKilled(c) {
 			return dst, mongoerr.New(mongoerr.CursorKilled, "operation was interrupted because a client disconnected or killed the cursor")
 		}
 	}

@@ -284,17 +284,6 @@ func cmdGetLog(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	return dst, mongoerr.New(mongoerr.OperationFailed, "No log named '%s'", r.arg.Str())
 }
 
-func cmdCurrentOp(_ context.Context, _ *request, dst []byte) ([]byte, error) {
-	return value.AppendElement(dst, "inprog", value.Array(emptyDoc)), nil
-}
-
-func cmdKillOp(_ context.Context, r *request, dst []byte) ([]byte, error) {
-	if value.Lookup(r.cmd, "op").IsMissing() {
-		return dst, mongoerr.New(mongoerr.NoSuchKey, "Missing expected field \"op\"")
-	}
-	return value.AppendElement(dst, "info", value.String("attempting to kill op")), nil
-}
-
 func cmdFsync(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	if err := r.e.sync(); err != nil {
 		return dst, err

@@ -55,7 +55,7 @@ func cmdEndSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
 func cmdKillSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	ids, err := r.sessionIDs()
 	if err == nil {
-		r.e.sessions.kill(r.e, ids)
+		r.e.sessions.kill(r.e, ids, r)
 	}
 	return dst, err
 }
@@ -69,6 +69,7 @@ func cmdRefreshSessions(_ context.Context, r *request, dst []byte) ([]byte, erro
 }
 
 func cmdKillAllSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
+	r.e.operations.kill(func(op *operation) bool { return op.r != r && len(op.r.lsid) > 0 })
 	r.e.sessions.closeAll(r.e)
 	r.e.cursors.killIf(func(c *serverCursor) bool { return c.session != "" })
 	return dst, nil

@@ -127,6 +127,11 @@ func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson
 	if err := r.parseGeneric(); err != nil {
 		return nil, err
 	}
+	if s != nil {
+		var op *operation
+		ctx, op = e.operations.begin(ctx, r, e.opts.Now())
+		defer e.operations.end(op)
+	}
 	if err := e.fail.check(ctx, r); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,10 @@ type serverCursor struct {
 	keep    bool // noCursorTimeout
 	comment value.Value
 
+	// budget is what is left of the time limit that the cursor was opened with; 0: none.
+	budget time.Duration
+	stop   context.CancelFunc // ends the getMore that runs
+
 	inUse   bool // guarded by the table
 	killed  bool
 	failed  error // what the next getMore answers, for the collection is gone
@@ -56,7 +60,7 @@ func (t *cursorTable) add(c *serverCursor, now time.Time) {
 }
 
 // take gets a cursor for a getMore; put gives it back.
-func (t *cursorTable) take(id int64) (*serverCursor, error) {
+func (t *cursorTable) take(id int64, stop context.CancelFunc) (*serverCursor, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := t.open[id]
@@ -70,7 +74,7 @@ func (t *cursorTable) take(id int64) (*serverCursor, error) {
 		delete(t.open, id)
 		return nil, c.failed
 	}
-	c.inUse = true
+	c.inUse, c.stop = true, stop
 	return c, nil
 }
 
@@ -119,7 +123,9 @@ func (t *cursorTable) kill(id int64, ns store.Namespace) bool {
 	}
 	busy := c.inUse
 	c.killed = true
-	if !busy {
+	if busy {
+		c.stop()
+	} else {
 		delete(t.open, id)
 	}
 	t.mu.Unlock()
@@ -127,6 +133,12 @@ func (t *cursorTable) kill(id int64, ns store.Namespace) bool {
 		_ = c.cur.Close()
 	}
 	return true
+}
+
+func (t *cursorTable) wasKilled(c *serverCursor) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return c.killed
 }
 
 func (t *cursorTable) killAll(ids []int64) {

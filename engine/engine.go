@@ -33,11 +33,12 @@ type Engine struct {
 	applied atomic.Uint64           // cluster time of the last applied change
 	broken  atomic.Pointer[mongoerr.Error]
 
-	cursors  cursorTable
-	sessions sessionTable
-	fail     failPoints
-	counters counters
-	commands map[string]command
+	cursors    cursorTable
+	operations operationTable
+	sessions   sessionTable
+	fail       failPoints
+	counters   counters
+	commands   map[string]command
 	// usersVersion changes with every change of users, so that logins read their roles anew.
 	usersVersion atomic.Int64
 	logLevel     atomic.Int32 // as setParameter set it

@@ -275,8 +275,8 @@ func (t *sessionTable) end(e *Engine, ids [][]byte) {
 	}
 }
 
-// kill ends sessions with their transactions and cursors.
-func (t *sessionTable) kill(e *Engine, ids [][]byte) {
+// kill ends sessions with their transactions, cursors and running commands but the asking one.
+func (t *sessionTable) kill(e *Engine, ids [][]byte, asking *request) {
 	for _, id := range ids {
 		t.mu.Lock()
 		s := t.byID[string(id)]
@@ -288,6 +288,7 @@ func (t *sessionTable) kill(e *Engine, ids [][]byte) {
 			s.mu.Unlock()
 		}
 		e.cursors.killSession(string(id))
+		e.operations.killSession(string(id), asking)
 	}
 }
 

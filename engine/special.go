@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
+	"weir/mongoerr"
 	"weir/store"
 )
 
@@ -18,7 +19,16 @@ func (e *Engine) specialStages(ns store.Namespace) map[string]specialStage {
 		"$collStats": func(_ context.Context, spec bson.RawValue) (store.Cursor, error) {
 			return e.collStats(ns, spec)
 		},
-		"$currentOp":         func(context.Context, bson.RawValue) (store.Cursor, error) { return emptyCursor{}, nil },
+		"$currentOp": func(_ context.Context, spec bson.RawValue) (store.Cursor, error) {
+			return e.currentOpStage(ns, spec)
+		},
+		"$listSessions": func(context.Context, bson.RawValue) (store.Cursor, error) {
+			if !systemSessions(ns) {
+				return nil, mongoerr.New(mongoerr.InvalidNamespace, "$listSessions may only be run against config.system.sessions")
+			}
+			return e.sessions.list(), nil
+		},
+		"$planCacheStats":    func(context.Context, bson.RawValue) (store.Cursor, error) { return emptyCursor{}, nil },
 		"$listLocalSessions": func(context.Context, bson.RawValue) (store.Cursor, error) { return e.sessions.list(), nil },
 	}
 }

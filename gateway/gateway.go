@@ -7,6 +7,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,8 +47,9 @@ type Options struct {
 	AllowPrivateTargets bool
 	AllowTargets        []netip.Prefix
 
-	Auth         bool // MongoDB drivers must log in to the embedded engine
-	TestCommands bool // the embedded engine takes configureFailPoint
+	Auth         bool        // clients must log in, as users of the store
+	TLS          *tls.Config // of both listeners, which then take nothing else; nil: none
+	TestCommands bool        // the embedded engine takes configureFailPoint
 	Version      string
 	Settings     map[string]string // defaults of session settings
 	Logger       *slog.Logger      // nil: discard
@@ -92,7 +94,9 @@ func Open(ctx context.Context, o Options) (*Gateway, error) {
 	if err := g.listen(); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
-	g.assemble()
+	if err := g.assemble(); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
 	return g, nil
 }
 
@@ -126,12 +130,12 @@ func (g *Gateway) listen() (err error) {
 		if g.mongoLn, err = net.Listen("tcp", g.opts.MongoListen); err != nil {
 			return fmt.Errorf("listen for MongoDB drivers: %w", err)
 		}
-		g.mongo = opmsg.NewServer(g.engine, opmsg.Options{Logger: g.opts.Logger})
+		g.mongo = opmsg.NewServer(g.engine, opmsg.Options{Logger: g.opts.Logger, TLS: g.opts.TLS})
 	}
 	return nil
 }
 
-func (g *Gateway) assemble() {
+func (g *Gateway) assemble() error {
 	o := &g.opts
 	funcs := sqlfunc.New()
 	library := translator.Library(funcs.Library())
@@ -145,14 +149,23 @@ func (g *Gateway) assemble() {
 		events.Options{Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Logger: o.Logger, Now: o.Now})
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
+	so := session.Options{Version: o.Version, Settings: o.Settings, Logger: o.Logger, Now: o.Now}
+	if o.Auth {
+		l, err := newLogin(g.store)
+		if err != nil {
+			return err
+		}
+		so.Credentials, so.Authorize = l.credentials, l.authorize
+	}
 	handler := session.New(session.Deps{
 		Store: g.store, Catalog: g.catalog, Functions: funcs, Library: library, Events: g.events, Broker: broker,
-	}, session.Options{Version: o.Version, Settings: o.Settings, Logger: o.Logger, Now: o.Now})
+	}, so)
 	for _, t := range handler.Relations() {
 		g.catalog.AddRelation(t)
 	}
 	g.catalog.AddSystemRelations(funcs)
-	g.sql = wire.NewServer(handler, wire.Options{Logger: o.Logger})
+	g.sql = wire.NewServer(handler, wire.Options{Logger: o.Logger, TLS: o.TLS, RequireTLS: o.TLS != nil})
+	return nil
 }
 
 // relations resolves names for the event runtime as the session would.

@@ -36,6 +36,9 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 	if err := s.writable(command); err != nil {
 		return "", err
 	}
+	if err := s.mayDefine(stmt); err != nil {
+		return "", err
+	}
 	if d, ok := stmt.(*ast.Drop); ok && d.Kind == ast.KindDatabase {
 		if err := s.outside(command); err != nil {
 			return "", err

@@ -100,6 +100,9 @@ func (s *Session) runEvent(ctx context.Context, stmt ast.Statement) ([]bson.Raw,
 		if err := s.writable(command); err != nil {
 			return nil, "", err
 		}
+		if err := s.mayDefine(stmt); err != nil {
+			return nil, "", err
+		}
 	}
 	docs, tag, notices, err := s.h.deps.Events.Exec(ctx, stmt, relationEnv{s.env})
 	for _, n := range notices {

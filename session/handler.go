@@ -35,10 +35,14 @@ type Options struct {
 	Version string
 	// Settings are defaults of parameters that differ from PostgreSQL's.
 	Settings map[string]string
-	// Credentials looks a user's password up; nil lets everybody in.
-	Credentials func(ctx context.Context, user string) (*scram.StoredCredentials, error)
-	Logger      *slog.Logger
-	Now         func() time.Time
+	// Credentials looks up what a user's password is checked against; nil lets
+	// everybody in.
+	Credentials func(ctx context.Context, user, database string) (*scram.StoredCredentials, error)
+	// Authorize tells what a user may do once the password was right; its error
+	// ends the connection. nil: everything.
+	Authorize func(ctx context.Context, user, database string) (Access, error)
+	Logger    *slog.Logger
+	Now       func() time.Time
 }
 
 // EventStatements runs the statements about event subscriptions.
@@ -103,24 +107,31 @@ func (h *Handler) Credentials(ctx context.Context, st *wire.Startup) (*scram.Sto
 	if h.opts.Credentials == nil {
 		return nil, nil
 	}
-	return h.opts.Credentials(ctx, st.User)
+	return h.opts.Credentials(ctx, st.User, st.Database)
 }
 
 // NewSession implements wire.Handler.
-func (h *Handler) NewSession(_ context.Context, st *wire.Startup) (wire.Session, error) {
-	s, err := h.open(st)
+func (h *Handler) NewSession(ctx context.Context, st *wire.Startup) (wire.Session, error) {
+	s, err := h.open(ctx, st)
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (h *Handler) open(st *wire.Startup) (*Session, error) {
+func (h *Handler) open(ctx context.Context, st *wire.Startup) (*Session, error) {
 	if err := checkDatabase(st.Database); err != nil {
 		return nil, err
 	}
+	access := Access{Store: h.deps.Store}
+	if h.opts.Authorize != nil {
+		var err error
+		if access, err = h.opts.Authorize(ctx, st.User, st.Database); err != nil {
+			return nil, err
+		}
+	}
 	s := &Session{
-		h: h, start: st, set: newSettings(h.params), opened: h.opts.Now(),
+		h: h, start: st, access: access, set: newSettings(h.params), opened: h.opts.Now(),
 		statements: map[string]*prepared{}, portals: map[string]*portal{},
 		listening: map[string]bool{}, mail: &mailbox{wake: st.Control.Wake},
 		plans: newPlanCache(),

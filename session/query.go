@@ -62,7 +62,7 @@ func (s *Session) planEnv() *planner.Env {
 
 func (s *Session) translateOptions() translator.Options {
 	return translator.Options{
-		Capabilities: s.h.deps.Store.Capabilities(), Funcs: s.h.deps.Functions, Library: s.h.deps.Library,
+		Capabilities: s.access.Store.Capabilities(), Funcs: s.h.deps.Functions, Library: s.h.deps.Library,
 		Strict: s.set.on("weir.strict"),
 	}
 }
@@ -221,8 +221,8 @@ func again(ctx context.Context, err error, attempt int) bool {
 // transaction of its own if it needs one.
 func (s *Session) stores(on store.Queryer) *executor.Stores {
 	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}}
-	if on == store.Queryer(s.h.deps.Store) && s.h.deps.Store.Capabilities().Transactions {
-		st.Begin = s.h.deps.Store.Begin
+	if on == store.Queryer(s.access.Store) && s.access.Store.Capabilities().Transactions {
+		st.Begin = s.access.Store.Begin
 	}
 	return st
 }

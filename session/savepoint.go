@@ -90,7 +90,7 @@ func (s *Session) replay(ctx context.Context, sp savepoint) error {
 		return sqlerr.Unsupported(0, "ROLLBACK the whole transaction and run it again without the statements after the savepoint.",
 			"cannot roll back to savepoint \"%s\": MongoDB transactions have no savepoints, and too much was written before it to write it again", sp.name)
 	}
-	tx, err := s.h.deps.Store.Begin(ctx)
+	tx, err := s.access.Store.Begin(ctx)
 	if err != nil {
 		return err
 	}

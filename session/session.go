@@ -17,6 +17,7 @@ import (
 type Session struct {
 	h          *Handler
 	start      *wire.Startup
+	access     Access
 	opened     time.Time
 	set        *settings
 	env        *env // the session as functions see it

@@ -177,7 +177,7 @@ func (y *system) stats(db, command, arg string, fields []string) (int64, bool, e
 		b = bsoncore.AppendStringElement(b, command, arg)
 	}
 	b, _ = bsoncore.AppendDocumentEnd(b, at)
-	reply, err := y.s.h.deps.Store.Command(context.Background(), db, bson.Raw(b))
+	reply, err := y.s.access.Store.Command(context.Background(), db, bson.Raw(b))
 	if err != nil {
 		return 0, true, nil // views and servers without it have no size
 	}
@@ -244,6 +244,9 @@ func (y *system) sequence(oid uint32) (*catalog.Table, error) {
 // Next implements sqlfunc.Sequences.
 func (y *system) Next(oid uint32) (int64, error) {
 	if err := y.s.writable("nextval()"); err != nil {
+		return 0, err
+	}
+	if err := y.s.mayDefine(nil); err != nil {
 		return 0, err
 	}
 	t, err := y.sequence(oid)

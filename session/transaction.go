@@ -60,14 +60,14 @@ func (s *Session) queryer(ctx context.Context, write, last bool) (store.Queryer,
 	case t.store != nil:
 		return t.store, nil
 	case t.status == 'I' && (!write || last):
-		return s.h.deps.Store, nil
+		return s.access.Store, nil
 	case t.status != 'I' && !write && !t.snapshot():
-		return s.h.deps.Store, nil
+		return s.access.Store, nil
 	}
-	if !s.h.deps.Store.Capabilities().Transactions {
+	if !s.access.Store.Capabilities().Transactions {
 		return s.withoutTransactions(write)
 	}
-	tx, err := s.h.deps.Store.Begin(ctx)
+	tx, err := s.access.Store.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *Session) withoutTransactions(write bool) (store.Queryer, error) {
 		return nil, sqlerr.Unsupported(0, "Run it outside of BEGIN and COMMIT, or make the MongoDB server a replica set.",
 			"this MongoDB server has no transactions")
 	}
-	return s.h.deps.Store, nil
+	return s.access.Store, nil
 }
 
 // writable refuses writes in a read-only transaction.

@@ -31,6 +31,7 @@ type config struct {
 	oplogMB      int
 	secretKey    string
 	secretFile   string
+	tls          tlsFlags
 }
 
 // list is a flag that may be repeated, or hold several values with commas.
@@ -133,8 +134,8 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 }
 
 // options validates the configuration as a whole.
-func (c *config) options(to streams) (gateway.Options, error) {
-	o := gateway.Options{
+func (c *config) options(to streams) (o gateway.Options, err error) {
+	o = gateway.Options{
 		MongoURI: c.mongoURI, Dir: c.dir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
 		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, Auth: c.auth, OplogBytes: int64(c.oplogMB) << 20,
 	}
@@ -164,6 +165,9 @@ func (c *config) options(to streams) (gateway.Options, error) {
 		o.AllowTargets = append(o.AllowTargets, p)
 	}
 	if err := c.readSecret(&o); err != nil {
+		return o, err
+	}
+	if o.TLS, err = c.tls.load(); err != nil {
 		return o, err
 	}
 	if c.oplogMB < 1 {

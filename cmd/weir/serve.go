@@ -26,16 +26,14 @@ func serve(ctx context.Context, io streams, args []string) error {
 	c.gatewayFlags(fs)
 	fs.StringVar(&c.mongoURI, "mongodb-uri", "", "`URI` of the MongoDB to stand in front of; without it the embedded engine runs")
 	fs.StringVar(&c.dir, "dir", "./weir-data", "`DIRECTORY` of the embedded engine's data")
-	fs.BoolVar(&c.auth, "auth", false, "demand a login of MongoDB drivers that reach the embedded engine; the first user is made with createUser from this machine. PostgreSQL clients are not affected")
+	fs.BoolVar(&c.auth, "auth", false, "demand a login (SCRAM-SHA-256) of PostgreSQL clients and of MongoDB drivers that reach the embedded engine. Users are those of the engine, or of the MongoDB behind --mongodb-uri; the first one of the engine is made with createUser from this machine")
+	c.tls.add(fs)
 	fs.BoolVar(&c.testCommands, "enable-test-commands", false, "let the embedded engine take configureFailPoint; for tests")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
 	if c.mongoURI == "" && c.dir == "" {
 		return errUsage{errors.New("--dir is empty; name a directory, or a MongoDB with --mongodb-uri")}
-	}
-	if c.auth && c.mongoURI != "" {
-		return errUsage{errors.New("--auth is for the embedded engine; a MongoDB behind --mongodb-uri has its own")}
 	}
 	o, err := c.options(io)
 	if err != nil {

@@ -85,7 +85,7 @@ func (c *conn) answer(ctx context.Context, m *message) error {
 	}
 	await, waits := awaited(m)
 	if !waits {
-		return c.write(m, m.id, 0, reply)
+		return c.exhaust(ctx, m, reply)
 	}
 	// An awaitable hello is answered when the topology changes, which it never
 	// does here, or when its time is over.
@@ -103,6 +103,33 @@ func (c *conn) answer(ctx context.Context, m *message) error {
 			return err
 		}
 	}
+}
+
+// exhaust writes the reply, and those of a getMore that wants all batches
+// without asking for each: the same getMore runs until the cursor ends.
+func (c *conn) exhaust(ctx context.Context, m *message, reply bson.Raw) error {
+	for to := m.id; ; to = c.next {
+		if m.flags&flagExhaust == 0 || !goesOn(m, reply) {
+			return c.write(m, to, 0, reply)
+		}
+		err := c.write(m, to, flagMoreToCome, reply)
+		if err == nil {
+			reply, err = c.reply(ctx, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// goesOn tells whether a reply is of a getMore whose cursor has more.
+func goesOn(m *message, reply bson.Raw) bool {
+	it := value.Walk(m.body)
+	if m.bad != nil || !it.Next() || it.Key() != "getMore" {
+		return false
+	}
+	cursor := value.Lookup(reply, "cursor")
+	return cursor.IsDocument() && value.Lookup(cursor.Doc(), "id").AsInt64() != 0
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -198,6 +225,9 @@ func (c *conn) uniqueSequences(m *message) error {
 
 // query answers OP_QUERY, which only the first hello may still use.
 func (c *conn) query(ctx context.Context, m *message) (bson.Raw, error) {
+	if !strings.HasSuffix(m.collection, ".$cmd") {
+		return queryFailure(), nil
+	}
 	body := m.body
 	if q := value.Lookup(body, "$query"); q.IsDocument() {
 		body = q.Doc()

@@ -35,7 +35,8 @@ type message struct {
 	id         int32
 	op         int32
 	flags      uint32
-	compressor byte // 0: the request was not compressed
+	compressor byte   // 0: the request was not compressed
+	collection string // of OP_QUERY
 	body       bson.Raw
 	seqs       []engine.Sequence
 	// bad is an error in the documents, which is answered; errors in the frame
@@ -213,6 +214,7 @@ func (m *message) parseQuery(b []byte) error {
 	if end < 0 || len(b) < end+9 {
 		return fmt.Errorf("%w: short query", errProtocol)
 	}
+	m.collection = string(b[:end])
 	doc, err := m.document(b[end+9:])
 	if err != nil {
 		return err

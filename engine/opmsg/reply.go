@@ -38,6 +38,14 @@ func errorReply(e *engine.Engine, err *mongoerr.Error) bson.Raw {
 	return value.EndDocument(e.AppendTimes(d), start)
 }
 
+// queryFailure answers an OP_QUERY that reads a collection.
+func queryFailure() bson.Raw {
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "$err", value.String("OP_QUERY is no longer supported. The client driver may require an upgrade."))
+	d = value.AppendElement(d, "code", value.Int32(5739101))
+	return value.EndDocument(d, start)
+}
+
 // frame makes the bytes of a reply: as OP_REPLY to OP_QUERY, else as OP_MSG,
 // with a checksum and compressed when the request was so.
 func (m *message) frame(dst []byte, id, to int32, flags uint32, doc bson.Raw) ([]byte, error) {
@@ -87,7 +95,11 @@ func appendMsg(dst []byte, flags uint32, doc bson.Raw) []byte {
 
 // appendQueryReply: flags int32, cursor int64, from int32, number int32, document.
 func appendQueryReply(dst []byte, doc bson.Raw) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, 8)
+	flags := uint32(8) // AwaitCapable
+	if !value.Lookup(doc, "$err").IsMissing() {
+		flags |= 2 // QueryFailure
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, flags)
 	dst = binary.LittleEndian.AppendUint64(dst, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, 1)

@@ -2,6 +2,7 @@ package opmsg
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,8 @@ type Options struct {
 	MaxConnections int
 	// Host is the address that hello names; "": the listener's.
 	Host string
+	// TLS encrypts all connections; nil: none.
+	TLS *tls.Config
 }
 
 // Server answers MongoDB clients from an engine.
@@ -44,6 +47,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		host = l.Addr().String()
 	}
 	s.e.SetHost(host)
+	if s.opts.TLS != nil {
+		l = tls.NewListener(l, s.opts.TLS)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
