@@ -41,6 +41,9 @@ func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) (
 		if before != nil && after != nil && ix.IsID() {
 			continue // _id never changes
 		}
+		if before != nil && after != nil && sameKeys(ix, before, after) {
+			continue
+		}
 		kc := keyChange{ix: ix}
 		var err error
 		if before != nil {
@@ -60,6 +63,23 @@ func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) (
 		plan = append(plan, kc)
 	}
 	return plan, nil
+}
+
+// sameKeys tells, without making them, that a document's new version has the
+// same keys in an index: the fields that its paths begin with are as they were.
+// False says nothing.
+func sameKeys(ix *indexState, before, after bson.Raw) bool {
+	if ix.Partial != nil {
+		return false // its condition may look at any field
+	}
+	var bufs [2][64]byte
+	for _, f := range ix.Fields {
+		a, b := value.Lookup(before, f.Path[0]), value.Lookup(after, f.Path[0])
+		if a.Kind() != b.Kind() || !bytes.Equal(a.AppendPayload(bufs[0][:0]), b.AppendPayload(bufs[1][:0])) {
+			return false
+		}
+	}
+	return true
 }
 
 // cancel leaves out keys that stay.

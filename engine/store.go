@@ -131,7 +131,7 @@ func (e *Engine) writeIn(ctx context.Context, tx *transaction, ns store.Namespac
 	return res, nil
 }
 
-// runMixed runs operations of all kinds; runs of inserts go together.
+// runMixed runs operations of all kinds; runs of inserts, and of updates by _id, go together.
 func (w *writer) runMixed(ctx context.Context, ns store.Namespace, ops []store.WriteOp, let bson.Raw, ordered bool) (store.WriteResult, error) {
 	var res store.WriteResult
 	var reply writeReply
@@ -141,6 +141,8 @@ func (w *writer) runMixed(ctx context.Context, ns store.Namespace, ops []store.W
 			if err != nil {
 				return res, err
 			}
+			at += n
+		} else if n := updateGroupLen(ops[at:]); n > 1 && w.tx == nil && let == nil && w.updateGroup(ctx, ns, ops[at:at+n], &res) {
 			at += n
 		} else {
 			if err := w.runOther(ctx, ns, &ops[at], let, at, &res, &reply, ordered); err != nil {

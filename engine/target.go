@@ -221,16 +221,8 @@ func (t *target) byID(r storage.Reader) (rec storage.RecordID, doc bson.Raw, ok 
 
 // pointID gives the value of a filter {_id: value} that is a plain equality.
 func pointID(filter bson.Raw) (value.Value, bool) {
-	it := value.Walk(filter)
-	if !it.Next() || it.Key() != "_id" {
-		return value.Value{}, false
-	}
-	v := it.Value()
-	switch v.Kind() {
-	case bson.TypeObjectID, bson.TypeInt32, bson.TypeInt64, bson.TypeString, bson.TypeBinary, bson.TypeDateTime, bson.TypeBoolean:
-		return v, !it.Next()
-	}
-	return value.Value{}, false
+	id, alone, ok := leadingID(filter)
+	return id, ok && alone
 }
 
 // findID reads a document by its _id; doc is nil when there is none.

@@ -68,7 +68,8 @@ func (m *Manager) adhocRows(ctx context.Context, database, coll string, since, u
 	if until.Kind() == bson.TypeDateTime {
 		a.until = until.AsDate()
 	}
-	a.r.routes, a.r.at = []*route{rt}, &bson.Timestamp{T: uint32(max(1, a.since/1000)), I: 1}
+	a.r.setRoutes([]*route{rt})
+	a.r.at = &bson.Timestamp{T: uint32(max(1, a.since/1000)), I: 1}
 	if err := a.r.watch(ctx); err != nil {
 		if isHistoryLost(err) {
 			return catalog.FunctionRows{}, m.tooEarly(ctx, database)
@@ -111,7 +112,7 @@ func (a *adhoc) read(ctx context.Context) error {
 	if len(r.events) > 0 {
 		r.events = joinFragments(r.events)
 		last = r.number()
-		if err := r.lookUp(ctx, r.routes); err != nil {
+		if err := r.lookUp(ctx); err != nil {
 			return err
 		}
 		r.state.LastPos = last

@@ -193,7 +193,8 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 		return m.suspend(ctx, s, reasonFilter, err.Error())
 	}
 	rt.after, rt.until = def.Catchup.After, def.Catchup.Until
-	r.routes, r.at = []*route{rt}, startOf(def.Catchup.After)
+	r.setRoutes([]*route{rt})
+	r.at = startOf(def.Catchup.After)
 	defer r.close()
 	if err := r.watch(ctx); err != nil {
 		return err

@@ -148,8 +148,10 @@ func (m *Manager) offerRemote(db, published string) {
 		return
 	}
 	m.upTo[db] = published
-	for f := range m.feeds[db] {
-		f.offer(published, published, nil)
+	for _, feeds := range m.feeds[db] {
+		for _, f := range feeds {
+			f.behind(published)
+		}
 	}
 }
 
@@ -165,7 +167,7 @@ func (m *Manager) startReader(ctx context.Context, db string) error {
 		return err
 	}
 	rd.stats.created = m.clock()
-	rd.routes = m.routes(ctx, db)
+	rd.setRoutes(m.routes(ctx, db))
 	m.offerRemote(db, rd.state.Published)
 	m.mu.Lock()
 	defer m.mu.Unlock()

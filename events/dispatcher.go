@@ -26,10 +26,13 @@ const (
 	flushRows     = 1000 // outcomes written at once
 )
 
-// How often the cursor is written while events are settled.
+// How often the cursor is written while events are settled. It may lag: what is
+// settled says so itself, but with tracking = summary, where the cursor says it.
 const (
-	cursorEvery  = 100 * time.Millisecond
-	cursorEvents = 1000
+	cursorEvery   = time.Second
+	cursorEvents  = 10_000
+	summaryEvery  = 100 * time.Millisecond
+	summaryEvents = 1000
 )
 
 // dispatcher delivers the events of one subscription from the log, in order per
@@ -48,6 +51,8 @@ type dispatcher struct {
 	settled func(outcomes []outcome) // counters
 	join    func(after string) *feed // begins the feed of the subscription's rows
 
+	outcomes, cursors *bulk
+
 	feed    *feed
 	results chan result // of sends
 	order   []path      // ordering_key
@@ -55,12 +60,15 @@ type dispatcher struct {
 	donePos string // all rows up to it are settled, as stored
 	readPos string // all rows up to it are in lanes or settled
 	lanes   *lanes
-	pending []outcome
+	pending []outcome // not written yet
 	sending int
-	batch   int        // so many events go into a delivery at most
-	gone    *SinkError // the receiver said that it is gone
-	saved   time.Time  // of the cursor
-	unsaved int        // events settled since
+
+	flushing []outcome  // being written, nil: nothing is
+	flushed  chan error // the end of that
+	batch    int        // so many events go into a delivery at most
+	gone     *SinkError // the receiver said that it is gone
+	saved    time.Time  // of the cursor
+	unsaved  int        // events settled since
 
 	blocked atomic.Int64 // keys, for the monitoring functions
 }
@@ -94,7 +102,7 @@ func (d *dispatcher) Run(ctx context.Context) error {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
 	defer cancel()
-	if err := d.flush(last); err != nil {
+	if err := d.flushLast(last); err != nil {
 		return err
 	}
 	return d.saveCursor(last)
@@ -129,9 +137,7 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		if err := d.flush(ctx); err != nil {
-			return err
-		}
+		d.flush(ctx, g)
 		if err := d.advance(ctx); err != nil {
 			return err
 		}
@@ -145,6 +151,10 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 			return ctx.Err()
 		case <-d.feed.wake:
 		case <-timer.C:
+		case err := <-d.flushed:
+			if err := d.recorded(ctx, err); err != nil {
+				return err
+			}
 		case r := <-d.results:
 			if err := d.takeAll(ctx, r); err != nil {
 				return err
@@ -156,14 +166,15 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 func (d *dispatcher) waitUntil(again, now time.Time) time.Duration {
 	const longest = 5 * time.Second
 	wait := longest
-	if len(d.pending) > 0 {
+	if len(d.pending) > 0 && d.flushing == nil {
 		return 0
 	}
 	if !again.IsZero() {
 		wait = min(wait, again.Sub(now))
 	}
 	if d.unsaved > 0 {
-		wait = min(wait, cursorEvery-now.Sub(d.saved))
+		every, _ := d.cursorPace()
+		wait = min(wait, every-now.Sub(d.saved))
 	}
 	return max(0, wait)
 }
@@ -188,6 +199,7 @@ func (d *dispatcher) takeAll(ctx context.Context, r result) error {
 // load takes the cursor, which fences an earlier owner, and reads its position.
 func (d *dispatcher) load(ctx context.Context) error {
 	d.lanes, d.results, d.pending, d.sending = newLanes(), make(chan result, inFlight), nil, 0
+	d.flushing, d.flushed = nil, make(chan error, 1)
 	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.largest(), nil, 0
 	reply, err := command(ctx, d.st, bson.D{
 		{Key: "findAndModify", Value: collCursors}, {Key: "query", Value: bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}}},
@@ -279,7 +291,7 @@ func (d *dispatcher) queue(row bson.Raw) {
 func (d *dispatcher) send(ctx context.Context, g *errgroup.Group) time.Time {
 	now := d.clock()
 	d.lanes.due(now)
-	for d.sending < d.parallel() {
+	for d.sending < d.parallel() && len(d.pending) < flushRows {
 		if d.lanes.ready.Len() == 0 {
 			return d.nextDue()
 		}
@@ -292,6 +304,9 @@ func (d *dispatcher) send(ctx context.Context, g *errgroup.Group) time.Time {
 		}
 		items := d.dropAged(d.lanes.take(d.batchLimit(probe)), now)
 		switch {
+		case len(items) > 0 && d.spec.Target.Kind == TargetNotify:
+			d.sending++
+			_ = d.settle(ctx, d.deliver(ctx, items, probe)) // it does not wait for anybody
 		case len(items) > 0:
 			d.start(ctx, g, items, probe)
 		case probe:

@@ -68,8 +68,17 @@ func (e *Event) take(key string, v value.Value) {
 	}
 }
 
-// setFull replaces the document after the change by one that was looked up.
+// setFull replaces the document after the change by one that was looked up, for
+// filters too.
 func (e *Event) setFull(doc bson.Raw) {
+	start, raw := value.BeginDocument(make([]byte, 0, len(e.Raw)+len(doc)+20))
+	for it := value.Walk(e.Raw); it.Next(); {
+		if it.Key() != "fullDocument" {
+			raw = append(raw, it.Element()...)
+		}
+	}
+	raw = value.AppendElement(raw, "fullDocument", value.Document(doc))
+	e.Raw = value.EndDocument(raw, start)
 	e.Full = value.Document(doc)
 	e.fullMeta = metadata(e.Full)
 }

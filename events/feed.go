@@ -25,7 +25,7 @@ type feed struct {
 	rows      []bson.Raw
 	bytes     int
 	complete  string // rows up to it were taken, or wait in rows
-	published string // rows up to it are in the log
+	published string // rows up to it are in the log and may be missing here
 }
 
 // newFeed makes the feed of the rows after a position.
@@ -33,12 +33,13 @@ func newFeed(st store.Store, id, after, published string, limit int) *feed {
 	return &feed{st: st, id: id, limit: limit, wake: make(chan struct{}, 1), complete: after, published: published}
 }
 
-// offer hands over what was published after from. It is called in order.
-func (f *feed) offer(from, to string, rows []bson.Raw) {
+// offer hands over what was published of the subscription up to a position. It
+// is called in order, with all rows of the subscription; batches without any
+// may be left out.
+func (f *feed) offer(to string, rows []bson.Raw) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.published = max(f.published, to)
-	if f.complete >= from && f.fits(rows) {
+	if f.complete >= f.published && f.fits(rows) {
 		for _, r := range rows {
 			if position(r) > f.complete {
 				f.rows = append(f.rows, r)
@@ -47,7 +48,17 @@ func (f *feed) offer(from, to string, rows []bson.Raw) {
 		}
 		f.complete = max(f.complete, to)
 	}
+	f.published = max(f.published, to)
 	if len(rows) > 0 || f.complete < f.published {
+		f.poke()
+	}
+}
+
+// behind tells a feed of rows that another gateway put into the log.
+func (f *feed) behind(published string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.published = max(f.published, published); f.complete < f.published {
 		f.poke()
 	}
 }

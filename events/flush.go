@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
+	"weir/engine/value"
 	"weir/mongoerr"
 	"weir/store"
 )
@@ -15,37 +19,64 @@ import (
 // errFenced ends a part whose lease or cursor another gateway took.
 var errFenced = errors.New("another gateway took over")
 
-// flush writes the outcomes: attempts and dead letters before the rows that
-// become failed, then the rows. Only then do the events leave their lanes, so
-// that the cursor cannot pass what is not recorded.
-func (d *dispatcher) flush(ctx context.Context) error {
-	if len(d.pending) == 0 {
+// flush writes the outcomes that are known beside the loop, one batch after the
+// other, while other events are being sent. Only when a batch is written do its
+// events leave their lanes, so that neither a later event of their keys nor the
+// cursor can pass what is not recorded.
+func (d *dispatcher) flush(ctx context.Context, g *errgroup.Group) {
+	if len(d.pending) == 0 || d.flushing != nil {
+		return
+	}
+	batch := d.pending
+	d.flushing, d.pending = batch, nil
+	g.Go(func() error {
+		d.flushed <- d.record(ctx, batch)
 		return nil
-	}
-	if err := d.writeAttempts(ctx); err != nil {
+	})
+}
+
+// record writes outcomes: attempts and dead letters before the rows that become
+// failed, then the rows.
+func (d *dispatcher) record(ctx context.Context, batch []outcome) error {
+	if err := d.writeAttempts(ctx, batch); err != nil {
 		return err
 	}
-	if err := d.writeDead(ctx); err != nil {
+	if err := d.writeDead(ctx, batch); err != nil {
 		return err
 	}
-	if err := d.writeRows(ctx); err != nil {
+	return d.writeRows(ctx, batch)
+}
+
+// recorded takes a batch out of the lanes that is written.
+func (d *dispatcher) recorded(ctx context.Context, err error) error {
+	batch := d.flushing
+	if d.flushing = nil; err != nil {
 		return err
 	}
-	outcomes := d.pending
-	d.pending = nil
 	pause := false
-	for _, o := range outcomes {
+	for _, o := range batch {
 		pause = d.leave(o) || pause
 	}
 	d.blocked.Store(int64(d.lanes.blocked))
-	d.settled(outcomes)
+	d.settled(batch)
 	switch {
-	case d.gone != nil:
+	case d.gone != nil && slices.ContainsFunc(batch, func(o outcome) bool { return o.err == d.gone }):
 		return d.suspend(ctx, "endpoint_gone", d.gone.Error())
 	case pause:
 		return d.suspend(ctx, "dead_letter", "on_dead_letter = pause")
 	}
 	return nil
+}
+
+// flushLast writes what is known when the dispatcher ends.
+func (d *dispatcher) flushLast(ctx context.Context) error {
+	if d.flushing != nil {
+		if err := d.recorded(ctx, <-d.flushed); err != nil {
+			return err
+		}
+	}
+	d.flushing, d.pending = d.pending, nil
+	return d.recorded(ctx, d.record(ctx, d.flushing))
 }
 
 // leave takes a settled event out of its lane; true: the subscription is to pause.
@@ -68,19 +99,19 @@ func (d *dispatcher) summarised(o outcome) bool {
 	return o.status == StatusCompleted && d.spec.Tracking == "summary" && o.it.Attempt == 1 && !o.it.dead
 }
 
-func (d *dispatcher) writeRows(ctx context.Context) error {
-	ops := make([]store.WriteOp, 0, len(d.pending))
+func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
+	ops := make([]store.WriteOp, 0, len(batch))
 	var closed []string
-	for _, o := range d.pending {
+	for _, o := range batch {
 		if d.summarised(o) {
 			continue
 		}
-		ops = append(ops, updateOp(bson.D{{Key: "_id", Value: o.it.ID}}, d.rowUpdate(o), false))
+		ops = append(ops, store.WriteOp{Kind: store.Update, Filter: idFilter(o.it.ID), Update: documentValue(d.rowUpdate(&o))})
 		if o.it.dead && o.status == StatusCompleted {
 			closed = append(closed, o.it.ID)
 		}
 	}
-	if err := d.write(ctx, collLog, ops); err != nil {
+	if err := d.outcomes.write(ctx, ops); err != nil && !errors.Is(err, errUnmatched) { // a dropped subscription's rows are gone
 		return fmt.Errorf("record outcomes: %w", err)
 	}
 	return d.closeDead(ctx, closed)
@@ -108,28 +139,43 @@ func (d *dispatcher) write(ctx context.Context, coll string, ops []store.WriteOp
 	return err
 }
 
-func (d *dispatcher) rowUpdate(o outcome) bson.D {
-	set := bson.D{
-		{Key: "processing_status", Value: o.status}, {Key: "processing_started_at", Value: o.started},
-		{Key: "processing_duration_ms", Value: float64(o.finished.Sub(o.started).Microseconds()) / 1000},
-		{Key: "retry_count", Value: int32(max(0, o.it.Attempt-1))}, {Key: "processed_by", Value: d.gateway},
-	}
+// idFilter is {_id: id}.
+func idFilter(id string) bson.Raw {
+	start, dst := value.BeginDocument(make([]byte, 0, len(id)+16))
+	return value.EndDocument(value.AppendElement(dst, "_id", value.String(id)), start)
+}
+
+// rowUpdate is the update of an event's row, in BSON: there is one per event.
+func (d *dispatcher) rowUpdate(o *outcome) bson.Raw {
+	start, dst := value.BeginDocument(make([]byte, 0, 384))
+	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "$set")
+	set, dst := value.BeginDocument(dst)
+	add := func(key string, v value.Value) { dst = value.AppendElement(dst, key, v) }
+	add("processing_status", value.String(o.status))
+	add("processing_started_at", value.Date(o.started.UnixMilli()))
+	add("processing_duration_ms", value.Double(float64(o.finished.Sub(o.started).Microseconds())/1000))
+	add("retry_count", value.Int32(int32(max(0, o.it.Attempt-1))))
+	add("processed_by", value.String(d.gateway))
 	if o.err != nil {
-		set = append(set, bson.E{Key: "last_error", Value: o.err.Error()})
+		add("last_error", value.String(o.err.Error()))
 	}
 	if o.status == StatusRetrying {
-		set = append(set, bson.E{Key: "next_attempt_at", Value: o.it.next}, bson.E{Key: "first_attempt_at", Value: o.it.began})
-		return bson.D{{Key: "$set", Value: set}}
+		add("next_attempt_at", value.Date(o.it.next.UnixMilli()))
+		add("first_attempt_at", value.Date(o.it.began.UnixMilli()))
+		return value.EndDocument(value.EndDocument(dst, set), start)
 	}
-	set = append(set, bson.E{Key: "processing_completed_at", Value: o.finished}, bson.E{Key: "expire_at", Value: o.finished.Add(d.spec.Retention)})
+	add("processing_completed_at", value.Date(o.finished.UnixMilli()))
+	add("expire_at", value.Date(o.finished.Add(d.spec.Retention).UnixMilli()))
 	if o.status == StatusFailed {
-		set = append(set, bson.E{Key: "dead_lettered", Value: d.spec.DeadLetters})
+		add("dead_lettered", value.Bool(d.spec.DeadLetters))
 	}
-	update := bson.D{{Key: "$set", Value: set}}
+	dst = value.EndDocument(dst, set)
 	if o.it.Attempt > 1 {
-		update = append(update, bson.E{Key: "$unset", Value: bson.D{{Key: "next_attempt_at", Value: ""}}})
+		dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "$unset")
+		unset, rest := value.BeginDocument(dst)
+		dst = value.EndDocument(value.AppendElement(rest, "next_attempt_at", value.String("")), unset)
 	}
-	return update
+	return value.EndDocument(dst, start)
 }
 
 // Retention of what is kept of failures.
@@ -142,16 +188,13 @@ const (
 const excerptLen = 1024
 
 // writeAttempts records the sends that failed, for EVENT_ATTEMPTS().
-func (d *dispatcher) writeAttempts(ctx context.Context) error {
+func (d *dispatcher) writeAttempts(ctx context.Context, batch []outcome) error {
 	var docs []bson.Raw
-	for _, o := range d.pending {
+	for _, o := range batch {
 		if o.err == nil || o.err == errTooOld {
 			continue
 		}
-		n := o.it.Attempt
-		if o.status == StatusRetrying && d.gone == nil {
-			n = max(1, n-1)
-		}
+		n := o.attempt
 		doc := bson.D{{Key: "_id", Value: fmt.Sprintf("%s:%d:%x", o.it.ID, n, o.started.UnixMicro())}, {Key: "event_id", Value: o.it.ID}, {Key: "subscription_id", Value: d.spec.ID},
 			{Key: "attempt", Value: int32(n)}, {Key: "started_at", Value: o.started}, {Key: "duration_ms", Value: float64(o.finished.Sub(o.started).Microseconds()) / 1000},
 			{Key: "outcome", Value: o.status}, {Key: "error", Value: o.err.Error()}, {Key: "response_excerpt", Value: truncate(o.err.Excerpt, excerptLen)},
@@ -167,9 +210,9 @@ func (d *dispatcher) writeAttempts(ctx context.Context) error {
 	return nil
 }
 
-func (d *dispatcher) writeDead(ctx context.Context) error {
+func (d *dispatcher) writeDead(ctx context.Context, batch []outcome) error {
 	var ops []store.WriteOp
-	for _, o := range d.pending {
+	for _, o := range batch {
 		if o.status == StatusFailed && d.spec.DeadLetters {
 			ops = append(ops, d.deadLetter(o))
 		}
@@ -224,10 +267,19 @@ func truncate(s string, n int) string {
 
 // advance writes the cursor now and then while events are settled.
 func (d *dispatcher) advance(ctx context.Context) error {
-	if d.unsaved == 0 || d.unsaved < cursorEvents && d.clock().Sub(d.saved) < cursorEvery {
+	every, events := d.cursorPace()
+	if d.unsaved == 0 || d.unsaved < events && d.clock().Sub(d.saved) < every {
 		return nil
 	}
 	return d.saveCursor(ctx)
+}
+
+// cursorPace is how often the cursor is written.
+func (d *dispatcher) cursorPace() (every time.Duration, events int) {
+	if d.spec.Tracking == "summary" {
+		return summaryEvery, summaryEvents
+	}
+	return cursorEvery, cursorEvents
 }
 
 // saveCursor moves the cursor to the position below which all is settled.
@@ -243,13 +295,13 @@ func (d *dispatcher) saveCursor(ctx context.Context) error {
 	if err := d.completeSummary(ctx, done); err != nil {
 		return err
 	}
-	ok, err := updateOne(ctx, d.st, collCursors, bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}, {Key: "epoch", Value: d.epoch}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: done}, {Key: "saved_at", Value: d.saved}}}}, false)
+	err := d.cursors.write(ctx, []store.WriteOp{updateOp(bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}, {Key: "epoch", Value: d.epoch}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: done}, {Key: "saved_at", Value: d.saved}}}}, false)})
+	if errors.Is(err, errUnmatched) {
+		return errFenced
+	}
 	if err != nil {
 		return fmt.Errorf("move the cursor of %s: %w", d.spec.ID, err)
-	}
-	if !ok {
-		return errFenced
 	}
 	d.donePos = done
 	return nil

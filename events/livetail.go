@@ -114,9 +114,23 @@ func (t *tail) idle(ctx context.Context, wait time.Duration) (bson.Raw, error) {
 	if !t.progress || wait == 0 {
 		return nil, nil
 	}
+	return progressRow(t.progressed()), nil
+}
+
+// progressed is how far the client has everything: where nothing waits for it,
+// that is as far as the database's log is published.
+func (t *tail) progressed() string {
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
 	t.feed.mu.Lock()
 	defer t.feed.mu.Unlock()
-	return progressRow(t.feed.complete), nil
+	if len(t.feed.rows) > 0 {
+		return before(position(t.feed.rows[0]))
+	}
+	if t.feed.complete < t.feed.published {
+		return t.feed.complete
+	}
+	return max(t.feed.complete, t.m.upTo[t.db])
 }
 
 // endOf gives the last position of a cluster time.

@@ -11,14 +11,14 @@ import (
 	"weir/store"
 )
 
-// lookUp finds the documents of updates that came without one, for the routes
+// lookUp finds the documents of updates that came without one, for routes
 // that ask for updateLookup: one query per collection and batch. What is gone
 // stays without. Like the server's option, it reads the document as it is now.
-func (r *reader) lookUp(ctx context.Context, routes []*route) error {
+func (r *reader) lookUp(ctx context.Context) error {
 	wanted := map[string][]int{} // events by collection
 	for i := range r.events {
 		e := &r.events[i]
-		if e.Op == "update" && e.Full.IsNullish() && wantsLookup(routes, e) {
+		if e.Op == "update" && e.Full.IsNullish() && r.router.of(e.Op, e.Coll).lookup {
 			wanted[e.Coll] = append(wanted[e.Coll], i)
 		}
 	}
@@ -28,12 +28,6 @@ func (r *reader) lookUp(ctx context.Context, routes []*route) error {
 		}
 	}
 	return nil
-}
-
-func wantsLookup(routes []*route, e *Event) bool {
-	return slices.ContainsFunc(routes, func(rt *route) bool {
-		return rt.spec.FullDocument == string(store.ImageUpdateLookup) && rt.wantsKind(e.Op, e.Coll)
-	})
 }
 
 func (r *reader) lookUpIn(ctx context.Context, coll string, at []int) error {

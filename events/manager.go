@@ -78,11 +78,14 @@ type Manager struct {
 	group *errgroup.Group
 	ctx   context.Context //nolint:containedctx // the life of Run, for what statements start
 	subs  map[string]*subscription
-	scope map[string]*running[*reader] // by database
-	seen  map[string]int64             // version of the definitions that are loaded, by database
-	upTo  map[string]string            // published position, by database
-	feeds map[string]map[*feed]struct{}
-	brk   map[string]*breaker // by endpoint
+	scope map[string]*running[*reader]  // by database
+	seen  map[string]int64              // version of the definitions that are loaded, by database
+	upTo  map[string]string             // published position, by database
+	feeds map[string]map[string][]*feed // by database and subscription_id
+	brk   map[string]*breaker           // by endpoint
+
+	outcomes *bulk // of all dispatchers
+	cursors  *bulk
 
 	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
 	changes  sync.Mutex // serialises the statements that change subscriptions
@@ -120,7 +123,8 @@ func New(d Deps, o Options) *Manager {
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
 		log: o.Logger, clock: o.Now, started: o.Now(),
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
-		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[*feed]struct{}{}, brk: map[string]*breaker{},
+		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{},
+		outcomes: &bulk{st: d.Store, coll: collLog}, cursors: &bulk{st: d.Store, coll: collCursors},
 	}
 }
 
@@ -189,9 +193,9 @@ func (m *Manager) publish(p published) {
 		if s := m.subs[id]; s != nil {
 			s.count.received(rows, s.Spec.Target.Kind == TargetNone, now)
 		}
-	}
-	for f := range m.feeds[p.database] {
-		f.offer(p.from, p.to, p.rows[f.id])
+		for _, f := range m.feeds[p.database][id] {
+			f.offer(p.to, rows)
+		}
 	}
 }
 
@@ -205,9 +209,9 @@ func (m *Manager) follow(db, id, after string, limit int) *feed {
 	}
 	f := newFeed(m.st, id, after, published, limit)
 	if m.feeds[db] == nil {
-		m.feeds[db] = map[*feed]struct{}{}
+		m.feeds[db] = map[string][]*feed{}
 	}
-	m.feeds[db][f] = struct{}{}
+	m.feeds[db][id] = append(m.feeds[db][id], f)
 	f.poke()
 	return f
 }
@@ -215,7 +219,12 @@ func (m *Manager) follow(db, id, after string, limit int) *feed {
 func (m *Manager) leave(db string, f *feed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.feeds[db], f)
+	rest := slices.DeleteFunc(m.feeds[db][f.id], func(o *feed) bool { return o == f })
+	if len(rest) == 0 {
+		delete(m.feeds[db], f.id)
+		return
+	}
+	m.feeds[db][f.id] = rest
 }
 
 // list gives the subscriptions in order of their ids.
@@ -267,7 +276,7 @@ func (m *Manager) startDispatcher(s *subscription, def stored) {
 	spec := def.Spec
 	d := &dispatcher{
 		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock,
-		settled: s.count.settled,
+		settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
 		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },
 	}

@@ -11,6 +11,7 @@ import (
 type outcome struct {
 	it         *item
 	status     string
+	attempt    int // the send that this is about
 	started    time.Time
 	finished   time.Time
 	err        *SinkError
@@ -75,7 +76,7 @@ func (d *dispatcher) take(r result) {
 		if it.began.IsZero() {
 			it.began = r.started
 		}
-		o := outcome{it: it, started: r.started, finished: r.finished, err: r.err, status: StatusCompleted}
+		o := outcome{it: it, attempt: it.Attempt, started: r.started, finished: r.finished, err: r.err, status: StatusCompleted}
 		if r.err != nil && (r.err.Failed == nil || slices.Contains(r.err.Failed, it.ID)) {
 			o.status, o.deadReason = d.fail(it, r)
 		} else {

@@ -34,11 +34,11 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// published is what a reader hands over after its rows are durable: those after
-// one position up to another.
+// published is what a reader hands over after its rows are durable: those up to
+// a position.
 type published struct {
 	database string
-	from, to string
+	to       string
 	rows     map[string][]bson.Raw // by subscription_id, in order
 }
 
@@ -53,7 +53,7 @@ type reader struct {
 	lease   lease
 
 	batch  sync.Mutex // held while a batch is written
-	routes []*route   // guarded by batch; replaced as a whole, never changed
+	router *router    // guarded by batch; replaced as a whole
 
 	state  readerState
 	at     *bson.Timestamp // where to begin without a token, nil: now
@@ -81,7 +81,7 @@ type readerState struct {
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, opened: make(chan struct{}), wait: idleWait,
+		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		lease: lease{st: m.st, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
@@ -91,13 +91,13 @@ func newReader(m *Manager, db string) *reader {
 func (r *reader) setRoutes(routes []*route) {
 	r.batch.Lock()
 	defer r.batch.Unlock()
-	r.routes = routes
+	r.router = newRouter(routes)
 }
 
 func (r *reader) currentRoutes() []*route {
 	r.batch.Lock()
 	defer r.batch.Unlock()
-	return r.routes
+	return r.router.routes
 }
 
 // acquire takes the lease and reads the stored state; false: another gateway
@@ -287,12 +287,11 @@ func (r *reader) writeBatch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	from := r.state.Published
 	if err := r.save(ctx, last); err != nil {
 		return err
 	}
 	r.stats.batch(r.events, r.clock())
-	r.publish(published{database: r.db, from: from, to: last, rows: out.rows})
+	r.publish(published{database: r.db, to: last, rows: out.rows})
 	return nil
 }
 
@@ -301,7 +300,7 @@ func (r *reader) writeBatch(ctx context.Context) error {
 func (r *reader) logBatch(ctx context.Context) (out routed, last string, err error) {
 	r.events = joinFragments(r.events)
 	last = r.number()
-	if err := r.lookUp(ctx, r.routes); err != nil {
+	if err := r.lookUp(ctx); err != nil {
 		return out, last, err
 	}
 	out = r.route()

@@ -27,6 +27,8 @@ type route struct {
 	filter   *match.Matcher
 	where    Condition
 	ctx      expr.Context
+	term     path   // an event that lacks this value is not wanted; no names: there is none
+	termKey  string // the value's sort key
 
 	correlation, causation, process []path
 	source, target, interaction     labelPath
@@ -61,7 +63,7 @@ func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 	}
 	var err error
 	if len(s.Filter) > 0 {
-		if r.filter, err = CompileFilter(s.Filter); err != nil {
+		if r.filter, err = r.compileFilter(s.Filter); err != nil {
 			return nil, err
 		}
 	}
@@ -69,6 +71,18 @@ func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 		r.where, err = lang.ConditionText(ctx, s.Where)
 	}
 	return r, err
+}
+
+// compileFilter compiles the filter and finds a term of it to hash.
+func (r *route) compileFilter(filter bson.Raw) (*match.Matcher, error) {
+	doc, err := distribute(filter, "")
+	if err != nil {
+		return nil, err
+	}
+	if p, v, ok := equalityTerm(doc); ok {
+		r.term, r.termKey = p, string(value.AppendSortKey(nil, v, false))
+	}
+	return match.Compile(doc, nil)
 }
 
 // wantsKind tells by operation and collection alone whether an event can be wanted.

@@ -26,7 +26,7 @@ func (r *reader) route() routed {
 	for i := range r.events {
 		e := &r.events[i]
 		position = appendPosition(position[:0], e.Time, e.Ordinal)
-		for _, rt := range r.routes {
+		for _, rt := range r.router.find(e) {
 			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
 				r.routeOne(&out, rt, e, string(position), nowMS)
 			}
