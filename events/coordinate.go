@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -250,19 +251,29 @@ func (m *Manager) stored(s *subscription) stored {
 	return s.stored
 }
 
-// reload reads the definitions of a database, "": of all.
+// reload reads the definitions of a database, "": of all, that are not as they
+// were when they were read last.
 func (m *Manager) reload(ctx context.Context, db string) error {
-	found, err := loadSubscriptions(ctx, m.st, db)
+	known := m.sums()
+	present := map[string]bool{}
+	changed := map[string]uint64{}
+	var found []*stored
+	err := eachDefinition(ctx, m.st, db, func(id string, doc bson.Raw) error {
+		id = strings.Clone(id)
+		present[id] = true
+		sum := definitionSum(doc)
+		if old, ok := known[id]; ok && old == sum {
+			return nil
+		}
+		def, err := readDefinition(doc)
+		changed[id] = sum
+		found = append(found, def)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
-	gone := map[string]*subscription{}
-	for id, s := range m.subs {
-		if db == "" || s.Database == db {
-			gone[id] = s
-		}
-	}
 	for _, def := range found {
 		if s := m.subs[def.ID]; s != nil {
 			s.stored = *def
@@ -271,10 +282,14 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 			s.count.stored = def.Counters
 			m.subs[def.ID] = s
 		}
-		delete(gone, def.ID)
+		m.subs[def.ID].sum = changed[def.ID]
 	}
-	for id := range gone {
-		delete(m.subs, id)
+	gone := map[string]*subscription{}
+	for id, s := range m.subs {
+		if (db == "" || s.Database == db) && !present[id] {
+			gone[id] = s
+			delete(m.subs, id)
+		}
 	}
 	m.mu.Unlock()
 	for _, s := range gone {
@@ -283,8 +298,20 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 	return nil
 }
 
-// routes compiles the routes of a database's active subscriptions. One that
-// cannot be compiled is suspended; it does not hold up the others.
+// sums are the checksums of the definitions as they were read.
+func (m *Manager) sums() map[string]uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make(map[string]uint64, len(m.subs))
+	for id, s := range m.subs {
+		out[id] = s.sum
+	}
+	return out
+}
+
+// routes gives the routes of a database's active subscriptions, compiled anew
+// where the definition changed. One that cannot be compiled is suspended; it
+// does not hold up the others.
 func (m *Manager) routes(ctx context.Context, db string) []*route {
 	var out []*route
 	for _, s := range m.of(db) {
@@ -292,15 +319,32 @@ func (m *Manager) routes(ctx context.Context, db string) []*route {
 		if !def.active() {
 			continue
 		}
-		rt, err := compileRoute(ctx, m.lang, def.Spec)
+		rt, err := m.routeOf(ctx, s, &def)
 		if err != nil {
 			_ = m.suspend(ctx, s, "filter_error", err.Error())
 			continue
 		}
-		rt.after = def.StartAfter
 		out = append(out, rt)
 	}
 	return out
+}
+
+func (m *Manager) routeOf(ctx context.Context, s *subscription, def *stored) (*route, error) {
+	m.mu.Lock()
+	rt, of := s.route, s.routeOf
+	m.mu.Unlock()
+	if rt != nil && of == def.Spec && rt.after == def.StartAfter {
+		return rt, nil
+	}
+	rt, err := compileRoute(ctx, m.lang, def.Spec)
+	if err != nil {
+		return nil, err
+	}
+	rt.after = def.StartAfter
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.route, s.routeOf = rt, def.Spec
+	return rt, nil
 }
 
 // bump makes a new version of a database's definitions, for all gateways to load.

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/url"
 	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/value"
 	"weir/store"
 )
 
@@ -28,8 +30,11 @@ type subscription struct {
 	Database string
 	stored   // replaced as a whole, under Manager.mu; read it by Manager.stored
 	count    counters
+	sum      uint64 // of the stored document, so that only what changed is read anew
+	route    *route // compiled from the definition; guarded by Manager.mu, like the following
+	routeOf  *Spec  // that it was compiled from
 
-	dispatcher *running[*dispatcher]   // guarded by Manager.mu, like the following
+	dispatcher *running[*dispatcher]
 	catching   *running[*subscription] // reads the past
 }
 
@@ -79,20 +84,43 @@ func (s *stored) delivers(now time.Time) bool {
 
 // loadSubscriptions reads the definitions of a database, "": of all.
 func loadSubscriptions(ctx context.Context, st store.Store, db string) ([]*stored, error) {
+	var out []*stored
+	err := eachDefinition(ctx, st, db, func(_ string, doc bson.Raw) error {
+		s, err := readDefinition(doc)
+		out = append(out, s)
+		return err
+	})
+	return out, err
+}
+
+// eachDefinition calls f with the stored definitions of a database, "": of all.
+func eachDefinition(ctx context.Context, st store.Store, db string, f func(id string, doc bson.Raw) error) error {
 	match := bson.D{}
 	if db != "" {
 		match = bson.D{{Key: "spec.database_name", Value: db}}
 	}
-	var out []*stored
-	err := query(ctx, st, collSubscriptions, []bson.D{{{Key: "$match", Value: match}}}, func(doc bson.Raw) error {
-		s := &stored{}
-		if err := bson.Unmarshal(slices.Clone(doc), s); err != nil {
-			return fmt.Errorf("definition %s: %w", doc.Lookup("_id"), err)
-		}
-		out = append(out, s)
-		return nil
+	return query(ctx, st, collSubscriptions, []bson.D{{{Key: "$match", Value: match}}}, func(doc bson.Raw) error {
+		return f(text(value.Lookup(doc, "_id")), doc)
 	})
-	return out, err
+}
+
+func readDefinition(doc bson.Raw) (*stored, error) {
+	s := &stored{}
+	if err := bson.Unmarshal(slices.Clone(doc), s); err != nil {
+		return nil, fmt.Errorf("definition %s: %w", doc.Lookup("_id"), err)
+	}
+	return s, nil
+}
+
+// definitionSum is a checksum of a definition without its counters.
+func definitionSum(doc bson.Raw) uint64 {
+	h := fnv.New64a()
+	for it := value.Walk(doc); it.Next(); {
+		if it.Key() != "counters" {
+			_, _ = h.Write(it.Element())
+		}
+	}
+	return h.Sum64()
 }
 
 // fields gives the stored fields but the id and the counters, which are written

@@ -3,7 +3,6 @@ package sink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -39,14 +38,12 @@ func NewCollection(st store.Store, s *events.Spec) *Collection {
 // Close has nothing to do.
 func (c *Collection) Close() error { return nil }
 
-// Deliver upserts each event by its id, all of them in one transaction.
+// Deliver upserts each event by its id; with an inbox, all of them in one
+// transaction with what the inbox records.
 func (c *Collection) Deliver(ctx context.Context, ds []events.Delivery) error {
 	ops := make([]store.WriteOp, len(ds))
 	for i := range ds {
-		filter, doc, err := c.document(&ds[i])
-		if err != nil {
-			return &events.SinkError{Class: events.FailTerminal, Err: err}
-		}
+		filter, doc := c.document(&ds[i])
 		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Upsert: true, Update: bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}}
 	}
 	if err := c.write(ctx, ops, ds); err != nil {
@@ -56,7 +53,10 @@ func (c *Collection) Deliver(ctx context.Context, ds []events.Delivery) error {
 }
 
 func (c *Collection) write(ctx context.Context, ops []store.WriteOp, ds []events.Delivery) error {
-	if len(ops) == 1 && !c.inbox || !c.st.Capabilities().Transactions {
+	if !c.inbox {
+		return c.insertFirst(ctx, ops)
+	}
+	if !c.st.Capabilities().Transactions {
 		return writeAll(ctx, c.st, c.ns, ops)
 	}
 	tx, err := c.st.Begin(ctx)
@@ -67,12 +67,34 @@ func (c *Collection) write(ctx context.Context, ops []store.WriteOp, ds []events
 	if err := writeAll(ctx, tx, c.ns, ops); err != nil {
 		return err
 	}
-	if c.inbox {
-		if err := writeAll(ctx, tx, store.Namespace{DB: c.ns.DB, Coll: c.ns.Coll + inboxSuffix}, inboxOps(ds)); err != nil {
-			return err
-		}
+	if err := writeAll(ctx, tx, store.Namespace{DB: c.ns.DB, Coll: c.ns.Coll + inboxSuffix}, inboxOps(ds)); err != nil {
+		return err
 	}
 	return tx.Commit(ctx)
+}
+
+// insertFirst inserts the documents, which costs less than to upsert them, and
+// upserts those that are there already from an earlier send.
+func (c *Collection) insertFirst(ctx context.Context, ops []store.WriteOp) error {
+	inserts := make([]store.WriteOp, len(ops))
+	for i := range ops {
+		inserts[i] = store.WriteOp{Kind: store.Insert, Document: ops[i].Update.Value}
+	}
+	res, err := c.st.Write(ctx, c.ns, inserts, store.WriteOptions{Durable: true, Unordered: true})
+	if err != nil {
+		return err
+	}
+	var again []store.WriteOp
+	for _, e := range res.Errors {
+		if !errors.Is(e.Err, mongoerr.Code(mongoerr.DuplicateKey)) {
+			return e.Err
+		}
+		again = append(again, ops[e.Index])
+	}
+	if len(again) == 0 {
+		return nil
+	}
+	return writeAll(ctx, c.st, c.ns, again)
 }
 
 func writeAll(ctx context.Context, q store.Queryer, ns store.Namespace, ops []store.WriteOp) error {
@@ -96,7 +118,7 @@ func inboxOps(ds []events.Delivery) []store.WriteOp {
 }
 
 // document is the event as a document: _id, type, time, and the change's fields.
-func (c *Collection) document(d *events.Delivery) (filter, doc bson.Raw, err error) {
+func (c *Collection) document(d *events.Delivery) (filter, doc bson.Raw) {
 	var f, b value.Builder
 	f.Add("_id", value.String(d.ID))
 	b.Add("_id", value.String(d.ID))
@@ -107,7 +129,7 @@ func (c *Collection) document(d *events.Delivery) (filter, doc bson.Raw, err err
 				b.AddElement(it.Element())
 			}
 		}
-		return f.Doc(), b.Doc(), nil
+		return f.Doc(), b.Doc()
 	}
 	ch := changeOf(d.Row)
 	b.Add("type", value.String(cloudEventType(ch.op)))
@@ -115,12 +137,8 @@ func (c *Collection) document(d *events.Delivery) (filter, doc bson.Raw, err err
 	for _, column := range []string{"correlation_id", "causation_id", "business_process_id"} {
 		b.Add(column, value.Lookup(d.Row, column))
 	}
-	data, err := bson.Marshal(ch.data)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encode %s: %w", d.ID, err)
-	}
-	b.Add("data", value.Document(data))
-	return f.Doc(), b.Doc(), nil
+	b.Add("data", value.Document(ch.document()))
+	return f.Doc(), b.Doc()
 }
 
 // classify tells failures that will pass from those that will not.

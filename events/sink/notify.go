@@ -2,9 +2,6 @@ package sink
 
 import (
 	"context"
-	"encoding/json"
-
-	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/events"
 )
@@ -43,29 +40,17 @@ func (n *Notify) Deliver(_ context.Context, ds []events.Delivery) error {
 	return nil
 }
 
-// notification is the payload; a key that is too long is left out.
-type notification struct {
-	ID        string          `json:"id"`
-	NS        string          `json:"ns"`
-	Op        string          `json:"op"`
-	Key       json.RawMessage `json:"key"`
-	Truncated bool            `json:"truncated,omitempty"`
-}
-
+// notifyPayload makes the payload; a key that is too long is left out.
 func notifyPayload(d *events.Delivery) (string, error) {
 	c := changeOf(d.Row)
-	n := notification{ID: d.ID, NS: c.db + "." + c.coll, Op: c.op, Key: json.RawMessage("null")}
-	if c.key.IsDocument() {
-		key, err := bson.MarshalExtJSON(c.key.Doc(), false, false)
-		if err != nil {
-			return "", err
-		}
-		n.Key = key
+	dst := append(appendText(append(make([]byte, 0, 160), `{"id":`...), d.ID), `,"ns":`...)
+	dst = append(appendText(append(appendText(dst, c.db+"."+c.coll), `,"op":`...), c.op), `,"key":`...)
+	if !c.key.IsDocument() {
+		return string(append(dst, "null}"...)), nil
 	}
-	out, err := json.Marshal(n)
-	if err == nil && len(out) > maxNotify {
-		n.Key, n.Truncated = json.RawMessage("null"), true
-		out, err = json.Marshal(n)
+	full, err := appendJSON(dst, c.key)
+	if err == nil && len(full)+1 > maxNotify {
+		return string(dst) + `null,"truncated":true}`, nil
 	}
-	return string(out), err
+	return string(append(full, '}')), err
 }

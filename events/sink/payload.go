@@ -28,13 +28,16 @@ const (
 type change struct {
 	op, db, coll string
 	eventMS      int64
-	data         bson.D // operationType, ns, documentKey, …
-	key          value.Value
+	key, full    value.Value
+	before       value.Value
+	update       value.Value
+	correlation  string
+	causation    string
+	trace        string
 }
 
 func changeOf(row bson.Raw) change {
 	var c change
-	var key, full, before, update value.Value
 	for it := value.Walk(row); it.Next(); {
 		switch v := it.Value(); it.Key() {
 		case "event_type":
@@ -46,26 +49,66 @@ func changeOf(row bson.Raw) change {
 		case "event_timestamp":
 			c.eventMS = v.AsDate()
 		case "document_key":
-			key = v
+			c.key = v
 		case "full_document":
-			full = v
+			c.full = v
 		case "full_document_before_change":
-			before = v
+			c.before = v
 		case "update_description":
-			update = v
-		}
-	}
-	c.key = key
-	c.data = bson.D{{Key: "operationType", Value: c.op}, {Key: "ns", Value: bson.D{{Key: "db", Value: c.db}, {Key: "coll", Value: c.coll}}}}
-	for _, f := range []struct {
-		name string
-		v    value.Value
-	}{{"documentKey", key}, {"fullDocument", full}, {"fullDocumentBeforeChange", before}, {"updateDescription", update}} {
-		if !f.v.IsMissing() {
-			c.data = append(c.data, bson.E{Key: f.name, Value: f.v.RawValue()})
+			c.update = v
+		case "correlation_id":
+			c.correlation = str(v)
+		case "causation_id":
+			c.causation = str(v)
+		case "trace_parent":
+			c.trace = str(v)
 		}
 	}
 	return c
+}
+
+func str(v value.Value) string {
+	if v.IsString() {
+		return v.Str()
+	}
+	return ""
+}
+
+// parts are the documents of a change, those that it has.
+func (c *change) parts(each func(name string, v value.Value)) {
+	for _, f := range [...]struct {
+		name string
+		v    value.Value
+	}{{"documentKey", c.key}, {"fullDocument", c.full}, {"fullDocumentBeforeChange", c.before}, {"updateDescription", c.update}} {
+		if !f.v.IsMissing() {
+			each(f.name, f.v)
+		}
+	}
+}
+
+// document is the change in BSON: operationType, ns, documentKey, …
+func (c *change) document() bson.Raw {
+	var b value.Builder
+	b.Add("operationType", value.String(c.op))
+	b.Open(bson.TypeEmbeddedDocument, "ns")
+	b.Add("db", value.String(c.db))
+	b.Add("coll", value.String(c.coll))
+	b.Close()
+	c.parts(b.Add)
+	return b.Doc()
+}
+
+// appendJSON appends the same as relaxed Extended JSON.
+func (c *change) appendJSON(dst []byte) (_ []byte, err error) {
+	dst = append(appendText(append(dst, `{"operationType":`...), c.op), `,"ns":{"db":`...)
+	dst = append(appendText(append(appendText(dst, c.db), `,"coll":`...), c.coll), '}')
+	c.parts(func(name string, v value.Value) {
+		if err == nil {
+			dst = append(appendText(append(dst, ','), name), ':')
+			dst, err = appendJSON(dst, v)
+		}
+	})
+	return append(dst, '}'), err
 }
 
 // eventTypes gives the CloudEvents type of an operation.
@@ -84,98 +127,97 @@ func cloudEventType(op string) string {
 	return "com.mongodb." + strings.ToLower(op)
 }
 
-// cloudEvent is the structured form; the order of fields is that of the specification.
-type cloudEvent struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`
-	Type            string          `json:"type"`
-	Source          string          `json:"source"`
-	Subject         string          `json:"subject,omitempty"`
-	Time            string          `json:"time"`
-	Sequence        string          `json:"sequence"`
-	DataContentType string          `json:"datacontenttype"`
-	CorrelationID   string          `json:"correlationid,omitempty"`
-	CausationID     string          `json:"causationid,omitempty"`
-	TraceParent     string          `json:"traceparent,omitempty"`
-	Data            json.RawMessage `json:"data"`
-}
+// attribute is an attribute of CloudEvents 1.0.
+type attribute struct{ name, value string }
 
-func (p payload) cloudEvent(d *events.Delivery) (cloudEvent, error) {
-	c := changeOf(d.Row)
-	data, err := p.data(d, c)
-	return cloudEvent{
-		SpecVersion: "1.0", ID: d.ID, Type: cloudEventType(c.op), Source: "weir://" + c.db + "/" + c.coll, Subject: keyText(c.key),
-		Time: time.UnixMilli(c.eventMS).UTC().Format("2006-01-02T15:04:05.000Z"), Sequence: d.Position, DataContentType: typeJSON,
-		CorrelationID: rowText(d.Row, "correlation_id"), CausationID: rowText(d.Row, "causation_id"), TraceParent: rowText(d.Row, "trace_parent"), Data: data,
-	}, err
-}
-
-// data is the event's own part: what a transform made, or the change.
-func (p payload) data(d *events.Delivery, c change) (json.RawMessage, error) {
-	if d.Body != nil {
-		return bson.MarshalExtJSON(d.Body, false, false)
+// attributes are those of an event, in the order of the specification; those
+// without a value are left out.
+func (c *change) attributes(d *events.Delivery) [10]attribute {
+	return [10]attribute{
+		{"specversion", "1.0"}, {"id", d.ID}, {"type", cloudEventType(c.op)}, {"source", "weir://" + c.db + "/" + c.coll}, {"subject", keyText(c.key)},
+		{"time", time.UnixMilli(c.eventMS).UTC().Format("2006-01-02T15:04:05.000Z")}, {"sequence", d.Position},
+		{"correlationid", c.correlation}, {"causationid", c.causation}, {"traceparent", c.trace},
 	}
-	return bson.MarshalExtJSON(c.data, false, false)
 }
 
-// one makes the body of a single event that is sent alone.
-func (p payload) one(d *events.Delivery) ([]byte, error) {
+// appendCloudEvent appends the structured form.
+func appendCloudEvent(dst []byte, d *events.Delivery) ([]byte, error) {
+	c := changeOf(d.Row)
+	dst = append(dst, '{')
+	for _, a := range c.attributes(d) {
+		if a.value != "" {
+			dst = append(appendText(append(appendText(dst, a.name), ':'), a.value), ',')
+		}
+	}
+	dst, err := appendData(append(dst, `"datacontenttype":"application/json","data":`...), d, &c)
+	return append(dst, '}'), err
+}
+
+// appendData appends the event's own part: what a transform made, or the change.
+func appendData(dst []byte, d *events.Delivery, c *change) ([]byte, error) {
+	if d.Body != nil {
+		return appendJSON(dst, value.Document(d.Body))
+	}
+	return c.appendJSON(dst)
+}
+
+// appendOne appends the body of a single event that is sent alone.
+func (p payload) appendOne(dst []byte, d *events.Delivery) ([]byte, error) {
 	switch p.format {
 	case "cloudevents":
-		ce, err := p.cloudEvent(d)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(ce)
+		return appendCloudEvent(dst, d)
 	case "debezium":
-		return p.debezium(d)
+		body, err := p.debezium(d)
+		return append(dst, body...), err
 	}
-	return p.data(d, changeOf(d.Row))
+	c := changeOf(d.Row)
+	return appendData(dst, d, &c)
+}
+
+// one makes the body of a single event.
+func (p payload) one(d *events.Delivery) ([]byte, error) {
+	return p.appendOne(make([]byte, 0, len(d.Row)*2), d)
 }
 
 // many makes the body of a batch: always an array.
-func (p payload) many(ds []events.Delivery) ([]byte, error) {
-	out := make([]json.RawMessage, len(ds))
+func (p payload) many(ds []events.Delivery) (_ []byte, err error) {
+	dst := []byte{'['}
 	for i := range ds {
-		body, err := p.one(&ds[i])
-		if err != nil {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		wrapped := p.format != "cloudevents"
+		if wrapped {
+			dst = append(appendText(append(dst, `{"id":`...), ds[i].ID), `,"event":`...)
+		}
+		if dst, err = p.appendOne(dst, &ds[i]); err != nil {
 			return nil, err
 		}
-		if p.format != "cloudevents" {
-			if body, err = json.Marshal(struct {
-				ID    string          `json:"id"`
-				Event json.RawMessage `json:"event"`
-			}{ds[i].ID, body}); err != nil {
-				return nil, err
-			}
+		if wrapped {
+			dst = append(dst, '}')
 		}
-		out[i] = body
 	}
-	return json.Marshal(out)
+	return append(dst, ']'), nil
 }
 
 // debezium is the envelope of Debezium's MongoDB connector: before, after,
 // source, op, ts_ms, with documents as text.
 func (p payload) debezium(d *events.Delivery) ([]byte, error) {
 	c := changeOf(d.Row)
-	docText := func(name string) *string {
-		for _, e := range c.data {
-			if e.Key != name {
-				continue
-			}
-			rv := e.Value.(bson.RawValue)
-			if doc, ok := rv.DocumentOK(); ok {
-				if text, err := bson.MarshalExtJSON(doc, false, false); err == nil {
-					s := string(text)
-					return &s
-				}
-			}
+	docText := func(v value.Value) *string {
+		if !v.IsDocument() {
+			return nil
 		}
-		return nil
+		text, err := appendJSON(nil, v)
+		if err != nil {
+			return nil
+		}
+		s := string(text)
+		return &s
 	}
 	ops := map[string]string{"insert": "c", "update": "u", "replace": "u", "delete": "d", "read": "r"}
 	return json.Marshal(map[string]any{
-		"before": docText("fullDocumentBeforeChange"), "after": docText("fullDocument"), "updateDescription": docText("updateDescription"),
+		"before": docText(c.before), "after": docText(c.full), "updateDescription": docText(c.update),
 		"op": ops[c.op], "ts_ms": c.eventMS,
 		"source": map[string]any{"connector": "mongodb", "name": "weir", "db": c.db, "collection": c.coll, "ts_ms": c.eventMS, "event_id": d.ID, "sequence": d.Position},
 	})
@@ -202,12 +244,12 @@ func keyText(key value.Value) string {
 			return id.AsObjectID().Hex()
 		}
 	}
-	text, err := bson.MarshalExtJSON(key.Doc(), false, false)
+	text, err := appendJSON(nil, id)
+	if value.Len(key.Doc()) > 1 || id.IsMissing() {
+		text, err = appendJSON(nil, key)
+	}
 	if err != nil {
 		return ""
-	}
-	if inner, ok := strings.CutPrefix(string(text), `{"_id":`); ok && value.Len(key.Doc()) == 1 {
-		return strings.TrimSuffix(inner, "}")
 	}
 	return string(text)
 }

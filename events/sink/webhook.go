@@ -248,9 +248,10 @@ func batchID(ds []events.Delivery) string {
 
 // oneHeaders passes on the ids of a single event.
 func (w *Webhook) oneHeaders(h http.Header, d *events.Delivery) {
-	for header, column := range map[string]string{"traceparent": "trace_parent", "x-correlation-id": "correlation_id", "x-causation-id": "causation_id"} {
-		if v := rowText(d.Row, column); v != "" && !strings.ContainsAny(v, "\r\n") {
-			h.Set(header, v)
+	c := changeOf(d.Row)
+	for _, a := range [...]attribute{{"Traceparent", c.trace}, {"X-Correlation-Id", c.correlation}, {"X-Causation-Id", c.causation}} {
+		if a.value != "" && !strings.ContainsAny(a.value, "\r\n") {
+			h[a.name] = []string{a.value}
 		}
 	}
 	if d.Redrive > 0 {
@@ -259,14 +260,9 @@ func (w *Webhook) oneHeaders(h http.Header, d *events.Delivery) {
 	if w.payload.format != "cloudevents_binary" {
 		return
 	}
-	ce, err := w.payload.cloudEvent(d)
-	if err != nil {
-		return
-	}
-	for k, v := range map[string]string{"specversion": ce.SpecVersion, "id": ce.ID, "type": ce.Type, "source": ce.Source, "subject": ce.Subject,
-		"time": ce.Time, "sequence": ce.Sequence, "correlationid": ce.CorrelationID, "causationid": ce.CausationID} {
-		if v != "" {
-			h.Set("ce-"+k, v)
+	for _, a := range c.attributes(d) {
+		if a.value != "" && a.name != "traceparent" {
+			h.Set("ce-"+a.name, a.value)
 		}
 	}
 }
@@ -291,7 +287,9 @@ func (w *Webhook) sign(id string, now time.Time, body []byte) string {
 // "id.timestamp.body" in base64.
 func Sign(key []byte, id string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, key)
-	_, _ = fmt.Fprintf(mac, "%s.%d.", id, at.Unix())
+	head := make([]byte, 0, 96)
+	head = append(strconv.AppendInt(append(append(head, id...), '.'), at.Unix(), 10), '.')
+	_, _ = mac.Write(head)
 	_, _ = mac.Write(body)
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
