@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"strings"
 
 	"weir/engine/value"
 	"weir/parser"
@@ -27,6 +28,11 @@ func parseQuery(sql string) (*ast.Query, error) {
 // the catalog remembers it until then.
 func (d *ddl) createSchema(ctx context.Context, x *ast.CreateSchema) error {
 	name := x.Name.Name
+	if name == "" { // AUTHORIZATION alone: the schema has its owner's name
+		if name = x.Owner.Name; !x.Owner.Quoted && (name == "current_user" || name == "current_role" || name == "session_user") {
+			return unsupported(x.Owner.Pos(), "Name the schema: CREATE SCHEMA name.", "CREATE SCHEMA AUTHORIZATION %s is not supported", strings.ToUpper(name))
+		}
+	}
 	if len(x.Elements) > 0 {
 		return unsupported(x.Elements[0].Pos(), "Run the statements after CREATE SCHEMA.", "statements inside of CREATE SCHEMA are not supported")
 	}

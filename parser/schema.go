@@ -10,7 +10,7 @@ func (p *Parser) createSchema(t *token) ast.Statement {
 		s.Name = p.colID()
 	}
 	if p.accept("authorization") {
-		s.Owner = p.nonReserved()
+		s.Owner = p.role()
 	}
 	for p.atAny("create", "grant") {
 		from := p.tok

@@ -16,7 +16,7 @@ func (p *printer) alter(n Node) bool {
 	case *AlterObject:
 		p.s("ALTER ", string(n.Kind), " ")
 		p.name(n.Name)
-		p.argumentTypes(n.Args)
+		p.argumentTypes(n.Kind, n.Args)
 		p.s(map[AlterActionKind]string{RenameTo: " RENAME TO ", OwnerTo: " OWNER TO ", SetSchema: " SET SCHEMA "}[n.Action])
 		p.id(n.NewName)
 	case *AlterSequence:
@@ -49,8 +49,14 @@ func (p *printer) setOrReset(s *Set, r *Reset) {
 	}
 }
 
-func (p *printer) argumentTypes(list []*TypeName) {
-	if list != nil {
+// argumentTypes prints (type, …) behind a function's name; an aggregate without
+// arguments has (*).
+func (p *printer) argumentTypes(kind ObjectKind, list []*TypeName) {
+	switch {
+	case list == nil:
+	case len(list) == 0 && kind == KindAggregate:
+		p.s("(*)")
+	default:
 		p.s("(")
 		nodes(p, list)
 		p.s(")")
@@ -183,7 +189,7 @@ func (p *printer) drop(n *Drop) {
 		p.opt(i > 0, ", ")
 		p.name(name)
 		if i < len(n.Args) {
-			p.argumentTypes(n.Args[i])
+			p.argumentTypes(n.Kind, n.Args[i])
 		}
 	}
 	if n.On != nil {
@@ -197,7 +203,7 @@ func (p *printer) drop(n *Drop) {
 func (p *printer) comment(n *Comment) {
 	p.s("COMMENT ON ", string(n.Kind), " ")
 	p.name(n.Name)
-	p.argumentTypes(n.Args)
+	p.argumentTypes(n.Kind, n.Args)
 	if n.On != nil {
 		p.s(" ON ")
 		p.name(n.On)

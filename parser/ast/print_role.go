@@ -72,7 +72,7 @@ func (p *printer) grant(n *Grant) {
 		p.opt(i > 0, ", ")
 		p.name(name)
 		if i < len(n.Args) {
-			p.argumentTypes(n.Args[i])
+			p.argumentTypes(n.Kind, n.Args[i])
 		}
 	}
 	p.grantTail(n.Revoke, n.Roles, ifWords(n.WithOption, " WITH GRANT OPTION"), n.GrantedBy, n.Behavior)

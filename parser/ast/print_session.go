@@ -19,7 +19,7 @@ func (p *printer) session(n Node) bool {
 		p.optID("PREPARE ", n.Name)
 		if n.Types != nil {
 			p.s(" ")
-			p.argumentTypes(n.Types)
+			p.argumentTypes("", n.Types)
 		}
 		p.s(" AS ")
 		p.node(n.Statement)
