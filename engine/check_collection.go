@@ -68,7 +68,7 @@ func (cc *collectionCheck) document(key, v []byte) error {
 		cc.fault("collection %s: the document of record %d has no _id", cc.m.ns, rec)
 	}
 	for i, ix := range cc.m.indexes {
-		keys, multikey, err := cc.u.keysOf(ix, v)
+		keys, _, multikey, err := cc.u.keysOf(ix, v)
 		if err != nil {
 			cc.fault("collection %s: the document %s has no keys for index %s: %v", cc.m.ns, documentKey(v), ix.Name, err)
 			continue
@@ -127,7 +127,7 @@ func (cc *collectionCheck) index(ctx context.Context, i int, ix *indexState) err
 // splitEntry parts an index entry into key and record.
 func splitEntry(ix *indexState, key, v []byte) (k []byte, rec storage.RecordID, ok bool) {
 	if ix.Unique {
-		if len(v) != 8 {
+		if len(v) < 8 {
 			return nil, 0, false
 		}
 		return key, storage.RecordOf(v), true
@@ -155,7 +155,7 @@ func (cc *collectionCheck) extra(ctx context.Context, ix *indexState) error {
 			cc.fault("collection %s: index %s points to record %d, where no document is", cc.m.ns, ix.Name, rec)
 			return nil
 		}
-		keys, _, err := cc.u.keysOf(ix, doc)
+		keys, _, _, err := cc.u.keysOf(ix, doc)
 		if err == nil && !slices.ContainsFunc(keys, func(x []byte) bool { return bytes.Equal(x, k) }) {
 			cc.fault("collection %s: index %s has an entry that the document %s does not have", cc.m.ns, ix.Name, documentKey(doc))
 		}
@@ -171,7 +171,7 @@ func (cc *collectionCheck) missing(ctx context.Context, ix *indexState) error {
 			return nil
 		}
 		rec := storage.RecordOf(key)
-		keys, _, err := cc.u.keysOf(ix, doc)
+		keys, _, _, err := cc.u.keysOf(ix, doc)
 		if err != nil {
 			return nil // named already
 		}
@@ -192,5 +192,5 @@ func (cc *collectionCheck) has(ix *indexState, k []byte, rec storage.RecordID) (
 		return ok, err
 	}
 	v, ok, err := cc.e.db.Get(k, nil)
-	return ok && len(v) == 8 && storage.RecordOf(v) == rec, err
+	return ok && len(v) >= 8 && storage.RecordOf(v) == rec, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/agg"
 	"weir/engine/value"
 	"weir/mongoerr"
 	"weir/store"
@@ -60,6 +61,7 @@ func cmdDistinct(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 }
 
 func (r *request) distinct(ctx context.Context, dst []byte, ns store.Namespace, key string, q bson.Raw, o pipelineOptions) ([]byte, error) {
+	o.distinct, o.fields = distinctWish(key, q)
 	op, err := r.e.aggregate(ctx, ns, []bson.Raw{stageDoc("$match", value.Document(q))}, o)
 	if err != nil {
 		return dst, err
@@ -144,4 +146,12 @@ func (d *distinctValues) add(dst []byte, v value.Value) []byte {
 	d.seen[string(d.key)] = true
 	d.n++
 	return value.AppendItem(dst, d.n-1, v)
+}
+
+// distinctWish is what distinct reads of a collection.
+func distinctWish(key string, q bson.Raw) (path string, fields []string) {
+	if strings.Contains(key, ".") {
+		return "", nil
+	}
+	return key, agg.FilterFields([]string{key}, q)
 }

@@ -82,17 +82,30 @@ func (r *request) explained() (store.Namespace, []bson.Raw, pipelineOptions, err
 	}
 	switch r.name {
 	case "find":
+		var err error
 		p := filter("filter")
 		for _, s := range [...][2]string{{"sort", "$sort"}, {"skip", "$skip"}, {"limit", "$limit"}} {
 			if v := value.Lookup(r.cmd, s[0]); !v.IsMissing() && !(v.IsDocument() && value.Len(v.Doc()) == 0) && !(v.IsNumber() && v.Sign() <= 0) {
 				p = append(p, stageDoc(s[1], v))
 			}
 		}
-		return ns, p, o, nil
+		o.fields, err = r.explainedFields(ns, o)
+		return ns, p, o, err
 	case "aggregate":
 		p, err := r.documents("pipeline", value.Lookup(r.cmd, "pipeline"))
 		return ns, p, o, err
-	case "count", "distinct", "findAndModify", "findandmodify":
+	case "count":
+		return ns, append(filter("query"), stageDoc("$count", value.String("n"))), o, nil
+	case "distinct":
+		if key := value.Lookup(r.cmd, "key"); key.IsString() {
+			q := value.Lookup(r.cmd, "query")
+			if !q.IsDocument() {
+				q = value.Document(emptyDoc)
+			}
+			o.distinct, o.fields = distinctWish(key.Str(), q.Doc())
+		}
+		return ns, filter("query"), o, nil
+	case "findAndModify", "findandmodify":
 		return ns, filter("query"), o, nil
 	case "update":
 		p, err := list("updates")
@@ -105,6 +118,21 @@ func (r *request) explained() (store.Namespace, []bson.Raw, pipelineOptions, err
 		return ns, nil, o, mongoerr.New(mongoerr.IllegalOperation, "Cannot explain cmd: %s", r.name)
 	}
 	return ns, nil, o, mongoerr.New(mongoerr.CommandNotFound, "Explain failed due to unknown command: %s", r.name)
+}
+
+// explainedFields are those that a find to explain reads.
+func (r *request) explainedFields(ns store.Namespace, o pipelineOptions) ([]string, error) {
+	a := findArgs{filter: emptyDoc}
+	for name, to := range map[string]*bson.Raw{"filter": &a.filter, "sort": &a.sort, "projection": &a.projection, "collation": &a.collation} {
+		if v := value.Lookup(r.cmd, name); v.IsDocument() {
+			*to = v.Doc()
+		}
+	}
+	proj, err := r.e.findProjection(ns, &a, o)
+	if err != nil || proj == nil || value.Lookup(r.cmd, "returnKey").Truthy() && !value.Lookup(r.cmd, "returnKey").IsMissing() {
+		return nil, err
+	}
+	return fieldsRead(proj.Fields(), a.filter, a.sort), nil
 }
 
 func (r *request) appendServerInfo(dst []byte) []byte {
@@ -145,11 +173,23 @@ func (a *access) plan() bson.Raw {
 	case a.index == nil:
 		d = value.AppendElement(d, "stage", value.String("COLLSCAN"))
 		d = value.AppendElement(d, "direction", value.String(direction))
+	case a.counted:
+		return stepNamed(a.scanPlan(direction), "COUNT_SCAN")
+	case a.covered > 0:
+		return a.keysPlan(direction)
 	default:
 		d = value.AppendElement(d, "stage", value.String("FETCH"))
-		d = value.AppendElement(d, "inputStage", value.Document(a.scanPlan(direction)))
+		d = value.AppendElement(d, "inputStage", value.Document(a.keysPlan(direction)))
 	}
 	return value.EndDocument(d, start)
+}
+
+// keysPlan is how the keys of the index are read.
+func (a *access) keysPlan(direction string) bson.Raw {
+	if a.distinct > 0 {
+		return stepNamed(a.scanPlan(direction), "DISTINCT_SCAN")
+	}
+	return a.scanPlan(direction)
 }
 
 func (a *access) scanPlan(direction string) bson.Raw {

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -155,6 +157,9 @@ func (e *Engine) find(ctx context.Context, ns store.Namespace, a *findArgs, o pi
 	if err != nil {
 		return nil, err
 	}
+	if proj != nil && !a.returnKey {
+		o.fields = fieldsRead(proj.Fields(), a.filter, a.sort)
+	}
 	stages := []bson.Raw{stageDoc("$match", value.Document(a.filter))}
 	if a.sort != nil && value.Len(a.sort) > 0 {
 		stages = append(stages, stageDoc("$sort", value.Document(a.sort)))
@@ -227,3 +232,23 @@ func (c *projected) Next(ctx context.Context) (bson.Raw, error) {
 }
 
 func (c *projected) Close() error { return c.in.Close() }
+
+// fieldsRead adds the top-level fields of a filter and a sort order to those
+// of a projection; nil: all.
+func fieldsRead(fields []string, filter, sort bson.Raw) []string {
+	if fields == nil {
+		return nil
+	}
+	return agg.FilterFields(append(slices.Clone(fields), topLevel(sort)...), filter)
+}
+
+func topLevel(sort bson.Raw) (names []string) {
+	if sort == nil {
+		return nil
+	}
+	for it := value.Walk(sort); it.Next(); {
+		name, _, _ := strings.Cut(it.Key(), ".")
+		names = append(names, name)
+	}
+	return names
+}

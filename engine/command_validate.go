@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -72,7 +73,7 @@ func (e *Engine) validateCollection(ctx context.Context, c *collection) (validat
 		}
 		v.records++
 		for i, ix := range m.indexes {
-			keys, _, err := u.keysOf(ix, doc)
+			keys, kinds, _, err := u.keysOf(ix, doc)
 			if err != nil {
 				return v, err
 			}
@@ -87,6 +88,8 @@ func (e *Engine) validateCollection(ctx context.Context, c *collection) (validat
 				}
 				if !ok || ix.Unique && storage.RecordOf(got) != rec {
 					v.faults = append(v.faults, "index "+ix.Name+" lacks the key of a document")
+				} else if have := kindsIn(ix, got); len(have) > 0 && !bytes.Equal(have, kinds) {
+					v.faults = append(v.faults, "index "+ix.Name+" has a key with the types of other values")
 				}
 			}
 		}

@@ -136,7 +136,7 @@ func (u *unit) build(ctx context.Context, c *collection, m *meta, ix *indexState
 }
 
 func (u *unit) buildOne(keys *storage.Batch, m *meta, ix *indexState, rec storage.RecordID, doc bson.Raw) error {
-	list, multikey, err := u.keysOf(ix, doc)
+	list, kinds, multikey, err := u.keysOf(ix, doc)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (u *unit) buildOne(keys *storage.Batch, m *meta, ix *indexState, rec storag
 				return u.duplicate(m, ix, k, doc)
 			}
 		}
-		if err := u.addKey(ix, k, rec); err != nil {
+		if err := u.addKey(ix, k, kinds, rec); err != nil {
 			return err
 		}
 	}

@@ -33,13 +33,16 @@ func (r *request) explain(ctx context.Context, dst []byte, x explanation) ([]byt
 		return dst, err
 	}
 	for x.verbosity != "queryPlanner" {
-		if _, err := op.cur.Next(ctx); isEOF(err) {
+		doc, err := op.cur.Next(ctx)
+		if isEOF(err) {
 			break
 		} else if err != nil {
 			_ = op.cur.Close()
 			return dst, err
 		}
-		x.returned++
+		if x.returned++; x.of.name == "count" {
+			x.returned = value.Lookup(doc, "n").AsInt64()
+		}
 	}
 	if err := op.cur.Close(); err != nil {
 		return dst, err
@@ -124,7 +127,11 @@ func (x *explanation) plan(c *collection) bson.Raw {
 			p = planStep("SORT", p, "sortPattern", sort)
 		}
 		if f := value.Lookup(cmd, "projection"); f.IsDocument() && value.Len(f.Doc()) > 0 {
-			p = planStep(projectionStep(f.Doc()), p, "transformBy", f)
+			step := projectionStep(f.Doc())
+			if x.report.access.covered > 0 && x.report.access.or == nil {
+				step = "PROJECTION_COVERED"
+			}
+			p = planStep(step, p, "transformBy", f)
 		}
 		if n := value.Lookup(cmd, "skip"); n.IsNumber() && n.Sign() > 0 {
 			p = planStep("SKIP", p, "skipAmount", n)
@@ -135,11 +142,12 @@ func (x *explanation) plan(c *collection) bson.Raw {
 	case "count":
 		p = planStep("COUNT", p, "", value.Value{})
 	case "distinct":
-		key := value.Lookup(cmd, "key")
-		if ix := x.distinctIndex(c, key); ix != nil {
-			a := access{index: ix}
-			scan := stepNamed(a.scanPlan("forward"), "DISTINCT_SCAN")
-			p = planStep("PROJECTION_COVERED", scan, "transformBy", value.Document(stageDoc(key.Str(), value.Int32(1))))
+		if x.report.access.covered > 0 {
+			p = planStep("PROJECTION_COVERED", p, "transformBy", value.Document(stageDoc(value.Lookup(cmd, "key").Str(), value.Int32(1))))
+		}
+	case "aggregate":
+		if x.report.access.covered > 0 && x.report.access.or == nil && !x.report.access.counted {
+			p = planStep("PROJECTION_COVERED", p, "transformBy", value.Document(x.coveredFields()))
 		}
 	case "update":
 		p = planStep("UPDATE", p, "", value.Value{})
@@ -155,13 +163,13 @@ func (x *explanation) plan(c *collection) bson.Raw {
 	return p
 }
 
-// distinctIndex is the index that has a field's values in order.
-func (x *explanation) distinctIndex(c *collection, key value.Value) *indexState {
-	q := value.Lookup(x.of.cmd, "query")
-	if c == nil || !key.IsString() || q.IsDocument() && value.Len(q.Doc()) > 0 {
-		return nil
+// coveredFields are the fields that the keys of the index give.
+func (x *explanation) coveredFields() bson.Raw {
+	start, d := value.BeginDocument(nil)
+	for i := range x.report.access.covered {
+		d = value.AppendElement(d, x.report.access.index.Fields[i].Name, value.Int32(1))
 	}
-	return seekIndex(c.load(), key.Str(), nil)
+	return value.EndDocument(d, start)
 }
 
 func projectionStep(p bson.Raw) string {

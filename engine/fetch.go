@@ -15,7 +15,7 @@ const seekAfter = 16
 type fetcher struct {
 	reads int
 	it    storage.Iterator // nil: read by key
-	seek  interface{ Seek(key []byte) bool }
+	seek  storage.Seeker
 	key   []byte
 }
 
@@ -47,7 +47,7 @@ func (f *fetcher) open(r storage.Reader, c *collection) error {
 	if err != nil {
 		return err
 	}
-	seek, ok := it.(interface{ Seek(key []byte) bool })
+	seek, ok := it.(storage.Seeker)
 	if !ok {
 		return it.Close()
 	}

@@ -27,7 +27,7 @@ func TestIndexesChangeNothing(t *testing.T) {
 	if testing.Short() {
 		rounds, fresh = 10, 0
 	}
-	limit := time.Now().Add(8 * time.Second)
+	limit := time.Now().Add(5 * time.Second)
 	now := uint64(time.Now().UnixNano())
 	for i := range rounds + fresh {
 		seed := uint64(i)
@@ -67,8 +67,8 @@ func compareIndexed(t *testing.T, seed uint64) {
 // querygen makes documents, indexes and questions.
 type querygen struct {
 	r      *rand.Rand
-	spread int  // different numbers
-	arrays bool // in documents
+	spread int      // different numbers
+	arrays bool     // in documents
 	paths  []string // that most questions and indexes of a round are about
 	nextID int
 	docs   []bson.D
@@ -412,6 +412,7 @@ func (g *querygen) ask(t *testing.T, e *engine.Engine) {
 		}
 	case 3, 4:
 		cmd = bson.D{{Key: "find", Value: "c"}, {Key: "filter", Value: q}, {Key: "projection", Value: g.projection()}, {Key: "batchSize", Value: 1000}}
+		check = sameFields
 	case 5, 6:
 		cmd = bson.D{{Key: "aggregate", Value: "c"}, {Key: "pipeline", Value: g.grouping(q)}, {Key: "cursor", Value: bson.D{{Key: "batchSize", Value: 1000}}}}
 		check = sameValues
@@ -508,6 +509,23 @@ func loose() *value.Collation {
 	return c
 }
 
+// inNameOrder sorts the top-level fields: those of a covered answer come in the
+// order of the index.
+func inNameOrder(docs []bson.Raw) []bson.Raw {
+	var out []bson.Raw
+	for _, d := range docs {
+		var elems [][]byte
+		for it := value.Walk(d); it.Next(); {
+			elems = append(elems, slices.Clone(it.Element()))
+		}
+		slices.SortFunc(elems, func(a, b []byte) int { return bytes.Compare(a[1:], b[1:]) })
+		out = append(out, value.EndDocument(append([]byte{0, 0, 0, 0}, bytes.Join(elems, nil)...), 0))
+	}
+	return out
+}
+
+func sameFields(a, b []bson.Raw) string { return sameDocuments(inNameOrder(a), inNameOrder(b)) }
+
 func sameDocuments(a, b []bson.Raw) string {
 	sorted := func(docs []bson.Raw) []bson.Raw {
 		docs = slices.Clone(docs)
@@ -517,7 +535,9 @@ func sameDocuments(a, b []bson.Raw) string {
 	return difference(sorted(a), sorted(b))
 }
 
-func sameValues(a, b []bson.Raw) string { return sameDocuments(looselyEqual(a), looselyEqual(b)) }
+func sameValues(a, b []bson.Raw) string {
+	return sameDocuments(looselyEqual(inNameOrder(a)), looselyEqual(inNameOrder(b)))
+}
 
 func difference(planned, scanned []bson.Raw) string {
 	for i := range max(len(planned), len(scanned)) {

@@ -6,30 +6,41 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/index"
 	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/mongoerr"
 )
 
 // keysOf makes the sorted, distinct keys of a document in an index (without
-// record ids).
-func (u *unit) keysOf(ix *indexState, doc bson.Raw) (keys [][]byte, multikey bool, err error) {
-	multikey, err = u.e.gen.Keys(ix.Definition, doc, func(values []value.Value) error {
+// record ids). kinds go into the value of the entry; only a document without
+// arrays has some.
+func (u *unit) keysOf(ix *indexState, doc bson.Raw) (keys [][]byte, kinds []byte, multikey bool, err error) {
+	return documentKeys(&u.e.gen, ix, doc)
+}
+
+func documentKeys(gen *index.Generator, ix *indexState, doc bson.Raw) (keys [][]byte, kinds []byte, multikey bool, err error) {
+	multikey, err = gen.Keys(ix.Definition, doc, func(values []value.Value) error {
 		k := storage.AppendIndexPrefix(make([]byte, 0, 32), ix.ID)
 		keys = append(keys, ix.AppendKey(k, values))
+		kinds = ix.AppendKinds(kinds[:0], values, gen.Missing())
 		return nil
 	})
+	if multikey {
+		kinds = nil
+	}
 	if len(keys) > 1 {
 		slices.SortFunc(keys, bytes.Compare)
 		keys = slices.CompactFunc(keys, bytes.Equal)
 	}
-	return keys, multikey, err
+	return keys, kinds, multikey, err
 }
 
 // keyChange is what a document's change does to one index.
 type keyChange struct {
 	ix       *indexState
 	add, del [][]byte
+	kinds    []byte // of add
 	multikey bool
 }
 
@@ -46,17 +57,18 @@ func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) (
 		}
 		kc := keyChange{ix: ix}
 		var err error
+		var kinds []byte
 		if before != nil {
-			if kc.del, _, err = u.keysOf(ix, before); err != nil {
+			if kc.del, kinds, _, err = u.keysOf(ix, before); err != nil {
 				return nil, err
 			}
 		}
 		if after != nil {
-			if kc.add, kc.multikey, err = u.keysOf(ix, after); err != nil {
+			if kc.add, kc.kinds, kc.multikey, err = u.keysOf(ix, after); err != nil {
 				return nil, err
 			}
 		}
-		kc.cancel()
+		kc.cancel(bytes.Equal(kinds, kc.kinds))
 		if err := u.checkUnique(m, &kc, rec, after); err != nil {
 			return nil, err
 		}
@@ -82,9 +94,16 @@ func sameKeys(ix *indexState, before, after bson.Raw) bool {
 	return true
 }
 
-// cancel leaves out keys that stay.
-func (kc *keyChange) cancel() {
+// cancel leaves out keys that stay; an entry whose kinds change is written
+// again.
+func (kc *keyChange) cancel(sameKinds bool) {
 	if len(kc.add) == 0 || len(kc.del) == 0 {
+		return
+	}
+	if !sameKinds {
+		kc.del = slices.DeleteFunc(kc.del, func(d []byte) bool {
+			return slices.ContainsFunc(kc.add, func(a []byte) bool { return bytes.Equal(a, d) })
+		})
 		return
 	}
 	add, del := kc.add[:0:0], kc.del[:0:0]
@@ -176,7 +195,7 @@ func (u *unit) writeKeys(c *collection, m *meta, rec storage.RecordID, plan []ke
 			}
 		}
 		for _, k := range kc.add {
-			if err := u.addKey(kc.ix, k, rec); err != nil {
+			if err := u.addKey(kc.ix, k, kc.kinds, rec); err != nil {
 				return err
 			}
 		}
@@ -184,15 +203,25 @@ func (u *unit) writeKeys(c *collection, m *meta, rec storage.RecordID, plan []ke
 	return nil
 }
 
-func (u *unit) addKey(ix *indexState, k []byte, rec storage.RecordID) error {
+// addKey writes an entry: the key, its kinds, and the record at the end of the
+// one or the other.
+func (u *unit) addKey(ix *indexState, k, kinds []byte, rec storage.RecordID) error {
 	if !ix.Unique {
-		return u.w.Set(storage.AppendRecord(k, rec), nil)
+		return u.w.Set(storage.AppendRecord(k, rec), kinds)
 	}
 	if u.seen != nil {
 		u.seen[string(k)] = struct{}{}
 	}
-	var v [8]byte
-	return u.w.Set(k, storage.AppendRecord(v[:0], rec))
+	var v [24]byte
+	return u.w.Set(k, storage.AppendRecord(append(v[:0], kinds...), rec))
+}
+
+// kindsIn gives the kinds in the value of an entry.
+func kindsIn(ix *indexState, v []byte) []byte {
+	if ix.Unique {
+		return v[:max(0, len(v)-8)]
+	}
+	return v
 }
 
 // markMultikey notes that the index holds arrays before any reader can see

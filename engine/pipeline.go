@@ -25,6 +25,9 @@ type pipelineOptions struct {
 	// min and max bound the keys of the hinted index; recordID adds $recordId.
 	min, max bson.Raw
 	level    string // of the readConcern
+	// fields and distinct tell what of the result is used, as source does.
+	fields   []string
+	distinct string
 	recordID bool
 }
 
@@ -132,6 +135,7 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	}
 	if len(prefix) > 0 {
 		pipeline = append(prefix, pipeline...)
+		o.fields, o.distinct = nil, ""
 	}
 	env := e.pipelineEnv(base, o)
 	if env.Collation, err = collationOf(o.collationSpec, e.catalog.get(ns)); err != nil {
@@ -156,7 +160,7 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	}
 	var src agg.Source
 	if base.Coll != "" {
-		src = &source{e: e, c: e.catalog.get(base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID}
+		src = &source{e: e, c: e.catalog.get(base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID, fields: o.fields, distinct: o.distinct}
 	}
 	cur, err := p.Run(ctx, src)
 	return opened{cur: cur, ns: ns}, err

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/agg"
@@ -18,6 +20,29 @@ type access struct {
 	reverse bool
 	sorted  bool // yields the order that was asked for
 	or      []access
+	// exact: all that the ranges hold fulfils the filter, each record once.
+	exact bool
+	// covered is how many parts of a key are needed to make the documents
+	// without reading them; 0: they are read.
+	covered int
+	counted bool // only counted
+	// distinct is how many parts of a key tell the groups that one document
+	// each is wanted of; 0: every document.
+	distinct int
+	nulls    bool // but all that have null there
+}
+
+// wish is what a query asks for, beside the filter.
+type wish struct {
+	collation *value.Collation
+	sort      []agg.SortKey
+	limit     int64
+	fields    []string // top-level fields that are read; nil: all
+	distinct  string   // one document for each value of this path is enough
+	nulls     bool     // but all documents without a value
+	hint      bson.RawValue
+	probe     func(access, int) (n int, all bool, err error) // counts keys up to a number; nil: no probing
+	whole     func(access) float64                           // the part of the index that the ranges span; nil: unknown
 }
 
 // predicate is what a filter says about one path.
@@ -27,49 +52,54 @@ type predicate struct {
 	null      bool // a missing field fulfils it
 	strings   bool // the collation matters
 	twoSided  bool // both limits, from different comparisons
+	inexact   bool // holds more than what fulfils it
 }
 
 // planner chooses an access for one query.
 type planner struct {
-	m         *meta
-	preds     map[string]*predicate
-	collation *value.Collation
-	sort      []agg.SortKey
+	m     *meta
+	preds map[string]*predicate
+	wish
+	// rest tells that the filter says more than preds.
+	rest bool
 }
 
 // planAccess chooses how to read; filter may be nil. It is called after the
 // state to read was fixed, so that an index that became multikey is seen as such.
-func planAccess(m *meta, root match.Node, collation *value.Collation, sort []agg.SortKey, hint bson.RawValue) (access, error) {
-	p := &planner{m: m, preds: map[string]*predicate{}, collation: collation, sort: sort}
+func planAccess(m *meta, root match.Node, w wish) (access, error) {
+	p := &planner{m: m, preds: map[string]*predicate{}, wish: w}
 	var ors []*match.Or
 	if root != nil {
 		ors = p.collect(root, nil)
 	}
-	if !hint.IsZero() {
-		return p.hinted(hint)
+	if !w.hint.IsZero() {
+		return p.hinted(w.hint)
 	}
-	best, score := access{}, 0
+	var all []candidate
 	for _, ix := range m.indexes {
 		if ix.Hidden || ix.building {
 			continue
 		}
-		if a, s := p.try(ix); s > score {
-			best, score = a, s
+		if a, s := p.try(ix); s > 0 {
+			all = append(all, candidate{a, s})
 		}
 	}
-	if score < scoreCondition {
+	best, err := p.choose(all)
+	if err == nil && best.score < scoreCondition && best.access.distinct == 0 {
 		for _, or := range ors {
 			if a, ok := p.planOr(or); ok {
 				return a, nil
 			}
 		}
 	}
-	return best, nil
+	return best.access, err
 }
 
 // Scores of an access; the highest wins.
 const (
+	scoreCovered   = 1
 	scoreSort      = 2
+	scoreDistinct  = 4
 	scoreRange     = 10
 	scoreCondition = 10
 	scorePoints    = 20
@@ -84,13 +114,26 @@ func (p *planner) collect(n match.Node, ors []*match.Or) []*match.Or {
 			ors = p.collect(sub, ors)
 		}
 	case *match.Or:
-		ors = append(ors, n)
+		ors, p.rest = append(ors, n), true
 	case *match.Compare:
 		p.compare(n)
 	case *match.In:
 		p.in(n)
+	default:
+		p.rest = true
 	}
 	return ors
+}
+
+// plain tells whether an index finds exactly what equals a value.
+func plain(v value.Value) bool {
+	switch v.Kind() {
+	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDecimal128:
+		return !v.IsNaN()
+	case bson.TypeString, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeObjectID:
+		return true
+	}
+	return false
 }
 
 func indexable(v value.Value) bool {
@@ -111,6 +154,7 @@ func collates(v value.Value) bool {
 
 func (p *planner) compare(n *match.Compare) {
 	if !indexable(n.Value) {
+		p.rest = true
 		return
 	}
 	if n.Op == match.Eq {
@@ -118,20 +162,20 @@ func (p *planner) compare(n *match.Compare) {
 		return
 	}
 	low, high, ok := index.ClassLimits(n.Value)
-	if !ok {
-		return
-	}
 	old := p.preds[n.Path.Text]
-	if old != nil && old.cond.Points != nil {
+	if !ok || old != nil && old.cond.Points != nil {
+		p.rest = true
 		return
 	}
 	if old == nil {
 		old = &predicate{cond: index.Condition{Low: low, High: high}, collation: n.Collation}
 		p.preds[n.Path.Text] = old
 	} else if value.Class(old.cond.Low.Value.Kind()) != value.Class(low.Value.Kind()) {
+		p.rest = true
 		return
 	}
 	old.strings = old.strings || collates(n.Value)
+	old.inexact = old.inexact || !plain(n.Value)
 	p.narrow(old, n, low, high)
 }
 
@@ -151,23 +195,23 @@ func (p *planner) narrow(pr *predicate, n *match.Compare, classLow, classHigh in
 	if atHigh || value.CompareCollated(n.Value, pr.cond.High.Value, n.Collation) < 0 {
 		pr.cond.High = index.Limit{Value: n.Value, Inclusive: inclusive}
 	}
+	if atLow && n.Value.IsNumber() && !n.Value.IsNaN() {
+		pr.cond.Low.Inclusive = false // of the numbers, only NaN is not less than any
+	}
 	pr.twoSided = pr.twoSided || !atLow
 }
 
 func (p *planner) in(n *match.In) {
-	if len(n.Patterns) > 0 {
+	if len(n.Patterns) > 0 || slices.ContainsFunc(n.Values, func(v value.Value) bool { return !indexable(v) }) {
+		p.rest = true
 		return
-	}
-	for _, v := range n.Values {
-		if !indexable(v) {
-			return
-		}
 	}
 	p.points(n.Path.Text, n.Values, n.Collation)
 }
 
 func (p *planner) points(path string, values []value.Value, c *value.Collation) {
 	old := p.preds[path]
+	p.rest = p.rest || old != nil // one of the two is left to the filter
 	if old != nil && old.cond.Points != nil && len(old.cond.Points) <= len(values) {
 		return
 	}
@@ -175,6 +219,7 @@ func (p *planner) points(path string, values []value.Value, c *value.Collation) 
 	for _, v := range values {
 		pr.cond.Points = append(pr.cond.Points, v)
 		pr.strings = pr.strings || collates(v)
+		pr.inexact = pr.inexact || !plain(v)
 		if v.Kind() == bson.TypeNull {
 			pr.null = true
 			pr.cond.Points = append(pr.cond.Points, value.Undefined())
@@ -201,7 +246,61 @@ func (p *planner) try(ix *indexState) (access, int) {
 	if p.ordered(ix, conds[:used], &a) {
 		score += scoreSort
 	}
+	multikey := ix.multikey.Load()
+	a.exact = !p.rest && !multikey && used == len(p.preds) && p.exactly(ix, used)
+	if p.fields != nil && !multikey && ix.Restores(p.fields) {
+		a.covered = p.parts(ix, p.fields)
+		if score > 0 {
+			score += scoreCovered
+		}
+	}
+	if p.distinct != "" && !multikey && (a.exact || a.covered > 0) && p.groups(ix, conds[:used], &a) {
+		score += scoreDistinct
+	}
 	return a, score
+}
+
+// exactly tells whether the first conditions hold nothing beside what
+// fulfils the predicates.
+func (p *planner) exactly(ix *indexState, used int) bool {
+	for i := range used {
+		if pr := p.preds[ix.Fields[i].Name]; ix.Fields[i].Hashed || pr.inexact || pr.null {
+			return false
+		}
+	}
+	return true
+}
+
+// parts is how many parts of a key hold all these fields; at least one.
+func (p *planner) parts(ix *indexState, fields []string) int {
+	n := 1
+	for i := range ix.Fields {
+		if slices.Contains(fields, ix.Fields[i].Name) {
+			n = i + 1
+		}
+	}
+	return n
+}
+
+// groups tells whether the documents of each value of the distinct path come
+// together, in the order that was asked for, so that the first will do.
+func (p *planner) groups(ix *indexState, conds []index.Condition, a *access) bool {
+	if !sameCollation(ix.Collation, p.collation) || ix.Sparse && len(conds) == 0 || len(p.sort) > 0 && !a.sorted {
+		return false
+	}
+	for i := range ix.Fields {
+		if ix.Fields[i].Hashed {
+			return false
+		}
+		if ix.Fields[i].Name == p.distinct {
+			a.distinct, a.nulls = i+1, p.nulls
+			return true
+		}
+		if i >= len(conds) || len(conds[i].Points) != 1 {
+			return false
+		}
+	}
+	return false
 }
 
 func points(conds []index.Condition) bool {
@@ -291,7 +390,7 @@ func fixed(ix *indexState, conds []index.Condition, path string) bool {
 func (p *planner) planOr(or *match.Or) (access, bool) {
 	var a access
 	for _, arm := range or.Of {
-		sub := &planner{m: p.m, preds: map[string]*predicate{}, collation: p.collation}
+		sub := &planner{m: p.m, preds: map[string]*predicate{}, wish: wish{collation: p.collation}}
 		sub.collect(arm, nil)
 		best, score := access{}, 0
 		for _, ix := range p.m.indexes {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,19 +14,25 @@ import (
 
 // scan walks the records that an access leads to, each once.
 type scan struct {
-	c      *collection
-	r      storage.Reader
-	close  func() error // of r; nil: not ours
-	todo   []part
-	it     storage.Iterator
-	ix     *indexState
-	dedupe map[storage.RecordID]struct{}
-	buf    []byte
-	fetch  fetcher
-	steps  int
-	keys   int64 // examined, for explain
-	docs   int64
-	sorted bool // in the order that was asked for
+	c       *collection
+	r       storage.Reader
+	close   func() error // of r; nil: not ours
+	todo    []part
+	it      storage.Iterator
+	ix      *indexState
+	reverse bool
+	dedupe  map[storage.RecordID]struct{}
+	buf     []byte
+	fetch   fetcher
+	steps   int
+	keys    int64 // examined, for explain
+	docs    int64
+	sorted  bool // in the order that was asked for
+	// covered and distinct are those of the access.
+	covered, distinct int
+	nulls             bool
+	inverted, group   []byte
+	leave             bool // go on behind the keys that begin with group
 }
 
 // part is one range to walk.
@@ -37,7 +44,7 @@ type part struct {
 
 // newScan prepares a scan; nothing is read yet.
 func newScan(c *collection, r storage.Reader, a access) *scan {
-	s := &scan{c: c, r: r}
+	s := &scan{c: c, r: r, covered: a.covered, distinct: a.distinct, nulls: a.nulls}
 	if a.or != nil {
 		s.dedupe = map[storage.RecordID]struct{}{}
 		for _, arm := range a.or {
@@ -74,7 +81,7 @@ func (s *scan) next(ctx context.Context) (rec storage.RecordID, doc bson.Raw, ok
 		if s.steps++; s.steps&127 == 0 && ctx.Err() != nil {
 			return 0, nil, false, interrupted(ctx)
 		}
-		if s.it == nil || !s.it.Next() {
+		if s.it == nil || !s.step() {
 			more, err := s.open()
 			if err != nil || !more {
 				return 0, nil, false, err
@@ -86,6 +93,47 @@ func (s *scan) next(ctx context.Context) (rec storage.RecordID, doc bson.Raw, ok
 			return rec, doc, ok, err
 		}
 	}
+}
+
+// step goes to the next key, or to the one behind the group that was left.
+func (s *scan) step() bool {
+	if !s.leave {
+		return s.it.Next()
+	}
+	s.leave = false
+	for range stepsBeforeSeek {
+		if !s.it.Next() {
+			return false
+		}
+		if !bytes.HasPrefix(s.it.Key(), s.group) {
+			return true
+		}
+	}
+	seek, ok := s.it.(storage.Seeker)
+	if !ok {
+		return true // of the same group: one more does no harm
+	}
+	if s.reverse {
+		return seek.Seek(s.group)
+	}
+	return seek.Seek(storage.Successor(s.group))
+}
+
+// stepsBeforeSeek is how many keys are passed one by one before the iterator
+// looks for the next group, which costs as much as some of them.
+const stepsBeforeSeek = 8
+
+// leaveGroup goes on with another group, where one document of each will do.
+func (s *scan) leaveGroup() {
+	if s.distinct == 0 || s.ix == nil {
+		return
+	}
+	key := s.it.Key()
+	begin, end := s.ix.PartsEnd(key, s.distinct-1), s.ix.PartsEnd(key, s.distinct)
+	if end == 0 || s.nulls && s.ix.IsNullAt(key[begin:], s.distinct-1) {
+		return
+	}
+	s.group, s.leave = append(s.group[:0], key[:end]...), true
 }
 
 // open goes on to the next range.
@@ -100,7 +148,7 @@ func (s *scan) open() (more bool, err error) {
 		return false, nil
 	}
 	p := s.todo[0]
-	s.todo, s.ix = s.todo[1:], p.ix
+	s.todo, s.ix, s.reverse, s.leave = s.todo[1:], p.ix, p.reverse, false
 	s.it, err = s.r.Iter(p.r.Low, p.r.High, p.reverse)
 	return err == nil, err
 }
@@ -112,14 +160,21 @@ func (s *scan) read() (rec storage.RecordID, doc bson.Raw, ok bool, err error) {
 		return storage.RecordOf(s.it.Key()), v, true, err
 	}
 	s.keys++
-	if s.ix.Unique {
-		v, err := s.it.Value()
-		if err != nil {
+	var v []byte
+	if s.ix.Unique || s.covered > 0 {
+		if v, err = s.it.Value(); err != nil {
 			return 0, nil, false, err
 		}
+	}
+	if s.ix.Unique {
 		rec = storage.RecordOf(v)
 	} else {
 		rec = storage.RecordOf(s.it.Key())
+	}
+	if s.covered > 0 {
+		if s.buf, ok = s.ix.Restore(s.buf[:0], s.it.Key(), kindsIn(s.ix, v), s.covered, &s.inverted); ok {
+			return rec, s.buf, true, nil
+		}
 	}
 	if s.dedupe != nil {
 		if _, seen := s.dedupe[rec]; seen {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -24,6 +25,10 @@ type source struct {
 	report    *scanReport      // explain, or nil
 	min, max  bson.Raw         // limits of the hinted index's keys
 	recordID  bool             // add $recordId
+	// fields and distinct go beside what the pipeline itself asks for: what of
+	// its result is used.
+	fields   []string
+	distinct string
 }
 
 // scanReport is what explain tells about a scan.
@@ -51,9 +56,11 @@ func (s *source) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.Sat
 	if r.Match != nil {
 		root = r.Match.Root()
 	}
-	a, err := planAccess(m, root, s.collation, r.Sort, r.Hint)
+	w := s.wish(r, reader)
+	a, err := planAccess(m, root, w)
 	if err == nil && (s.min != nil || s.max != nil) {
 		err = boundAccess(&a, s.min, s.max, r.Hint)
+		a.exact, a.covered, a.distinct = false, 0, 0
 	}
 	if err != nil {
 		return nil, done, closeAfter(release, err)
@@ -67,7 +74,7 @@ func (s *source) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.Sat
 	if r.Limit > 0 && done.Sort {
 		cur.limit, done.Limit = r.Limit, true
 	}
-	if r.Match != nil && r.Match.All() {
+	if r.Match != nil && (r.Match.All() || a.exact && a.or == nil && a.index != nil) {
 		cur.match = nil
 	}
 	if s.report != nil {
@@ -99,15 +106,55 @@ func (e *Engine) freeze(c *collection, tx *transaction) (*meta, storage.Reader, 
 	}
 }
 
-// Count implements agg.Counter for whole collections.
-func (s *source) Count(_ context.Context, r agg.Request) (int64, bool, error) {
+// wish is what a request asks of the planner.
+func (s *source) wish(r agg.Request, reader storage.Reader) wish {
+	w := wish{collation: s.collation, sort: r.Sort, limit: r.Limit, fields: r.Fields, distinct: r.Distinct, hint: r.Hint, probe: prober(reader)}
+	if w.fields == nil {
+		w.fields = s.fields
+	}
+	if w.distinct == "" {
+		w.distinct, w.nulls = s.distinct, true
+	}
+	if s.recordID || s.min != nil || s.max != nil {
+		w.fields, w.distinct = nil, ""
+	}
+	if s.tx == nil && s.c.count.Load() > 20_000 {
+		w.whole = s.e.spanned
+	}
+	return w
+}
+
+// Count implements agg.Counter for whole collections, and for what the keys of
+// an index tell.
+func (s *source) Count(ctx context.Context, r agg.Request) (int64, bool, error) {
 	switch {
 	case s.c == nil:
 		return 0, true, nil
-	case s.tx == nil && (r.Match == nil || r.Match.All()) && r.Hint.IsZero():
-		return max(0, s.c.count.Load()), true, nil
+	case s.min != nil || s.max != nil:
+		return 0, false, nil
+	case r.Match == nil || r.Match.All():
+		return max(0, s.c.count.Load()), s.tx == nil && r.Hint.IsZero(), nil
 	}
-	return 0, false, nil
+	m, reader, release := s.e.freeze(s.c, s.tx)
+	a, err := planAccess(m, r.Match.Root(), s.wish(r, reader))
+	if err != nil || a.index == nil || !a.exact || a.or != nil {
+		return 0, false, closeAfter(release, err)
+	}
+	n, err := countKeysIn(reader, a.ranges, func() error {
+		if ctx.Err() != nil {
+			return interrupted(ctx)
+		}
+		return nil
+	})
+	a.index.uses.Add(1)
+	if s.report != nil {
+		a.counted = true
+		s.report.access, s.report.opened, s.report.keys = a, true, n
+	}
+	if release != nil {
+		err = errors.Join(err, release())
+	}
+	return n, true, err
 }
 
 // CanSeek implements agg.Seeker.
@@ -187,6 +234,7 @@ func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
 			if c.limit > 0 {
 				c.limit--
 			}
+			c.scan.leaveGroup()
 			if c.recordID {
 				doc = withRecordID(doc, value.Int64(int64(rec)))
 			}

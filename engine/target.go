@@ -33,7 +33,7 @@ func (w *writer) target(_ context.Context, c *collection, f filterSpec, sort bso
 	}
 	t := &target{e: w.e, c: c, tx: w.tx, filter: f, order: sort, sort: keys, hint: hint}
 	if !hint.IsZero() {
-		_, err = planAccess(c.load(), f.matcher.Root(), f.collation, keys, hint)
+		_, err = planAccess(c.load(), f.matcher.Root(), wish{collation: f.collation, sort: keys, hint: hint})
 	}
 	return t, err
 }
@@ -132,7 +132,7 @@ func (t *target) state() storage.Reader {
 // scan opens a scan of the state as it is now, or as the transaction sees it.
 func (t *target) scan() (*scan, error) {
 	m, r, release := t.e.freeze(t.c, t.tx)
-	a, err := planAccess(m, t.filter.matcher.Root(), t.filter.collation, t.sort, t.hint)
+	a, err := planAccess(m, t.filter.matcher.Root(), wish{collation: t.filter.collation, sort: t.sort, hint: t.hint, probe: prober(r)})
 	if err != nil {
 		return nil, closeAfter(release, err)
 	}
@@ -228,7 +228,7 @@ func pointID(filter bson.Raw) (value.Value, bool) {
 // findID reads a document by its _id; doc is nil when there is none.
 func findID(r storage.Reader, c *collection, ix *indexState, id value.Value) (storage.RecordID, bson.Raw, error) {
 	var key [64]byte
-	var val [8]byte
+	var val [16]byte
 	k := ix.AppendKey(storage.AppendIndexPrefix(key[:0], ix.ID), []value.Value{id})
 	v, ok, err := r.Get(k, val[:0])
 	if err != nil || !ok {

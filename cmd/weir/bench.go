@@ -19,6 +19,7 @@ const benchHelp = `weir bench measures the whole path over loopback, from a Post
 store and back, and prints a line per measure: median, 99th percentile, rate.
 
 Without --mongodb-uri it runs an embedded engine in a temporary directory.
+weir bench engine measures the engine alone; see weir bench engine --help.
 
 Examples:
   weir bench
@@ -37,6 +38,9 @@ type benchConfig struct {
 }
 
 func bench(ctx context.Context, io streams, args []string) error {
+	if len(args) > 0 && args[0] == "engine" {
+		return benchEngine(ctx, io, args[1:])
+	}
 	var c benchConfig
 	fs := flags(io, "bench", benchHelp)
 	fs.StringVar(&c.mongoURI, "mongodb-uri", "", "`URI` of a MongoDB to measure in place of the embedded engine")

@@ -32,6 +32,8 @@ type accSpec struct {
 	docs  bool
 	// counts says that the result is the number of documents.
 	counts bool
+	// first says that only the first document of a group matters.
+	first bool
 	// sorter is the order that docs are taken in, where there is one.
 	sorter *sortPattern
 	make   func(x *expr.Context) (accumulator, error)
@@ -63,7 +65,7 @@ func lookupAccumulator(name string) accCompiler {
 	case "$max":
 		return compileMinMax
 	case "$first":
-		return unary(func() accumulator { return &firstAcc{} })
+		return firstOf
 	case "$last":
 		return unary(func() accumulator { return &lastAcc{} })
 	case "$push":
@@ -94,6 +96,11 @@ func unary(make func() accumulator) accCompiler {
 		s.arg, err = unaryArg(c, e, name, arg)
 		return err
 	}
+}
+
+func firstOf(c *compiler, e *extractor, name string, arg bson.RawValue, s *accSpec) error {
+	s.first = true
+	return unary(func() accumulator { return &firstAcc{} })(c, e, name, arg, s)
 }
 
 func unaryArg(c *compiler, e *extractor, name string, arg bson.RawValue) (input, error) {

@@ -34,7 +34,10 @@ type Request struct {
 	// Fields are the top-level fields that the pipeline reads, nil: all. A
 	// source may leave the others out.
 	Fields []string
-	Hint   bson.RawValue
+	// Distinct is a path of which one document for each value is enough: the
+	// first in the order of Sort. "": every document is needed.
+	Distinct string
+	Hint     bson.RawValue
 }
 
 // Satisfied tells which parts of a Request the source's cursor fulfils completely.

@@ -80,6 +80,16 @@ func (s *matchStage) needs(f *fieldSet) bool {
 	return false
 }
 
+// FilterFields adds the top-level fields that a filter reads to fields; nil
+// when that is not known.
+func FilterFields(fields []string, filter bson.Raw) []string {
+	f := fieldSet{names: fields}
+	if movableFields(filter, &f); f.whole {
+		return nil
+	}
+	return f.names
+}
+
 // filterFields adds the top-level fields that a filter mentions.
 func filterFields(filter bson.Raw, f *fieldSet) {
 	for it := value.Walk(filter); it.Next(); {

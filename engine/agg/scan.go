@@ -3,6 +3,7 @@ package agg
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -17,6 +18,9 @@ type scanPlan struct {
 	limit  int64       // of the documents after match and sort
 	fields []string
 	count  *groupStage // the stage after match only counts
+	// distinct is the path whose first documents alone the stage after match
+	// and sort looks at, by the order of the sort.
+	distinct string
 }
 
 func planScan(stages []stage) scanPlan {
@@ -33,6 +37,9 @@ func planScan(stages []stage) scanPlan {
 	switch s := rest[0].(type) {
 	case *sortStage:
 		p.sort, p.limit = s, s.limit
+		if g, ok := next(rest[1:]).(*groupStage); ok && s.limit == 0 && g.onlyFirst() {
+			p.distinct = g.plainID()
+		}
 	case *limitStage:
 		p.limit = s.n
 	case *skipStage:
@@ -45,8 +52,37 @@ func planScan(stages []stage) scanPlan {
 		if s.onlyCounts() {
 			p.count = s
 		}
+		if len(s.accs) == 0 {
+			p.distinct = s.plainID()
+		}
 	}
 	return p
+}
+
+func next(stages []stage) stage {
+	if len(stages) == 0 {
+		return nil
+	}
+	return stages[0]
+}
+
+// plainID is the path that a $group has as its _id; "": something else.
+func (s *groupStage) plainID() string {
+	if s.id.names != nil || len(s.id.parts) != 1 || s.id.parts[0].slot < 0 {
+		return ""
+	}
+	in := &s.id.parts[0]
+	return strings.Join(append([]string{s.plain.names[in.slot]}, in.rest...), ".")
+}
+
+// onlyFirst tells whether the first document of each group is all that is used.
+func (s *groupStage) onlyFirst() bool {
+	for i := range s.accs {
+		if !s.accs[i].first {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Pipeline) openSource(ctx context.Context, r *run, src Source) (store.Cursor, []stage, error) {
@@ -66,7 +102,7 @@ func (p *Pipeline) openSource(ctx context.Context, r *run, src Source) (store.Cu
 }
 
 func (p *Pipeline) request(r *run) Request {
-	q := Request{Context: r.x, Fields: p.scan.fields, Limit: p.scan.limit, Hint: p.env.Hint}
+	q := Request{Context: r.x, Fields: p.scan.fields, Distinct: p.scan.distinct, Limit: p.scan.limit, Hint: p.env.Hint}
 	if m := p.scan.match; m != nil {
 		q.Match, q.Filter = m.m, m.filter
 	}

@@ -28,7 +28,12 @@ type Generator struct {
 	values   []value.Value
 	levels   [][]cursor
 	multikey bool
+	missing  uint64
 }
+
+// Missing tells, during emit, which of the values (the first 64) stand for a
+// field that is not there, in place of a null.
+func (g *Generator) Missing() uint64 { return g.missing }
 
 // Keys calls emit with the key values of every key of the document, which may
 // repeat. It tells whether an array was involved.
@@ -169,11 +174,13 @@ func follow(c *cursor) {
 
 func (g *Generator) emit(d *Definition, cs []cursor, emit func([]value.Value) error) error {
 	missing := true
+	g.missing = 0
 	for i := range cs {
 		v := cs[i].at
 		missing = missing && v.IsMissing()
 		if v.IsMissing() {
 			v = value.Null()
+			g.missing |= 1 << i
 		}
 		g.values[i] = v
 	}

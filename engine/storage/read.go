@@ -28,6 +28,9 @@ type Iterator interface {
 	Close() error
 }
 
+// Seeker is an Iterator that can leave out keys; those of a WriteSet cannot.
+type Seeker interface{ Seek(key []byte) bool }
+
 // ErrClosed is what a closed snapshot answers.
 var ErrClosed = errors.New("the snapshot is closed")
 
@@ -121,9 +124,13 @@ func (it *iter) Next() bool {
 	}
 }
 
-// Seek goes to the first key at or after key. Ascending keys are found fast.
+// Seek goes to the first key at or after key, backwards to the last one before
+// it. Keys that are asked for in order are found fast.
 func (it *iter) Seek(key []byte) bool {
 	it.started = true
+	if it.reverse {
+		return it.p.SeekLT(key)
+	}
 	return it.p.SeekGE(key)
 }
 

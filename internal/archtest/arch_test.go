@@ -28,7 +28,8 @@ var levels = [][]string{
 	{"session", "demo"},
 	{"console"},
 	{"gateway"},
-	{"internal/testkit", "cmd/weir", "bench"},
+	{"bench"},
+	{"internal/testkit", "cmd/weir"},
 }
 
 // bans are things that no file but tests may hold, with where they are allowed.

@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"slices"
+
+	"weir/engine/index"
+	"weir/engine/storage"
+)
+
+// candidate is an access that finds all documents of a query.
+type candidate struct {
+	access
+	score int
+}
+
+const (
+	// probeFirst and probeMost bound how many keys are counted in each of the
+	// ranges that compete.
+	probeFirst, probeMost = 64, 2048
+	// wideRange is the part of an index from which on the documents are found
+	// sooner by reading the collection than one by one.
+	wideRange = 0.12
+)
+
+// choose takes the access with the fewest keys, as far as counting a few of
+// them tells; else the one that is best by its form.
+func (p *planner) choose(all []candidate) (candidate, error) {
+	slices.SortStableFunc(all, func(a, b candidate) int { return b.score - a.score })
+	if len(all) == 0 {
+		return candidate{}, nil
+	}
+	best := all[0]
+	if best.score < scoreCondition || best.score >= scoreUnique || p.probe == nil {
+		return best, nil
+	}
+	all = slices.DeleteFunc(all, func(c candidate) bool { return c.score < scoreCondition })
+	if len(all) > 1 || p.whole != nil {
+		for n := probeFirst; n <= probeMost; n *= 4 {
+			for _, c := range all {
+				if _, whole, err := p.probe(c.access, n); err != nil || whole {
+					return p.better(c, best, n), err
+				}
+			}
+			if len(all) == 1 {
+				n = probeMost / 4 // only to learn whether it is wide
+			}
+		}
+	}
+	if p.whole != nil && best.covered == 0 && best.distinct == 0 && !best.sorted && p.limit == 0 && p.whole(best.access) > wideRange {
+		return candidate{score: scoreCondition}, nil
+	}
+	return best, nil
+}
+
+// better prefers the access that is known to have few keys, unless the other
+// saves more than it reads.
+func (p *planner) better(few, best candidate, n int) candidate {
+	if few.index != best.index && best.sorted && !few.sorted && p.limit > 0 && p.limit < int64(n)/4 {
+		return best
+	}
+	return few
+}
+
+// prober counts keys in a state.
+func prober(r storage.Reader) func(access, int) (int, bool, error) {
+	return func(a access, most int) (n int, all bool, err error) {
+		for _, rg := range a.ranges {
+			it, err := r.Iter(rg.Low, rg.High, false)
+			if err != nil {
+				return n, false, err
+			}
+			for n < most && it.Next() {
+				n++
+			}
+			if err := closeIter(it); err != nil {
+				return n, false, err
+			}
+			if n >= most {
+				return n, false, nil
+			}
+		}
+		return n, true, nil
+	}
+}
+
+func closeIter(it storage.Iterator) error {
+	err := it.Err()
+	if cerr := it.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// spanned estimates which part of an index the ranges of an access span.
+func (e *Engine) spanned(a access) float64 {
+	lower, upper := storage.IndexRange(a.index.ID)
+	all := e.db.DiskUsage(lower, upper)
+	if all < 256<<10 {
+		return 0 // in memory yet
+	}
+	part := int64(0)
+	for _, r := range a.ranges {
+		part += e.db.DiskUsage(r.Low, r.High)
+	}
+	return float64(part) / float64(all)
+}
+
+// countKeysIn counts the entries of ranges.
+func countKeysIn(r storage.Reader, ranges []index.Range, stop func() error) (n int64, err error) {
+	for _, rg := range ranges {
+		it, err := r.Iter(rg.Low, rg.High, false)
+		if err != nil {
+			return n, err
+		}
+		for it.Next() {
+			if n++; n&4095 == 0 {
+				if err := stop(); err != nil {
+					_ = it.Close()
+					return n, err
+				}
+			}
+		}
+		if err := closeIter(it); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
