@@ -460,11 +460,20 @@ func (b *builder) subscript(sc *scope, of, lo, hi ast.Expr, slice bool, pos int)
 	if isLenientNull(v) {
 		return v, nil
 	}
+	if in, ok := v.(*Subscript); ok && !slice && !in.Slice && in.X.Type().OID.IsArray() && !in.T.OID.IsArray() && in.T.OID != sqltype.JSONB {
+		// a[i][j] is one item of an array of two dimensions
+		part := *in
+		part.T = in.X.Type()
+		v = &part
+	}
 	t := v.Type().OID
 	s := &Subscript{X: v, Slice: slice, P: pos}
 	elem := t.Subscript()
 	if elem == sqltype.Invalid {
 		return nil, sqlerr.New(sqlerr.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", t).At(pos)
+	}
+	if in, ok := v.(*Subscript); ok && in.X.Type().OID.IsArray() && in.Slice {
+		return nil, sqlerr.Unsupported(pos, "Slice one dimension, in a subquery.", "slices of several dimensions are not supported")
 	}
 	if s.T = sqltype.Of(elem); slice {
 		s.T = v.Type()

@@ -331,6 +331,9 @@ func weakName(e ast.Expr) bool {
 }
 
 func castName(t *ast.TypeName) string {
+	if t.Name.Quoted {
+		return t.Name.Name
+	}
 	if oid, ok := sqltype.ByName(strings.ToLower(t.Name.Name)); ok {
 		return sqltype.Lookup(oid).Name
 	}

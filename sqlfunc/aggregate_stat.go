@@ -15,10 +15,12 @@ type moments struct {
 	n            float64
 	sx, sxx      float64
 	sy, syy, sxy float64
+	overflow     bool
 }
 
 func (m *moments) add(x, y float64) {
 	m.n++
+	sx, sy := m.sx, m.sy
 	m.sx += x
 	m.sy += y
 	if m.n > 1 {
@@ -27,6 +29,31 @@ func (m *moments) add(x, y float64) {
 		m.sxx += tx * tx * scale
 		m.syy += ty * ty * scale
 		m.sxy += tx * ty * scale
+		m.odd(x, sx, &m.sx, &m.sxx)
+		m.odd(y, sy, &m.sy, &m.syy)
+		if math.IsInf(m.sxy, 0) {
+			m.sxy = math.NaN()
+		}
+		return
+	}
+	if odd(x) {
+		m.sxx, m.sxy = math.NaN(), math.NaN()
+	}
+	if odd(y) {
+		m.syy, m.sxy = math.NaN(), math.NaN()
+	}
+}
+
+func odd(x float64) bool { return math.IsInf(x, 0) || math.IsNaN(x) }
+
+// odd looks after sums that an infinity came into: the squares are NaN if one
+// was among the values, else the range is too small for them.
+func (m *moments) odd(x, before float64, sum, squares *float64) {
+	if math.IsInf(*sum, 0) || math.IsInf(*squares, 0) {
+		if !math.IsInf(before, 0) && !math.IsInf(x, 0) {
+			m.overflow = true
+		}
+		*squares = math.NaN()
 	}
 }
 
@@ -36,6 +63,9 @@ func floatVariance(sample, root bool) func() expr.Accumulator {
 		var m moments
 		return fold(func(v value.Value) error { m.add(v.AsDouble(), 0); return nil }, func() (value.Value, error) {
 			n := m.n
+			if m.overflow {
+				return floatOverflow()
+			}
 			if sample {
 				n--
 			}
@@ -129,6 +159,9 @@ func regression(result func(m *moments) (float64, bool)) func() expr.Accumulator
 				return nil
 			},
 			result: func() (value.Value, error) {
+				if m.overflow {
+					return floatOverflow()
+				}
 				r, ok := result(&m)
 				if !ok {
 					return null()

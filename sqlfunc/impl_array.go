@@ -1,6 +1,7 @@
 package sqlfunc
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -94,11 +95,11 @@ func arrayCat(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return y, nil
 	case len(dy) == 0:
 		return x, nil
-	case len(dx) == len(dy)+1:
+	case len(dx) == len(dy)+1 && slices.Equal(dx[1:], dy):
 		return value.ArrayFrom(append(items(x), y)), nil
-	case len(dy) == len(dx)+1:
+	case len(dy) == len(dx)+1 && slices.Equal(dy[1:], dx):
 		return value.ArrayFrom(append([]value.Value{x}, items(y)...)), nil
-	case len(dx) != len(dy):
+	case len(dx) != len(dy) || !slices.Equal(dx[1:], dy[1:]):
 		return failf(sqlerr.ArraySubscriptError, "cannot concatenate incompatible arrays")
 	}
 	return value.ArrayFrom(append(items(x), items(y)...)), nil

@@ -19,6 +19,8 @@ type field struct {
 	scale    int
 	infinite int // ±1
 	missing  bool
+	dayPart  int64 // microseconds of a day to add to n days
+	hasClock bool
 }
 
 func whole(n int64) (field, bool) { return field{n: n}, true }
@@ -129,7 +131,7 @@ func timestampField(name string, ms int64) (field, bool) {
 	case "epoch":
 		return field{n: ms * 1000, scale: 6}, true
 	case "julian":
-		return field{n: (c.DaysSinceEpoch+2440588)*1000000 + int64(math.Round(float64(us)/86400)), scale: 6}, us != 0 || true
+		return field{n: c.DaysSinceEpoch + 2440588, dayPart: us, hasClock: true}, true
 	}
 	if f, ok := clockField(name, us); ok {
 		return f, true
@@ -250,11 +252,28 @@ func (src fieldSource) extract(asNumeric bool) evaluator {
 			return numeric(infinity(f.infinite < 0))
 		case f.infinite != 0:
 			return double(math.Inf(f.infinite))
+		case f.hasClock && asNumeric:
+			return julian(f.n, f.dayPart)
+		case f.hasClock:
+			return double(float64(f.n) + float64(f.dayPart)/(24*microsPerHour))
 		case asNumeric:
 			return numeric(apd.New(f.n, int32(-f.scale)))
 		}
 		return double(float64(f.n) / math.Pow10(f.scale))
 	}
+}
+
+// julian is a day's number and the part of the day, divided as numerics are.
+func julian(day, us int64) (value.Value, error) {
+	part, err := divNumeric(apd.New(us, 0), apd.New(24*microsPerHour, 0))
+	if err != nil {
+		return fail(err)
+	}
+	sum := new(apd.Decimal)
+	if _, err := precise.Add(sum, apd.New(day, 0), part); err != nil {
+		return fail(err)
+	}
+	return numeric(sum)
 }
 
 // truncate cuts wall clock time to a unit.

@@ -102,7 +102,7 @@ func plusSpanZoned(negate, swapped bool) evaluator {
 }
 
 func dateRange(ms int64) (value.Value, error) {
-	if !sqltype.IsInfinite(ms) && (ms < -210866803200000 || ms > 185542587100800000) {
+	if !sqltype.IsInfinite(ms) && (ms < -210866803200000 || ms >= 185331707078400000) {
 		return failf(sqlerr.DatetimeFieldOverflow, "date out of range")
 	}
 	return instant(ms)

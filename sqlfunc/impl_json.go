@@ -103,9 +103,17 @@ func accessor(get func(a []value.Value) (value.Value, bool), asText bool) evalua
 	}
 }
 
-func getField(a []value.Value) (value.Value, bool)   { return field1(a[0], text(a[1])) }
-func getElement(a []value.Value) (value.Value, bool) { return element(a[0], a[1].AsInt64()) }
-func getPath(a []value.Value) (value.Value, bool)    { return descend(a[0], pathArgs(a)) }
+func getField(a []value.Value) (value.Value, bool) { return field1(a[0], text(a[1])) }
+
+// getElement is jsonb -> n. A scalar is stored as an array of itself, which shows here.
+func getElement(a []value.Value) (value.Value, bool) {
+	if n := a[1].AsInt64(); !a[0].IsArray() && !a[0].IsDocument() {
+		return a[0], n == 0 || n == -1
+	}
+	return element(a[0], a[1].AsInt64())
+}
+
+func getPath(a []value.Value) (value.Value, bool) { return descend(a[0], pathArgs(a)) }
 
 // pathArgs is a path given as an array or as separate arguments.
 func pathArgs(a []value.Value) []value.Value {

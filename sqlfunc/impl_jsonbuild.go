@@ -68,6 +68,36 @@ func objectOf(c *expr.Context, a []value.Value) (value.Value, error) {
 	return buildObject("json_object")(c, a)
 }
 
+// jsonObjectOfArray is json_object of keys and values in turn.
+func jsonObjectOfArray(_ *expr.Context, a []value.Value) (value.Value, error) {
+	var flat []value.Value
+	for _, x := range items(a[0]) {
+		if x.IsArray() {
+			if len(items(x)) != 2 {
+				return failf(sqlerr.ArraySubscriptError, "array must have two columns")
+			}
+			flat = append(flat, items(x)...)
+			continue
+		}
+		flat = append(flat, x)
+	}
+	if len(flat)%2 != 0 {
+		return failf(sqlerr.ArraySubscriptError, "array must have even number of elements")
+	}
+	var parts []string
+	for i := 0; i < len(flat); i += 2 {
+		if flat[i].IsNullish() {
+			return failf(sqlerr.NullValueNotAllowed, "null value not allowed for object key")
+		}
+		v := "null"
+		if !flat[i+1].IsNullish() {
+			v = string(sqltype.AppendJSONString(nil, text(flat[i+1])))
+		}
+		parts = append(parts, string(sqltype.AppendJSONString(nil, text(flat[i])))+" : "+v)
+	}
+	return str("{" + strings.Join(parts, ", ") + "}")
+}
+
 func objectOfArrays(a []value.Value) (value.Value, error) {
 	keys := items(a[0])
 	var vals []value.Value
@@ -251,6 +281,7 @@ var jsonFuncs = map[string]evaluator{
 	"json_array":         buildArray,
 	"json_object":        objectOf,
 	"jsonb_object":       func(_ *expr.Context, a []value.Value) (value.Value, error) { return objectOfArrays(a) },
+	"json_object_array":  jsonObjectOfArray,
 	"json_build_object":  jsonBuildObject,
 	"json_build_array":   jsonBuildArray,
 	"jsonb_strip_nulls":  func(_ *expr.Context, a []value.Value) (value.Value, error) { return stripNulls(a[0]), nil },

@@ -64,6 +64,8 @@ func (f *numberFormat) add(key, written string) error {
 	switch key {
 	case "9", "0":
 		switch {
+		case f.brackets:
+			return sqlerr.New(sqlerr.SyntaxError, "\"%s\" must be ahead of \"PR\"", key)
 		case f.hasV:
 			f.shift++
 			f.pre++

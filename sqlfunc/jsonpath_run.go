@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"weir/engine/value"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -292,6 +294,9 @@ func (r *pathRun) method(name string, v value.Value) ([]value.Value, error) {
 	}
 	if !v.IsNumber() {
 		return nil, pathError("22036", "jsonpath item method .%s() can only be applied to a numeric value", name)
+	}
+	if d, err := bson.ParseDecimal128(value.FormatDouble(v.AsDouble())); v.Kind() == bson.TypeDouble && err == nil {
+		v = value.Decimal(d)
 	}
 	out, err := numericFuncs[map[string]string{"ceiling": "ceil_numeric", "floor": "floor_numeric", "abs": "abs_numeric"}[name]](nil, []value.Value{v})
 	if err != nil {

@@ -58,6 +58,9 @@ func now(sess sqlfunc.Session) int64 {
 // compute evaluates the expression of a slot over the slots before it.
 func (b *Bound) compute(i int) error {
 	s := &b.Program.slots[i]
+	if s.fail != nil {
+		return s.fail
+	}
 	c := &expr.Context{Root: b.root(s.reads), Now: b.Now}
 	if b.Session != nil {
 		c.Session = b.Session

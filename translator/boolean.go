@@ -150,7 +150,27 @@ func (s scope) raw(e planner.Expr) any {
 // compare compiles a comparison that MongoDB's order decides.
 func (s scope) compare(impl string, le, re planner.Expr, want bool) any {
 	l, r := s.operands(impl, le, re)
+	if impl != "eq" && impl != "ne" && (mayBeNaN(le) || mayBeNaN(re)) {
+		return s.compareFloats(impl, le, re, want)
+	}
 	return s.compareValues(impl, l, r, s.nullable(le), s.nullable(re), want)
+}
+
+// compareFloats compares values that may be NULL or NaN, none of which stands
+// where SQL has it.
+func (s scope) compareFloats(impl string, le, re planner.Expr, want bool) any {
+	if !want {
+		impl = negated[impl]
+	}
+	l, r := s.operands(impl, le, re)
+	return s.c.onceEach([]any{l, r}, func(xs []any) any {
+		out := s.c.ordered(impl, xs[0], xs[1], mayBeNaN(le), mayBeNaN(re))
+		ln, rn := s.nullable(le), s.nullable(re)
+		if !ln && !rn {
+			return out
+		}
+		return s.guarded(out, xs[0], xs[1], ln, rn)
+	})
 }
 
 // compareValues compares two values of which ln and rn tell whether they may be NULL.
@@ -329,19 +349,19 @@ func (s scope) anyAll(e *planner.AnyAll, want bool) any {
 		if e.All == want {
 			quantifier = "$allElementsTrue"
 		}
-		mapped := op1("$map", obj{{"input", xs[0]}, {"as", item}, {"in", s.itemTest(e.Op, xs[1], "$$"+item, want)}})
+		mapped := op1("$map", obj{{"input", xs[0]}, {"as", item}, {"in", s.itemTest(e.Op, xs[1], "$$"+item, hasNaN(e.X.Type()), want)}})
 		return op("$and", op1("$isArray", list{xs[0]}), obj{{quantifier, list{cond(op1("$isArray", list{xs[0]}), mapped, list{})}}})
 	})
 }
 
 // itemTest is x op item being true or false.
-func (s scope) itemTest(f *sqlfunc.Func, x, item any, want bool) any {
+func (s scope) itemTest(f *sqlfunc.Func, x, item any, nan, want bool) any {
 	if naturalOrder(f.Impl) {
 		impl := f.Impl
 		if !want {
 			impl = negated[impl]
 		}
-		return op("$and", notNull(x), notNull(item), op(mongoCompare[impl], x, item))
+		return op("$and", notNull(x), notNull(item), s.c.ordered(impl, x, item, nan, nan))
 	}
 	return op("$eq", op(expr.LocalPrefix+f.Impl, x, item), want)
 }

@@ -27,6 +27,8 @@ func MapError(err error) error {
 		return sqlerr.New(sqlerr.CardinalityViolation, "more than one row returned by a subquery used as an expression").Because(err)
 	case strings.Contains(m.Message, outOfRange):
 		return sqlerr.New(sqlerr.NumericValueOutOfRange, "bigint out of range").Because(err)
+	case strings.Contains(m.Message, floatOutOfRange):
+		return sqlerr.New(sqlerr.NumericValueOutOfRange, "value out of range: overflow or underflow").Because(err)
 	case m.Code == mongoerr.InvalidPipelineOperator && strings.Contains(m.Message, expr.LocalPrefix):
 		return sqlerr.New(sqlerr.FeatureNotSupported, "a function of this statement is not supported yet").WithDetail("%s", m.Message).Because(err)
 	case m.Code == mongoerr.ConversionFailure:

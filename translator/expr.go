@@ -287,7 +287,10 @@ func (s scope) extreme(e *planner.Variadic, mongo, cmp string) any {
 		return null
 	}
 	if naturalOrder(f.Impl) {
-		return obj{{mongo, s.values(e.Args)}}
+		if !hasNaN(e.T) {
+			return obj{{mongo, s.values(e.Args)}}
+		}
+		return s.extremeFloat(e, mongo)
 	}
 	return s.c.fold(s.values(e.Args), func(a, b any) any {
 		return cond(isNullish(a), b, cond(isNullish(b), a, cond(op1("$eq", list{op(expr.LocalPrefix+f.Impl, a, b), true}), a, b)))
@@ -369,7 +372,18 @@ func (s scope) subscript(e *planner.Subscript) any {
 	}
 	return s.c.onceEach([]any{x, s.value(e.Lo)}, func(xs []any) any {
 		item := op("$arrayElemAt", xs[0], op("$subtract", xs[1], 1))
-		return cond(op("$gte", xs[1], 1), op("$ifNull", item, null), null)
+		switch e.T.OID {
+		case sqltype.JSONB, sqltype.JSON, sqltype.Record:
+			return cond(op("$gte", xs[1], 1), op("$ifNull", item, null), null)
+		}
+		// as many subscripts as dimensions, or it is NULL
+		body := s.c.once(item, func(x any) any {
+			if e.T.OID.IsArray() {
+				return cond(op1("$isArray", list{x}), x, null)
+			}
+			return cond(op1("$isArray", list{x}), null, op("$ifNull", x, null))
+		})
+		return cond(op("$gte", xs[1], 1), body, null)
 	})
 }
 

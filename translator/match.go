@@ -69,7 +69,7 @@ func (s scope) matchLogic(l *planner.Logic, want bool) obj {
 		docs = append(docs, s.match(a, want))
 	}
 	if (l.Op == planner.And) == want {
-		return allOf(docs)
+		return allOf(boundedAbove(docs))
 	}
 	or := list{}
 	var exprs list
@@ -232,6 +232,9 @@ func (s scope) matchCompare(e *planner.Call, want bool) obj {
 		return nil
 	}
 	doc := obj{{t.path, s.comparison(mongoCompare[impl], t, widened(k))}}
+	if hasNaN(widened(col).Type()) {
+		doc = s.matchNaN(impl, t, widened(k), doc)
+	}
 	return s.checked(t, doc, e, want)
 }
 

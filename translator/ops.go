@@ -91,6 +91,8 @@ func sortKeyOp(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return byteKey(jsonKey(v)), nil
 	case v.IsArray():
 		return byteKey(nullsHigh(v)), nil
+	case v.IsNaN():
+		return value.String(nanKey), nil
 	}
 	return v, nil
 }
@@ -108,6 +110,8 @@ func nullsHigh(v value.Value) value.Value {
 		switch {
 		case x.IsNullish():
 			items[i] = value.MaxKey()
+		case x.IsNaN():
+			items[i] = value.String(nanKey)
 		case x.IsArray():
 			items[i] = nullsHigh(x)
 		}

@@ -58,6 +58,7 @@ type slot struct {
 	code  expr.Expr     // expr compiled
 	reads []int         // the slots that expr reads
 	init  *InitPlan     // the result of a subquery that does not depend on rows
+	fail  error         // the constant fails
 	late  bool          // needs an InitPlan, so it is computed by the executor
 	pos   int
 }
@@ -112,6 +113,9 @@ func (m *matchCond) append(dst []byte, key string, slots []value.Value) []byte {
 	}
 	if m.op == "$ne" {
 		return doc(encode(obj{{"$nin", list{v, null}}}))
+	}
+	if c := nanCondition(m.op, v); c != nil {
+		return doc(encode(c))
 	}
 	return doc(encode(obj{{m.op, v}}))
 }

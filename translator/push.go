@@ -45,7 +45,7 @@ func comparison(s scope, e *planner.Call) any {
 		if len(test) > 1 {
 			isNull = obj{{"$or", test}}
 		}
-		return cond(isNull, null, op(mongoCompare[e.Func.Impl], xs[0], xs[1]))
+		return cond(isNull, null, s.c.ordered(e.Func.Impl, xs[0], xs[1], mayBeNaN(e.Args[0]), mayBeNaN(e.Args[1])))
 	})
 }
 

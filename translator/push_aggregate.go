@@ -203,6 +203,9 @@ func aggExtreme(g *grouping, a *planner.AggCall, name string) any {
 	if t := a.Args[0].Type().OID; isFloat(t) {
 		x = g.s.value(a.Args[0])
 	}
+	if hasNaN(a.Args[0].Type()) {
+		return g.extremeNumber(a, name, g.filtered(a, x, null))
+	}
 	return "$" + g.acc(name, g.filtered(a, x, null), null)
 }
 

@@ -9,7 +9,7 @@ import (
 // widens and the conversion back fails (22003).
 func pushNumber() map[string]builder {
 	m := map[string]builder{
-		"div_float8":    divide(func(x any) any { return x }),
+		"div_float8":    floatArithmetic,
 		"floor_float8":  mapped("$floor"),
 		"ceil_float8":   mapped("$ceil"),
 		"trunc_float8":  mapped("$trunc"),
@@ -28,9 +28,9 @@ func pushNumber() map[string]builder {
 		"div_int8":      divideLong,
 		"mod_int4":      modulo,
 		"mod_int8":      modulo,
-		"add_float8":    mapped("$add"),
-		"sub_float8":    mapped("$subtract"),
-		"mul_float8":    mapped("$multiply"),
+		"add_float8":    floatArithmetic,
+		"sub_float8":    floatArithmetic,
+		"mul_float8":    floatArithmetic,
 		"add_numeric":   mapped("$add"),
 		"sub_numeric":   mapped("$subtract"),
 		"mul_numeric":   mapped("$multiply"),

@@ -123,8 +123,9 @@ func (g *grouping) keyValue(k planner.NamedExpr) (any, *loc) {
 func (g *grouping) acc(name string, arg, empty any) string {
 	spec := obj{{name, arg}}
 	raw := encode(spec)
-	for _, f := range g.accs {
-		if bytes.Equal(encode(f.v.(obj)), raw) {
+	none := encode(obj{{"v", empty}})
+	for i, f := range g.accs {
+		if bytes.Equal(encode(f.v.(obj)), raw) && bytes.Equal(encode(obj{{"v", g.empty[i].v}}), none) {
 			return f.k
 		}
 	}

@@ -41,7 +41,7 @@ func (c *compiler) sortSpec(f *fragment, keys []planner.SortKey) obj {
 			continue
 		}
 		path, ok := s.sortPath(k.Expr)
-		if !ok {
+		if !ok || mayBeNaN(k.Expr) {
 			path = c.name("__k")
 			fields = append(fields, field{path, computed(s.sortValue(k.Expr))})
 		}
@@ -85,7 +85,7 @@ func (s scope) sortPath(e planner.Expr) (string, bool) {
 func (s scope) sortValue(e planner.Expr) any {
 	x := s.comparand(widened(e))
 	if sortsNaturally(e.Type()) {
-		return x
+		return s.c.nanHigh(e, x)
 	}
 	return sortKey(x, e.Type())
 }

@@ -1,14 +1,17 @@
 package translator
 
 import (
+	"math"
+
+	"weir/engine/value"
 	"weir/planner"
 	"weir/sqltype"
 )
 
-// topByIndex is ORDER BY column LIMIT n over an index when NULLs have to stand
-// at the other end than MongoDB puts them: the rows with and those without a
-// value are taken one after the other, so that the index still gives the order.
-// nil if the query is no such thing.
+// topByIndex is ORDER BY column LIMIT n over an index when NULLs or NaNs have to
+// stand at the other end than MongoDB puts them: the rows with a value and those
+// without are taken one after the other, so that the index still gives the
+// order. nil if the query is no such thing.
 func (c *compiler) topByIndex(n *planner.Limit, outer map[planner.ColID]*loc) *fragment {
 	order, ok := n.Input.(*planner.Sort)
 	if !ok || n.Count == nil || n.WithTies != nil || len(order.Keys) != 1 || !c.constant(n.Count) || n.Offset != nil && !c.constant(n.Offset) {
@@ -16,19 +19,19 @@ func (c *compiler) topByIndex(n *planner.Limit, outer map[planner.ColID]*loc) *f
 	}
 	key := order.Keys[0]
 	r, ok := key.Expr.(*planner.ColRef)
-	if !ok || key.NullsFirst != key.Desc || !plainScan(order.Input) {
+	if !ok || key.NullsFirst != key.Desc && !mayBeNaN(r) || !plainScan(order.Input) {
 		return nil
 	}
 	f := c.relation(order.Input, outer)
 	s := scope{c: c, f: f}
 	path, ok := s.sortPath(r)
-	if !ok || c.opts.Capabilities.Sharded || !s.nullable(r) || f.local() || !filtersOnly(f.stages) || firstOuter(f.stages) < len(f.stages) || !indexed(f.src.scan, path) {
+	if !ok || c.opts.Capabilities.Sharded || !s.nullable(r) && !mayBeNaN(r) || f.local() || !filtersOnly(f.stages) || firstOuter(f.stages) < len(f.stages) || !indexed(f.src.scan, path) {
 		f.order = order.Keys
 		c.orderBy(f, order.Keys)
 		c.cut(f, n)
 		return f
 	}
-	c.twoParts(f, n, path, key)
+	c.byParts(f, n, path, key)
 	f.order = order.Keys
 	c.cut(f, n)
 	return f
@@ -47,9 +50,9 @@ func plainScan(n planner.Node) bool {
 	return false
 }
 
-// twoParts appends the rows with a value, sorted, and those without, each cut
+// byParts appends the rows with a value, sorted, and those without, each cut
 // to what can be needed, in the order that is asked for.
-func (c *compiler) twoParts(f *fragment, n *planner.Limit, path string, key planner.SortKey) {
+func (c *compiler) byParts(f *fragment, n *planner.Limit, path string, key planner.SortKey) {
 	filters := append([]stage(nil), f.stages...)
 	need := placeholder{limitRows, c.needed(n)}
 	part := func(stages ...obj) []stage {
@@ -59,13 +62,25 @@ func (c *compiler) twoParts(f *fragment, n *planner.Limit, path string, key plan
 		}
 		return out
 	}
-	nulls := part(obj{{"$match", obj{{path, obj{{"$eq", null}}}}}})
-	values := part(obj{{"$match", obj{{path, obj{{"$ne", null}}}}}}, obj{{"$sort", obj{{path, direction(key.Desc)}}}})
-	if !key.NullsFirst {
-		nulls, values = values, nulls
+	only := func(cond obj) obj { return obj{{"$match", obj{{path, cond}}}} }
+	nulls, sorted := part(only(obj{{"$eq", null}})), obj{{"$sort", obj{{path, direction(key.Desc)}}}}
+	parts := [][]stage{part(only(obj{{"$ne", null}}), sorted)}
+	if mayBeNaN(key.Expr) {
+		nan := value.Double(math.NaN())
+		parts = [][]stage{part(only(obj{{"$nin", list{null, nan}}}), sorted), part(only(obj{{"$eq", nan}}))}
+		if key.Desc {
+			parts[0], parts[1] = parts[1], parts[0]
+		}
 	}
-	f.stages = nulls
-	f.add("$unionWith", obj{{"coll", f.src.ns.Coll}, {"pipeline", pipelineOf(values)}})
+	if key.NullsFirst {
+		parts = append([][]stage{nulls}, parts...)
+	} else {
+		parts = append(parts, nulls)
+	}
+	f.stages = parts[0]
+	for _, p := range parts[1:] {
+		f.add("$unionWith", obj{{"coll", f.src.ns.Coll}, {"pipeline", pipelineOf(p)}})
+	}
 }
 
 // needed is the slot of count + offset.

@@ -82,7 +82,7 @@ func (c *compiler) rangeEdge(s scope, k planner.SortKey, b planner.Bound) any {
 	for _, o := range c.opts.Funcs.Operators(name) {
 		if o.Left == k.Expr.Type().OID && o.Right == b.Offset.Type().OID {
 			call := &planner.Call{Func: o.Func, Args: []planner.Expr{k.Expr, b.Offset}, P: b.Offset.Pos()}
-			return op("$ifNull", s.value(call), null)
+			return op("$ifNull", c.nanHigh(k.Expr, s.value(call)), null)
 		}
 	}
 	c.fail(sqlerr.New(sqlerr.FeatureNotSupported, "RANGE with offset PRECEDING/FOLLOWING is not supported for column type %s and offset type %s",

@@ -48,6 +48,12 @@ func (c *compiler) exprSlot(tree any, pos int) int {
 	}
 	deps := &expr.Deps{}
 	code, err := expr.Compile(raw, &expr.CompileOptions{Library: c.prog.lib, Deps: deps})
+	if e := deferrable(err); e != nil {
+		// what fails in any case fails when it is run, not when it is described
+		n := c.addSlot(slot{fail: e.At(pos), pos: pos})
+		c.exprSlots[key] = n
+		return n
+	}
 	if err != nil {
 		c.fail(localError(err, pos))
 		return 0
@@ -76,6 +82,18 @@ func (c *compiler) slotsRead(deps *expr.Deps) []int {
 }
 
 // localError gives a compile error its position.
+// deferrable is the error of computing constants while they are compiled (SQLSTATE
+// class 22), nil for others.
+func deferrable(err error) *sqlerr.Error {
+	if err == nil {
+		return nil
+	}
+	if e := sqlerr.As(MapError(err)); strings.HasPrefix(e.Code, "22") {
+		return e
+	}
+	return nil
+}
+
 func localError(err error, pos int) error {
 	return sqlerr.As(MapError(err)).At(pos)
 }

@@ -214,7 +214,7 @@ func (s scope) rowTest(e *planner.Subquery, xs []any, row string, want bool) any
 		if len(xs) > 1 {
 			item = op("$arrayElemAt", row, i)
 		}
-		tests = append(tests, s.itemTest(e.Op[min(i, len(e.Op)-1)], x, item, want))
+		tests = append(tests, s.itemTest(e.Op[min(i, len(e.Op)-1)], x, item, hasNaN(e.X[i].Type()), want))
 	}
 	if len(tests) == 1 {
 		return tests[0]
