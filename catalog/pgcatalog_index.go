@@ -30,30 +30,12 @@ func (t *Table) shownIndexes() []shownIndex {
 			}
 			name = t.Name + "_pkey"
 		}
-		if x.Unique && onlyTypes(x.Partial, x.Keys) {
+		if x.Unique && x.OnlyTypes() {
 			x.Partial = nil
 		}
 		out = append(out, shownIndex{x, name})
 	}
 	return out
-}
-
-// onlyTypes tells whether a unique index's filter does no more than leave out
-// missing and null keys, which SQL's unique indexes do by themselves.
-func onlyTypes(filter bson.Raw, keys []IndexKey) bool {
-	if filter == nil {
-		return false
-	}
-	for it := value.Walk(filter); it.Next(); {
-		v, isKey := it.Value(), false
-		for _, k := range keys {
-			isKey = isKey || k.Path == it.Key()
-		}
-		if !isKey || !v.IsDocument() || value.Lookup(v.Doc(), "$type").IsMissing() && !value.Lookup(v.Doc(), "$exists").AsBool() {
-			return false
-		}
-	}
-	return true
 }
 
 // method is the access method that comes nearest.

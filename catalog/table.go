@@ -11,6 +11,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/value"
 	"weir/sqltype"
 	"weir/store"
 )
@@ -98,6 +99,24 @@ type Index struct {
 	Sparse  bool
 	Partial bson.Raw
 	TTL     *int32
+}
+
+// OnlyTypes tells whether an index's filter does no more than leave out missing
+// and null keys, which SQL's unique indexes do by themselves.
+func (ix *Index) OnlyTypes() bool {
+	if ix.Partial == nil {
+		return false
+	}
+	for it := value.Walk(ix.Partial); it.Next(); {
+		v, isKey := it.Value(), false
+		for _, k := range ix.Keys {
+			isKey = isKey || k.Path == it.Key()
+		}
+		if !isKey || !v.IsDocument() || value.Lookup(v.Doc(), "$type").IsMissing() && !value.Lookup(v.Doc(), "$exists").AsBool() {
+			return false
+		}
+	}
+	return true
 }
 
 // IndexKey is a part of an index: a path and 1, -1 or a kind such as hashed.

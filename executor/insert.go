@@ -120,7 +120,11 @@ func (e *execution) resolve(ctx context.Context, w *translator.Write, there, row
 		return nil, err
 	}
 	key := value.Lookup(there, "_id")
-	upd, err := setUpdate(w.Conflict.Sets, slots(news[0], len(w.Conflict.Sets)))
+	values := slots(news[0], len(w.Conflict.Sets))
+	if err := notNull(w, w.Conflict.Sets, values); err != nil {
+		return nil, err
+	}
+	upd, err := setUpdate(w.Conflict.Sets, values)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +191,7 @@ func conflictKeys(w *translator.Write) [][]string {
 	}
 	keys := [][]string{{"_id"}}
 	for _, ix := range w.Table.Indexes {
-		if !ix.Unique || ix.Primary {
+		if !ix.Unique || len(ix.Keys) == 1 && ix.Keys[0].Path == "_id" {
 			continue
 		}
 		var paths []string

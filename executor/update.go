@@ -23,7 +23,11 @@ func (e *execution) update(ctx context.Context, q *translator.Query) (*Rows, err
 	}
 	var ops []store.WriteOp
 	for _, r := range rows {
-		upd, err := setUpdate(w.Targets, slots(r.doc, len(w.Targets)))
+		values := slots(r.doc, len(w.Targets))
+		if err := notNull(w, w.Targets, values); err != nil {
+			return nil, err
+		}
+		upd, err := setUpdate(w.Targets, values)
 		if err != nil {
 			return nil, err
 		}

@@ -97,6 +97,22 @@ func (e *execution) check(ctx context.Context, w *translator.Write, rows []writt
 	return nil
 }
 
+// notNull refuses a NULL for a column that takes none, which the collection's
+// validator would refuse without saying so.
+func notNull(w *translator.Write, targets []translator.WriteTarget, values []value.Value) error {
+	for i, t := range targets {
+		if len(t.Path) != 1 || !values[i].IsNullish() {
+			continue
+		}
+		for _, c := range w.Table.Columns {
+			if c.NotNull && len(c.Path) == 1 && c.Path[0] == t.Path[0] {
+				return violation(w, translator.Check{Column: c.Name})
+			}
+		}
+	}
+	return nil
+}
+
 func violation(w *translator.Write, c translator.Check) error {
 	var err *sqlerr.Error
 	if c.Name == "" {

@@ -359,7 +359,7 @@ func (b *builder) conflictTarget(n *Insert, c *ast.OnConflict) error {
 	}
 	for i := range n.Table.Indexes {
 		ix := &n.Table.Indexes[i]
-		if !ix.Unique || ix.Partial != nil && c.TargetWhere == nil {
+		if !ix.Unique || ix.Partial != nil && !ix.OnlyTypes() && c.TargetWhere == nil {
 			continue
 		}
 		var keys []string
