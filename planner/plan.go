@@ -447,6 +447,7 @@ type (
 	Row struct {
 		Fields []Expr
 		Names  []string // of a table's whole row; nil: f1, f2 …
+		Bare   bool     // an array of plain values that never leaves the statement
 		P      int
 	}
 	// Path goes down from a document value by field names (jsonb; dialect.md section 1).

@@ -73,13 +73,20 @@ func list(each func(v value.Value) value.Value) func() expr.Accumulator {
 
 func jsonAgg() expr.Accumulator {
 	var parts []string
+	between := ", "
 	return &aggregate{
-		add: func(a []value.Value) error { parts = append(parts, strings.Clone(jsonArg(a[0]))); return nil },
+		add: func(a []value.Value) error {
+			if len(a) > 1 {
+				between = ", \n "
+			}
+			parts = append(parts, strings.Clone(jsonArg(a[0])))
+			return nil
+		},
 		result: func() (value.Value, error) {
 			if parts == nil {
 				return null()
 			}
-			return str("[" + strings.Join(parts, ", ") + "]")
+			return str("[" + strings.Join(parts, between) + "]")
 		},
 	}
 }

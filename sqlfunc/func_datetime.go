@@ -3,7 +3,7 @@ package sqlfunc
 // functionsDatetime: dates, times and formatting.
 var functionsDatetime = []functionRow{
 	{1181, "age(xid) int4", "age_xid", "s"},
-	{1199, "age(timestamptz, timestamptz) interval", "age_timestamptz", ""},
+	{1199, "age(timestamptz, timestamptz) interval", "age_timestamptz", "s"},
 	{1386, "age(timestamptz) interval", "age_timestamptz", "s"},
 	{2058, "age(timestamp, timestamp) interval", "age_timestamp", ""},
 	{2059, "age(timestamp) interval", "age_timestamp", "s"},

@@ -96,7 +96,8 @@ func recordJSON(c *expr.Context, v value.Value) (value.Value, error) {
 	}
 	var fields []sqltype.Field
 	for i, e := range items(v) {
-		j, err := toJSONB(c, e, sqltype.OfKind(e.Kind()))
+		e, t := sqltype.RecordField(e)
+		j, err := toJSONB(c, e, t.OID)
 		if err != nil {
 			return fail(err)
 		}
@@ -181,13 +182,14 @@ func appendRecordJSON(b []byte, c *expr.Context, v value.Value) ([]byte, error) 
 		if i > 0 {
 			b = append(b, ',')
 		}
-		name, e := it.Key(), it.Value()
+		name := it.Key()
+		e, t := sqltype.RecordField(it.Value())
 		if v.IsArray() {
 			name = "f" + strconv.Itoa(i+1)
 		}
 		b = append(sqltype.AppendJSONString(b, name), ':')
 		var err error
-		if b, err = appendJSON(b, c, e, sqltype.OfKind(e.Kind())); err != nil {
+		if b, err = appendJSON(b, c, e, t.OID); err != nil {
 			return b, err
 		}
 	}

@@ -30,7 +30,7 @@ func numeric(d *apd.Decimal) (value.Value, error) {
 	if d.Form != apd.Finite {
 		return value.FromAPD(d), nil
 	}
-	if n := d.NumDigits(); n > sqltype.MaxDigits {
+	if n := d.NumDigits(); n > sqltype.MaxDigits && !wholeZeros(d) {
 		keep := scaleOf(d) - int(n-sqltype.MaxDigits)
 		if keep < 0 {
 			return failf(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
@@ -44,6 +44,13 @@ func numeric(d *apd.Decimal) (value.Value, error) {
 		d.Negative = false
 	}
 	return value.FromAPD(d), nil
+}
+
+// wholeZeros tells whether the digits that are too many are zeros at the end of
+// a whole number, which decimal128's exponent holds.
+func wholeZeros(d *apd.Decimal) bool {
+	c, _ := new(apd.Decimal).Reduce(d)
+	return c.NumDigits() <= sqltype.MaxDigits && c.Exponent > 0
 }
 
 // numericError gives what the decimal library refuses PostgreSQL's words.

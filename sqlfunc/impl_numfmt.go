@@ -138,9 +138,31 @@ func toCharNumber(_ *expr.Context, a []value.Value) (value.Value, error) {
 	case f.scientific:
 		return str(f.exponent(d))
 	case d.Form != apd.Finite:
-		return str(strings.Repeat(" ", 1) + strings.Repeat("#", max(f.pre, 1)))
+		return str(f.special(d))
 	}
 	return str(f.print(d))
+}
+
+// special is NaN or an infinity, if its name has room among the digits.
+func (f *numberFormat) special(d *apd.Decimal) string {
+	name, sign := "NaN", " "
+	if d.Form == apd.Infinite {
+		name = "Infinity"
+	}
+	if d.Form == apd.Infinite && d.Negative {
+		sign = "-"
+	}
+	if len(name) > f.pre {
+		name = strings.Repeat("#", max(f.pre, 1))
+		if f.post > 0 {
+			name += "." + strings.Repeat("#", f.post)
+		}
+		return sign + name
+	}
+	if f.fill {
+		return strings.TrimSpace(sign) + name
+	}
+	return strings.Repeat(" ", f.pre-len(name)) + sign + name
 }
 
 func (f *numberFormat) romanNumber(d *apd.Decimal) string {

@@ -28,7 +28,10 @@ func parseTemplate(s string) []node {
 		case prefixFold(s, "FM"):
 			fill, s = true, s[2:]
 			continue
-		case prefixFold(s, "TM"), prefixFold(s, "FX"):
+		case prefixFold(s, "TM"):
+			fill, s = true, s[2:] // names that are translated are not padded
+			continue
+		case prefixFold(s, "FX"):
 			s = s[2:]
 			continue
 		case s[0] == '"':

@@ -118,12 +118,12 @@ func appendRecordText(dst []byte, v value.Value, e *Env) ([]byte, error) {
 		if !first {
 			dst = append(dst, ',')
 		}
-		item := it.Value()
+		item, t := RecordField(it.Value())
 		if item.IsNullish() {
 			continue
 		}
 		start := len(dst)
-		if dst, err = AppendText(dst, item, recordField(item), e); err != nil {
+		if dst, err = AppendText(dst, item, t, e); err != nil {
 			return dst, err
 		}
 		if needsRecordQuotes(dst[start:]) {
@@ -133,8 +133,33 @@ func appendRecordText(dst []byte, v value.Value, e *Env) ([]byte, error) {
 	return append(dst, ')'), nil
 }
 
-// recordField guesses the type of a record's field by its kind.
-func recordField(v value.Value) Type {
+// The keys of a record's field that carries its type.
+const (
+	RecordTypeKey  = "\x01type"
+	RecordValueKey = "\x01value"
+)
+
+// ShowsInRecord tells of types that the kind of a value says enough about.
+func ShowsInRecord(t OID) bool {
+	switch t {
+	case Bool, Int4, Int8, Float8, Numeric, Text, Timestamptz, JSONB, Bytea, UUID, Record, Unknown:
+		return true
+	}
+	return false
+}
+
+// RecordField is a field of a record and its type, which it carries or which
+// its kind shows.
+func RecordField(v value.Value) (value.Value, Type) {
+	if v.Kind() == bson.TypeEmbeddedDocument {
+		if t := value.Lookup(v.Doc(), RecordTypeKey); t.IsNumber() {
+			return value.Lookup(v.Doc(), RecordValueKey), Of(OID(t.AsInt64()))
+		}
+	}
+	return v, kindInRecord(v)
+}
+
+func kindInRecord(v value.Value) Type {
 	if v.Kind() == bson.TypeBinary {
 		if sub, data := v.AsBinary(); sub == 4 && len(data) == 16 {
 			return Of(UUID)

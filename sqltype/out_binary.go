@@ -148,9 +148,9 @@ func appendRecordBinary(dst []byte, v value.Value, e *Env) ([]byte, error) {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(value.Len(v.Doc())))
 	var err error
 	for it := value.Walk(v.Doc()); it.Next(); {
-		t := recordField(it.Value())
+		v, t := RecordField(it.Value())
 		dst = binary.BigEndian.AppendUint32(dst, uint32(t.OID))
-		if dst, err = appendField(dst, it.Value(), t, BinaryFormat, e); err != nil {
+		if dst, err = appendField(dst, v, t, BinaryFormat, e); err != nil {
 			return dst, err
 		}
 	}

@@ -27,6 +27,8 @@ func MapError(err error) error {
 		return sqlerr.New(sqlerr.CardinalityViolation, "more than one row returned by a subquery used as an expression").Because(err)
 	case strings.Contains(m.Message, outOfRange):
 		return sqlerr.New(sqlerr.NumericValueOutOfRange, "bigint out of range").Because(err)
+	case strings.Contains(m.Message, numericOutOfRange):
+		return sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format").Because(err)
 	case strings.Contains(m.Message, floatOutOfRange):
 		return sqlerr.New(sqlerr.NumericValueOutOfRange, "value out of range: overflow or underflow").Because(err)
 	case m.Code == mongoerr.InvalidPipelineOperator && strings.Contains(m.Message, expr.LocalPrefix):

@@ -84,7 +84,7 @@ func (s scope) compute(e planner.Expr) any {
 	case *planner.Array:
 		return s.values(e.Elems)
 	case *planner.Row:
-		return s.values(e.Fields)
+		return s.row(e)
 	case *planner.Path:
 		return s.path(e)
 	case *planner.Subscript:
@@ -201,6 +201,28 @@ func (s scope) callArgs(f *sqlfunc.Func, args []planner.Expr) list {
 	out := make(list, len(args))
 	for i, a := range args {
 		out[i] = s.value(anyAs(s.c.opts.Funcs, f, i, a))
+	}
+	if t := args; f.Impl == "json_agg" && len(t) == 1 && (t[0].Type().OID.IsArray() || t[0].Type().OID == sqltype.Record) {
+		out = append(out, true) // rows and arrays stand on lines of their own
+	}
+	return out
+}
+
+// row is an array of the fields. Those of a type that their values do not show
+// carry it, for whoever prints the row.
+func (s scope) row(e *planner.Row) any {
+	out := s.values(e.Fields)
+	if e.Bare {
+		return out
+	}
+	for i, x := range e.Fields {
+		t := x.Type().OID
+		if sqltype.ShowsInRecord(t) {
+			continue
+		}
+		out[i] = s.c.once(out[i], func(v any) any {
+			return cond(isNullish(v), null, obj{{sqltype.RecordTypeKey, int(t)}, {sqltype.RecordValueKey, v}})
+		})
 	}
 	return out
 }

@@ -31,9 +31,9 @@ func pushNumber() map[string]builder {
 		"add_float8":    floatArithmetic,
 		"sub_float8":    floatArithmetic,
 		"mul_float8":    floatArithmetic,
-		"add_numeric":   mapped("$add"),
-		"sub_numeric":   mapped("$subtract"),
-		"mul_numeric":   mapped("$multiply"),
+		"add_numeric":   numericArithmetic,
+		"sub_numeric":   numericArithmetic,
+		"mul_numeric":   numericArithmetic,
 	}
 	for name, mongo := range map[string]string{"add": "$add", "sub": "$subtract", "mul": "$multiply", "abs": "$abs"} {
 		m[name+"_int4"] = within("$toInt", mapped(mongo))

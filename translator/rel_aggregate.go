@@ -221,11 +221,18 @@ func (g *grouping) directArgs(a *planner.AggCall) any {
 	return out
 }
 
+// listing are the aggregates that show the order of their rows.
+var listing = map[string]bool{"array_agg": true, "array_agg_array": true, "string_agg": true, "string_agg_bytea": true, "json_agg": true, "jsonb_agg": true,
+	"json_object_agg": true, "jsonb_object_agg": true}
+
 // sharedOrder is the order in which the local aggregates want their rows, if
 // all that want one want the same.
 func sharedOrder(aggs []planner.AggCall) []planner.SortKey {
 	var order []planner.SortKey
 	for _, a := range aggs {
+		if a.Func != nil && len(a.OrderBy) == 0 && !a.Distinct && listing[a.Func.Impl] {
+			return nil // its rows stay in the order in which they come
+		}
 		if len(a.OrderBy) == 0 || a.Func == nil || a.Func.Kind == sqlfunc.OrderedSet || a.Distinct || a.Filter != nil || a.Limit != nil {
 			continue
 		}

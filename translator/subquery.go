@@ -75,7 +75,7 @@ func (s scope) independentRows(e *planner.Subquery) any {
 	if len(cols) == 1 {
 		return s.slotRef(s.c.addInit(e.Plan, planner.ArrayOf, e.P), sqltype.Of(sqltype.AnyArray))
 	}
-	row := &planner.Row{P: e.P}
+	row := &planner.Row{P: e.P, Bare: true}
 	for _, col := range cols {
 		row.Fields = append(row.Fields, &planner.ColRef{ID: col.ID, Name: col.Name, T: col.Type, P: e.P})
 	}
