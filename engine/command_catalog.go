@@ -246,12 +246,13 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if value.Len(opts) == 0 {
 		opts = nil
 	}
-	if c := r.e.catalog.get(ns); c != nil && sameOptions(c.load().options, opts) {
+	if c := r.e.collection(r.tx, ns); c != nil && sameOptions(c.load().options, opts) {
 		return dst, nil
 	}
-	c, err := r.e.createCollection(ctx, ns, opts)
-	if err == nil && r.tx != nil {
-		r.tx.created[c] = true
+	if r.tx != nil {
+		_, err = r.e.createIn(ctx, r.tx, ns, opts)
+	} else {
+		_, err = r.e.createCollection(ctx, ns, opts)
 	}
 	return dst, err
 }

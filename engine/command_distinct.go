@@ -19,7 +19,7 @@ func cmdDistinct(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if c := r.e.catalog.get(ns); c != nil {
+	if c := r.e.collection(r.tx, ns); c != nil {
 		r.onView = c.load().view != nil
 	}
 	key, q := "", emptyDoc
@@ -67,7 +67,7 @@ func (r *request) distinct(ctx context.Context, dst []byte, ns store.Namespace, 
 		return dst, err
 	}
 	defer op.cur.Close()
-	coll, err := collationOf(o.collationSpec, r.e.catalog.get(ns))
+	coll, err := collationOf(o.collationSpec, r.e.collection(r.tx, ns))
 	if err != nil {
 		return dst, err
 	}

@@ -191,7 +191,7 @@ func (e *Engine) findProjection(ns store.Namespace, a *findArgs, o pipelineOptio
 	}
 	env := e.pipelineEnv(ns, o)
 	var err error
-	if env.Collation, err = collationOf(a.collation, e.catalog.get(ns)); err != nil {
+	if env.Collation, err = collationOf(a.collation, e.collection(o.tx, ns)); err != nil {
 		return nil, err
 	}
 	if env.Let, err = e.evalLet(a.let); err != nil {

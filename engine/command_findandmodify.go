@@ -109,7 +109,7 @@ func (a *famArgs) check() error {
 }
 
 func (r *request) findAndModify(ctx context.Context, w *writer, ns store.Namespace, a *famArgs) (bson.Raw, error) {
-	coll, err := collationOf(a.op.Collation, r.e.catalog.get(ns))
+	coll, err := collationOf(a.op.Collation, r.e.collection(r.tx, ns))
 	if err != nil {
 		return nil, err
 	}

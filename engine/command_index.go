@@ -88,7 +88,7 @@ func (r *request) createIndexes(ctx context.Context, dst []byte, ns store.Namesp
 		}
 		specs = append(specs, s)
 	}
-	created := r.e.catalog.get(ns) == nil
+	created := r.e.collection(r.tx, ns) == nil
 	w := r.writer()
 	c, err := w.collection(ns)
 	if err != nil {
@@ -96,25 +96,17 @@ func (r *request) createIndexes(ctx context.Context, dst []byte, ns store.Namesp
 	}
 	before := len(c.load().indexes)
 	specs, err = newIndexes(c.load(), specs)
-	if err == nil && len(specs) > 0 && r.tx != nil && !r.tx.created[c] {
-		err = mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot create new indexes on existing collection %s in a multi-document transaction.", ns)
-	}
 	switch {
 	case err != nil || len(specs) == 0:
 	case r.tx != nil:
-		r.tx.atCommit = append(r.tx.atCommit, func() error { return r.e.buildMissing(c, specs) })
+		err = r.e.createIndexesIn(ctx, r.tx, c, specs)
 	default:
 		err = r.e.buildIndexes(ctx, c, specs)
 	}
 	if err != nil {
 		return dst, err
 	}
-	after := before
-	if r.tx != nil || len(specs) == 0 {
-		after += len(specs)
-	} else {
-		after = len(c.load().indexes)
-	}
+	after := len(c.load().indexes)
 	if len(specs) > 0 {
 		dst = value.AppendElement(dst, "createdCollectionAutomatically", value.Bool(created))
 	}
@@ -126,16 +118,6 @@ func (r *request) createIndexes(ctx context.Context, dst []byte, ns store.Namesp
 		dst = value.AppendElement(dst, "commitQuorum", value.String("votingMembers"))
 	}
 	return dst, nil
-}
-
-// buildMissing builds those of the indexes that are not there, for a
-// transaction that made the collection: they show with its commit.
-func (e *Engine) buildMissing(c *collection, specs []bson.Raw) error {
-	specs, err := newIndexes(c.load(), specs)
-	if err != nil || len(specs) == 0 {
-		return err
-	}
-	return e.buildIndexes(context.Background(), c, specs)
 }
 
 // newIndexes leaves out the indexes that exist, and refuses those that clash.

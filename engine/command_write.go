@@ -312,7 +312,7 @@ func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteO
 		}
 		return writeOutcome{}, mongoerr.New(mongoerr.InvalidOptions, "Cannot use (or request) retryable writes with multi=true")
 	}
-	coll, err := collationOf(op.Collation, w.e.catalog.get(ns))
+	coll, err := collationOf(op.Collation, w.e.collection(w.tx, ns))
 	if err != nil {
 		return writeOutcome{}, err
 	}

@@ -54,12 +54,12 @@ func (w *writer) collection(ns store.Namespace) (*collection, error) {
 	if c != nil || err != nil {
 		return c, err
 	}
+	if w.tx != nil {
+		return w.e.createIn(context.Background(), w.tx, ns, nil)
+	}
 	c, err = w.e.createCollection(context.Background(), ns, nil)
 	if mongoerr.CodeOf(err) == mongoerr.NamespaceExists {
 		return w.existing(ns)
-	}
-	if err == nil && w.tx != nil {
-		w.tx.created[c] = true
 	}
 	return c, err
 }
@@ -94,13 +94,17 @@ func (e *Engine) createCollection(ctx context.Context, ns store.Namespace, optio
 		if e.catalog.get(ns) != nil {
 			return mongoerr.New(mongoerr.NamespaceExists, "Collection %s already exists.", ns)
 		}
+		if err := u.claimName(ns); err != nil {
+			return err
+		}
 		c, err = u.create(m)
 		return err
 	})
 	return c, err
 }
 
-// create makes a collection inside a unit; it is in the catalog at once.
+// create makes a collection inside a unit; it is in the catalog at once, or with
+// the commit of the unit's transaction.
 func (u *unit) create(m *meta) (*collection, error) {
 	e := u.e
 	c := &collection{id: e.catalog.newID(), uuid: newUUID()}
@@ -113,8 +117,10 @@ func (u *unit) create(m *meta) (*collection, error) {
 		m.indexes = []*indexState{newIDIndex(e.catalog.newID(), m.collation, spec)}
 	}
 	c.meta.Store(m)
-	if err := c.saveCatalog(u.b, m); err != nil {
-		return nil, err
+	if u.tx == nil {
+		if err := c.saveCatalog(u.b, m); err != nil {
+			return nil, err
+		}
 	}
 	entry := oplog.Entry{Kind: oplog.Create, DB: m.ns.DB, Coll: m.ns.Coll, Doc: createDescription(m)}
 	if m.view == nil {
@@ -123,7 +129,11 @@ func (u *unit) create(m *meta) (*collection, error) {
 	if err := u.record(m, &entry, nil, nil); err != nil {
 		return nil, err
 	}
-	e.catalog.put(c)
+	if u.tx != nil {
+		u.tx.made[m.ns] = c
+	} else {
+		e.catalog.put(c)
+	}
 	return c, nil
 }
 
@@ -255,6 +265,9 @@ func (e *Engine) rename(ctx context.Context, from, to store.Namespace, dropTarge
 			return mongoerr.New(mongoerr.CommandNotSupportedOnView, "cannot rename view: %s", from)
 		}
 		if err := u.waitForTransactions(c); err != nil {
+			return err
+		}
+		if err := u.claimName(to); err != nil {
 			return err
 		}
 		var gone *collection

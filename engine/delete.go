@@ -90,9 +90,12 @@ func (w *writer) existing(ns store.Namespace) (*collection, error) {
 	if err := checkNamespace(ns); err != nil {
 		return nil, err
 	}
-	c := w.e.catalog.get(ns)
+	c := w.e.collection(w.tx, ns)
 	if c != nil && c.load().view != nil {
 		return nil, mongoerr.New(mongoerr.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", ns)
+	}
+	if w.tx != nil {
+		return c, w.tx.writable(ns, c)
 	}
 	return c, nil
 }

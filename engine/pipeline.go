@@ -60,7 +60,7 @@ func (e *Engine) pipelineEnv(ns store.Namespace, o pipelineOptions) *agg.Env {
 
 // sourceOf is a collection, or a view with its pipeline in front.
 func (e *Engine) sourceOf(ns store.Namespace, collation *value.Collation, o pipelineOptions, depth int) (agg.Source, error) {
-	c := e.catalog.get(ns)
+	c := e.collection(o.tx, ns)
 	if c == nil || c.load().view == nil {
 		return &source{e: e, c: c, tx: o.tx, collation: collation, report: o.report}, nil
 	}
@@ -138,7 +138,7 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 		o.fields, o.distinct = nil, ""
 	}
 	env := e.pipelineEnv(base, o)
-	if env.Collation, err = collationOf(o.collationSpec, e.catalog.get(ns)); err != nil {
+	if env.Collation, err = collationOf(o.collationSpec, e.collection(o.tx, ns)); err != nil {
 		return opened{}, err
 	}
 	if env.Let, err = e.evalLet(o.let); err != nil {
@@ -160,7 +160,7 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	}
 	var src agg.Source
 	if base.Coll != "" {
-		src = &source{e: e, c: e.catalog.get(base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID, fields: o.fields, distinct: o.distinct}
+		src = &source{e: e, c: e.collection(o.tx, base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID, fields: o.fields, distinct: o.distinct}
 	}
 	cur, err := p.Run(ctx, src)
 	return opened{cur: cur, ns: ns}, err

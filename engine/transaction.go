@@ -12,6 +12,7 @@ import (
 	"weir/engine/oplog"
 	"weir/engine/storage"
 	"weir/mongoerr"
+	"weir/store"
 )
 
 // transaction is an open multi-document transaction: a frozen state with its
@@ -33,9 +34,7 @@ type transaction struct {
 	stats   map[*collection]*delta
 	claims  []string
 	cursors []int64
-	created map[*collection]bool // by the transaction's own statements
-	// atCommit is done after the changes were applied.
-	atCommit []func() error
+	made    map[store.Namespace]*collection // by the transaction's own statements
 }
 
 // txChange is an oplog entry that waits for the commit.
@@ -53,7 +52,7 @@ func (e *Engine) begin(lsid bson.Raw, number int64) *transaction {
 	return &transaction{
 		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: e.applied.Load(),
 		expires: e.opts.Now().Add(e.opts.TransactionLifetime),
-		done:    make(chan struct{}), stats: map[*collection]*delta{}, created: map[*collection]bool{},
+		done:    make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{},
 	}
 }
 
@@ -144,11 +143,6 @@ func (t *transaction) commit() error {
 	if err != nil {
 		return err
 	}
-	for _, f := range t.atCommit {
-		if err := f(); err != nil {
-			return err
-		}
-	}
 	if ts == 0 {
 		return nil
 	}
@@ -180,7 +174,7 @@ func (t *transaction) apply() (uint64, error) {
 	}
 	u := &unit{e: e, r: e.db, b: e.db.NewBatch(), stats: t.stats, last: e.log.Next()}
 	u.w = u.b
-	if err := t.fill(u); err != nil {
+	if err := errors.Join(t.publish(u), t.fill(u)); err != nil {
 		return 0, errors.Join(err, u.b.Close())
 	}
 	return u.last, u.apply(false)

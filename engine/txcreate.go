@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/oplog"
+	"weir/engine/storage"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// What a transaction creates is its own until the commit: nobody else sees the
+// collections and indexes, and an abort leaves nothing of them.
+
+// collection finds a collection or view as a transaction sees it; a nil
+// transaction sees what is committed.
+func (e *Engine) collection(tx *transaction, ns store.Namespace) *collection {
+	if tx != nil {
+		if c := tx.made[ns]; c != nil {
+			return c
+		}
+	}
+	return e.catalog.get(ns)
+}
+
+// createIn makes a collection in a transaction. Its name is claimed like a
+// document's key: whoever wants it too waits, or has a write conflict.
+func (e *Engine) createIn(ctx context.Context, tx *transaction, ns store.Namespace, options bson.Raw) (*collection, error) {
+	if err := checkCreatable(ns); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(ns.Coll, "system.") {
+		return nil, mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot create system collection %s within a transaction.", ns)
+	}
+	m, err := e.newMeta(ns, options)
+	if err != nil {
+		return nil, err
+	}
+	if m.view != nil {
+		return nil, mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot create system collection %s.system.views within a transaction.", ns.DB)
+	}
+	var c *collection
+	w := &writer{e: e, tx: tx}
+	err = w.do(ctx, func(u *unit) error {
+		if e.collection(tx, ns) != nil {
+			return mongoerr.New(mongoerr.NamespaceExists, "Collection %s already exists.", ns)
+		}
+		if err := u.claimName(ns); err != nil {
+			return err
+		}
+		c, err = u.create(m)
+		return err
+	})
+	return c, err
+}
+
+// claimName makes sure that no open transaction of others creates the collection.
+func (u *unit) claimName(ns store.Namespace) error {
+	return u.claim(storage.CatalogKey(ns.DB, ns.Coll))
+}
+
+// createIndexesIn adds indexes to a collection that the transaction has made
+// and that is still empty.
+func (e *Engine) createIndexesIn(ctx context.Context, tx *transaction, c *collection, specs []bson.Raw) error {
+	ns := c.load().ns
+	if tx.made[ns] != c {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot create new indexes on existing collection %s in a multi-document transaction.", ns)
+	}
+	if d := tx.stats[c]; d != nil && d.count > 0 {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot create new indexes on non-empty collection %s in a multi-document transaction.", ns)
+	}
+	w := &writer{e: e, tx: tx}
+	return w.do(ctx, func(u *unit) error {
+		m := c.load().clone()
+		if len(m.indexes)+len(specs) > maxIndexes {
+			return mongoerr.New(mongoerr.CannotCreateIndex, "add index fails, too many indexes for %s", ns)
+		}
+		for _, spec := range specs {
+			d, err := e.defineIndex(spec)
+			if err != nil {
+				return err
+			}
+			d.ID = e.catalog.newID()
+			m.indexes = append(m.indexes, &indexState{Definition: d})
+		}
+		c.meta.Store(m)
+		return u.record(m, indexEntry(oplog.CreateIndexes, c, m, specs), nil, nil)
+	})
+}
+
+// publish writes what a committing transaction has made into the batch, and
+// shows it once that is applied.
+func (t *transaction) publish(u *unit) error {
+	for _, c := range t.made {
+		if err := c.saveCatalog(u.b, c.load()); err != nil {
+			return err
+		}
+	}
+	if len(t.made) > 0 {
+		u.after = append(u.after, func() {
+			for _, c := range t.made {
+				t.e.catalog.put(c)
+			}
+			t.e.catalog.version.Add(1)
+		})
+	}
+	return nil
+}
+
+// writable refuses collections that a transaction cannot write to.
+func (t *transaction) writable(ns store.Namespace, c *collection) error {
+	switch {
+	case strings.HasPrefix(ns.Coll, "system."):
+		return mongoerr.New(50791, "Cannot write to system collection %s within a transaction.", ns)
+	case c != nil && c.load().capped.bytes > 0:
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Collection '%s' is a capped collection. Writes in transactions are not allowed on capped collections.", ns)
+	}
+	return nil
+}
