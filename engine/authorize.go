@@ -65,8 +65,10 @@ var needs = map[string]right{
 	"convertToCapped": rightWrite | rightAdmin, "renameCollection": rightWrite | rightAdmin, "profile": rightAdmin,
 	"createUser": rightUsers, "updateUser": rightUsers, "dropUser": rightUsers, "dropAllUsersFromDatabase": rightUsers,
 	"usersInfo": rightUsers, "grantRolesToUser": rightUsers, "revokeRolesFromUser": rightUsers, "rolesInfo": rightUsers,
+	"dbHash": rightRead, "dbhash": rightRead, "compact": rightAdmin, "reIndex": rightAdmin, "planCacheClear": rightAdmin,
+	"top": rightMonitor, "connPoolStats": rightMonitor, "lockInfo": rightMonitor, "getDiagnosticData": rightMonitor, "getClusterParameter": rightMonitor, "features": rightMonitor,
 	"weirBackup": rightBackup, "serverStatus": rightMonitor, "hostInfo": rightMonitor, "replSetGetStatus": rightMonitor, "replSetGetConfig": rightMonitor,
-	"getLog": rightMonitor, "currentOp": rightMonitor, "getCmdLineOpts": rightMonitor, "getParameter": rightMonitor, "listDatabases": rightRead | rightMonitor,
+	"getLog": rightMonitor, "currentOp": rightMonitor, "getCmdLineOpts": rightMonitor, "getParameter": rightMonitor,
 }
 
 // freeCommands are the commands that need no login.
@@ -78,7 +80,7 @@ var freeCommands = map[string]bool{
 // anyUser are the commands that need a login, but no role.
 var anyUser = map[string]bool{
 	"startSession": true, "endSessions": true, "refreshSessions": true, "killSessions": true,
-	"commitTransaction": true, "abortTransaction": true, "getDefaultRWConcern": true,
+	"commitTransaction": true, "abortTransaction": true, "getDefaultRWConcern": true, "listDatabases": true,
 }
 
 // authorize refuses commands of connections that may not run them.
@@ -202,6 +204,15 @@ func (l *login) may(what right, db string) bool {
 		b := builtinRoles[ref.role]
 		return b.gives&what != 0 && (ref.db == db || b.anywhere && ref.db == "admin")
 	})
+}
+
+// maySee tells whether listDatabases shows a database to the client.
+func (r *request) maySee(db string) bool {
+	if !r.e.opts.Auth || r.s == nil || r.s.login == nil {
+		return true
+	}
+	l := r.s.login
+	return l.may(rightMonitor, "admin") || l.may(rightRead|rightWrite|rightAdmin, db)
 }
 
 // roleRefs reads a list of roles: names, or {role, db}.

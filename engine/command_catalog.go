@@ -58,6 +58,9 @@ func cmdListDatabases(_ context.Context, r *request, dst []byte) ([]byte, error)
 	start, dst := value.BeginDocument(dst)
 	n := 0
 	for _, db := range r.e.catalog.databases() {
+		if !r.maySee(db) {
+			continue
+		}
 		s, doc := value.BeginDocument(nil)
 		doc = value.AppendElement(doc, "name", value.String(db))
 		size := r.e.databaseSize(db)

@@ -19,12 +19,13 @@ func (e *Engine) parameters() []struct {
 	start, fcv := value.BeginDocument(nil)
 	fcv = value.AppendElement(fcv, "version", value.String("7.0"))
 	return []p{
-		{"authenticationMechanisms", value.Array(emptyDoc)},
+		{"authenticationMechanisms", value.ArrayFrom([]value.Value{value.String("SCRAM-SHA-1"), value.String("SCRAM-SHA-256")})},
 		{"cursorTimeoutMillis", value.Int64(e.opts.CursorTimeout.Milliseconds())},
 		{"enableTestCommands", value.Bool(e.opts.TestCommands)},
 		{"enableLocalhostAuthBypass", value.Bool(true)},
 		{"featureCompatibilityVersion", value.Document(value.EndDocument(fcv, start))},
 		{"localLogicalSessionTimeoutMinutes", value.Int32(int32(e.opts.SessionTimeout.Minutes()))},
+		{"logComponentVerbosity", value.Document(stageDoc("verbosity", value.Int32(e.logLevel.Load())))},
 		{"logLevel", value.Int32(e.logLevel.Load())},
 		{"requireApiVersion", value.Bool(false)},
 		{"transactionLifetimeLimitSeconds", value.Int32(int32(e.opts.TransactionLifetime.Seconds()))},
@@ -56,6 +57,13 @@ func cmdSetParameter(_ context.Context, r *request, dst []byte) ([]byte, error) 
 	found := false
 	err := r.fields(func(key string, v value.Value) (bool, error) {
 		found = true
+		if key == "logComponentVerbosity" && v.IsDocument() {
+			dst = value.AppendElement(dst, "was", value.Document(stageDoc("verbosity", value.Int32(r.e.logLevel.Load()))))
+			if n := value.Lookup(v.Doc(), "verbosity"); n.IsNumber() && n.AsInt64() >= 0 && n.AsInt64() <= 5 {
+				r.e.logLevel.Store(int32(n.AsInt64()))
+			}
+			return true, nil
+		}
 		if key != "logLevel" {
 			return true, mongoerr.New(0, "attempted to set unrecognized parameter [%s], use help:true to see options ", key)
 		}

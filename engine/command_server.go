@@ -284,11 +284,14 @@ func cmdGetLog(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	return dst, mongoerr.New(mongoerr.OperationFailed, "No log named '%s'", r.arg.Str())
 }
 
-func cmdFsync(_ context.Context, r *request, dst []byte) ([]byte, error) {
+func cmdFsync(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	if v := value.Lookup(r.cmd, "lock"); !v.IsMissing() && v.Truthy() {
+		return dst, mongoerr.New(mongoerr.CommandNotSupported, "fsync with lock is not supported; weirBackup copies the data while it is written to")
+	}
 	if err := r.e.sync(); err != nil {
 		return dst, err
 	}
-	return value.AppendElement(dst, "numFiles", value.Int32(1)), r.e.db.Flush()
+	return value.AppendElement(dst, "numFiles", value.Int32(1)), r.e.db.Flush(ctx)
 }
 
 func cmdListCommands(_ context.Context, r *request, dst []byte) ([]byte, error) {

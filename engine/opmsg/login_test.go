@@ -86,6 +86,20 @@ func TestLogin(t *testing.T) {
 		require.Equal(t, int(mongoerr.Unauthorized), code(err), "%v", err)
 	}
 	reader := login(t, addr, "reader", "pässword", "d", "")
+	_, err = boss.Database("hidden").Collection("c").InsertOne(ctx, bson.D{})
+	require.NoError(t, err)
+	names, err := reader.ListDatabaseNames(ctx, bson.D{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"d"}, names, "only what the user may read is listed")
+	// Who administers one database's users gives away no roles of others.
+	require.NoError(t, boss.Database("d").RunCommand(ctx, bson.D{{Key: "createUser", Value: "clerk"}, {Key: "pwd", Value: "c"}, {Key: "roles", Value: bson.A{"userAdmin"}}}).Err())
+	clerk := login(t, addr, "clerk", "c", "d", "")
+	create := func(role any) error {
+		return clerk.Database("d").RunCommand(ctx, bson.D{{Key: "createUser", Value: "mole"}, {Key: "pwd", Value: "m"}, {Key: "roles", Value: bson.A{role}}}).Err()
+	}
+	err = create(bson.D{{Key: "role", Value: "root"}, {Key: "db", Value: "admin"}})
+	require.Equal(t, int(mongoerr.Unauthorized), code(err), "%v", err)
+	require.NoError(t, create("read"))
 	require.NoError(t, reader.Database("d").Collection("c").FindOne(ctx, bson.D{}).Err())
 	require.NoError(t, boss.Database("d").RunCommand(ctx, bson.D{{Key: "grantRolesToUser", Value: "reader"}, {Key: "roles", Value: bson.A{"readWrite"}}}).Err())
 	_, err = reader.Database("d").Collection("c").InsertOne(ctx, bson.D{{Key: "_id", Value: 2}})

@@ -6,11 +6,13 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 
+	crdberrors "github.com/cockroachdb/errors"
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -64,6 +66,12 @@ func Open(dir string, o Options) (*DB, error) {
 	p, err := openPebble(dir, po)
 	if err != nil {
 		cache.Unref()
+		if details := crdberrors.FlattenDetails(err); details != "" { // which file, and where
+			err = fmt.Errorf("%w (%s)", err, details)
+		}
+		if crdberrors.Is(err, pebble.ErrCorruption) {
+			return nil, fmt.Errorf("the data directory %q is damaged; restore a backup: %w", dir, err)
+		}
 		return nil, fmt.Errorf("open the data directory %q (is another process using it?): %w", dir, err)
 	}
 	db := &DB{p: p, cache: cache, fs: fs, dir: dir, readOnly: o.ReadOnly}
@@ -169,8 +177,20 @@ func (d *DB) DiskUsage(lower, upper []byte) int64 {
 	return int64(n)
 }
 
-// Flush writes the memory tables to files.
-func (d *DB) Flush() error { return d.p.Flush() }
+// Flush writes the memory tables to files. It gives up with the context: on a
+// disk that is full Pebble tries again for ever.
+func (d *DB) Flush(ctx context.Context) error {
+	done, err := d.p.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 type pebbleLogger struct{ l *slog.Logger }
 

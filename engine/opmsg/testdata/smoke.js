@@ -12,7 +12,9 @@ print(db.c.stats().count, db.stats().collections, rs.status().ok, db.serverStatu
 print(JSON.stringify(db.c.aggregate([{$group:{_id:null,s:{$sum:"$a"}}}]).toArray()));
 s = db.getMongo().startSession(); s.startTransaction(); s.getDatabase("shell").c.insertOne({_id:3}); s.commitTransaction();
 assertEq(db.c.countDocuments(), 3);
-db.currentOp(); show = db.adminCommand({listDatabases:1}).databases.map(x=>x.name); print(show);
+if (!db.currentOp().inprog.some(o=>o.command.currentOp||o.command.aggregate)) throw new Error("currentOp does not show itself");
+assertEq(db.hostInfo().ok, 1); db.adminCommand({top:1}); db.c.getPlanCache().clear(); db.getLogComponents(); rs.conf();
+show = db.adminCommand({listDatabases:1}).databases.map(x=>x.name); print(show);
 db.createUser({user:"u",pwd:"p",roles:["readWrite"]}); print(db.getUsers().users.length); db.auth("u","p"); db.dropUser("u");
 db.runCommand({validate:"c"}); db.c.drop();
 print("fine");
