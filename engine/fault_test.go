@@ -20,6 +20,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine"
+	"weir/mongoerr"
 	"weir/store"
 )
 
@@ -63,22 +64,25 @@ func newLoad(t *testing.T) *load {
 }
 
 // try runs one write that brings documents to a version.
-func (l *load) try(ids []string, v int32, write func() error) bool {
+func (l *load) try(ids []string, v int32, write func() error) {
 	l.mu.Lock()
 	for _, id := range ids {
 		l.docs[id] = version{l.docs[id].acked, v}
 	}
 	l.mu.Unlock()
-	if err := write(); err != nil {
-		l.stop()
-		return false
-	}
+	err := write()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, id := range ids {
-		l.docs[id] = version{v, v}
+		switch {
+		case err == nil:
+			l.docs[id] = version{v, v}
+		case mongoerr.CodeOf(err) == mongoerr.WriteConflict: // of two transactions that create a collection
+			l.docs[id] = version{l.docs[id].acked, l.docs[id].acked}
+		default:
+			l.stop()
+		}
 	}
-	return true
 }
 
 // put brings one document to version v; 0 deletes it.
@@ -297,6 +301,9 @@ func (*broken) String() string { return "broken disk" }
 
 func (b *broken) MaybeError(op errorfs.Op) error {
 	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || !strings.HasSuffix(op.Path, b.suffix) || op.Kind == errorfs.OpFileClose {
+		return nil
+	}
+	if b.suffix == ".log" && (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite || op.Kind == errorfs.OpRemove) { // without a new log Pebble ends the process
 		return nil
 	}
 	n := b.n.Add(1)
