@@ -159,7 +159,10 @@ func (l *load) definer() {
 func (l *load) run(fs vfs.FS, rng *rand.Rand) {
 	var err error
 	l.e, err = engine.Open("data", engine.Options{FS: fs, TTLInterval: -1, OplogSize: 64 << 20})
-	require.NoError(l.t, err)
+	if err != nil { // the disk failed at once
+		l.stop()
+		return
+	}
 	_, err = l.e.Command(context.Background(), "d", mustRaw(bson.D{{Key: "createIndexes", Value: "c"}, {Key: "indexes", Value: bson.A{
 		bson.D{{Key: "key", Value: bson.D{{Key: "n", Value: 1}}}, {Key: "name", Value: "n_1"}},
 		bson.D{{Key: "key", Value: bson.D{{Key: "t", Value: 1}}}, {Key: "name", Value: "t_1"}}}}}))
@@ -281,6 +284,7 @@ func TestPowerCut(t *testing.T) {
 				l.stop()
 			}
 			l.run(errorfs.Wrap(mem, c), rng)
+			require.NotNil(t, l.e)
 			require.NoError(t, l.e.Close())
 			require.NotNil(t, crashed)
 			verify(t, crashed, docs)
@@ -330,7 +334,9 @@ func TestDiskErrors(t *testing.T) {
 			end := time.AfterFunc(300*time.Millisecond, l.stop)
 			defer end.Stop()
 			l.run(errorfs.Wrap(mem, b), rng)
-			_ = l.e.Close()
+			if l.e != nil {
+				_ = l.e.Close()
+			}
 			verify(t, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng}), l.docs)
 		})
 	}

@@ -125,7 +125,8 @@ func pebbleOptions(fs vfs.FS, cache *pebble.Cache, logger *slog.Logger) *pebble.
 	return o
 }
 
-func (d *DB) checkFormat(dir string) error {
+func (d *DB) checkFormat(dir string) (err error) {
+	defer recoverFatal(&err)
 	key := MetaKey("format")
 	v, ok, err := d.Get(key, nil)
 	switch {
