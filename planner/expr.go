@@ -472,9 +472,6 @@ func (b *builder) subscript(sc *scope, of, lo, hi ast.Expr, slice bool, pos int)
 	if elem == sqltype.Invalid {
 		return nil, sqlerr.New(sqlerr.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", t).At(pos)
 	}
-	if in, ok := v.(*Subscript); ok && in.X.Type().OID.IsArray() && in.Slice {
-		return nil, sqlerr.Unsupported(pos, "Slice one dimension, in a subquery.", "slices of several dimensions are not supported")
-	}
 	if s.T = sqltype.Of(elem); slice {
 		s.T = v.Type()
 		if t == sqltype.JSONB {

@@ -360,7 +360,31 @@ func (b *builder) operator(name string, args []Expr, pos int) (Expr, error) {
 	if c == nil {
 		return nil, operatorError(name, in, many, pos)
 	}
-	return b.apply(c, args, pos)
+	out, err := b.apply(c, args, pos)
+	b.warnZeroDivisor(out)
+	return out, err
+}
+
+// warnZeroDivisor tells of a division by a constant zero, which is NULL unless
+// the session is strict.
+func (b *builder) warnZeroDivisor(e Expr) {
+	c, ok := e.(*Call)
+	if !ok || b.strict() || len(c.Args) != 2 || !strings.HasPrefix(c.Func.Impl, "div_") && !strings.HasPrefix(c.Func.Impl, "mod_") {
+		return
+	}
+	divisor := c.Args[1]
+	for cast, is := divisor.(*Cast); is; cast, is = divisor.(*Cast) {
+		divisor = cast.X
+	}
+	k, ok := divisor.(*Const)
+	if !ok || !k.Value.IsNumber() || k.Value.IsNaN() || k.Value.AsDouble() != 0 {
+		return
+	}
+	what := exprText(c.Args[0])
+	if r, ok := c.Args[0].(*ColRef); ok {
+		what = r.Name
+	}
+	b.warn(sqlerr.DivisionByZero, c.P, "SET weir.strict = on refuses it.", "division of \"%s\" by zero, it reads as NULL", what)
 }
 
 func typesOf(args []Expr) []sqltype.OID {

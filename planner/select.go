@@ -372,8 +372,20 @@ func (s *selectQuery) outputNamed(id ast.Ident, clause string) (int, error) {
 	return found, nil
 }
 
+func isNumber(e ast.Expr) bool {
+	_, ok := e.(*ast.NumberLiteral)
+	return ok
+}
+
 // ordinal reads a position in the select list; -1 when e is none.
 func (s *selectQuery) ordinal(e ast.Expr, clause string) (int, error) {
+	sign := 1
+	for u, ok := e.(*ast.UnaryExpr); ok && u.Op.Symbol == "-"; u, ok = e.(*ast.UnaryExpr) {
+		if _, inner := u.Operand.(*ast.UnaryExpr); !inner && !isNumber(u.Operand) {
+			return -1, nil
+		}
+		e, sign = u.Operand, -sign // a negated number is a constant
+	}
 	n, ok := e.(*ast.NumberLiteral)
 	if !ok {
 		switch c := e.(type) {
@@ -386,7 +398,7 @@ func (s *selectQuery) ordinal(e ast.Expr, clause string) (int, error) {
 	if !n.Integer || err != nil {
 		return -1, sqlerr.New(sqlerr.SyntaxError, "non-integer constant in %s", clause).At(n.Pos())
 	}
-	if i < 1 || i > len(s.outs) {
+	if i *= sign; i < 1 || i > len(s.outs) {
 		return -1, sqlerr.New(sqlerr.InvalidColumnReference, "%s position %d is not in select list", clause, i).At(n.Pos())
 	}
 	return i - 1, nil
