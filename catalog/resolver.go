@@ -291,6 +291,9 @@ func (s *Scoped) exact(t *Table) bool {
 	}
 	wait := busyAge
 	if e.all {
+		if e.table.Estimate <= tinyTable {
+			return false
+		}
 		wait = min(wait, busyShare*e.cost)
 	}
 	return s.opts.Now().Sub(e.at) < wait
