@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	faultRounds = flag.Int("faultrounds", 6, "rounds of TestPowerCut and TestDiskErrors")
+	faultRounds = flag.Int("faultrounds", 4, "rounds of TestPowerCut and TestDiskErrors")
 	faultSeed   = flag.Uint64("faultseed", 0, "seed of the first round; 0: the time")
 )
 
