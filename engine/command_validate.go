@@ -17,12 +17,13 @@ func cmdValidate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	v, err := r.e.validateCollection(ctx, c)
+	v, err := r.e.validateCollection(ctx, c, value.Lookup(r.cmd, "checkBSONConformance").Truthy())
 	if err != nil {
 		return dst, err
 	}
 	dst = value.AppendElement(dst, "ns", value.String(c.load().ns.String()))
 	dst = value.AppendElement(dst, "nInvalidDocuments", value.Int32(0))
+	dst = value.AppendElement(dst, "nNonCompliantDocuments", value.IntOrLong(v.odd))
 	dst = value.AppendElement(dst, "nrecords", value.IntOrLong(v.records))
 	dst = value.AppendElement(dst, "nIndexes", value.Int32(int32(len(c.load().indexes))))
 	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "keysPerIndex")
@@ -49,12 +50,13 @@ func cmdValidate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 
 type validation struct {
 	records int64
+	odd     int64 // documents that keep to MongoDB's rules but not to all of BSON's
 	keys    []int64
 	faults  []string
 }
 
 // validateCollection checks indexes against documents; writers wait meanwhile.
-func (e *Engine) validateCollection(ctx context.Context, c *collection) (validation, error) {
+func (e *Engine) validateCollection(ctx context.Context, c *collection, conformance bool) (validation, error) {
 	e.write.Lock()
 	defer e.write.Unlock()
 	var v validation
@@ -72,6 +74,9 @@ func (e *Engine) validateCollection(ctx context.Context, c *collection) (validat
 			break
 		}
 		v.records++
+		if conformance && value.ValidateConformance(doc) != nil {
+			v.odd++
+		}
 		for i, ix := range m.indexes {
 			keys, kinds, _, err := u.keysOf(ix, doc)
 			if err != nil {

@@ -14,7 +14,11 @@ import (
 // compileN compiles $firstN, $lastN, $minN and $maxN: {input: …, n: …}.
 func compileN(c *compiler, e *extractor, name string, arg bson.RawValue, s *accSpec) error {
 	if arg.Type != bson.TypeEmbeddedDocument {
-		return mongoerr.New(5787801, "specification must be an object; found %s", name)
+		code := int32(5787801)
+		if name == "$minN" || name == "$maxN" {
+			code = 5787900
+		}
+		return mongoerr.New(code, "specification must be an object; found %s", name)
 	}
 	var in, n bson.RawValue
 	for it := value.Walk(arg.Value); it.Next(); {

@@ -60,7 +60,7 @@ func (t *topSpec) parse(c *compiler, name string, fields map[string]value.Value)
 		return nil, mongoerr.New(5788005, "Missing value for 'sortBy'")
 	}
 	if !by.IsDocument() {
-		return nil, mongoerr.New(5788604, "expected 'sortBy' to already be an object in the arguments to %s", name)
+		return nil, mongoerr.New(10065, "invalid parameter: expected an object (sortBy) in the arguments to %s", name)
 	}
 	if t.sorter, err = c.sortPattern(by.Doc()); err != nil {
 		return nil, err

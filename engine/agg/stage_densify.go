@@ -28,7 +28,7 @@ const maxGenerated = 500_000
 
 func compileDensify(c *compiler, spec bson.RawValue) ([]stage, error) {
 	if spec.Type != bson.TypeEmbeddedDocument {
-		return nil, mongoerr.New(5733200, "The $densify stage specification must be an object, found %s", value.TypeName(spec.Type))
+		return nil, failParse("The $densify stage specification must be an object, found %s", value.TypeName(spec.Type))
 	}
 	s := &densifyStage{}
 	var rng value.Value
@@ -89,8 +89,11 @@ func (s *densifyStage) checkPartitions() error {
 	}
 	for _, p := range s.parts {
 		a, b := strings.Join(p, "."), strings.Join(s.field, ".")
-		if a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".") {
-			return mongoerr.New(8993000, "BSON field '$densify.partitionByFields' contains a field that is also the field to densify")
+		switch {
+		case a == b || strings.HasPrefix(a, b+"."):
+			return mongoerr.New(8993000, "BSON field '$densify.partitionByFields' contains the field that is being densified")
+		case strings.HasPrefix(b, a+"."):
+			return mongoerr.New(9554500, "The field that is being densified contains the BSON field '$densify.partitionByFields'")
 		}
 	}
 	return nil
@@ -149,20 +152,34 @@ func (s *densifyStage) setBounds(v value.Value) error {
 		return nil
 	case v.IsString():
 		return mongoerr.New(5946802, "Bounds string must either be 'full' or 'partition'")
-	case !v.IsArray() || value.Len(v.Doc()) != 2:
+	case !v.IsArray():
+		return mongoerr.New(5733404, "The bounds in a range statement must be the string 'full', 'partition', or an ascending array of two numbers or two dates")
+	case value.Len(v.Doc()) != 2:
 		return mongoerr.New(5733403, "a bounding array in a range statement must have exactly two elements")
 	}
 	s.bounds, s.lo, s.hi = "explicit", value.Index(v.Doc(), 0), value.Index(v.Doc(), 1)
-	dates := s.lo.Kind() == bson.TypeDateTime && s.hi.Kind() == bson.TypeDateTime
+	return s.checkBounds()
+}
+
+// checkBounds looks at an explicit range.
+func (s *densifyStage) checkBounds() error {
 	switch {
-	case !dates && !(s.lo.IsNumber() && s.hi.IsNumber()):
-		return mongoerr.New(5733402, "a bounding array must be an ascending array of either two dates or two numbers")
-	case dates && s.add == nil:
-		return mongoerr.New(5733501, "a bounding array of dates requires a unit")
-	case !dates && s.add != nil:
-		return mongoerr.New(5733409, "numeric bounds may not have unit parameter")
 	case value.Compare(s.lo, s.hi) > 0:
 		return mongoerr.New(5733402, "a bounding array must be an ascending array of either two dates or two numbers")
+	case s.lo.IsNumber() && s.add != nil:
+		return mongoerr.New(5733409, "numeric bounds may not have unit parameter")
+	case s.lo.IsNumber() && !s.hi.IsNumber():
+		return mongoerr.New(5733406, "a bounding array must contain either both dates or both numeric types")
+	case s.lo.IsNumber() && (s.lo.Kind() != s.hi.Kind() || s.lo.Kind() != s.step.Kind()):
+		return mongoerr.New(5876900, "Upper bound, lower bound, and step must all have the same type")
+	case s.lo.IsNumber():
+		return nil
+	case s.lo.Kind() != bson.TypeDateTime:
+		return mongoerr.New(5946800, "Explicit bounds must be numeric or dates")
+	case s.hi.Kind() != bson.TypeDateTime:
+		return mongoerr.New(5733405, "a bounding array must contain either both dates or both numeric types")
+	case s.add == nil:
+		return mongoerr.New(5733410, "a bounding array of dates must specify a unit")
 	}
 	return nil
 }
@@ -212,6 +229,7 @@ type densifyCursor struct {
 	pv      value.Value
 	ended   bool
 	any     bool
+	begun   bool // the current partition has had a value
 	closing bool // the current partition gets its last documents
 }
 
@@ -221,11 +239,14 @@ func (c *densifyCursor) scan(doc bson.Raw) (value.Value, error) {
 	if v.IsNullish() {
 		return v, nil
 	}
-	if c.s.add != nil && v.Kind() != bson.TypeDateTime {
-		return v, mongoerr.New(6053600, "$densify field type must be a date when a unit is given, found %s", value.TypeName(v.Kind()))
-	}
-	if c.s.add == nil && !v.IsNumber() {
-		return v, mongoerr.New(5733201, "$densify field type must be numeric, found %s", value.TypeName(v.Kind()))
+	date := v.Kind() == bson.TypeDateTime
+	switch {
+	case !date && !v.IsNumber():
+		return v, mongoerr.New(5733201, "Densify field type must be numeric or a date, found %s", value.TypeName(v.Kind()))
+	case c.s.add != nil && !date:
+		return v, mongoerr.New(6053600, "Encountered numeric densify value in collection when step has a date unit.")
+	case c.s.add == nil && date:
+		return v, mongoerr.New(6053600, "Encountered date densify value in collection when step does not have a date unit.")
 	}
 	if c.min.IsMissing() || value.Compare(v, c.min) < 0 {
 		c.min = v.Clone()
@@ -248,11 +269,10 @@ func (c *densifyCursor) Next(ctx context.Context) (bson.Raw, error) {
 			if doc, err := c.generate(c.beforeEnd); doc != nil || err != nil {
 				return doc, err
 			}
-			c.closing, c.active = false, false
+			c.closing, c.active, c.begun = false, false, false
 			if c.ended {
 				return nil, errEnd
 			}
-			c.begin()
 		case c.ended:
 			return nil, errEnd
 		default:
@@ -266,7 +286,7 @@ func (c *densifyCursor) read(ctx context.Context) error {
 	doc, err := c.in.Next(ctx)
 	if err == errEnd {
 		c.ended = true
-		if !c.any && len(c.s.parts) == 0 && c.s.bounds == "explicit" {
+		if !c.begun && len(c.s.parts) == 0 && c.s.bounds == "explicit" {
 			c.at, c.active = c.s.lo, true
 		}
 		c.closing = true
@@ -281,29 +301,31 @@ func (c *densifyCursor) read(ctx context.Context) error {
 	switch {
 	case !c.any:
 		c.part, c.any = key, true
-		c.begin()
 	case !bytes.Equal(key, c.part):
 		c.part, c.closing = key, true
 	}
 	return nil
 }
 
-// begin starts a partition with the pending document.
+// begin starts a partition at its first document that has a value; documents
+// without one only pass through.
 func (c *densifyCursor) begin() {
-	c.model, c.active = c.pending, false
+	c.model, c.begun, c.active = c.pending, true, true
 	switch c.s.bounds {
 	case "explicit":
-		c.at, c.active = c.s.lo, true
+		c.at = c.s.lo
 	case "full":
-		c.at, c.active = c.min, !c.min.IsMissing()
+		c.at = c.min
+	default:
+		c.at = c.pv
 	}
 }
 
 // step gives out what comes before the pending document, then that.
 func (c *densifyCursor) step() (bson.Raw, error) {
 	if !c.pv.IsNullish() {
-		if !c.active && c.s.bounds == "partition" {
-			c.at, c.active = c.pv, true
+		if !c.begun {
+			c.begin()
 		}
 		doc, err := c.generate(func(at value.Value) bool { return value.Compare(at, c.pv) < 0 && c.beforeEnd(at) })
 		if doc != nil || err != nil {

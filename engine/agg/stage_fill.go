@@ -34,14 +34,16 @@ func compileFill(c *compiler, spec bson.RawValue) ([]stage, error) {
 	if !f.hasOutput {
 		return nil, missingField("$fill", "output")
 	}
+	if !f.hasMethods && !f.hasValues {
+		return nil, mongoerr.New(6050203, "The 'output' of $fill must not be empty")
+	}
 	var specs []stageSpec
 	if f.hasMethods {
-		if f.sortBy.IsMissing() {
-			return nil, mongoerr.New(6050203, "$fill with a 'method' requires a 'sortBy'")
-		}
 		var b value.Builder
 		b.Add("partitionBy", f.partitionBy)
-		b.Add("sortBy", f.sortBy)
+		if !f.sortBy.IsMissing() {
+			b.Add("sortBy", f.sortBy)
+		}
 		b.Add("output", value.Document(f.methods.Doc()))
 		specs = append(specs, stageSpec{"$setWindowFields", b.Doc()})
 	}
@@ -94,7 +96,7 @@ func (f *fillSpec) partitionFields(v value.Value) error {
 			return wrongType("$fill", "partitionByFields."+itemKey(i), it.Kind(), "string")
 		}
 		if strings.HasPrefix(it.Value().Str(), "$") {
-			return mongoerr.New(6050202, "Field path in '$fill' partitionByFields may not begin with '$': %s", it.Value())
+			return mongoerr.New(168, "Field path in '$fill' partitionByFields may not begin with '$': %s", it.Value())
 		}
 		// The name does not matter, only that the parts are compared one by one.
 		b.Add("f"+itemKey(i), value.String("$"+it.Value().Str()))
@@ -121,8 +123,11 @@ func (f *fillSpec) outputField(name string, v value.Value) error {
 	if v.IsDocument() {
 		it = value.Walk(v.Doc())
 	}
-	if !v.IsDocument() || value.Len(v.Doc()) != 1 || !it.Next() {
-		return mongoerr.New(mongoerr.BadValue, "The $fill output of '%s' must have exactly one of 'value' and 'method'", name)
+	if !v.IsDocument() || !it.Next() {
+		return mongoerr.New(6050200, "Each field of the output of $fill must be an object, found %s", value.TypeName(v.Kind()))
+	}
+	if extra := value.Walk(v.Doc()); value.Len(v.Doc()) > 1 && extra.Next() && extra.Next() {
+		return secondFill(name, extra.Key())
 	}
 	path := value.String("$" + name)
 	switch it.Key() {
@@ -141,7 +146,7 @@ func (f *fillSpec) outputField(name string, v value.Value) error {
 			fn = map[string]string{"locf": "$locf", "linear": "$linearFill"}[m.Str()]
 		}
 		if fn == "" {
-			return mongoerr.New(6050207, "Method must be either locf or linear")
+			return mongoerr.New(6050202, "Method must be either locf or linear")
 		}
 		f.hasMethods = true
 		f.methods.Open(bson.TypeEmbeddedDocument, name)
@@ -150,4 +155,12 @@ func (f *fillSpec) outputField(name string, v value.Value) error {
 		return nil
 	}
 	return unknownField("$fill.output."+name, it.Key())
+}
+
+// secondFill refuses a second field of an output.
+func secondFill(name, key string) error {
+	if key == "value" || key == "method" {
+		return mongoerr.New(6050201, "The $fill output of '%s' must have exactly one of 'value' and 'method'", name)
+	}
+	return unknownField("$fill.output."+name, key)
 }

@@ -70,7 +70,9 @@ func (s *graphLookupStage) field(c *compiler, key string, v value.Value) (err er
 		if !v.IsString() {
 			return failParse("$graphLookup 'from' field must be a string, but found %s", value.TypeName(v.Kind()))
 		}
-		s.from = v.Str()
+		if s.from = v.Str(); s.from == "" {
+			return mongoerr.New(mongoerr.InvalidNamespace, "$graphLookup 'from' must name a collection")
+		}
 		return nil
 	case "as", "connectFromField", "connectToField", "depthField":
 		return s.pathField(key, v)

@@ -86,7 +86,7 @@ func (s *windowStage) compileOutput(c *compiler, output value.Value) error {
 			return err
 		}
 		if err := addLeaf(check, it.Key(), projEntry{action: actCompute}); err != nil {
-			return mongoerr.New(40176, "specification contains two conflicting paths at '%s'", it.Key())
+			return mongoerr.New(6307900, "specification contains two conflicting paths at '%s'", it.Key())
 		}
 		s.outputs = append(s.outputs, windowOutput{path, fn})
 	}

@@ -32,7 +32,7 @@ func compileUnionWith(c *compiler, spec bson.RawValue) ([]stage, error) {
 		return nil, failParse("the $unionWith stage specification must be an object or string, but found %s", value.TypeName(v.Kind()))
 	}
 	if s.coll == "" && (len(stages) == 0 || firstKey(stages[0]) != "$documents") {
-		return nil, missingField("$unionWith", "coll")
+		return nil, failParse("$unionWith stage without explicit collection must have a pipeline with $documents as first stage")
 	}
 	p, err := c.sub(inUnion).pipeline(stages)
 	s.pipe = p

@@ -34,34 +34,31 @@ func (c *compiler) windowBounds(w *windowSpec) (*windowBounds, error) {
 	if !w.win.IsDocument() {
 		return nil, failParse("'window' field must be an object")
 	}
-	var docs, rng, unit value.Value
-	for it := value.Walk(w.win.Doc()); it.Next(); {
-		switch it.Key() {
-		case "documents":
-			docs = it.Value()
-		case "range":
-			rng = it.Value()
-		case "unit":
-			unit = it.Value()
-		default:
-			return nil, failParse("'window' field can only contain 'documents' or 'range' and 'unit', found '%s'", it.Key())
-		}
-	}
+	docs, rng, unit, n := value.Lookup(w.win.Doc(), "documents"), value.Lookup(w.win.Doc(), "range"), value.Lookup(w.win.Doc(), "unit"), value.Len(w.win.Doc())
 	switch {
 	case !docs.IsMissing() && !rng.IsMissing():
 		return nil, failParse("Window bounds can specify either 'documents' or 'unit', not both.")
-	case !rng.IsMissing():
-		return b, c.rangeBounds(b, w, rng, unit)
-	case !unit.IsMissing():
+	case rng.IsMissing() && !unit.IsMissing():
 		return nil, failParse("Window bounds can only specify 'unit' with range-based bounds.")
-	case docs.IsMissing():
+	case rng.IsMissing() && docs.IsMissing():
+		if n > 0 {
+			return nil, failParse("'window' field can only contain 'documents' as the only argument or 'range' with an optional 'unit' field")
+		}
 		return b, nil
+	case !docs.IsMissing() && n > 1:
+		return nil, failParse("'window' field that specifies documents cannot have other fields")
+	case !docs.IsMissing():
+		return b, b.documents(c, w, docs)
+	case !unit.IsMissing() && n > 2:
+		return nil, failParse("'window' field that specifies unit cannot have other fields besides 'range'")
+	case unit.IsMissing() && n > 1:
+		return nil, failParse("'window' field that specifies range cannot have other fields besides 'unit'")
 	}
-	return b, b.documents(w, docs)
+	return b, c.rangeBounds(b, w, rng, unit)
 }
 
-func (b *windowBounds) documents(w *windowSpec, v value.Value) error {
-	if err := b.parse(v, func(v value.Value) error {
+func (b *windowBounds) documents(c *compiler, w *windowSpec, v value.Value) error {
+	if err := b.parse(c, v, func(v value.Value) error {
 		if n, ok := v.Integral(); !v.IsNumber() || !ok || n > math.MaxInt32 || n < math.MinInt32 {
 			return failParse("Numeric document-based bounds must be an integer")
 		}
@@ -75,23 +72,14 @@ func (b *windowBounds) documents(w *windowSpec, v value.Value) error {
 	return nil
 }
 
-func (b *windowBounds) parse(v value.Value, check func(value.Value) error) error {
+func (b *windowBounds) parse(c *compiler, v value.Value, check func(value.Value) error) error {
 	if !v.IsArray() || value.Len(v.Doc()) != 2 {
 		return failParse("Window bounds must be a 2-element array: %s", v)
 	}
 	for i, p := range []*bound{&b.lo, &b.hi} {
-		e := value.Index(v.Doc(), i)
-		switch {
-		case e.IsString() && e.Str() == "unbounded":
-		case e.IsString() && e.Str() == "current":
-			*p = bound{v: value.Int32(0)}
-		case e.IsNumber():
-			if err := check(e); err != nil {
-				return err
-			}
-			*p = bound{v: e}
-		default:
-			return failParse("Window bounds must be 'unbounded', 'current', or a number.")
+		var err error
+		if *p, err = c.bound(value.Index(v.Doc(), i), check); err != nil {
+			return err
 		}
 	}
 	if !b.lo.unbounded && !b.hi.unbounded && value.Compare(b.lo.v, b.hi.v) > 0 {
@@ -100,27 +88,64 @@ func (b *windowBounds) parse(v value.Value, check func(value.Value) error) error
 	return nil
 }
 
+// bound reads one bound: a keyword or an expression that is a constant number.
+func (c *compiler) bound(v value.Value, check func(value.Value) error) (bound, error) {
+	if v.IsString() {
+		switch v.Str() {
+		case "unbounded":
+			return bound{unbounded: true}, nil
+		case "current":
+			return bound{v: value.Int32(0)}, nil
+		}
+		return bound{}, failParse("Window bounds must be 'unbounded', 'current', or a number.")
+	}
+	e, err := c.expr(v.RawValue())
+	if err != nil {
+		return bound{}, err
+	}
+	n, ok := expr.Constant(e)
+	if !ok {
+		return bound{}, failParse("Window bounds expression must be a constant.")
+	}
+	return bound{v: n}, check(n)
+}
+
 func (c *compiler) rangeBounds(b *windowBounds, w *windowSpec, v, unit value.Value) error {
-	if err := b.parse(v, func(value.Value) error { return nil }); err != nil {
+	check := func(v value.Value) error {
+		if !v.IsNumber() {
+			return failParse("Range-based bounds expression must be a number")
+		}
+		return nil
+	}
+	if !unit.IsMissing() {
+		if !unit.IsString() {
+			return failParse("'unit' must be a string")
+		}
+		check = func(v value.Value) error {
+			if _, ok := v.Integral(); !ok {
+				return failParse("With 'unit', range-based bounds must be an integer")
+			}
+			return nil
+		}
+	}
+	if err := b.parse(c, v, check); err != nil {
 		return err
 	}
 	b.byRange = true
+	if !unit.IsMissing() {
+		b.unit = unit.Str()
+		var err error
+		if b.add, err = newDateAdd(b.unit); err != nil {
+			return err
+		}
+	}
 	if w.sort == nil || len(w.sort.keys) != 1 {
 		return mongoerr.New(5339902, "Range-based bounds require sortBy a single field")
 	}
 	if w.sort.keys[0].Desc {
 		return mongoerr.New(5339904, "Range-based bounds require an ascending sortBy")
 	}
-	if unit.IsMissing() {
-		return nil
-	}
-	if !unit.IsString() {
-		return failParse("'unit' must be a string")
-	}
-	b.unit = unit.Str()
-	add, err := newDateAdd(b.unit)
-	b.add = add
-	return err
+	return nil
 }
 
 // spans gives the window [from, to) of each document.

@@ -1,6 +1,8 @@
 package agg
 
 import (
+	"math"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/expr"
@@ -31,14 +33,17 @@ func unitMillis(v value.Value) (int64, error) {
 			return 1000, nil
 		case "millisecond":
 			return 1, nil
+		case "year", "quarter", "month":
+			return 0, mongoerr.New(5490710, "unit must be 'week' or smaller")
 		}
+		return 0, failParse("unknown time unit value: %s", v.Str())
 	}
-	return 0, mongoerr.New(5490704, "unit must be 'week' or smaller, found %s", v)
+	return 0, failParse("'unit' must be a string, but got %s", value.TypeName(v.Kind()))
 }
 
 func compileCalculus(c *compiler, w *windowSpec) (windowFunc, error) {
-	if err := w.oneSortKey(); err != nil {
-		return nil, err
+	if w.sort == nil || len(w.sort.keys) != 1 {
+		return nil, failParse("%s requires a non-compound sortBy", w.name)
 	}
 	args, err := w.argFields("input", "unit")
 	if err != nil {
@@ -68,9 +73,9 @@ func (f *calculusFunc) evaluate(x *expr.Context, p *partition) ([]value.Value, e
 	if err != nil {
 		return nil, err
 	}
-	xs, err := f.sortValues(p)
-	if err != nil {
-		return nil, err
+	xs := make([]value.Value, len(p.docs))
+	for i, doc := range p.docs {
+		xs[i] = value.GetPath(doc, p.sort.paths[0])
 	}
 	spans, err := f.b.spans(x, p)
 	if err != nil {
@@ -80,9 +85,9 @@ func (f *calculusFunc) evaluate(x *expr.Context, p *partition) ([]value.Value, e
 	for i := range ys {
 		lo, hi := spans(i)
 		if f.name == "$derivative" {
-			out[i], err = derivative(xs[lo:hi], ys[lo:hi])
+			out[i], err = f.derivative(xs[lo:hi], ys[lo:hi])
 		} else {
-			out[i], err = integral(xs[lo:hi], ys[lo:hi])
+			out[i], err = f.integral(xs[lo:hi], ys[lo:hi])
 		}
 		if err != nil {
 			return nil, err
@@ -91,67 +96,84 @@ func (f *calculusFunc) evaluate(x *expr.Context, p *partition) ([]value.Value, e
 	return out, nil
 }
 
-// sortValues are the sort field's values as numbers in the unit.
-func (f *calculusFunc) sortValues(p *partition) ([]value.Value, error) {
-	xs := make([]value.Value, len(p.docs))
-	for i, doc := range p.docs {
-		v := value.GetPath(doc, p.sort.paths[0])
-		switch {
-		case f.unit > 0 && v.Kind() == bson.TypeDateTime:
-			v = value.Double(float64(v.AsDate()) / float64(f.unit))
-		case f.unit > 0:
-			return nil, mongoerr.New(5624900, "%s with 'unit' expects the sortBy field to be a Date", f.name)
-		case v.Kind() == bson.TypeDateTime:
-			return nil, mongoerr.New(5624901, "%s where the sortBy is a Date requires a 'unit'", f.name)
-		case !v.IsNumber():
-			return nil, mongoerr.New(5624902, "%s (with no 'unit') expects the sortBy field to be numeric", f.name)
-		}
-		xs[i] = v
+// checkSortValue asks for dates with a unit and for numbers without; its
+// errors are those of the function.
+func (f *calculusFunc) checkSortValue(v value.Value) error {
+	date, bare, number := int32(5624900), int32(5624901), int32(5624902)
+	if f.name == "$integral" {
+		date, bare, number = 5423901, 5423902, 5423902
 	}
-	return xs, nil
+	switch {
+	case f.unit > 0 && v.Kind() != bson.TypeDateTime:
+		return mongoerr.New(date, "%s with 'unit' expects the sortBy field to be a Date", f.name)
+	case f.unit == 0 && v.Kind() == bson.TypeDateTime:
+		return mongoerr.New(bare, "%s where the sortBy is a Date requires a 'unit'", f.name)
+	case f.unit == 0 && !v.IsNumber():
+		return mongoerr.New(number, "%s (with no 'unit') expects the sortBy field to be numeric", f.name)
+	}
+	return nil
 }
 
-func derivative(xs, ys []value.Value) (value.Value, error) {
+// derivative is the rise between the ends of a window by the run between them.
+func (f *calculusFunc) derivative(xs, ys []value.Value) (value.Value, error) {
 	n := len(ys) - 1
-	if n < 1 {
+	if n < 0 {
 		return value.Null(), nil
 	}
-	if ys[0].IsNullish() || ys[n].IsNullish() {
+	for _, x := range []value.Value{xs[0], xs[n]} {
+		if err := f.checkSortValue(x); err != nil {
+			return value.Value{}, err
+		}
+	}
+	for _, y := range []value.Value{ys[0], ys[n]} {
+		switch {
+		case y.IsNullish():
+			return value.Value{}, mongoerr.New(5624903, "$derivative input must not be null or missing")
+		case !y.IsNumber() && (y.Kind() != bson.TypeDateTime || ys[0].Kind() != ys[n].Kind()):
+			return value.Value{}, mongoerr.New(mongoerr.TypeMismatch, "can't $subtract %s from %s", value.TypeName(ys[0].Kind()), value.TypeName(ys[n].Kind()))
+		}
+	}
+	run := value.Subtract(xs[n], xs[0])
+	if run.Sign() == 0 && !run.IsNaN() {
 		return value.Null(), nil
 	}
-	if !ys[0].IsNumber() || !ys[n].IsNumber() {
-		return value.Value{}, mongoerr.New(5624903, "$derivative input must evaluate to a number")
+	slope, err := value.Divide(value.Subtract(ys[n], ys[0]), run)
+	if err != nil || f.unit == 0 {
+		return slope, err
 	}
-	dx := value.Subtract(xs[n], xs[0])
-	if dx.Sign() == 0 {
-		return value.Null(), nil
-	}
-	return value.Divide(value.Subtract(ys[n], ys[0]), dx)
+	return value.Multiply(slope, value.Int64(f.unit)), nil
 }
 
-// integral adds up trapezoids; items that are no numbers are left out.
-func integral(xs, ys []value.Value) (value.Value, error) {
+// integral adds up trapezoids; a NaN makes it NaN.
+func (f *calculusFunc) integral(xs, ys []value.Value) (value.Value, error) {
+	if len(ys) == 0 {
+		return value.Null(), nil
+	}
 	total := value.Int32(0)
-	last, n := -1, 0
 	for i := range ys {
-		if !ys[i].IsNumber() {
+		if !ys[i].IsNumber() || !xs[i].IsNumber() && xs[i].Kind() != bson.TypeDateTime {
+			return value.Value{}, mongoerr.New(5423900, "The input values of $integral must be numeric, over numbers or dates")
+		}
+		if err := f.checkSortValue(xs[i]); err != nil {
+			return value.Value{}, err
+		}
+		if xs[i].IsNaN() || ys[i].IsNaN() {
+			return value.Double(math.NaN()), nil
+		}
+		if i == 0 {
 			continue
 		}
-		n++
-		if last >= 0 {
-			area := value.Multiply(value.Add(ys[i], ys[last]), value.Subtract(xs[i], xs[last]))
-			half, err := value.Divide(area, value.Int32(2))
-			if err != nil {
-				return value.Value{}, err
-			}
-			total = value.Add(total, half)
+		area := value.Multiply(value.Add(ys[i], ys[i-1]), value.Subtract(xs[i], xs[i-1]))
+		half, err := value.Divide(area, value.Double(2))
+		if err != nil {
+			return value.Value{}, err
 		}
-		last = i
+		total = value.Add(total, half)
 	}
-	if n == 0 {
-		return value.Null(), nil
+	if f.unit == 0 {
+		return total, nil
 	}
-	return total, nil
+	return value.Divide(total, value.Int64(f.unit))
 }
 
 // movingAvgFunc is $expMovingAvg.
@@ -181,17 +203,25 @@ func compileMovingAvg(c *compiler, w *windowSpec) (windowFunc, error) {
 		if !ok || !n.IsNumber() || k <= 0 {
 			return nil, failParse("'N' field must be an integer greater than zero, but found %s", n)
 		}
-		f.alpha = value.Double(2 / (float64(k) + 1))
+		var err error
+		if f.alpha, err = value.Divide(value.Int32(2), value.Add(asDecimal(n), value.Int32(1))); err != nil {
+			return nil, err
+		}
 	} else {
-		if a := alpha.AsDouble(); !alpha.IsNumber() || a <= 0 || a >= 1 {
+		if a := alpha.AsDouble(); !alpha.IsNumber() || !(a > 0 && a < 1) {
 			return nil, failParse("'alpha' must be between 0 and 1 (exclusive), found alpha: %s", alpha)
 		}
-		f.alpha = alpha
+		f.alpha = asDecimal(alpha)
 	}
 	f.e, err = c.expr(args["input"].RawValue())
 	return f, err
 }
 
+// asDecimal makes a number a decimal, so that what is calculated with it is one.
+func asDecimal(v value.Value) value.Value { return v.AsDecimal34() }
+
+// evaluate calculates in decimals and gives doubles unless an input was a
+// decimal. What is no number leaves the average as it was.
 func (f *movingAvgFunc) evaluate(x *expr.Context, p *partition) ([]value.Value, error) {
 	vals, err := evalAll(x, p, f.e)
 	if err != nil {
@@ -199,83 +229,24 @@ func (f *movingAvgFunc) evaluate(x *expr.Context, p *partition) ([]value.Value, 
 	}
 	rest := value.Subtract(value.Int32(1), f.alpha)
 	var avg value.Value
+	decimal := false
 	for i, v := range vals {
-		if !v.IsNumber() {
+		if v.IsNumber() {
+			decimal = decimal || v.Kind() == bson.TypeDecimal128
+			if avg.IsMissing() {
+				avg = asDecimal(v)
+			} else {
+				avg = value.Add(value.Multiply(asDecimal(v), f.alpha), value.Multiply(avg, rest))
+			}
+		}
+		switch {
+		case avg.IsMissing():
 			vals[i] = value.Null()
-			continue
+		case decimal:
+			vals[i] = avg
+		default:
+			vals[i] = value.Double(avg.AsDouble())
 		}
-		if avg.IsMissing() {
-			avg = v
-		} else {
-			avg = value.Add(value.Multiply(v, f.alpha), value.Multiply(avg, rest))
-		}
-		vals[i] = avg
 	}
 	return vals, nil
-}
-
-// covarianceFunc is $covariancePop and $covarianceSamp of two expressions.
-type covarianceFunc struct {
-	a, b   expr.Expr
-	sample bool
-	bounds *windowBounds
-}
-
-func compileCovariance(c *compiler, w *windowSpec) (windowFunc, error) {
-	if !w.arg.IsArray() || value.Len(w.arg.Doc()) != 2 {
-		return nil, failParse("%s must be specified with an array of two expressions", w.name)
-	}
-	f := &covarianceFunc{sample: w.name == "$covarianceSamp"}
-	var err error
-	if f.a, err = c.expr(value.Index(w.arg.Doc(), 0).RawValue()); err != nil {
-		return nil, err
-	}
-	if f.b, err = c.expr(value.Index(w.arg.Doc(), 1).RawValue()); err != nil {
-		return nil, err
-	}
-	f.bounds, err = c.windowBounds(w)
-	return f, err
-}
-
-func (f *covarianceFunc) evaluate(x *expr.Context, p *partition) ([]value.Value, error) {
-	as, err := evalAll(x, p, f.a)
-	if err != nil {
-		return nil, err
-	}
-	bs, err := evalAll(x, p, f.b)
-	if err != nil {
-		return nil, err
-	}
-	spans, err := f.bounds.spans(x, p)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]value.Value, len(as))
-	for i := range as {
-		lo, hi := spans(i)
-		out[i] = f.covariance(as[lo:hi], bs[lo:hi])
-	}
-	return out, nil
-}
-
-func (f *covarianceFunc) covariance(as, bs []value.Value) value.Value {
-	n, meanA, meanB, c := 0.0, 0.0, 0.0, 0.0
-	for i := range as {
-		if !as[i].IsNumber() || !bs[i].IsNumber() {
-			continue
-		}
-		a, b := as[i].AsDouble(), bs[i].AsDouble()
-		n++
-		d := a - meanA
-		meanA += d / n
-		meanB += (b - meanB) / n
-		c += d * (b - meanB)
-	}
-	if f.sample {
-		n--
-	}
-	if n <= 0 {
-		return value.Null()
-	}
-	return value.Double(c / n)
 }

@@ -3,6 +3,8 @@ package agg
 import (
 	"bytes"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -15,7 +17,7 @@ func compileRank(_ *compiler, w *windowSpec) (windowFunc, error) {
 	switch {
 	case !w.win.IsMissing():
 		return nil, mongoerr.New(5371601, "Rank style window functions take no other arguments")
-	case w.sort == nil || w.name != "$documentNumber" && len(w.sort.keys) != 1:
+	case w.sort == nil || len(w.sort.keys) != 1:
 		return nil, mongoerr.New(5371602, "%s must be specified with a top level sortBy expression with exactly one element", w.name)
 	case !w.arg.IsDocument() || len(w.arg.Doc()) > 5:
 		return nil, mongoerr.New(5371603, "%s must be specified with '{}' as the value", w.name)
@@ -151,8 +153,8 @@ func (f *linearFillFunc) evaluate(x *expr.Context, p *partition) ([]value.Value,
 	xs := make([]value.Value, len(vals))
 	for i, doc := range p.docs {
 		xs[i] = value.GetPath(doc, p.sort.paths[0])
-		if i > 0 && value.Compare(xs[i], xs[i-1]) == 0 {
-			return nil, mongoerr.New(6050106, "There can be no repeated values in the sort field")
+		if err := checkFill(xs[:i+1], vals[i]); err != nil {
+			return nil, err
 		}
 	}
 	last := -1
@@ -161,8 +163,6 @@ func (f *linearFillFunc) evaluate(x *expr.Context, p *partition) ([]value.Value,
 		case v.IsNullish():
 			vals[i] = value.Null()
 			continue
-		case !v.IsNumber():
-			return nil, mongoerr.New(mongoerr.TypeMismatch, "Value to be filled must be numeric or nullish, found type %s", value.TypeName(v.Kind()))
 		case last >= 0:
 			if err := interpolate(xs, vals, last, i); err != nil {
 				return nil, err
@@ -173,16 +173,43 @@ func (f *linearFillFunc) evaluate(x *expr.Context, p *partition) ([]value.Value,
 	return vals, nil
 }
 
-func interpolate(xs, ys []value.Value, from, to int) error {
-	for k := from + 1; k < to; k++ {
-		part, err := value.Divide(difference(xs[k], xs[from]), difference(xs[to], xs[from]))
-		if err != nil {
-			return err
-		}
-		ys[k] = value.Add(ys[from], value.Multiply(value.Subtract(ys[to], ys[from]), part))
+// checkFill looks at one document: its value and the last of the sort values.
+func checkFill(xs []value.Value, v value.Value) error {
+	x := xs[len(xs)-1]
+	switch {
+	case !v.IsNullish() && !v.IsNumber():
+		return mongoerr.New(mongoerr.TypeMismatch, "Value to be filled must be numeric or nullish, but found %s", value.TypeName(v.Kind()))
+	case !x.IsNumber() && !dateLike(x):
+		return mongoerr.New(mongoerr.TypeMismatch, "Value of the sortBy field must be numeric or a date, but found %s", value.TypeName(x.Kind()))
+	case len(xs) == 1:
+		return nil
+	}
+	before := xs[len(xs)-2]
+	switch {
+	case value.Compare(x, before) == 0:
+		return mongoerr.New(6050106, "There can be no repeated values in the sort field")
+	case x.IsNumber() != before.IsNumber():
+		return mongoerr.New(mongoerr.TypeMismatch, "Conflicting sort value types, previously received type %s, but found %s", value.TypeName(before.Kind()), value.TypeName(x.Kind()))
 	}
 	return nil
 }
 
-// difference subtracts numbers, or dates in milliseconds.
-func difference(a, b value.Value) value.Value { return value.Subtract(a, b) }
+// dateLike tells whether a value is a point in time.
+func dateLike(v value.Value) bool {
+	switch v.Kind() {
+	case bson.TypeDateTime, bson.TypeTimestamp, bson.TypeObjectID:
+		return true
+	}
+	return false
+}
+
+func interpolate(xs, ys []value.Value, from, to int) error {
+	slope, err := value.Divide(value.Subtract(ys[to], ys[from]), value.Subtract(xs[to], xs[from]))
+	if err != nil {
+		return err
+	}
+	for k := from + 1; k < to; k++ {
+		ys[k] = value.Add(ys[from], value.Multiply(value.Subtract(xs[k], xs[from]), slope))
+	}
+	return nil
+}

@@ -42,6 +42,9 @@ func bitNot(_ *Context, a value.Value) (value.Value, error) {
 	case a.IsNullish():
 		return value.Null(), nil
 	}
+	if a.IsNumber() {
+		return a, fail(mongoerr.TypeMismatch, "$bitNot only supports int and long, not %s", typeName(a))
+	}
 	return a, fail(28765, "$bitNot only supports int and long, not %s", typeName(a))
 }
 

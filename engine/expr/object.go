@@ -201,13 +201,23 @@ func (p *compiler) fieldName(op string, v value.Value, isPath, notConstant, notS
 		return nil, err
 	}
 	k, ok := Constant(e)
-	if !ok {
+	if !ok || !isLiteral(v) {
 		return nil, fail(notConstant, "%s requires 'field' to evaluate to a constant, but got a non-constant argument", op)
 	}
 	if !k.IsString() {
 		return nil, fail(notString, "%s requires 'field' to evaluate to type String, but got %s", op, typeName(k))
 	}
 	return e, nil
+}
+
+// isLiteral tells whether a constant is written as one: an expression does not
+// do, not even one that always has the same value.
+func isLiteral(v value.Value) bool {
+	if !v.IsDocument() {
+		return !v.IsArray()
+	}
+	it := value.Walk(v.Doc())
+	return it.Next() && (it.Key() == "$literal" || it.Key() == "$const")
 }
 
 // parseSetField compiles $setField, and $unsetField as its special case.
@@ -223,9 +233,12 @@ func parseSetField(p *compiler, name string, arg value.Value) (Expr, error) {
 	if k := f.unknown(keys...); k != "" {
 		return nil, fail(4161101, "%s found an unknown argument: %s", name, k)
 	}
-	for i, code := range []int32{4161102, 4161109, 4161103}[:len(keys)] {
-		if f[keys[i]].IsMissing() {
-			return nil, fail(code, "%s requires '%s' to be specified", name, keys[i])
+	for _, need := range []struct {
+		key  string
+		code int32
+	}{{"field", 4161102}, {"value", 4161103}, {"input", 4161109}} {
+		if f[need.key].IsMissing() && (need.key != "value" || name == "$setField") {
+			return nil, fail(need.code, "%s requires '%s' to be specified", name, need.key)
 		}
 	}
 	key, err := p.fieldName(name, f["field"], 4161108, 4161106, 4161107)

@@ -163,7 +163,11 @@ func isPosition(s string) bool {
 func manyOf(pick func(items []value.Value, n int, col *value.Collation) []value.Value) func(*compiler, string, value.Value) (Expr, error) {
 	return func(p *compiler, name string, arg value.Value) (Expr, error) {
 		if !arg.IsDocument() {
-			return nil, fail(5787801, "specification must be an object; found %s", typeName(arg))
+			code := int32(5787801)
+			if name == "$minN" || name == "$maxN" {
+				code = 5787900
+			}
+			return nil, fail(code, "specification must be an object; found %s", typeName(arg))
 		}
 		f := fields(arg.Doc())
 		if k := f.unknown("n", "input"); k != "" {
