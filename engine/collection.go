@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/expr"
 	"weir/engine/index"
 	"weir/engine/match"
 	"weir/engine/storage"
@@ -64,6 +65,7 @@ type indexState struct {
 type validator struct {
 	matcher  *match.Matcher
 	spec     bson.Raw
+	opts     *expr.CompileOptions
 	warn     bool // validationAction: warn
 	moderate bool // validationLevel: moderate
 	off      bool

@@ -30,31 +30,18 @@ func (w *writer) validate(e *Engine, m *meta, before, doc bson.Raw) error {
 		e.opts.Logger.Warn("a document failed validation", "namespace", m.ns.String())
 		return nil
 	}
-	return validationError(v, doc)
+	return validationError(c, v, doc)
 }
 
-// validationError is error 121 with the document's _id and the failed rule.
-func validationError(v *validator, doc bson.Raw) error {
+// validationError is error 121 with the document's _id and why the validator refuses it.
+func validationError(c *expr.Context, v *validator, doc bson.Raw) error {
 	start, info := value.BeginDocument(nil)
 	info = value.AppendHeader(info, bson.TypeEmbeddedDocument, "errInfo")
 	inner, info := value.BeginDocument(info)
 	info = value.AppendElement(info, "failingDocumentId", value.Lookup(doc, "_id"))
-	info = value.AppendElement(info, "details", value.Document(validationDetails(v.spec)))
+	info = value.AppendElement(info, "details", value.Document(match.Explain(c, v.spec, doc, v.opts)))
 	info = value.EndDocument(info, inner)
 	return mongoerr.New(mongoerr.DocumentValidationFailure, "Document failed validation").WithInfo(value.EndDocument(info, start))
-}
-
-func validationDetails(spec bson.Raw) bson.Raw {
-	start, d := value.BeginDocument(nil)
-	it := value.Walk(spec)
-	if it.Next() && it.Key()[:min(1, len(it.Key()))] == "$" {
-		d = value.AppendElement(d, "operatorName", value.String(it.Key()))
-		if it.Key() == "$jsonSchema" {
-			return value.EndDocument(d, start)
-		}
-	}
-	d = value.AppendElement(d, "specifiedAs", value.Document(spec))
-	return value.EndDocument(d, start)
 }
 
 // newValidator reads the validator options of a collection; nil without one.
@@ -63,8 +50,8 @@ func newValidator(options bson.Raw, collation *value.Collation) (*validator, err
 	if !spec.IsDocument() || value.Len(spec.Doc()) == 0 {
 		return nil, nil
 	}
-	v := &validator{spec: spec.Doc()}
-	m, err := match.Compile(v.spec, &expr.CompileOptions{Collation: collation})
+	v := &validator{spec: spec.Doc(), opts: &expr.CompileOptions{Collation: collation}}
+	m, err := match.Compile(v.spec, v.opts)
 	if err != nil {
 		return nil, err
 	}

@@ -18,12 +18,16 @@ import (
 )
 
 // TestGolden runs the files in testdata: "docs" sets the documents, "match"
-// prints the _id of those that each filter finds, or its error.
+// prints the _id of those that each filter finds, or its error, "explain" why
+// a filter (first line) does not take a document (second line).
 func TestGolden(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var docs []bson.Raw
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var out strings.Builder
+			if d.Cmd == "explain" {
+				return explained(t, d.Input)
+			}
 			for line := range strings.Lines(d.Input) {
 				doc := valuetest.Doc(t, line)
 				if d.Cmd == "docs" {
@@ -38,6 +42,15 @@ func TestGolden(t *testing.T) {
 			return out.String()
 		})
 	})
+}
+
+func explained(t *testing.T, input string) string {
+	filter, doc, _ := strings.Cut(input, "\n")
+	why := match.Explain(&expr.Context{}, valuetest.Doc(t, filter), valuetest.Doc(t, doc), nil)
+	require.NoError(t, value.Validate(why))
+	text, err := bson.MarshalExtJSON(why, false, false)
+	require.NoError(t, err)
+	return string(text) + "\n"
 }
 
 func found(filter bson.Raw, docs []bson.Raw) string {
@@ -107,7 +120,9 @@ func FuzzMatch(f *testing.F) {
 			require.NotZero(t, mongoerr.CodeOf(err), "%v", err)
 			return
 		}
-		_, _ = m.Match(&expr.Context{}, doc)
+		if ok, err := m.Match(&expr.Context{}, doc); !ok || err != nil {
+			require.NoError(t, value.Validate(match.Explain(&expr.Context{}, data, doc, nil)))
+		}
 	})
 }
 
