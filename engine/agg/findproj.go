@@ -51,7 +51,7 @@ func CompileFindProjection(spec bson.Raw, query *match.Matcher, env *Env) (*Find
 		return nil, err
 	}
 	f := &FindProjection{p: p, extras: extras, query: query}
-	if parser.typ == projInclusion && extras.positional == nil && len(extras.slices) == 0 {
+	if parser.typ == projInclusion && extras.positional == nil && len(extras.slices) == 0 && !extras.elemMatch {
 		f.fields = inclusionFields(p, opts.Deps)
 	}
 	return f, nil

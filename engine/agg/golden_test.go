@@ -3,6 +3,7 @@ package agg_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -201,4 +202,10 @@ func TestCancelReachesFilters(t *testing.T) {
 	cancel()
 	_, err = cur.Next(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestElemMatchProjectionReadsItsField(t *testing.T) {
+	p, err := agg.CompileFindProjection(relaxed(t, `{"b": {"$elemMatch": {"k": 2}}}`), nil, nil)
+	require.NoError(t, err)
+	require.True(t, p.Fields() == nil || slices.Contains(p.Fields(), "b"), "%v", p.Fields())
 }

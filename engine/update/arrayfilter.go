@@ -59,6 +59,9 @@ func collectIdentifier(raw bson.Raw, id string) (string, error) {
 		if k == "$expr" {
 			return "", exprRefused("$expr is not allowed in this context")
 		}
+		if k == "$text" || k == "$where" {
+			return "", mongoerr.New(mongoerr.BadValue, "%s is not allowed in this context", k)
+		}
 		if strings.HasPrefix(k, "$") {
 			if !it.Value().IsArray() {
 				continue
