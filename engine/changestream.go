@@ -26,6 +26,7 @@ type changeStream struct {
 	scope     store.Namespace // Coll empty: a database; DB empty: the cluster
 	spec      streamSpec
 	next      storage.OplogPos // the next entry to read
+	read      uint64           // cluster time up to which everything was read
 	queue     []bson.Raw
 	scanned   bson.Raw // token after everything that was read
 	returns   bson.Raw // postBatchResumeToken
@@ -73,7 +74,7 @@ func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 			return nil, errEnd
 		}
 		s.queue = s.queue[:0]
-		if err := s.read(); err != nil {
+		if err := s.readOn(); err != nil {
 			return nil, err
 		}
 		if len(s.queue) == 0 {
@@ -97,10 +98,19 @@ const (
 	streamReadBytes  = 4 << 20
 )
 
-// read takes the next entries of the log into the queue.
-func (s *changeStream) read() error {
-	bytes, from := 0, s.next
-	err := s.e.log.Scan(s.next, func(pos storage.OplogPos, entry *oplog.Entry) (bool, error) {
+// readOn takes the next entries of the log into the queue. Where none of them
+// concerns the stream, it passes over all without reading.
+func (s *changeStream) readOn() error {
+	news, durable := s.e.log.News(s.interest(), s.read)
+	if !news {
+		if durable > s.read && durable >= s.next.TS {
+			s.read, s.next = durable, storage.OplogPos{TS: durable + 1}
+			s.scanned = token(resumePoint{pos: storage.OplogPos{TS: durable}, kind: tokenAfter})
+		}
+		return nil
+	}
+	bytes, from, whole := 0, s.next, true
+	err := s.e.log.Scan(s.next, durable, func(pos storage.OplogPos, entry *oplog.Entry) (bool, error) {
 		ev, err := s.event(pos, entry)
 		if err != nil {
 			return false, err
@@ -111,10 +121,14 @@ func (s *changeStream) read() error {
 			s.queue = append(s.queue, d)
 			bytes += len(d)
 		}
-		return !s.ended && len(s.queue) < streamReadEvents && bytes < streamReadBytes, nil
+		whole = !s.ended && len(s.queue) < streamReadEvents && bytes < streamReadBytes
+		return whole, nil
 	})
 	if err != nil {
 		return err
+	}
+	if whole {
+		s.read = max(s.read, durable)
 	}
 	if s.e.log.Lost(from) { // asked afterwards, for it may have been trimmed meanwhile
 		s.queue = nil
@@ -166,14 +180,15 @@ func (c *streamCursor) Close() error { return c.in.Close() }
 // awaitEvents waits until the log has grown beyond what the stream has read,
 // for at most d. It tells whether there is something to read.
 func (s *changeStream) awaitEvents(ctx context.Context, d time.Duration) (bool, error) {
-	durable, changed := s.e.log.Wait()
-	if s.ended || len(s.queue) > 0 || s.next.TS <= durable && s.unread(durable) {
+	if s.ended || len(s.queue) > 0 {
 		return true, nil
 	}
+	news, stop := s.e.log.WaitFor(s.interest(), s.read)
+	defer stop()
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-changed:
+	case <-news:
 		return true, nil
 	case <-ctx.Done():
 		return false, interrupted(ctx)
@@ -182,8 +197,4 @@ func (s *changeStream) awaitEvents(ctx context.Context, d time.Duration) (bool, 
 	}
 }
 
-// unread tells whether entries up to durable have not been read: s.next is
-// behind the last entry read, whose whole group becomes durable together.
-func (s *changeStream) unread(durable uint64) bool {
-	return s.next.TS < durable || s.next.Ord == 0
-}
+func (s *changeStream) interest() oplog.Scope { return oplog.Scope{DB: s.scope.DB, Coll: s.scope.Coll} }

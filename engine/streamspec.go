@@ -189,7 +189,7 @@ func (s *changeStream) option(key string, v value.Value) error {
 func (s *changeStream) position(at *resumePoint) error {
 	if at == nil {
 		durable := s.e.log.Durable()
-		s.next = storage.OplogPos{TS: durable + 1}
+		s.next, s.read = storage.OplogPos{TS: durable + 1}, durable
 		s.scanned = token(resumePoint{pos: storage.OplogPos{TS: durable}, kind: tokenAfter})
 		s.returns = s.scanned
 		return nil

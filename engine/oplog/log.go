@@ -27,6 +27,8 @@ type Log struct {
 	first   storage.OplogPos
 	gone    storage.OplogPos // the last entry that was trimmed; all before are, too
 	grown   atomic.Uint64    // bytes now in the log, about
+
+	interest interest
 }
 
 const headLen = 8
@@ -34,6 +36,7 @@ const headLen = 8
 // Open reads the ends of the log, and begins one in a new store.
 func Open(db *storage.DB, now func() time.Time) (*Log, error) {
 	l := &Log{db: db, now: now, changed: make(chan struct{})}
+	l.interest = interest{last: map[Scope]uint64{}, gates: map[Scope]*gate{}}
 	first, _, firstBytes, err := l.end(false)
 	if err != nil {
 		return nil, err
@@ -52,6 +55,7 @@ func Open(db *storage.DB, now func() time.Time) (*Log, error) {
 	l.grown.Store(l.bytes - firstBytes)
 	l.last.Store(last.TS)
 	l.durable.Store(last.TS)
+	l.interest.floor = last.TS
 	return l, nil
 }
 
@@ -120,6 +124,9 @@ func (l *Log) Append(w storage.Writer, pos storage.OplogPos, e *Entry) error {
 	v := e.Append(head)
 	l.bytes += uint64(len(v))
 	l.grown.Add(uint64(len(v)))
+	l.mu.Lock()
+	l.interest.note(pos.TS, e)
+	l.mu.Unlock()
 	return w.Set(storage.OplogKey(pos), v)
 }
 
@@ -131,6 +138,7 @@ func (l *Log) MarkDurable(ts uint64) {
 		return
 	}
 	l.durable.Store(ts)
+	l.interest.publish(ts)
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
@@ -145,10 +153,10 @@ func (l *Log) Wait() (uint64, <-chan struct{}) {
 // Size is about how many bytes the log holds.
 func (l *Log) Size() uint64 { return l.grown.Load() }
 
-// Scan calls f for the entries from pos up to the durable end, until f returns
+// Scan calls f for the entries from pos up to a cluster time, until f returns
 // false. The entry is valid during the call.
-func (l *Log) Scan(pos storage.OplogPos, f func(storage.OplogPos, *Entry) (bool, error)) error {
-	end := storage.OplogKey(storage.OplogPos{TS: l.Durable() + 1})
+func (l *Log) Scan(pos storage.OplogPos, through uint64, f func(storage.OplogPos, *Entry) (bool, error)) error {
+	end := storage.OplogKey(storage.OplogPos{TS: through + 1})
 	it, err := l.db.Iter(storage.OplogKey(pos), end, false)
 	if err != nil {
 		return fmt.Errorf("read the oplog: %w", err)
