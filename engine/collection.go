@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,6 +14,7 @@ import (
 	"weir/engine/match"
 	"weir/engine/storage"
 	"weir/engine/value"
+	"weir/mongoerr"
 	"weir/store"
 )
 
@@ -29,6 +31,9 @@ type collection struct {
 	findNext    sync.Once
 	findNextErr error
 	dropped     atomic.Bool
+
+	makeTurn  sync.Once
+	buildTurn chan struct{} // held by who builds indexes
 }
 
 // meta is the changeable part of a collection. It is immutable.
@@ -37,6 +42,8 @@ type meta struct {
 	options bson.Raw // as listCollections shows them
 	view    *view    // nil: a collection
 	indexes []*indexState
+	// building are written to, but not yet complete: not for reading.
+	building []*indexState
 
 	collation *value.Collation
 	validator *validator
@@ -57,8 +64,9 @@ type indexState struct {
 	*index.Definition
 	multikey atomic.Bool
 	uses     atomic.Int64
-	building bool   // written to, but not yet complete: not for reading
 	readyAt  uint64 // cluster time since which it can be read; 0: always
+	// failed is why the index, while it is built, cannot be completed.
+	failed atomic.Pointer[mongoerr.Error]
 }
 
 // validator is what documents of a collection must match.
@@ -86,6 +94,14 @@ func (m *meta) index(name string) *indexState {
 		}
 	}
 	return nil
+}
+
+// written are the indexes that writes maintain.
+func (m *meta) written() []*indexState {
+	if len(m.building) == 0 {
+		return m.indexes
+	}
+	return append(slices.Clip(m.indexes), m.building...)
 }
 
 func (m *meta) idIndex() *indexState { return m.indexes[0] }

@@ -223,7 +223,7 @@ func (u *unit) deleteContent(c *collection, m *meta) error {
 	if err := u.e.db.Clear(u.b, lower, upper); err != nil {
 		return err
 	}
-	for _, ix := range m.indexes {
+	for _, ix := range m.written() {
 		lower, upper := storage.IndexRange(ix.ID)
 		if err := u.e.db.Clear(u.b, lower, upper); err != nil {
 			return err
@@ -320,7 +320,7 @@ func (u *unit) setOptions(c *collection, options, description, before bson.Raw) 
 	if err != nil {
 		return err
 	}
-	m.indexes = old.indexes
+	m.indexes, m.building = old.indexes, old.building
 	if err := c.saveCatalog(u.b, m); err != nil {
 		return err
 	}

@@ -59,9 +59,9 @@ func (e *Engine) defineIndex(spec bson.Raw) (*index.Definition, error) {
 	return d, nil
 }
 
-// buildIndexes adds indexes to a collection. Writers wait meanwhile, so the
-// index is complete when it appears.
-func (e *Engine) buildIndexes(ctx context.Context, c *collection, specs []bson.Raw) error {
+// buildLocked adds indexes to a collection of few documents. Writers wait
+// meanwhile, so the index is complete when it appears.
+func (e *Engine) buildLocked(ctx context.Context, c *collection, specs []bson.Raw) error {
 	return e.ddl(ctx, func(u *unit) error {
 		if c.dropped.Load() {
 			return droppedMeanwhile(c.load())
@@ -71,7 +71,7 @@ func (e *Engine) buildIndexes(ctx context.Context, c *collection, specs []bson.R
 		}
 		m := c.load().clone()
 		if len(m.indexes)+len(specs) > maxIndexes {
-			return mongoerr.New(mongoerr.CannotCreateIndex, "add index fails, too many indexes for %s", m.ns)
+			return tooManyIndexes(m)
 		}
 		for _, spec := range specs {
 			d, err := e.defineIndex(spec)
@@ -95,6 +95,10 @@ func (e *Engine) buildIndexes(ctx context.Context, c *collection, specs []bson.R
 		u.after = append(u.after, func() { c.meta.Store(m) })
 		return nil
 	})
+}
+
+func tooManyIndexes(m *meta) error {
+	return mongoerr.New(mongoerr.CannotCreateIndex, "add index fails, too many indexes for %s", m.ns)
 }
 
 func indexEntry(kind oplog.Kind, c *collection, m *meta, specs []bson.Raw) *oplog.Entry {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -47,34 +48,67 @@ type keyChange struct {
 // planKeys finds the index entries to write, and refuses duplicates before
 // anything is written. before or after is nil for an insert or delete.
 func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) ([]keyChange, error) {
-	plan := make([]keyChange, 0, len(m.indexes))
-	for _, ix := range m.indexes {
+	written := m.written()
+	plan := make([]keyChange, 0, len(written))
+	for i, ix := range written {
 		if before != nil && after != nil && ix.IsID() {
 			continue // _id never changes
 		}
 		if before != nil && after != nil && sameKeys(ix, before, after) {
 			continue
 		}
-		kc := keyChange{ix: ix}
-		var err error
-		var kinds []byte
-		if before != nil {
-			if kc.del, kinds, _, err = u.keysOf(ix, before); err != nil {
+		kc, err := u.planIndex(m, ix, rec, before, after)
+		if err == nil && i >= len(m.indexes) {
+			err = u.keepOthers(&kc, rec)
+		}
+		if i >= len(m.indexes) && err != nil {
+			if wait := (*blocked)(nil); errors.As(err, &wait) || mongoerr.CodeOf(err) == mongoerr.WriteConflict {
 				return nil, err
 			}
-		}
-		if after != nil {
-			if kc.add, kc.kinds, kc.multikey, err = u.keysOf(ix, after); err != nil {
+			if err := ix.fail(err); err != nil {
 				return nil, err
 			}
+			continue
 		}
-		kc.cancel(bytes.Equal(kinds, kc.kinds))
-		if err := u.checkUnique(m, &kc, rec, after); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		plan = append(plan, kc)
 	}
 	return plan, nil
+}
+
+func (u *unit) planIndex(m *meta, ix *indexState, rec storage.RecordID, before, after bson.Raw) (kc keyChange, err error) {
+	kc.ix = ix
+	var kinds []byte
+	if before != nil {
+		if kc.del, kinds, _, err = u.keysOf(ix, before); err != nil {
+			return kc, err
+		}
+	}
+	if after != nil {
+		if kc.add, kc.kinds, kc.multikey, err = u.keysOf(ix, after); err != nil {
+			return kc, err
+		}
+	}
+	kc.cancel(bytes.Equal(kinds, kc.kinds))
+	return kc, u.checkUnique(m, &kc, rec, after)
+}
+
+// keepOthers leaves the entries of other documents: while a unique index is
+// built, a document that goes may be the duplicate of one that stays.
+func (u *unit) keepOthers(kc *keyChange, rec storage.RecordID) (err error) {
+	if !kc.ix.Unique {
+		return nil
+	}
+	kc.del = slices.DeleteFunc(kc.del, func(k []byte) bool {
+		other, taken, herr := u.holds(k)
+		if herr != nil {
+			err = herr
+		}
+		return taken && other != rec
+	})
+	return err
 }
 
 // sameKeys tells, without making them, that a document's new version has the

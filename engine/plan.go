@@ -77,7 +77,7 @@ func planAccess(m *meta, root match.Node, w wish) (access, error) {
 	}
 	var all []candidate
 	for _, ix := range m.indexes {
-		if ix.Hidden || ix.building {
+		if ix.Hidden {
 			continue
 		}
 		if a, s := p.try(ix); s > 0 {
@@ -394,7 +394,7 @@ func (p *planner) planOr(or *match.Or) (access, bool) {
 		sub.collect(arm, nil)
 		best, score := access{}, 0
 		for _, ix := range p.m.indexes {
-			if ix.Hidden || ix.building {
+			if ix.Hidden {
 				continue
 			}
 			if x, s := sub.try(ix); s > score {

@@ -164,7 +164,7 @@ func (s *source) CanSeek(path string, collation *value.Collation) bool {
 
 func seekIndex(m *meta, path string, collation *value.Collation) *indexState {
 	for _, ix := range m.indexes {
-		if ix.Fields[0].Name == path && !ix.Sparse && ix.PartialSpec == nil && !ix.Hidden && !ix.building &&
+		if ix.Fields[0].Name == path && !ix.Sparse && ix.PartialSpec == nil && !ix.Hidden &&
 			sameCollation(ix.Collation, collation) {
 			return ix
 		}
