@@ -56,8 +56,7 @@ type load struct {
 	name  string
 	unit  string // "docs/s"
 	sides []side
-	less  bool    // less is better
-	bar   float64 // the ratio to the second side that must be reached; 0: none
+	less  bool // less is better
 }
 
 // Result is what a load came to: medians, and the ratios of the engine to the

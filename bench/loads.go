@@ -40,12 +40,12 @@ func (s *sides) loads() []load {
 	covered := stages(op("$match", op("status", "paid")), op("$project", bson.D{{Key: "_id", Value: 0}, {Key: "status", Value: 1}, {Key: "at", Value: 1}}),
 		op("$group", bson.D{{Key: "_id", Value: op("$hour", "$at")}, {Key: "n", Value: op("$sum", 1)}}))
 	return []load{
-		s.reading("filter and group", every, group, 0.4, "SELECT status, count(*), sum(amount), avg(qty) FROM weir_bench_orders WHERE qty < 500 AND active GROUP BY status"),
-		s.reading("scan, filter matches none", every, stages(op("$match", bson.D{{Key: "qty", Value: op("$gt", 5000)}})), 0, "SELECT * FROM weir_bench_orders WHERE qty > 5000"),
-		s.reading("count a range of an index", every/8, recent, 0, fmt.Sprintf("SELECT count(*) FROM weir_bench_orders WHERE status = 'paid' AND at >= to_timestamp(%d)", (lastAt-int64(every)*50)/1000)),
-		s.reading("group what an index covers", every/4, covered, 0, "SELECT extract(hour from at), count(*) FROM weir_bench_orders WHERE status = 'paid' GROUP BY 1"),
-		s.reading("distinct by an index", every, stages(op("$group", op("_id", "$status"))), 0, "SELECT DISTINCT status FROM weir_bench_orders"),
-		s.reading("sort, first 10", every, stages(op("$sort", op("amount", -1)), op("$limit", 10)), 0, "SELECT * FROM weir_bench_orders ORDER BY amount DESC LIMIT 10"),
+		s.reading("filter and group", every, group, "SELECT status, count(*), sum(amount), avg(qty) FROM weir_bench_orders WHERE qty < 500 AND active GROUP BY status"),
+		s.reading("scan, filter matches none", every, stages(op("$match", bson.D{{Key: "qty", Value: op("$gt", 5000)}})), "SELECT * FROM weir_bench_orders WHERE qty > 5000"),
+		s.reading("count a range of an index", every/8, recent, fmt.Sprintf("SELECT count(*) FROM weir_bench_orders WHERE status = 'paid' AND at >= to_timestamp(%d)", (lastAt-int64(every)*50)/1000)),
+		s.reading("group what an index covers", every/4, covered, "SELECT extract(hour from at), count(*) FROM weir_bench_orders WHERE status = 'paid' GROUP BY 1"),
+		s.reading("distinct by an index", every, stages(op("$group", op("_id", "$status"))), "SELECT DISTINCT status FROM weir_bench_orders"),
+		s.reading("sort, first 10", every, stages(op("$sort", op("amount", -1)), op("$limit", 10)), "SELECT * FROM weir_bench_orders ORDER BY amount DESC LIMIT 10"),
 		s.points(),
 		s.pointsOverWire(),
 		s.batches(),
@@ -57,7 +57,7 @@ func (s *sides) loads() []load {
 }
 
 // reading is a load of one pipeline that n documents or keys are touched for.
-func (s *sides) reading(name string, n int, pipeline []bson.Raw, bar float64, sql string) load {
+func (s *sides) reading(name string, n int, pipeline []bson.Raw, sql string) load {
 	on := func(d database) func(context.Context) (float64, error) {
 		return func(ctx context.Context) (float64, error) {
 			return s.c.repeat(ctx, n, func(int) error {
@@ -66,7 +66,7 @@ func (s *sides) reading(name string, n int, pipeline []bson.Raw, bar float64, sq
 			})
 		}
 	}
-	l := load{name: name, unit: "docs/s", bar: bar, sides: []side{{"weir", on(s.process)}}}
+	l := load{name: name, unit: "docs/s", sides: []side{{"weir", on(s.process)}}}
 	if s.sql != nil {
 		l.sides = append(l.sides, side{"postgresql", func(ctx context.Context) (float64, error) {
 			return s.c.repeat(ctx, n, func(int) error { return s.sql.query(ctx, sql) })
@@ -134,7 +134,7 @@ func (s *sides) batches() load {
 			return s.c.repeat(ctx, n, func(int) error { return d.insert(ctx, "written", s.inserted(n)) })
 		}
 	}
-	l := load{name: "insertMany(1000), durable", unit: "docs/s", bar: 0.3, sides: []side{{"weir", on(s.process)},
+	l := load{name: "insertMany(1000), durable", unit: "docs/s", sides: []side{{"weir", on(s.process)},
 		{"pebble", func(ctx context.Context) (float64, error) {
 			return s.c.repeat(ctx, n, func(i int) error { return s.pebble.insert(i*n, n) })
 		}},
@@ -157,7 +157,7 @@ func (s *sides) writers(n int) load {
 			})
 		}
 	}
-	l := load{name: fmt.Sprintf("insertOne, durable, %d writers", n), unit: "docs/s", bar: 0.5, sides: []side{{"weir", on(s.process)},
+	l := load{name: fmt.Sprintf("insertOne, durable, %d writers", n), unit: "docs/s", sides: []side{{"weir", on(s.process)},
 		{"pebble", func(ctx context.Context) (float64, error) {
 			return s.c.together(ctx, n, func(w, i int) error { return s.pebble.insert(w*1_000_000+i, 1) })
 		}},

@@ -69,7 +69,7 @@ var errApart = errors.New("run the operations one by one")
 // one of them fails or meets a transaction: then they run one by one.
 func (w *writer) updateGroup(ctx context.Context, ns store.Namespace, ops []store.WriteOp, res *store.WriteResult) (ok bool) {
 	c, err := w.existing(ns)
-	if err != nil || c == nil || c.load().collation != nil || c.load().idIndex().Collation != nil {
+	if err != nil || c == nil || c.load().collation != nil || len(c.load().building) > 0 || c.load().idIndex().Collation != nil {
 		return false
 	}
 	compiled := make([]updateOp, len(ops))
