@@ -62,6 +62,7 @@ var indexes = []index{
 	{coll: collAttempts, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collStats, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collStats, name: "subscription_bucket", keys: asc("subscription_id", "bucket")},
+	{coll: collBackfills, name: "subscription_status", keys: asc("subscription_id", "status")},
 	{coll: collGateways, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collSubscriptions, name: "database", keys: asc("spec.database_name")},
 }

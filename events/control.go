@@ -155,6 +155,10 @@ func (c *call) remove(ctx context.Context, s *found) error {
 		{collLog, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collDead, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collAttempts, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collBackfills, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collRedrives, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collGaps, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collStats, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}},
 		{collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}},
 	} {

@@ -193,6 +193,7 @@ func (m *Manager) runReader(ctx context.Context, r *reader) error {
 	if err != nil && ctx.Err() == nil {
 		m.log.Warn("a reader ended", "database", r.db, "error", err)
 	}
+	close(r.ended)
 	for _, s := range m.of(r.db) {
 		m.stopDispatcher(s)
 	}
@@ -231,6 +232,7 @@ func (m *Manager) reconcileDispatcher(s *subscription) {
 	if d != nil && (!def.delivers(m.clock()) || d.it.version != def.Version) {
 		m.stopDispatcher(s)
 	}
+	m.reconcileBackfill(s, def)
 	switch {
 	case def.Catchup != nil && def.active() && !m.clock().Before(def.HeldUntil):
 		m.startCatchUp(s, def)

@@ -22,9 +22,6 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err != nil || skip {
 		return err
 	}
-	if d.Backfill {
-		return sqlerr.Unsupported(n.Pos(), "Leave WITH BACKFILL out and read the collection once with SELECT.", "WITH BACKFILL is not supported")
-	}
 	if err := c.supported(d.Spec, n.Pos()); err != nil {
 		return err
 	}
@@ -35,9 +32,14 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 		return err
 	}
 	if old != nil {
-		return c.replace(ctx, old, d)
+		err = c.replace(ctx, old, d)
+	} else {
+		err = c.store(ctx, d)
 	}
-	return c.store(ctx, d)
+	if err != nil || !d.Backfill {
+		return err
+	}
+	return c.backfillNew(ctx, d.Spec)
 }
 
 // existing finds what is in the way of a new subscription.
@@ -67,8 +69,6 @@ func (c *call) supported(s *Spec, pos int) error {
 	switch {
 	case s.DeliveryShards != 1:
 		return sqlerr.Unsupported(pos, "Leave it at 1: keys are delivered in parallel, by one gateway.", "delivery_shards is not supported")
-	case s.OnHistoryLost == "backfill":
-		return sqlerr.Unsupported(pos, "Use suspend or skip.", "on_history_lost = 'backfill' is not supported")
 	case s.OnCollectionDrop == "suspend":
 		return sqlerr.Unsupported(pos, "Use keep, and FOR DDL to be told of drops.", "on_collection_drop = 'suspend' is not supported")
 	}
@@ -252,4 +252,16 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 		return err
 	}
 	return c.redefine(ctx, s, &spec)
+}
+
+// backfillNew is WITH BACKFILL: it begins when live events are logged already.
+func (c *call) backfillNew(ctx context.Context, s *Spec) error {
+	colls, err := c.m.watchedCollections(ctx, s)
+	if err != nil || len(colls) == 0 {
+		return err
+	}
+	if err := c.m.beginBackfill(ctx, s.ID, s.Database, colls, ""); err != nil {
+		return err
+	}
+	return c.m.adopt(ctx, s.Database)
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/catalog"
 	"weir/engine/value"
 	"weir/parser/ast"
 )
@@ -22,6 +23,9 @@ type Language interface {
 	ConditionText(ctx context.Context, sql string) (Condition, error)
 	// DeadLetterCondition is Condition over the columns of DEAD_LETTER_EVENTS().
 	DeadLetterCondition(ctx context.Context, e ast.Expr) (Condition, error)
+	// DocumentCondition is Condition over the columns of a collection; it is asked
+	// of the collection's documents.
+	DocumentCondition(ctx context.Context, e ast.Expr, over *catalog.Table) (Condition, error)
 	// Projection compiles a SELECT list over the same columns; it is applied to
 	// a row and gives a document.
 	Projection(ctx context.Context, list string) (Projection, error)

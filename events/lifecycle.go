@@ -62,7 +62,12 @@ func (m *Manager) historyLost(ctx context.Context, r *reader, cause error) (goOn
 		if err := insertAll(ctx, m.st, collGaps, []bson.Raw{marshal(gap)}); err != nil {
 			return false, fmt.Errorf("record the gap: %w", err)
 		}
-		if action == "skip" {
+		if action == "backfill" {
+			if err := m.backfillGap(ctx, def.Spec); err != nil {
+				return false, err
+			}
+		}
+		if action != "suspend" {
 			goOn = true
 			continue
 		}

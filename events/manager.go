@@ -286,9 +286,10 @@ func (m *Manager) startDispatcher(s *subscription, def stored) {
 // stopDispatcher ends what runs for a subscription and waits until it wrote what it knew.
 func (m *Manager) stopDispatcher(s *subscription) {
 	m.mu.Lock()
-	d, c := s.dispatcher, s.catching
-	s.dispatcher, s.catching = nil, nil
+	d, c, b := s.dispatcher, s.catching, s.backfills
+	s.dispatcher, s.catching, s.backfills = nil, nil, nil
 	m.mu.Unlock()
+	b.stop()
 	c.stop()
 	d.stop()
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -67,6 +68,11 @@ type reader struct {
 	once   sync.Once
 	saved  time.Time
 
+	injections chan *injection // of backfills
+	injecting  *injection      // waits for its place
+	hurried    atomic.Int32    // backfills under way: an idle stream is not waited for
+	ended      chan struct{}   // closed when Run has ended
+
 	adopted     int64 // version of the definitions that it goes by; used by coordination only
 	adoptedOnce bool
 }
@@ -82,6 +88,7 @@ type readerState struct {
 func newReader(m *Manager, db string) *reader {
 	return &reader{
 		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
+		injections: make(chan *injection), ended: make(chan struct{}),
 		lease: lease{st: m.st, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
@@ -224,6 +231,9 @@ func (r *reader) follow(ctx context.Context, worked func()) error {
 			return err
 		}
 		if err := r.writeBatch(ctx); err != nil {
+			return err
+		}
+		if err := r.takeInjections(ctx); err != nil {
 			return err
 		}
 		worked()

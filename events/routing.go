@@ -55,7 +55,7 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 	case len(row) > maxRow:
 		slim := *e
 		slim.Full, slim.Before, slim.Update = noValue, noValue, noValue
-		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{reasonLarge, errors.New("the event is too large for the log; its images are left out")}, r)
+		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{reasonLarge, errTooLarge}, r)
 	}
 	out.docs = append(out.docs, row)
 	out.rows[rt.spec.ID] = append(out.rows[rt.spec.ID], row)

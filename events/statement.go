@@ -111,8 +111,7 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 	case *ast.Grant:
 		return "", sqlerr.Unsupported(stmt.Pos(), "Every role that may connect to a database may use its subscriptions; use separate databases.", "privileges on event subscriptions are not supported")
 	case *ast.BackfillEventSubscription:
-		return "", sqlerr.Unsupported(stmt.Pos(), "Copy the documents with INSERT … SELECT, or read the collection and SUBSCRIBE from then on.",
-			"BACKFILL is not supported")
+		return "BACKFILL EVENT_SUBSCRIPTION", c.backfill(ctx, stmt)
 	case *ast.CreateConnection:
 		return "CREATE CONNECTION", c.createConnection(ctx, stmt)
 	case *ast.AlterConnection:

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -18,6 +19,8 @@ type stillborn struct {
 	reason string
 	err    error
 }
+
+var errTooLarge = errors.New("the event is too large for the log; its images are left out")
 
 // The reasons of dead letters that the reader makes.
 const (

@@ -17,11 +17,12 @@ import (
 
 // The states of a subscription: what a user asked for is one, what is another.
 const (
-	StateCreating  = "creating"
-	StateActive    = "active"
-	StatePaused    = "paused"
-	StateSuspended = "suspended"
-	StateDraining  = "draining"
+	StateCreating    = "creating"
+	StateBackfilling = "backfilling"
+	StateActive      = "active"
+	StatePaused      = "paused"
+	StateSuspended   = "suspended"
+	StateDraining    = "draining"
 )
 
 // subscription is a definition and what runs for it.
@@ -36,6 +37,7 @@ type subscription struct {
 
 	dispatcher *running[*dispatcher]
 	catching   *running[*subscription] // reads the past
+	backfills  *running[int32]         // runs its backfills for a version of its definition
 }
 
 // stored is a document of event_subscriptions.
@@ -59,13 +61,18 @@ type stored struct {
 	// up to where such a stretch was brought in.
 	Catchup  *catchup `bson:"catchup,omitempty"`
 	CaughtUp string   `bson:"caught_up,omitempty"`
-	Counters totals   `bson:"counters"`
+	// Backfilling tells that event_backfills may hold jobs that are to be run.
+	Backfilling bool   `bson:"backfilling,omitempty"`
+	Counters    totals `bson:"counters"`
 }
 
 // status is the state as it is shown.
 func (s *stored) status() string {
-	if s.Status == StateActive && s.Catchup != nil {
+	switch {
+	case s.Status == StateActive && s.Catchup != nil:
 		return StateCreating
+	case s.Status == StateActive && s.Backfilling:
+		return StateBackfilling
 	}
 	return s.Status
 }

@@ -47,7 +47,12 @@ func (l *language) relations(tables []*catalog.Table) {
 
 func (l *language) relation(tables []*catalog.Table, name string) *catalog.Table {
 	i := slices.IndexFunc(tables, func(t *catalog.Table) bool { return t.Name == name })
-	t := *tables[i]
+	return asRows(tables[i])
+}
+
+// asRows makes a relation whose rows are given one at a time.
+func asRows(of *catalog.Table) *catalog.Table {
+	t := *of
 	t.Kind = catalog.Virtual
 	t.Function = nil
 	t.Rows = func(context.Context, catalog.Session) (store.Cursor, error) { return &oneRow{}, nil }
@@ -110,20 +115,38 @@ func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error
 
 // Condition implements events.Language.
 func (l *language) Condition(ctx context.Context, e ast.Expr) (events.Condition, error) {
-	return l.condition(ctx, e, l.events)
+	return asCondition(l.condition(ctx, e, l.events))
 }
 
 // DeadLetterCondition implements events.Language.
 func (l *language) DeadLetterCondition(ctx context.Context, e ast.Expr) (events.Condition, error) {
-	return l.condition(ctx, e, l.dead)
+	return asCondition(l.condition(ctx, e, l.dead))
 }
 
-func (l *language) condition(ctx context.Context, e ast.Expr, over *catalog.Table) (events.Condition, error) {
+func (l *language) condition(ctx context.Context, e ast.Expr, over *catalog.Table) (*rowProgram, error) {
 	x, scan, err := planner.BuildExpr(ctx, l.env(), e, over, sqltype.Of(sqltype.Bool))
 	if err != nil {
 		return nil, err
 	}
 	return l.compile(&planner.Plan{Root: &planner.Filter{Input: scan, Cond: x}, Cols: []planner.Col{}, ReadOnly: true})
+}
+
+// DocumentCondition implements events.Language.
+func (l *language) DocumentCondition(ctx context.Context, e ast.Expr, over *catalog.Table) (events.Condition, error) {
+	p, err := l.condition(ctx, e, asRows(over))
+	if err != nil {
+		return nil, err
+	}
+	return documentProgram{p}, nil
+}
+
+// documentProgram is a rowProgram whose rows are documents.
+type documentProgram struct{ *rowProgram }
+
+// Match implements events.Condition.
+func (p documentProgram) Match(doc bson.Raw) (bool, error) {
+	doc, err := p.run(doc)
+	return doc != nil, err
 }
 
 // ConditionText implements events.Language.
@@ -249,3 +272,10 @@ func (c *oneRow) Next(context.Context) (bson.Raw, error) {
 }
 
 func (c *oneRow) Close() error { return nil }
+
+func asCondition(p *rowProgram, err error) (events.Condition, error) {
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
