@@ -47,20 +47,29 @@ func (m *Manager) timePosition(ctx context.Context, e ast.Expr) (string, error) 
 	if e == nil {
 		return "", nil
 	}
-	v, err := m.lang.Constant(ctx, e)
+	ms, err := m.moment(ctx, e)
 	if err != nil {
 		return "", err
 	}
+	return secondOf(ms), nil
+}
+
+// moment evaluates a timestamp, in milliseconds.
+func (m *Manager) moment(ctx context.Context, e ast.Expr) (int64, error) {
+	v, err := m.lang.Constant(ctx, e)
+	if err != nil {
+		return 0, err
+	}
 	if v.IsString() {
 		if v, err = sqltype.ParseText(v.Str(), sqltype.Of(sqltype.Timestamptz), nil); err != nil {
-			return "", sqlerr.As(err).At(e.Pos())
+			return 0, sqlerr.As(err).At(e.Pos())
 		}
 	}
 	if v.Kind() != bson.TypeDateTime {
-		return "", sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(e.Pos()).
+		return 0, sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(e.Pos()).
 			WithHint("Write '2026-01-31 12:00Z', or an expression like now() - interval '5 minutes'.")
 	}
-	return string(appendPosition(nil, bson.Timestamp{T: uint32(max(1, v.AsDate()/1000))}, 0)), nil
+	return v.AsDate(), nil
 }
 
 // tokenPosition finds a token in the log, else in the oplog.

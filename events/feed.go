@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -17,8 +18,9 @@ import (
 // reads beyond what is published, so a half-written batch is never seen.
 type feed struct {
 	st    store.Store
-	id    string
-	limit int // bytes that may wait in memory; the log keeps the rest
+	db    string
+	id    string // of the subscription; "": all of the database
+	limit int    // bytes that may wait in memory; the log keeps the rest
 	wake  chan struct{}
 
 	mu        sync.Mutex
@@ -29,8 +31,8 @@ type feed struct {
 }
 
 // newFeed makes the feed of the rows after a position.
-func newFeed(st store.Store, id, after, published string, limit int) *feed {
-	return &feed{st: st, id: id, limit: limit, wake: make(chan struct{}, 1), complete: after, published: published}
+func newFeed(st store.Store, db, id, after, published string, limit int) *feed {
+	return &feed{st: st, db: db, id: id, limit: limit, wake: make(chan struct{}, 1), complete: after, published: published}
 }
 
 // offer hands over what was published of the subscription up to a position. It
@@ -111,13 +113,13 @@ func (f *feed) takeHeld(n int) ([]bson.Raw, string, error) {
 
 // page reads the rows of the log between two positions.
 func (f *feed) page(ctx context.Context, after, published string, n int) (rows []bson.Raw, upTo string, err error) {
-	rows, err = logPage(ctx, f.st, f.id, after, published, n)
+	rows, err = logPage(ctx, f.st, f.db, f.id, after, published, n)
 	if err != nil {
 		return nil, after, fmt.Errorf("read the event log: %w", err)
 	}
 	upTo = published
-	if len(rows) == n {
-		upTo = position(rows[n-1])
+	if len(rows) >= n {
+		upTo = position(rows[len(rows)-1])
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,16 +127,26 @@ func (f *feed) page(ctx context.Context, after, published string, n int) (rows [
 	return rows, upTo, nil
 }
 
-func logPage(ctx context.Context, st store.Store, id, after, upTo string, n int) (rows []bson.Raw, err error) {
-	err = query(ctx, st, collLog, []bson.D{
-		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: id}, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: upTo}}}}}},
-		{{Key: "$sort", Value: bson.D{{Key: "subscription_id", Value: 1}, {Key: "position", Value: 1}}}},
-		{{Key: "$limit", Value: int64(n)}},
-	}, func(row bson.Raw) error {
-		rows = append(rows, slices.Clone(row))
-		return nil
-	})
-	return rows, err
+// logPage reads rows by position. Rows of several subscriptions may share one:
+// then all of them are given, so that a page ends behind them.
+func logPage(ctx context.Context, st store.Store, db, id, after, upTo string, n int) (rows []bson.Raw, err error) {
+	of, order := bson.E{Key: "subscription_id", Value: id}, asc("subscription_id", "position")
+	if id == "" {
+		of, order = bson.E{Key: "database_name", Value: db}, asc("position")
+	}
+	read := func(limit int, stages ...bson.D) error {
+		return query(ctx, st, collLog, append(stages, bson.D{{Key: "$limit", Value: int64(limit)}}), func(row bson.Raw) error {
+			rows = append(rows, slices.Clone(row))
+			return nil
+		})
+	}
+	err = read(n, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: upTo}}}}}}, bson.D{{Key: "$sort", Value: order}})
+	if err != nil || id != "" || len(rows) < n {
+		return rows, err
+	}
+	last := position(rows[n-1])
+	rows = slices.DeleteFunc(rows, func(r bson.Raw) bool { return position(r) == last })
+	return rows, read(math.MaxInt32, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: last}}}})
 }
 
 func position(row bson.Raw) string { return text(value.Lookup(row, "position")) }

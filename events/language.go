@@ -26,6 +26,9 @@ type Language interface {
 	// DocumentCondition is Condition over the columns of a collection; it is asked
 	// of the collection's documents.
 	DocumentCondition(ctx context.Context, e ast.Expr, over *catalog.Table) (Condition, error)
+	// TailQuery compiles SELECT … FROM CHANGE_STREAM_EVENTS(…) [WHERE …]; what
+	// needs more than a row at a time is refused.
+	TailQuery(ctx context.Context, q *ast.Query) (*TailQuery, error)
 	// Projection compiles a SELECT list over the same columns; it is applied to
 	// a row and gives a document.
 	Projection(ctx context.Context, list string) (Projection, error)
@@ -41,4 +44,12 @@ type Condition interface {
 // Projection makes a document of a row of the event log.
 type Projection interface {
 	Apply(row bson.Raw) (bson.Raw, error)
+}
+
+// TailQuery is a query over the rows of the log as they come.
+type TailQuery struct {
+	Source, Since, Until ast.Expr // arguments of CHANGE_STREAM_EVENTS, nil: not given
+	Columns              []catalog.Column
+	// Apply makes the rows of a row of the log, by the paths of Columns.
+	Apply func(row bson.Raw) ([]bson.Raw, error)
 }

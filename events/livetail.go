@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/value"
 	"weir/sqlerr"
 )
 
@@ -27,9 +28,19 @@ type tail struct {
 	progress bool
 	last     string // position of the last row given
 	until    string // first position that is not wanted, "": none
+	span     span
+	retained time.Duration                          // how long the log keeps what is settled
+	makes    func(row bson.Raw) ([]bson.Raw, error) // the rows of a row of the log; none: it is not wanted
+	made     []bson.Raw
+	fresh    time.Time // when it had all that there was
 }
 
 func (m *Manager) tailSubscription(ctx context.Context, s *found, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
+	return m.tailLog(ctx, s.Spec.Database, s.ID, s.Spec.Retention, o, func(row bson.Raw) ([]bson.Raw, error) { return []bson.Raw{tailRow(row)}, nil })
+}
+
+// tailLog follows the rows of a subscription, "": of all of a database.
+func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Duration, o tailOptions, makes func(bson.Raw) ([]bson.Raw, error)) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
 	after := ""
 	switch {
 	case o.from != "":
@@ -41,7 +52,7 @@ func (m *Manager) tailSubscription(ctx context.Context, s *found, o tailOptions)
 		}
 		after = endOf(now)
 	}
-	t := &tail{m: m, db: s.Spec.Database, id: s.ID, feed: m.follow(s.Spec.Database, s.ID, after, tailBytes), progress: o.progress, until: o.to}
+	t := &tail{m: m, db: db, id: id, feed: m.follow(db, id, after, tailBytes), progress: o.progress, until: o.to, span: o.span, retained: retained, makes: makes, fresh: m.clock()}
 	return t.next, func() { m.leave(t.db, t.feed) }, nil
 }
 
@@ -53,9 +64,18 @@ func (t *tail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
 		if row != nil || err != nil {
 			return row, err
 		}
+		switch done, err := t.reached(ctx); {
+		case err != nil:
+			return nil, err
+		case done:
+			return nil, io.EOF
+		}
 		left := time.Until(end)
 		if wait == 0 || left <= 0 {
-			return t.idle(ctx, wait)
+			return t.idle(wait)
+		}
+		if t.until != "" {
+			left = min(left, untilEvery)
 		}
 		timer := time.NewTimer(left)
 		select {
@@ -73,7 +93,32 @@ func (t *tail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
 
 // take gives a row that is there.
 func (t *tail) take(ctx context.Context) (bson.Raw, error) {
+	for len(t.made) == 0 {
+		row, err := t.logged(ctx)
+		if row == nil || err != nil {
+			return nil, err
+		}
+		if t.last = position(row); t.until != "" && t.last >= t.until {
+			return nil, io.EOF
+		}
+		if !t.span.holds(value.Lookup(row, "event_timestamp").AsDate()) {
+			continue
+		}
+		if t.made, err = t.makes(row); err != nil {
+			return nil, err
+		}
+	}
+	row := t.made[0]
+	t.made = t.made[1:]
+	return row, nil
+}
+
+// logged gives the next row of the log.
+func (t *tail) logged(ctx context.Context) (bson.Raw, error) {
 	if len(t.rows) == 0 {
+		if err := t.expired(); err != nil {
+			return nil, err
+		}
 		rows, _, err := t.feed.take(ctx, tailPage)
 		if err != nil {
 			return nil, err
@@ -84,33 +129,71 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 	}
 	row := t.rows[0]
 	t.rows = t.rows[1:]
-	if t.last = position(row); t.until != "" && t.last >= t.until {
-		return nil, io.EOF
+	return row, nil
+}
+
+// expired ends a tail that was behind for so long that the log may no longer hold
+// what comes next.
+func (t *tail) expired() error {
+	t.feed.mu.Lock()
+	behind := t.feed.complete < t.feed.published
+	t.feed.mu.Unlock()
+	now := t.m.clock()
+	if !behind {
+		t.fresh = now
 	}
-	return tailRow(row), nil
+	if t.last != "" && now.Sub(t.fresh) > t.retained {
+		return overrun(t.last)
+	}
+	return nil
+}
+
+// overrun is the error of a client that fell behind what is kept. It carries
+// where to resume.
+func overrun(last string) error {
+	at, _, _ := ParsePosition(last)
+	return sqlerr.New(sqlerr.ConfigurationLimitExceeded, "the subscriber fell behind what is kept for it").
+		WithDetail("The last row that it was given is at position %s.", last).
+		WithHint("Resume with AS OF '%s' and leave out what is at or before that position.", time.Unix(int64(at.T), 0).UTC().Format(time.RFC3339))
 }
 
 func (t *tail) gone() error {
 	t.m.mu.Lock()
 	defer t.m.mu.Unlock()
-	if t.m.subs[t.id] == nil {
+	if t.id != "" && t.m.subs[t.id] == nil {
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "the event subscription was dropped")
 	}
 	return nil
 }
 
-// idle is what a client gets when there is nothing.
-func (t *tail) idle(ctx context.Context, wait time.Duration) (bson.Raw, error) {
-	if t.until != "" && wait > 0 {
-		now, err := t.m.operationTime(ctx)
-		if err != nil {
-			return nil, err
-		}
-		const readLag = 2 // seconds in which the reader sees what is written
-		if now.T > readLag && string(appendPosition(nil, bson.Timestamp{T: now.T - readLag}, 0)) > t.until {
-			return nil, io.EOF
-		}
+// untilEvery is how often a tail looks whether its end has come.
+const untilEvery = 50 * time.Millisecond
+
+// reached tells whether no row before the end can come any more: the reader is
+// past it, or, where another gateway reads, the server has been for a while.
+func (t *tail) reached(ctx context.Context) (bool, error) {
+	if t.until == "" {
+		return false, nil
 	}
+	t.m.mu.Lock()
+	run := t.m.scope[t.db]
+	t.m.mu.Unlock()
+	if run.alive() {
+		passed, _ := run.it.passed.Load().(string)
+		t.feed.mu.Lock()
+		defer t.feed.mu.Unlock()
+		return passed >= t.until && t.feed.complete >= t.feed.published && len(t.feed.rows) == 0, nil
+	}
+	now, err := t.m.operationTime(ctx)
+	if err != nil {
+		return false, err
+	}
+	const readLag = 5 // seconds in which another gateway's reader sees what is written
+	return now.T > readLag && string(appendPosition(nil, bson.Timestamp{T: now.T - readLag}, 0)) > t.until, nil
+}
+
+// idle is what a client gets when there is nothing.
+func (t *tail) idle(wait time.Duration) (bson.Raw, error) {
 	if !t.progress || wait == 0 {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -197,6 +198,24 @@ func (m *Manager) publish(p published) {
 			f.offer(p.to, rows)
 		}
 	}
+	if whole := m.feeds[p.database][""]; len(whole) > 0 {
+		rows := p.merged()
+		for _, f := range whole {
+			f.offer(p.to, rows)
+		}
+	}
+}
+
+// merged gives the rows of all subscriptions by position.
+func (p published) merged() []bson.Raw {
+	out := []bson.Raw{}
+	for _, rows := range p.rows {
+		out = append(out, rows...)
+	}
+	slices.SortFunc(out, func(a, b bson.Raw) int {
+		return cmp.Or(compareText(position(a), position(b)), compareText(text(value.Lookup(a, "_id")), text(value.Lookup(b, "_id"))))
+	})
+	return out
 }
 
 // follow begins a feed of a subscription's rows after a position; leave ends it.
@@ -207,7 +226,7 @@ func (m *Manager) follow(db, id, after string, limit int) *feed {
 	if s := m.subs[id]; s != nil && s.Catchup == nil {
 		published = max(published, s.CaughtUp)
 	}
-	f := newFeed(m.st, id, after, published, limit)
+	f := newFeed(m.st, db, id, after, published, limit)
 	if m.feeds[db] == nil {
 		m.feeds[db] = map[string][]*feed{}
 	}

@@ -71,6 +71,7 @@ type reader struct {
 	injections chan *injection // of backfills
 	injecting  *injection      // waits for its place
 	hurried    atomic.Int32    // backfills under way: an idle stream is not waited for
+	passed     atomic.Value    // string: the position up to which the stream was read and published
 	ended      chan struct{}   // closed when Run has ended
 
 	adopted     int64 // version of the definitions that it goes by; used by coordination only
@@ -236,6 +237,7 @@ func (r *reader) follow(ctx context.Context, worked func()) error {
 		if err := r.takeInjections(ctx); err != nil {
 			return err
 		}
+		r.passed.Store(max(r.state.LastPos, r.scanned()))
 		worked()
 	}
 }

@@ -33,7 +33,11 @@ func tailColumns(rest []catalog.Column) []catalog.Column {
 // CHANGE_STREAM_EVENTS()) or a collection (event_type, document_key and its own).
 func (m *Manager) describeSubscribe(ctx context.Context, n *ast.Subscribe, env catalog.Session) ([]catalog.Column, error) {
 	if n.Query != nil {
-		return nil, sqlerr.Unsupported(n.Pos(), "SUBSCRIBE TO a subscription that has a WHERE, or to a collection.", "SUBSCRIBE TO a query is not supported")
+		q, err := m.lang.TailQuery(ctx, n.Query)
+		if err != nil {
+			return nil, err
+		}
+		return tailColumns(q.Columns), nil
 	}
 	if m.named(env.Database(), n.Name.Last().Name) != nil {
 		return tailColumns(eventColumns()), nil
@@ -77,6 +81,37 @@ func (m *Manager) relation(ctx context.Context, env catalog.Session, schema stri
 type tailOptions struct {
 	snapshot, progress bool
 	from, to           string // first position, and the first one that is not wanted; "": now, none
+	span
+}
+
+// span bounds the time of events in milliseconds; 0: it does not.
+type span struct{ since, until int64 }
+
+// holds tells whether an event of a time is within: since inclusive, until exclusive.
+func (s span) holds(ms int64) bool { return ms >= s.since && (s.until == 0 || ms < s.until) }
+
+// bound takes AS OF or UP TO, or an argument that says the same.
+func (m *Manager) bound(ctx context.Context, o *tailOptions, since, until ast.Expr) error {
+	for _, e := range []ast.Expr{since, until} {
+		if e == nil {
+			continue
+		}
+		ms, err := m.moment(ctx, e)
+		switch {
+		case err != nil:
+			return err
+		case e == since:
+			o.since, o.from = ms, secondOf(ms)
+		default:
+			o.until, o.to = ms, secondOf(ms+999)
+		}
+	}
+	return nil
+}
+
+// secondOf gives the first position of the second that a time is in.
+func secondOf(ms int64) string {
+	return string(appendPosition(nil, bson.Timestamp{T: uint32(max(1, ms/1000))}, 0))
 }
 
 func parseTailOptions(n *ast.Subscribe) (o tailOptions, err error) {
@@ -102,15 +137,11 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.from, err = m.timePosition(ctx, n.AsOf); err != nil {
-		return nil, nil, err
-	}
-	if o.to, err = m.timePosition(ctx, n.UpTo); err != nil {
+	if err := m.bound(ctx, &o, n.AsOf, n.UpTo); err != nil {
 		return nil, nil, err
 	}
 	if n.Query != nil {
-		_, err := m.describeSubscribe(ctx, n, env)
-		return nil, nil, err
+		return m.tailQuery(ctx, n, env, o)
 	}
 	if s := m.named(env.Database(), n.Name.Last().Name); s != nil {
 		return m.tailSubscription(ctx, s, o)
@@ -173,7 +204,7 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &collectionTail{stream: stream, progress: o.progress, until: o.to}
+	c := &collectionTail{stream: stream, progress: o.progress, until: o.to, span: o.span}
 	if o.snapshot {
 		if c.snapshot, err = m.st.Aggregate(ctx, t.NS, nil, store.AggregateOptions{}); err != nil {
 			_ = stream.Close()
@@ -192,6 +223,7 @@ type collectionTail struct {
 	last     bson.Timestamp
 	ordinal  uint32
 	until    string
+	span     span
 }
 
 func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
@@ -206,19 +238,26 @@ func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw
 		_ = c.snapshot.Close()
 		c.snapshot = nil
 	}
-	raw, err := c.stream.Next(ctx, wait)
-	if err == io.EOF {
-		return nil, sqlerr.New(sqlerr.UndefinedTable, "the collection was dropped or renamed")
-	}
-	if err != nil {
-		return nil, err
-	}
-	if raw != nil {
-		row := c.row(raw)
+	for {
+		raw, err := c.stream.Next(ctx, wait)
+		switch {
+		case err == io.EOF:
+			return nil, sqlerr.New(sqlerr.UndefinedTable, "the collection was dropped or renamed")
+		case err != nil && isHistoryLost(err):
+			return nil, overrun(string(appendPosition(nil, c.last, c.ordinal)))
+		case err != nil:
+			return nil, err
+		}
+		if raw == nil {
+			break
+		}
+		row, ms := c.row(raw)
 		if c.until != "" && text(value.Lookup(row, "weir_position")) >= c.until {
 			return nil, io.EOF
 		}
-		return row, nil
+		if c.span.holds(ms) {
+			return row, nil
+		}
 	}
 	at := string(appendPosition(nil, c.stream.OperationTime(), 0))
 	switch {
@@ -230,7 +269,7 @@ func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw
 	return nil, nil
 }
 
-func (c *collectionTail) row(raw bson.Raw) bson.Raw {
+func (c *collectionTail) row(raw bson.Raw) (row bson.Raw, ms int64) {
 	var e Event
 	e.parse(slices.Clone(raw))
 	if c.ordinal++; e.Time != c.last {
@@ -242,7 +281,7 @@ func (c *collectionTail) row(raw bson.Raw) bson.Raw {
 	b.Add("event_type", value.String(e.Op))
 	b.Add("document_key", e.Key)
 	b.Add("full_document", e.Full)
-	return b.Doc()
+	return b.Doc(), e.WallMS
 }
 
 func snapshotRow(doc bson.Raw) bson.Raw {

@@ -89,6 +89,7 @@ const (
 	InvalidTableDefinition        = "42P16"
 	InvalidObjectDefinition       = "42P17"
 	TooManyConnections            = "53300"
+	ConfigurationLimitExceeded    = "53400"
 	OutOfMemory                   = "53200"
 	ProgramLimitExceeded          = "54000"
 	StatementTooComplex           = "54001"

@@ -21,9 +21,12 @@ import (
 // A script is a list of records, parted by empty lines; # begins a comment line.
 //
 //	statement ok                    SQL that must succeed
-//	statement error 42P01           SQL that must fail with this SQLSTATE
+//	statement error 42P01 [TEXT]    SQL that must fail with this SQLSTATE; TEXT is
+//	                                part of "message (SQLSTATE c) at POSITION;
+//	                                detail: …; hint: …"
 //	query [rowsort] [eventually]    SQL, a line of ----, and the rows; values are
-//	                                parted by |, NULL is NULL. eventually asks
+//	                                parted by |, NULL is NULL, the value of a
+//	                                column weir_position is @POSITION. eventually asks
 //	                                again until the rows are there, at most 15 s.
 //	mongo COLLECTION                Extended JSON, a document a line: inserted by
 //	                                the official driver
@@ -117,6 +120,9 @@ func (r *runner) run(rec record) {
 			return
 		}
 		require.Equal(r.t, rec.head[2], state(err), "%s: %v", at, err)
+		if said := strings.Join(rec.head[3:], " "); said != "" {
+			require.Contains(r.t, explain(err).Error(), said, at)
+		}
 	case "query":
 		r.compare(rec, at)
 	default:
@@ -173,8 +179,11 @@ func lines(res *pgconn.Result) []string {
 	for _, row := range res.Rows {
 		vals := make([]string, len(row))
 		for i, v := range row {
-			if vals[i] = string(v); v == nil {
+			switch vals[i] = string(v); {
+			case v == nil:
 				vals[i] = "NULL"
+			case res.FieldDescriptions[i].Name == "weir_position":
+				vals[i] = "@POSITION"
 			}
 		}
 		out = append(out, strings.Join(vals, "|"))

@@ -1,0 +1,104 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/engine/value"
+	"weir/parser/ast"
+	"weir/sqlerr"
+)
+
+// tailQuery is SUBSCRIBE TO (SELECT … FROM CHANGE_STREAM_EVENTS(…) …). Its
+// arguments since and until say the same as AS OF and UP TO.
+func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.Session, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
+	q, err := m.lang.TailQuery(ctx, n.Query)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := onceGiven(n, q); err != nil {
+		return nil, nil, err
+	}
+	if err := m.bound(ctx, &o, q.Since, q.Until); err != nil {
+		return nil, nil, err
+	}
+	of, err := m.tailSource(ctx, q.Source, env.Database())
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.tailLog(ctx, of.database, of.id, of.retained, o, func(row bson.Raw) ([]bson.Raw, error) {
+		if of.coll != "" && text(value.Lookup(row, "collection_name")) != of.coll {
+			return nil, nil
+		}
+		rows, err := q.Apply(row)
+		for i := range rows {
+			rows[i] = positioned(rows[i], position(row))
+		}
+		return rows, err
+	})
+}
+
+func onceGiven(n *ast.Subscribe, q *TailQuery) error {
+	for _, twice := range []struct{ clause, argument ast.Expr }{{n.AsOf, q.Since}, {n.UpTo, q.Until}} {
+		if twice.clause != nil && twice.argument != nil {
+			return sqlerr.New(sqlerr.SyntaxError, "since and AS OF, or until and UP TO, are given together").At(twice.clause.Pos()).
+				WithHint("They say the same; leave one out.")
+		}
+	}
+	return nil
+}
+
+// tailSource is what a source argument names: a subscription, else a collection
+// that subscriptions log, else a database; none: the session's database.
+type tailSource struct {
+	database, id, coll string
+	retained           time.Duration
+}
+
+func (m *Manager) tailSource(ctx context.Context, e ast.Expr, database string) (tailSource, error) {
+	of := tailSource{database: database, retained: m.shortestRetention(database)}
+	if e == nil {
+		return of, nil
+	}
+	v, err := m.lang.Constant(ctx, e)
+	if err != nil || v.IsNullish() {
+		return of, err
+	}
+	name := text(v)
+	s := m.named(database, name)
+	switch {
+	case s != nil:
+		of.id, of.retained = s.ID, s.Spec.Retention
+	case m.watched(database, name) && name != database:
+		of.coll = name
+	case name == database || len(m.of(name)) > 0:
+		of.database, of.retained = name, m.shortestRetention(name)
+	default:
+		return of, sqlerr.New(sqlerr.UndefinedObject, "no event subscription logs \"%s\"", name).At(e.Pos()).
+			WithHint("SUBSCRIBE TO the collection itself, or create an event subscription on it.")
+	}
+	return of, nil
+}
+
+// shortestRetention is how long all rows of a database's log are kept at least.
+func (m *Manager) shortestRetention(database string) time.Duration {
+	shortest := 365 * Day
+	for _, s := range m.found(database) {
+		shortest = min(shortest, s.Spec.Retention)
+	}
+	return shortest
+}
+
+// positioned puts the columns of SUBSCRIBE in front.
+func positioned(row bson.Raw, at string) bson.Raw {
+	var b value.Builder
+	b.Add("weir_position", value.String(at))
+	b.Add("weir_progressed", value.Bool(false))
+	for it := value.Walk(row); it.Next(); {
+		b.AddElement(it.Element())
+	}
+	return b.Doc()
+}
