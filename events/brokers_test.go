@@ -178,7 +178,7 @@ func TestConnectionsAreChecked(t *testing.T) {
 		`CREATE CONNECTION c TO REDIS (url = 'redis://h', password = 'p')`:       "55000", // no key
 		`CREATE CONNECTION c TO REDIS (brokers = 'h')`:                           "42704",
 		`CREATE CONNECTION c TO NATS (tls = true)`:                               "22023",
-		`CREATE CONNECTION c TO MONGODB (uri = 'mongodb://h')`:                   "0A000",
+		`CREATE CONNECTION c TO MONGODB (uri = 'http://h')`:                      "22023",
 		`CREATE EVENT_SUBSCRIPTION s ON docs DELIVER TO KAFKA 't' USING nowhere`: "42704",
 		`CREATE EVENT_SUBSCRIPTION s ON docs DELIVER TO KAFKA 't' USING plain`:   "22023",
 		`CREATE EVENT_SUBSCRIPTION s ON docs WITH (delivery_shards = 4)`:         "0A000",

@@ -18,7 +18,7 @@ import (
 func (c *call) createConnection(ctx context.Context, n *ast.CreateConnection) error {
 	kind := strings.ToLower(n.Kind.Name)
 	if connectionKinds[kind] == nil {
-		return sqlerr.Unsupported(n.Kind.Pos(), "The kinds are KAFKA, NATS, REDIS and WEBHOOK.", "%s connections are not supported", strings.ToUpper(n.Kind.Name))
+		return sqlerr.Unsupported(n.Kind.Pos(), "The kinds are KAFKA, NATS, REDIS, WEBHOOK and MONGODB.", "%s connections are not supported", strings.ToUpper(n.Kind.Name))
 	}
 	db := c.env.Database()
 	old, err := c.m.connection(ctx, db, n.Name.Name)
@@ -34,8 +34,13 @@ func (c *call) createConnection(ctx context.Context, n *ast.CreateConnection) er
 	case old != nil && old.Kind != kind && len(c.usersOf(n.Name.Name)) > 0:
 		return c.connectionInUse(n.Name)
 	}
+	if old != nil && old.Kind == kind { // *** stands for what is stored
+		fresh := &Connection{Name: old.Name, Database: db, Kind: kind, CreatedAt: old.CreatedAt, Comment: old.Comment}
+		fresh.Credentials = old.Credentials
+		return c.saveConnection(ctx, fresh, n.Options, n.Name, true)
+	}
 	fresh := &Connection{Name: n.Name.Name, Database: db, Kind: kind, CreatedAt: c.m.clock()}
-	return c.saveConnection(ctx, fresh, n.Options, n.Name)
+	return c.saveConnection(ctx, fresh, n.Options, n.Name, true)
 }
 
 // alterConnection is ALTER CONNECTION.
@@ -44,7 +49,7 @@ func (c *call) alterConnection(ctx context.Context, n *ast.AlterConnection) erro
 	if err != nil {
 		return err
 	}
-	return c.saveConnection(ctx, found, n.Set, n.Name)
+	return c.saveConnection(ctx, found, n.Set, n.Name, false)
 }
 
 func (c *call) findConnection(ctx context.Context, name ast.Ident) (*Connection, error) {
@@ -57,7 +62,7 @@ func (c *call) findConnection(ctx context.Context, name ast.Ident) (*Connection,
 
 // saveConnection takes options in and stores the connection; the subscriptions
 // that use it connect anew.
-func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*ast.Option, name ast.Ident) error {
+func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*ast.Option, name ast.Ident, whole bool) error {
 	seen := map[string]bool{}
 	for _, n := range options {
 		o := &OptionValue{Name: strings.ToLower(n.Name.Name), NamePos: n.Name.Pos()}
@@ -76,6 +81,9 @@ func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*
 		if err := conn.setOption(o); err != nil {
 			return err
 		}
+	}
+	if whole {
+		conn.forgetUnnamed(seen)
 	}
 	if err := conn.check(name.Pos()); err != nil {
 		return err
@@ -115,7 +123,7 @@ func (c *call) usersOf(name string) []string {
 }
 
 func (m *Manager) usersOf(db, name string) []string {
-	var out []string
+	out := []string{}
 	for _, s := range m.found(db) {
 		if s.Spec.Connection == name {
 			out = append(out, s.ID)
@@ -181,4 +189,38 @@ func (m *Manager) connectionRows(ctx context.Context, database string) ([]bson.R
 			{Key: "used_by", Value: m.usersOf(database, c.Name)}, {Key: "created_at", Value: c.CreatedAt}}))
 	}
 	return out, nil
+}
+
+// forgetUnnamed drops credentials that a whole definition does not name.
+func (c *Connection) forgetUnnamed(given map[string]bool) {
+	for name, field := range map[string]*string{"password": &c.Credentials.Password, "token": &c.Credentials.Token, "secret": &c.Credentials.Secret} {
+		if !given[name] {
+			*field = ""
+		}
+	}
+}
+
+// showCreateConnection is SHOW CREATE CONNECTION name.
+func (c *call) showCreateConnection(ctx context.Context, name ast.Ident) error {
+	conn, err := c.findConnection(ctx, name)
+	if err != nil {
+		return err
+	}
+	c.row(bson.D{{Key: "connection_name", Value: conn.Name}, {Key: "create_statement", Value: conn.ShowCreate()}})
+	return nil
+}
+
+// commentConnection is COMMENT ON CONNECTION name IS 'text' | NULL.
+func (c *call) commentConnection(ctx context.Context, n *ast.Comment) error {
+	conn, err := c.findConnection(ctx, n.Name.Last())
+	if err != nil {
+		return err
+	}
+	text := ""
+	if n.Text != nil {
+		text = n.Text.Value
+	}
+	_, err = updateOne(ctx, c.m.st, collConnections, bson.D{{Key: "_id", Value: connectionID(conn.Database, conn.Name)}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "comment", Value: text}}}}, false)
+	return err
 }

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -8,6 +9,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +23,8 @@ import (
 type Connection struct {
 	Name      string    `bson:"name"`
 	Database  string    `bson:"database_name"`
-	Kind      string    `bson:"kind"` // kafka, nats, redis, webhook
+	Kind      string    `bson:"kind"` // kafka, nats, redis, webhook, mongodb
+	Comment   string    `bson:"comment,omitempty"`
 	CreatedAt time.Time `bson:"created_at"`
 	Settings  Settings  `bson:"settings"`
 	Sealed    []byte    `bson:"sealed,omitempty"` // the Credentials, encrypted
@@ -35,6 +38,7 @@ type Settings struct {
 	SASLMechanism string            `bson:"sasl_mechanism,omitempty"`
 	URL           string            `bson:"url,omitempty"`
 	BaseURL       string            `bson:"base_url,omitempty"`
+	URI           string            `bson:"uri,omitempty"`
 	Username      string            `bson:"username,omitempty"`
 	TLS           bool              `bson:"tls,omitempty"`
 	CA            string            `bson:"ca,omitempty"`
@@ -47,6 +51,54 @@ type Credentials struct {
 	Password string `bson:"password,omitempty"`
 	Token    string `bson:"token,omitempty"`
 	Secret   string `bson:"secret,omitempty"`
+	Address  string `bson:"address,omitempty"` // the URL where it holds a password; the setting has it masked
+}
+
+// Address is where the connection leads: its url, base_url or uri.
+func (c *Connection) Address() string {
+	return cmp.Or(c.Credentials.Address, c.Settings.URL, c.Settings.BaseURL, c.Settings.URI)
+}
+
+// setAddress takes a URL; one with a password is a credential.
+func (c *Connection) setAddress(o *OptionValue, setting *string) error {
+	given, err := o.text()
+	if err != nil {
+		return err
+	}
+	c.Credentials.Address = ""
+	u, err := url.Parse(given)
+	if err != nil { // the seed list of mongodb:// is no URL; its form is checked by the driver
+		u = nil
+		if at := strings.LastIndex(given, "@"); at >= 0 {
+			return o.bad("a URL; write the password with %%XX for its special characters")
+		}
+	}
+	*setting = given
+	if u == nil || u.User == nil {
+		return nil
+	}
+	if password, has := u.User.Password(); has {
+		if password == masked {
+			return o.bad("the whole URL: *** stands for a password that is not shown")
+		}
+		head, tail, _ := strings.Cut(given, "@")
+		*setting, c.Credentials.Address = head[:strings.LastIndex(head, ":")+1]+masked+"@"+tail, given
+	}
+	return nil
+}
+
+// setCredential takes a secret text; as it is shown it stands for what is stored.
+func setCredential(o *OptionValue, field *string) error {
+	given, err := o.text()
+	switch {
+	case err != nil:
+		return err
+	case given == masked && *field == "":
+		return o.bad("the %s itself: *** stands for one that is not shown", o.Name)
+	case given != masked:
+		*field = given
+	}
+	return nil
 }
 
 // connectionOption is an option of CREATE CONNECTION.
@@ -62,16 +114,26 @@ var connectionOptions = []connectionOption{
 		c.Settings.SASLMechanism, err = o.oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 		return err
 	}},
-	{"url", "nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.URL, err = o.text(); return err }},
-	{"base_url", "webhook", func(c *Connection, o *OptionValue) (err error) {
-		if c.Settings.BaseURL, err = o.text(); err == nil {
-			err = checkURL(c.Settings.BaseURL, false, o)
+	{"url", "nats redis", func(c *Connection, o *OptionValue) error { return c.setURL(o) }},
+	{"uri", "mongodb", func(c *Connection, o *OptionValue) error {
+		if err := c.setAddress(o, &c.Settings.URI); err != nil {
+			return err
+		}
+		if a := c.Address(); !strings.HasPrefix(a, "mongodb://") && !strings.HasPrefix(a, "mongodb+srv://") {
+			return o.bad("a mongodb:// or mongodb+srv:// URI")
+		}
+		return nil
+	}},
+	{"base_url", "webhook", func(c *Connection, o *OptionValue) error {
+		err := c.setAddress(o, &c.Settings.BaseURL)
+		if err == nil {
+			err = checkURL(c.Address(), false, o)
 		}
 		return err
 	}},
 	{"username", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.Username, err = o.text(); return err }},
-	{"password", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Credentials.Password, err = o.text(); return err }},
-	{"token", "nats", func(c *Connection, o *OptionValue) (err error) { c.Credentials.Token, err = o.text(); return err }},
+	{"password", "kafka nats redis", func(c *Connection, o *OptionValue) error { return setCredential(o, &c.Credentials.Password) }},
+	{"token", "nats", func(c *Connection, o *OptionValue) error { return setCredential(o, &c.Credentials.Token) }},
 	{"tls", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.TLS, err = o.boolean(); return err }},
 	{"ca", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.CA, err = o.text(); return err }},
 	{"client_id", "kafka", func(c *Connection, o *OptionValue) (err error) { c.Settings.ClientID, err = o.text(); return err }},
@@ -81,17 +143,19 @@ var connectionOptions = []connectionOption{
 		if err := setSecret(&s, o); err != nil {
 			return err
 		}
-		if len(s.Secrets) == 0 {
+		switch {
+		case len(s.Secrets) > 0:
+			c.Credentials.Secret = s.Secrets[0].Key
+		case c.Credentials.Secret == "":
 			return o.bad("'whsec_' and the base64 form of 24 to 64 bytes")
 		}
-		c.Credentials.Secret = s.Secrets[0].Key
 		return nil
 	}},
 }
 
 // connectionKinds maps the kinds to the targets that they serve.
 var connectionKinds = map[string][]TargetKind{
-	"kafka": {TargetKafka}, "nats": {TargetNATS}, "redis": {TargetRedis, TargetRedisChannel}, "webhook": {TargetWebhook},
+	"kafka": {TargetKafka}, "nats": {TargetNATS}, "redis": {TargetRedis, TargetRedisChannel}, "webhook": {TargetWebhook}, "mongodb": {TargetCollection},
 }
 
 func (c *Connection) setOption(o *OptionValue) error {
@@ -121,6 +185,8 @@ func (c *Connection) check(pos int) error {
 		need, missing = "url", c.Settings.URL == ""
 	case "webhook":
 		need, missing = "base_url", c.Settings.BaseURL == ""
+	case "mongodb":
+		need, missing = "uri", c.Settings.URI == ""
 	}
 	if missing {
 		return sqlerr.New(sqlerr.InvalidParameterValue, "a %s connection needs the option %q", strings.ToUpper(c.Kind), need).At(pos)
@@ -223,4 +289,47 @@ func (m *Manager) connection(ctx context.Context, db, name string) (*Connection,
 		err = fmt.Errorf("connection %s: %w", name, err)
 	}
 	return c, err
+}
+
+// urlSchemes are those that the clients of brokers understand.
+var urlSchemes = map[string][]string{"nats": {"nats", "tls", "ws", "wss"}, "redis": {"redis", "rediss", "unix"}}
+
+// setURL takes the url of a broker.
+func (c *Connection) setURL(o *OptionValue) error {
+	if err := c.setAddress(o, &c.Settings.URL); err != nil {
+		return err
+	}
+	u, err := url.Parse(c.Address())
+	if allowed := urlSchemes[c.Kind]; err != nil || !slices.Contains(allowed, u.Scheme) {
+		return o.bad("a URL that begins with %s://", strings.Join(allowed, "://, "))
+	}
+	return nil
+}
+
+// ShowCreate prints the statement that makes the connection, secrets masked.
+func (c *Connection) ShowCreate() string {
+	var parts []string
+	for _, e := range c.masked() {
+		var text string
+		switch v := e.Value.(type) {
+		case string:
+			text = quote(v)
+		case bool:
+			text = showBool(v)
+		case bson.A:
+			items := make([]string, len(v))
+			for i, x := range v {
+				items[i] = fmt.Sprint(x)
+			}
+			text = showList(items)
+		default:
+			text = showMap(c.Settings.Headers)
+		}
+		parts = append(parts, "\n  "+e.Key+" = "+text)
+	}
+	s := "CREATE CONNECTION " + quoteIdent(c.Name) + " TO " + strings.ToUpper(c.Kind) + " (" + strings.Join(parts, ",") + "\n)"
+	if c.Comment != "" {
+		s += ";\nCOMMENT ON CONNECTION " + quoteIdent(c.Name) + " IS " + quote(c.Comment)
+	}
+	return s
 }

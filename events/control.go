@@ -269,7 +269,7 @@ func (c *call) rotate(ctx context.Context, n *ast.RotateSecret) error {
 
 // acknowledge is ACKNOWLEDGE EVENT_SUBSCRIPTION name UP TO position.
 func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error {
-	s, err := c.find(n.Name)
+	s, err := c.use(n.Name)
 	if err != nil {
 		return err
 	}
@@ -295,7 +295,7 @@ func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error 
 // comment is COMMENT ON EVENT_SUBSCRIPTION name IS 'text': its description.
 func (c *call) comment(ctx context.Context, n *ast.Comment) error {
 	if n.Kind != ast.KindEventSubscription {
-		return sqlerr.Unsupported(n.Pos(), "Comment on the subscriptions that use it.", "COMMENT ON CONNECTION is not supported")
+		return c.commentConnection(ctx, n)
 	}
 	s, err := c.find(n.Name.Last())
 	if err != nil {

@@ -28,6 +28,9 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err := c.fits(ctx, d.Spec, n.Pos()); err != nil {
 		return err
 	}
+	if err := c.connectionSecret(ctx, d); err != nil {
+		return err
+	}
 	if err := c.warnUnmatched(ctx, d.Spec); err != nil {
 		return err
 	}
@@ -264,4 +267,16 @@ func (c *call) backfillNew(ctx context.Context, s *Spec) error {
 		return err
 	}
 	return c.m.adopt(ctx, s.Database)
+}
+
+// connectionSecret leaves the secret to the connection where that has one.
+func (c *call) connectionSecret(ctx context.Context, d *Definition) error {
+	if d.NewSecret == "" || d.Spec.Connection == "" {
+		return nil
+	}
+	conn, err := c.m.connection(ctx, d.Spec.Database, d.Spec.Connection)
+	if err == nil && conn != nil && conn.Credentials.Secret != "" {
+		d.NewSecret, d.Spec.Secrets = "", nil
+	}
+	return err
 }

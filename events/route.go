@@ -47,7 +47,7 @@ func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 	if s.Target.Kind == TargetNone {
 		r.status = StatusCompleted
 	}
-	if s.Target.Kind == TargetCollection {
+	if s.Target.Kind == TargetCollection && s.Connection == "" {
 		r.own = strings.TrimPrefix(s.Target.Name, s.Database+".")
 	}
 	for _, t := range s.EventTypes {

@@ -39,6 +39,9 @@ func (m *Manager) Describe(ctx context.Context, stmt ast.Statement, env catalog.
 		}
 		return subscriptionColumns(), nil
 	case *ast.ShowCreate:
+		if stmt.Kind == ast.KindConnection {
+			return textColumns("connection_name", "create_statement"), nil
+		}
 		return textColumns("subscription_name", "create_statement"), nil
 	case *ast.ExplainEventSubscription:
 		return textColumns("QUERY PLAN"), nil
@@ -79,6 +82,9 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 	case *ast.ShowEvents:
 		return "SHOW", c.show(ctx, stmt)
 	case *ast.ShowCreate:
+		if stmt.Kind == ast.KindConnection {
+			return "SHOW", c.showCreateConnection(ctx, stmt.Name.Last())
+		}
 		return "SHOW", c.showCreate(stmt)
 	case *ast.ExplainEventSubscription:
 		return "EXPLAIN", c.explain(ctx, stmt)
@@ -109,7 +115,7 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 	case *ast.Comment:
 		return "COMMENT", c.comment(ctx, stmt)
 	case *ast.Grant:
-		return "", sqlerr.Unsupported(stmt.Pos(), "Every role that may connect to a database may use its subscriptions; use separate databases.", "privileges on event subscriptions are not supported")
+		return grantTag(stmt), c.grant(ctx, stmt)
 	case *ast.BackfillEventSubscription:
 		return "BACKFILL EVENT_SUBSCRIPTION", c.backfill(ctx, stmt)
 	case *ast.CreateConnection:
@@ -196,7 +202,7 @@ func (c *call) showCreate(stmt *ast.ShowCreate) error {
 
 // explain shows reader, match, filter and lag.
 func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) error {
-	s, err := c.find(stmt.Name)
+	s, err := c.use(stmt.Name)
 	if err != nil {
 		return err
 	}

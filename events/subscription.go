@@ -61,6 +61,8 @@ type stored struct {
 	// up to where such a stretch was brought in.
 	Catchup  *catchup `bson:"catchup,omitempty"`
 	CaughtUp string   `bson:"caught_up,omitempty"`
+	// Usage is who may use it.
+	Usage usage `bson:"usage,omitempty"`
 	// Backfilling tells that event_backfills may hold jobs that are to be run.
 	Backfilling bool   `bson:"backfilling,omitempty"`
 	Counters    totals `bson:"counters"`

@@ -55,6 +55,9 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 		}
 		match = m.bySource(s.Database(), source.Str())
 	}
+	if hidden := m.hidden(s.Database(), s.User()); len(hidden) > 0 {
+		match = append(match, bson.E{Key: "$nor", Value: bson.A{bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: hidden}}}}}})
+	}
 	span := bson.D{}
 	if v := argument(args, 1); v.Kind() == bson.TypeDateTime {
 		span = append(span, bson.E{Key: "$gte", Value: bson.DateTime(v.AsDate())})

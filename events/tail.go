@@ -144,6 +144,9 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 		return m.tailQuery(ctx, n, env, o)
 	}
 	if s := m.named(env.Database(), n.Name.Last().Name); s != nil {
+		if err := usable(s, env, n.Name.Pos()); err != nil {
+			return nil, nil, err
+		}
 		return m.tailSubscription(ctx, s, o)
 	}
 	return m.tailCollection(ctx, n, env, o)

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -29,7 +30,14 @@ func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if err != nil {
 		return nil, nil, err
 	}
+	hidden := m.hidden(of.database, env.User())
+	if slices.Contains(hidden, any(of.id)) {
+		return nil, nil, usable(m.named(of.database, of.id), env, n.Query.Pos())
+	}
 	return m.tailLog(ctx, of.database, of.id, of.retained, o, func(row bson.Raw) ([]bson.Raw, error) {
+		if len(hidden) > 0 && slices.Contains(hidden, any(text(value.Lookup(row, "subscription_id")))) {
+			return nil, nil
+		}
 		if of.coll != "" && text(value.Lookup(row, "collection_name")) != of.coll {
 			return nil, nil
 		}

@@ -15,7 +15,7 @@ const defaultTestEvents = 10
 // test is TEST EVENT_SUBSCRIPTION: what the last logged events would send, and,
 // with SEND, what the receiver answers.
 func (c *call) test(ctx context.Context, n *ast.TestEventSubscription) error {
-	s, err := c.find(n.Name)
+	s, err := c.use(n.Name)
 	if err != nil {
 		return err
 	}

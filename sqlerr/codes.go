@@ -58,6 +58,7 @@ const (
 	DeadlockDetected              = "40P01"
 	SyntaxError                   = "42601"
 	InsufficientPrivilege         = "42501"
+	InvalidGrantOperation         = "0LP01"
 	CannotCoerce                  = "42846"
 	GroupingError                 = "42803"
 	WindowingError                = "42P20"

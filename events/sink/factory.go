@@ -27,6 +27,9 @@ func (f Factory) Open(_ context.Context, s *events.Spec, c *events.Connection) (
 	case events.TargetWebhook:
 		return NewWebhook(f.Client, s, c, f.Now)
 	case events.TargetCollection:
+		if c != nil {
+			return NewElsewhere(s, c), nil
+		}
 		return NewCollection(f.Store, s), nil
 	case events.TargetNotify:
 		return NewNotify(f.Notify, s), nil

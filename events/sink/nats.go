@@ -36,7 +36,7 @@ func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
 	if cfg != nil {
 		opts = append(opts, nats.Secure(cfg))
 	}
-	conn, err := nats.Connect(c.Settings.URL, opts...)
+	conn, err := nats.Connect(c.Address(), opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"weir/events"
 )
@@ -22,6 +24,9 @@ type Redis struct {
 	payload payload
 }
 
+// quietClient keeps the client from writing to standard error, once for the process.
+var quietClient = sync.OnceFunc(logging.Disable)
+
 // addOnce appends to the stream KEYS[1] unless the event was appended within the
 // dedupe window, which KEYS[2] remembers.
 var addOnce = redis.NewScript(`
@@ -32,7 +37,7 @@ return ''`)
 
 // NewRedis makes the sink of a subscription.
 func NewRedis(s *events.Spec, c *events.Connection) (*Redis, error) {
-	o, err := redis.ParseURL(c.Settings.URL)
+	o, err := redis.ParseURL(c.Address())
 	if err != nil {
 		return nil, fmt.Errorf("url of connection %s: %w", c.Name, err)
 	}
@@ -45,7 +50,8 @@ func NewRedis(s *events.Spec, c *events.Connection) (*Redis, error) {
 	if o.TLSConfig, err = tlsConfig(c, o.TLSConfig); err != nil {
 		return nil, err
 	}
-	o.MaxRetries = -1 // the dispatcher retries
+	o.MaxRetries, o.DialerRetries = -1, 1 // the dispatcher retries, and tells of failures
+	quietClient()
 	return &Redis{client: redis.NewClient(o), key: s.Target.Name, channel: s.Target.Kind == events.TargetRedisChannel,
 		window: s.DedupeWindow, payload: payload{format: s.PayloadFormat}}, nil
 }

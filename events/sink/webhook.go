@@ -93,7 +93,7 @@ func NewWebhook(client *http.Client, s *events.Spec, c *events.Connection, clock
 // use takes base URL, headers and secret of a connection; those of the
 // subscription come first.
 func (w *Webhook) use(c *events.Connection) error {
-	base, err := url.Parse(c.Settings.BaseURL)
+	base, err := url.Parse(c.Address())
 	if err == nil {
 		base, err = base.Parse(w.url)
 	}
@@ -106,7 +106,7 @@ func (w *Webhook) use(c *events.Connection) error {
 	}
 	maps.Copy(headers, w.headers)
 	w.url, w.headers = base.String(), headers
-	if c.Credentials.Secret != "" {
+	if c.Credentials.Secret != "" && len(w.secrets) == 0 {
 		w.secrets = []events.Secret{{Key: c.Credentials.Secret}}
 	}
 	return nil
