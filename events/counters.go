@@ -24,6 +24,8 @@ type tally struct {
 	total, delivered, failed, retried, bytes int64
 	timed, duration, longest, shortest       int64
 	kinds                                    map[kind]int64
+	lag                                      digest // from the change to the end of its delivery
+	delivery                                 digest // of a send
 }
 
 // kind is what is counted apart: an operation on a collection.
@@ -128,6 +130,7 @@ func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
 		c.now.saw(kind{strings.Clone(op), strings.Clone(coll)})
 		if delivered {
 			c.now.took(0)
+			c.now.lag.add(1000 * (now.UnixMilli() - value.Lookup(r, "event_timestamp").AsDate()))
 		}
 	}
 	c.last.event = now
@@ -142,6 +145,10 @@ func (c *counters) settled(outcomes []outcome) {
 	defer c.mu.Unlock()
 	for _, o := range outcomes {
 		c.now.took(o.finished.Sub(o.started))
+		c.now.delivery.add(o.finished.Sub(o.started).Microseconds())
+		if o.status == StatusCompleted {
+			c.now.lag.add(1000 * (o.finished.UnixMilli() - o.it.eventMS))
+		}
 		switch o.status {
 		case StatusCompleted:
 			c.now.delivered++

@@ -72,8 +72,6 @@ func (c *call) supported(s *Spec, pos int) error {
 	switch {
 	case s.DeliveryShards != 1:
 		return sqlerr.Unsupported(pos, "Leave it at 1: keys are delivered in parallel, by one gateway.", "delivery_shards is not supported")
-	case s.OnCollectionDrop == "suspend":
-		return sqlerr.Unsupported(pos, "Use keep, and FOR DDL to be told of drops.", "on_collection_drop = 'suspend' is not supported")
 	}
 	return nil
 }

@@ -34,6 +34,10 @@ func define(ctx context.Context, lang Language, database, user string, n *ast.Cr
 	if err := clauseTwice(n, given); err != nil {
 		return nil, err
 	}
+	if !validID.MatchString(s.ID) {
+		return nil, sqlerr.New(sqlerr.InvalidParameterValue, "the name \"%s\" cannot be a subscription_id", s.Name).At(n.Name.Pos()).
+			WithHint("Give a subscription_id of 1 to 128 of the characters A-Z a-z 0-9 _ -.")
+	}
 	if err := check(ctx, lang, s, given); err != nil {
 		return nil, err
 	}
@@ -194,7 +198,7 @@ func check(ctx context.Context, lang Language, s *Spec, given map[string]*Option
 	if s.Inbox && kind != TargetCollection {
 		return bad("inbox", "Only a collection target can record what it received; use dedupe_window or the event's id.")
 	}
-	if given["dedupe_window"] != nil && kind != TargetNATS && kind != TargetRedis {
+	if given["dedupe_window"] != nil && !kind.dedupes() {
 		return bad("dedupe_window", "Only NATS and Redis stream targets have a dedupe window; webhooks carry the event's id in webhook-id.")
 	}
 	if s.PayloadFormat == "cloudevents_binary" && s.Batch {

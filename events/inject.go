@@ -99,10 +99,10 @@ func (r *reader) writeInjected(ctx context.Context, out routed, to string) error
 	if err := insertAll(ctx, r.st, collLog, out.docs); err != nil {
 		return fmt.Errorf("write to the event log: %w", err)
 	}
-	from := r.state.Published
+
 	if err := r.save(ctx, to); err != nil {
 		return err
 	}
-	r.publish(published{database: r.db, from: from, to: to, rows: out.rows})
+	r.publish(published{database: r.db, to: to, rows: out.rows})
 	return nil
 }

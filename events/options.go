@@ -183,7 +183,12 @@ var deliveryOptions = []option{
 		show: func(s *Spec) string { return showInterval(s.Retention) }},
 	boolOption("inbox", func(s *Spec) *bool { return &s.Inbox }),
 	{name: "dedupe_window", set: func(s *Spec, o *OptionValue) (err error) { s.DedupeWindow, err = o.duration(); return err },
-		show: func(s *Spec) string { return showInterval(s.DedupeWindow) }},
+		show: func(s *Spec) string {
+			if !s.Target.Kind.dedupes() {
+				return ""
+			}
+			return showInterval(s.DedupeWindow)
+		}},
 }
 
 var retryOptions = []option{

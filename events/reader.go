@@ -51,6 +51,7 @@ type reader struct {
 	log     *slog.Logger
 	clock   func() time.Time
 	publish func(published)
+	suspend func(ctx context.Context, id, reason, detail string) error
 	lease   lease
 
 	batch  sync.Mutex // held while a batch is written
@@ -88,7 +89,8 @@ type readerState struct {
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
+		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID,
+		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}),
 		lease: lease{st: m.st, id: db, owner: m.gateway, ttl: m.lease},
 	}
@@ -297,6 +299,9 @@ func (r *reader) writeBatch(ctx context.Context) error {
 	defer r.batch.Unlock()
 	out, last, err := r.logBatch(ctx)
 	if err != nil {
+		return err
+	}
+	if err := r.suspendDropped(ctx); err != nil {
 		return err
 	}
 	if err := r.save(ctx, last); err != nil {

@@ -101,6 +101,10 @@ func (r *route) wantsCollection(coll string) bool {
 	if len(r.names) == 0 && len(r.patterns) == 0 || coll == "" || r.names[coll] {
 		return true
 	}
+	return r.matchesPattern(coll)
+}
+
+func (r *route) matchesPattern(coll string) bool {
 	return slices.ContainsFunc(r.patterns, func(p string) bool { return globMatch(p, coll) })
 }
 

@@ -130,7 +130,7 @@ func showDocument(doc bson.Raw) string {
 	if err != nil {
 		return ""
 	}
-	return quote(string(text)) + "::jsonb"
+	return quote(string(text)) // as text it keeps dates, ObjectIds and decimals
 }
 
 func showMap(m map[string]string) string {

@@ -90,6 +90,9 @@ const (
 	TargetRedisChannel TargetKind = "redis-channel"
 )
 
+// dedupes tells whether a sink can drop what comes again within a window.
+func (k TargetKind) dedupes() bool { return k == TargetNATS || k == TargetRedis }
+
 // Target is a kind and its name: a URL, collection, channel, topic, subject or stream.
 type Target struct {
 	Kind TargetKind `bson:"kind"`

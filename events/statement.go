@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -197,38 +196,6 @@ func (c *call) showCreate(stmt *ast.ShowCreate) error {
 		return err
 	}
 	c.row(bson.D{{Key: "subscription_name", Value: s.Spec.Name}, {Key: "create_statement", Value: s.Spec.ShowCreate()}})
-	return nil
-}
-
-// explain shows reader, match, filter and lag.
-func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) error {
-	s, err := c.use(stmt.Name)
-	if err != nil {
-		return err
-	}
-	line := func(format string, args ...any) {
-		c.row(bson.D{{Key: "QUERY PLAN", Value: fmt.Sprintf(format, args...)}})
-	}
-	spec := s.Spec
-	line("Event subscription %s (%s)", spec.ID, s.status())
-	line("  Reader: one change stream of database %s", spec.Database)
-	line("  Match: collections %s, operations %s", orAll(spec.Collections), strings.Join(spec.EventTypes, ", "))
-	if len(spec.UpdateFields) > 0 {
-		line("  Updates: of %s", strings.Join(spec.UpdateFields, ", "))
-	}
-	if len(spec.Filter) > 0 {
-		line("  Filter: %s", spec.Filter)
-	}
-	if spec.Where != "" {
-		line("  Where: %s", spec.Where)
-	}
-	line("  Target: %s, order %s", orNone(spec.Target.String()), spec.PreserveOrder)
-	figures, err := c.m.figures(ctx)
-	if err != nil {
-		return err
-	}
-	f := figures[spec.ID]
-	line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(s.sub.count.read().Position), f.pending, f.retrying, f.dead)
 	return nil
 }
 

@@ -31,6 +31,8 @@ func (m *Manager) bucketOp(s *Spec, t *tally) store.WriteOp {
 	for name, n := range sums {
 		inc = append(inc, bson.E{Key: name, Value: n})
 	}
+	inc = t.lag.increments(inc, "lag")
+	inc = t.delivery.increments(inc, "delivery")
 	update := bson.D{{Key: "$inc", Value: inc}, {Key: "$setOnInsert", Value: bson.D{{Key: "bucket", Value: bucket}, {Key: "subscription_id", Value: s.ID},
 		{Key: "service_name", Value: s.ServiceName}, {Key: "expire_at", Value: bucket.Add(statsRetention)}}}}
 	if t.timed > 0 {

@@ -129,7 +129,7 @@ func (m *Manager) gatewayRows(context.Context, catalog.Session, []bson.RawValue)
 var bucketCounters = []string{"received", "matched", "delivered", "failed", "retried", "dead", "bytes"}
 
 // statsRows is EVENT_STATS([bucket]).
-func (m *Manager) statsRows(_ context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
+func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
 	width := time.Minute
 	if v := argument(args, 0); v.IsDocument() {
 		o := OptionValue{Name: "bucket", Value: v}
@@ -139,17 +139,11 @@ func (m *Manager) statsRows(_ context.Context, s catalog.Session, args []bson.Ra
 		}
 		width = max(time.Minute, d.Truncate(time.Minute))
 	}
-	group := bson.D{{Key: "_id", Value: bson.D{{Key: "s", Value: "$subscription_id"}, {Key: "b", Value: bson.D{{Key: "$subtract", Value: bson.A{"$bucket",
-		bson.D{{Key: "$mod", Value: bson.A{bson.D{{Key: "$toLong", Value: "$bucket"}}, width.Milliseconds()}}}}}}}}}}
-	project := bson.D{{Key: "_id", Value: 0}, {Key: "bucket", Value: "$_id.b"}, {Key: "subscription_id", Value: "$_id.s"}}
-	for _, c := range bucketCounters {
-		group = append(group, bson.E{Key: c, Value: bson.D{{Key: "$sum", Value: "$" + c}}})
-		project = append(project, bson.E{Key: c, Value: 1})
-	}
-	return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{
+	cur, err := m.st.Aggregate(ctx, ns(collStats), []bson.Raw{
 		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: m.idsOf(s.Database())}}}}}}),
-		marshal(bson.D{{Key: "$group", Value: group}}), marshal(bson.D{{Key: "$project", Value: project}}),
-	}}, nil
+		marshal(bson.D{{Key: "$sort", Value: asc("subscription_id", "bucket")}}),
+	}, store.AggregateOptions{})
+	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds()}}, err
 }
 
 // live makes a table function of rows that are made when asked.

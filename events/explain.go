@@ -1,0 +1,210 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/parser"
+	"weir/parser/ast"
+)
+
+// explain is EXPLAIN EVENT_SUBSCRIPTION: reader, match, filter and lag, and for
+// the last events of the database why each is wanted or not.
+func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) error {
+	s, err := c.use(stmt.Name)
+	if err != nil {
+		return err
+	}
+	spec := s.Spec
+	c.line("Event subscription %s (%s)", spec.ID, s.status())
+	if err := c.explainReader(ctx, spec.Database); err != nil {
+		return err
+	}
+	c.line("  Match: collections %s, operations %s", orAll(spec.Collections), strings.Join(spec.EventTypes, ", "))
+	if len(spec.UpdateFields) > 0 {
+		c.line("  Updates: of %s", strings.Join(spec.UpdateFields, ", "))
+	}
+	if len(spec.Filter) > 0 {
+		c.line("  Filter: %s", spec.Filter)
+	}
+	if spec.Where != "" {
+		c.line("  Where: %s", spec.Where)
+	}
+	c.line("  Target: %s, order %s", orNone(spec.Target.String()), spec.PreserveOrder)
+	figures, err := c.m.figures(ctx)
+	if err != nil {
+		return err
+	}
+	f := figures[spec.ID]
+	c.line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(s.sub.count.read().Position), f.pending, f.retrying, f.dead)
+	return c.explainEvents(ctx, s)
+}
+
+func (c *call) line(format string, args ...any) {
+	c.row(bson.D{{Key: "QUERY PLAN", Value: fmt.Sprintf(format, args...)}})
+}
+
+// explainReader tells who reads the database, and how far behind the server.
+func (c *call) explainReader(ctx context.Context, db string) error {
+	now, err := c.m.operationTime(ctx)
+	if err != nil {
+		return err
+	}
+	c.line("  Reader: one change stream of database %s", db)
+	token, at, lag, r := c.m.streamState(db, now)
+	if r == nil {
+		c.line("    on another gateway, or not running")
+		return nil
+	}
+	c.line("    gateway %s, epoch %d, token %s", c.m.gateway, r.lease.epoch, orNone(token))
+	if !at.IsZero() {
+		c.line("    read up to %s, lag %.0f s", at.UTC().Format(time.RFC3339), lag)
+	}
+	return nil
+}
+
+// How far EXPLAIN looks back for events, and how many it shows.
+const (
+	explainSpan   = 60 * time.Second
+	explainEvents = 5
+)
+
+// explainEvents shows the last events of the database and what becomes of each.
+func (c *call) explainEvents(ctx context.Context, s *found) error {
+	last, err := c.m.lastEvents(ctx, s.Spec.Database)
+	if err != nil || len(last) == 0 {
+		return err
+	}
+	rt, err := compileRoute(ctx, c.m.lang, s.Spec)
+	if err != nil {
+		return err
+	}
+	c.line("  Last events of the database:")
+	for i := range last {
+		e := &last[i]
+		key := ""
+		if e.Key.IsDocument() {
+			text, err := bson.MarshalExtJSON(e.Key.Doc(), false, false)
+			if err != nil {
+				return err
+			}
+			key = " " + string(text)
+		}
+		c.line("    %s %s%s: %s", e.Op, orNone(e.Coll), key, c.verdict(ctx, rt, e))
+	}
+	return nil
+}
+
+// lastEvents reads the last events of a database from the oplog.
+func (m *Manager) lastEvents(ctx context.Context, db string) (out []Event, err error) {
+	now, err := m.operationTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := bson.Timestamp{T: max(1, now.T-uint32(explainSpan.Seconds())), I: 1}
+	r := newReader(m, db)
+	r.at, r.wait = &from, 100*time.Millisecond
+	defer r.close()
+	if err := r.watch(ctx); isHistoryLost(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for empty := 0; empty < adhocEmpty && (len(out) == 0 || out[len(out)-1].Time.Before(now)); {
+		if err := r.readBatch(ctx); err != nil {
+			return out, ignoreEOF(err)
+		}
+		if len(r.events) == 0 {
+			empty++
+			continue
+		}
+		r.events = joinFragments(r.events)
+		for _, e := range r.events[max(0, len(r.events)-explainEvents):] {
+			kept := Event{}
+			kept.parse(append(bson.Raw(nil), e.Raw...))
+			out = append(out, kept)
+		}
+		out = out[max(0, len(out)-explainEvents):]
+	}
+	return out, nil
+}
+
+// verdict tells whether an event is wanted, else the first thing that it fails.
+func (c *call) verdict(ctx context.Context, rt *route, e *Event) string {
+	switch {
+	case rt.own != "" && !rt.wantsCollection(e.Coll) && (e.Coll == rt.own || e.Coll == rt.own+"_inbox"):
+		return "not wanted: the subscription itself writes to " + e.Coll
+	case !rt.wantsCollection(e.Coll):
+		return "not wanted: " + e.Coll + " is none of the collections"
+	case !rt.wantsKind(e.Op, e.Coll):
+		return "not wanted: " + e.Op + " is none of the operations"
+	case e.Op == "update" && len(rt.fields) > 0 && !rt.touches(e):
+		return "not wanted: it changes none of " + strings.Join(rt.fields, ", ")
+	case rt.filter != nil:
+		rt.ctx.Root = e.Raw
+		if ok, err := rt.filter.Match(&rt.ctx, e.Raw); err != nil {
+			return "dead letter: event_filter fails: " + err.Error()
+		} else if !ok {
+			return "not wanted: event_filter is not fulfilled" + failingTerm(rt, e)
+		}
+	}
+	if rt.where == nil {
+		return "wanted"
+	}
+	row := bson.Raw(rt.appendRow(nil, e, string(appendPosition(nil, e.Time, e.Ordinal)), 0, c.m.gateway))
+	ok, err := rt.where.Match(row)
+	switch {
+	case err != nil:
+		return "dead letter: WHERE fails: " + err.Error()
+	case ok:
+		return "wanted"
+	}
+	return "not wanted: WHERE is not true" + c.failingConjunct(ctx, rt.spec.Where, row)
+}
+
+// failingTerm names the first term of a filter that an event does not fulfil.
+func failingTerm(rt *route, e *Event) string {
+	for it := value.Walk(rt.spec.Filter); it.Next(); {
+		var one value.Builder
+		one.Add(it.Key(), it.Value())
+		f, err := CompileFilter(one.Doc())
+		if err != nil {
+			continue
+		}
+		rt.ctx.Root = e.Raw
+		if ok, err := f.Match(&rt.ctx, e.Raw); err == nil && !ok {
+			return fmt.Sprintf(" at %s", one.Doc())
+		}
+	}
+	return ""
+}
+
+// failingConjunct names the first part of a condition that is not true.
+func (c *call) failingConjunct(ctx context.Context, where string, row bson.Raw) string {
+	e, err := parser.ParseExpr(where)
+	if err != nil {
+		return ""
+	}
+	for _, part := range conjuncts(e) {
+		cond, err := c.m.lang.Condition(ctx, part)
+		if err != nil {
+			continue
+		}
+		if ok, err := cond.Match(row); err == nil && !ok {
+			return " at " + c.m.lang.Print(part)
+		}
+	}
+	return ""
+}
+
+func conjuncts(e ast.Expr) []ast.Expr {
+	if and, ok := e.(*ast.AndExpr); ok {
+		return and.Operands
+	}
+	return []ast.Expr{e}
+}
