@@ -30,6 +30,14 @@ type Change struct {
 	Then []ast.Statement
 	// Rows says that the tag is SELECT with the number of rows of Then.
 	Rows bool
+	// Undo takes away what the statement made; nil where that cannot be had.
+	Undo ast.Statement
+}
+
+// made notes the relation that a statement made.
+func (d *ddl) made(kind ast.ObjectKind, schema, name string) {
+	d.out.Undo = &ast.Drop{Kind: kind, IfExists: true, Behavior: ast.Cascade,
+		Names: []*ast.Name{{Parts: []ast.Ident{ast.MakeIdent(schema), ast.MakeIdent(name)}}}}
 }
 
 func (c *Change) notice(code, format string, args ...any) {

@@ -97,6 +97,7 @@ func (d *ddl) createIndex(ctx context.Context, x *ast.CreateIndex) error {
 	if err := d.createIndexes(ctx, t.NS.DB, t.NS.Coll, []newIndex{ix}); err != nil {
 		return err
 	}
+	d.made(ast.KindIndex, t.Schema, ix.name)
 	return d.Analyze(ctx, t.NS)
 }
 

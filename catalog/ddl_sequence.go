@@ -38,7 +38,11 @@ func (d *ddl) createSequence(ctx context.Context, x *ast.CreateSequence) error {
 	if err := applySequence(q, x.Options); err != nil {
 		return err
 	}
-	return d.save(ctx, o)
+	if err := d.save(ctx, o); err != nil {
+		return err
+	}
+	d.made(ast.KindSequence, p.schema, p.name)
+	return nil
 }
 
 // applySequence applies options; the start follows the bounds unless it is given.

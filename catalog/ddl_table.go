@@ -76,8 +76,14 @@ func (t *tableBuilder) create(ctx context.Context, p place) error {
 	}
 	if err != nil {
 		_ = t.d.run(context.WithoutCancel(ctx), p.db, func(b *value.Builder) { b.Add("drop", value.String(p.name)) })
+		return err
 	}
-	return err
+	kind := ast.KindTable
+	if t.o.Kind == "matview" {
+		kind = ast.KindMaterializedView
+	}
+	t.d.made(kind, p.schema, p.name)
+	return nil
 }
 
 func (t *tableBuilder) element(ctx context.Context, el ast.TableElement) error {

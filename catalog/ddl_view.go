@@ -53,8 +53,13 @@ func (d *ddl) createView(ctx context.Context, x *ast.CreateView) error {
 			return err
 		}
 		o.OID, o.Version, o.Comment = old.OID, old.Version, old.Comment
+		return d.save(ctx, o)
 	}
-	return d.save(ctx, o)
+	if err := d.save(ctx, o); err != nil {
+		return err
+	}
+	d.made(ast.KindView, p.schema, p.name)
+	return nil
 }
 
 // replacedView finds the view that OR REPLACE replaces.

@@ -496,8 +496,14 @@ func (b *builder) index(sc *scope, e ast.Expr, of sqltype.OID) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if of == sqltype.JSONB && (x.Type().OID == sqltype.Unknown || x.Type().OID.IsString()) {
-		return b.mustCoerce(x, textType, implicit, "jsonb subscript")
+	if of == sqltype.JSONB {
+		switch oid := x.Type().OID; {
+		case oid == sqltype.Unknown || oid.IsString():
+			return b.mustCoerce(x, textType, implicit, "jsonb subscript")
+		case oid == sqltype.Numeric || oid == sqltype.Float8 || oid == sqltype.Float4:
+			return nil, sqlerr.New(sqlerr.DatatypeMismatch, "subscript type %s is not supported", x.Type()).At(x.Pos()).
+				WithHint("jsonb subscript must be coercible to either integer or text.")
+		}
 	}
 	y, ok, err := b.coerce(x, int4Type, assignment)
 	if err == nil && !ok {

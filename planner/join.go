@@ -121,6 +121,10 @@ func (b *builder) using(x *ast.Join, l, r *namespace) (Expr, *namespace, error) 
 	and := &Logic{Op: And, P: x.Pos()}
 	ns := &namespace{srcs: append(append([]*source(nil), l.srcs...), r.srcs...)}
 	drop := map[string]bool{}
+	alias, err := usingAlias(x, ns)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, id := range names {
 		lc, err := usingColumn(l, id, "left")
 		if err != nil {
@@ -141,6 +145,9 @@ func (b *builder) using(x *ast.Join, l, r *namespace) (Expr, *namespace, error) 
 			return nil, nil, err
 		}
 		ns.cols = append(ns.cols, nsCol{name: lc.name, merged: merged})
+		if err := alias.add(lc.name, merged); err != nil {
+			return nil, nil, err
+		}
 		drop["l"+lc.name], drop["r"+rc.name] = true, true
 	}
 	for _, c := range l.cols {
@@ -160,6 +167,38 @@ func (b *builder) using(x *ast.Join, l, r *namespace) (Expr, *namespace, error) 
 		return and.Args[0], ns, nil
 	}
 	return and, ns, nil
+}
+
+// mergedSource is what USING (…) AS name names: the merged columns alone.
+type mergedSource struct {
+	src *source // nil: there is no such name
+	pos int
+}
+
+func usingAlias(x *ast.Join, ns *namespace) (*mergedSource, error) {
+	m := &mergedSource{pos: x.UsingAlias.Pos()}
+	if x.UsingAlias.IsZero() {
+		return m, nil
+	}
+	m.src = &source{name: x.UsingAlias.Name, text: x.UsingAlias.Text}
+	if err := noDuplicates(ns, &namespace{srcs: []*source{m.src}}, m.pos); err != nil {
+		return nil, err
+	}
+	ns.srcs = append(ns.srcs, m.src)
+	return m, nil
+}
+
+func (m *mergedSource) add(name string, merged Expr) error {
+	if m.src == nil {
+		return nil
+	}
+	r, ok := merged.(*ColRef)
+	if !ok {
+		return sqlerr.Unsupported(m.pos, "Leave AS out and write the columns without a table's name.",
+			"an alias of the columns of USING is not supported here")
+	}
+	m.src.cols = append(m.src.cols, srcCol{name: name, col: Col{ID: r.ID, Name: name, Type: r.T}})
+	return nil
 }
 
 func usingColumn(ns *namespace, id ast.Ident, side string) (*nsCol, error) {

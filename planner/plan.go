@@ -213,6 +213,8 @@ type Field struct {
 type FieldExpr struct {
 	Field Field
 	Expr  Expr
+
+	subscripts bool // Expr changes the old value at subscripts
 }
 
 // CheckExpr is a CHECK or NOT NULL constraint over Target's columns as they are

@@ -27,8 +27,39 @@ func (b *builder) foldOne(e Expr) Expr {
 		return foldLogic(x)
 	case *Test:
 		return foldTest(x)
+	case *Case:
+		return foldCase(x)
 	}
 	return e
+}
+
+// foldCase leaves out the arms that are never reached, so that what they hold
+// is not computed.
+func foldCase(c *Case) Expr {
+	out := *c
+	out.Whens = nil
+	for _, w := range c.Whens {
+		k, ok := w.Cond.(*Const)
+		switch {
+		case !ok:
+			out.Whens = append(out.Whens, w)
+		case k.Value.IsNullish() || !k.Value.AsBool():
+		case len(out.Whens) == 0:
+			return w.Then
+		default:
+			out.Else = w.Then
+			return &out
+		}
+	}
+	switch {
+	case len(out.Whens) == len(c.Whens):
+		return c
+	case len(out.Whens) > 0:
+		return &out
+	case out.Else == nil:
+		return null(c.T, c.P)
+	}
+	return out.Else
 }
 
 func constArgs(args []Expr) (vals []value.Value, hasNull, ok bool) {

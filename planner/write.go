@@ -212,11 +212,18 @@ func (b *builder) setList(t *catalog.Table, list []*ast.Assignment, sc *scope) (
 	var out []FieldExpr
 	changed := map[string]bool{}
 	for _, a := range list {
-		values, err := assigned(a)
+		values, err := b.assigned(sc, a)
 		if err != nil {
 			return nil, nil, err
 		}
 		for i, target := range a.Targets {
+			if f, steps, ok := b.jsonbPath(t, target, aliasOf(sc, t)); ok {
+				if out, err = b.setSubscript(t, out, f, steps, values[i], sc); err != nil {
+					return nil, nil, err
+				}
+				changed[f.Path[0]] = true
+				continue
+			}
 			f, name, err := b.targetField(t, target, aliasOf(sc, t))
 			if err != nil {
 				return nil, nil, err
@@ -255,7 +262,7 @@ func aliasOf(sc *scope, t *catalog.Table) string {
 func prefixOf(a, b []string) bool { return len(a) <= len(b) && samePath(a, b[:len(a)]) }
 
 // assigned gives a value for each target.
-func assigned(a *ast.Assignment) ([]ast.Expr, error) {
+func (b *builder) assigned(sc *scope, a *ast.Assignment) ([]ast.Expr, error) {
 	if !a.Row || len(a.Targets) == 1 && !isRowExpr(a.Value) {
 		return []ast.Expr{a.Value}, nil
 	}
@@ -266,10 +273,35 @@ func assigned(a *ast.Assignment) ([]ast.Expr, error) {
 	if !ok {
 		return nil, sqlerr.Unsupported(a.Value.Pos(), "Assign the columns one by one.", "assignment of a row from a subquery is not supported")
 	}
-	if len(r.Items) != len(a.Targets) {
+	items, err := b.rowItems(sc, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) != len(a.Targets) {
 		return nil, sqlerr.New(sqlerr.SyntaxError, "number of columns does not match number of values").At(a.Value.Pos())
 	}
-	return r.Items, nil
+	return items, nil
+}
+
+// rowItems are the values of ROW(…) with t.* spelled out.
+func (b *builder) rowItems(sc *scope, r *ast.RowExpr) ([]ast.Expr, error) {
+	var out []ast.Expr
+	for _, it := range r.Items {
+		star, ok := it.(*ast.Star)
+		if !ok {
+			out = append(out, it)
+			continue
+		}
+		cols, err := b.expandStar(sc, star)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cols {
+			parts := append(append([]ast.Ident(nil), star.Qualifier...), quotedIdent(c.Col.Name))
+			out = append(out, &ast.ColumnRef{Span: star.Span, Parts: parts})
+		}
+	}
+	return out, nil
 }
 
 // rowOfQuery makes a subquery of each column of the one that is assigned.

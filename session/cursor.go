@@ -12,23 +12,29 @@ import (
 	"weir/sqlerr"
 )
 
-// cursor is a query that DECLARE opened. With SCROLL it keeps the rows that
-// went by, because a MongoDB cursor only goes forward.
+// cursor is a query that DECLARE opened. It keeps the rows that went by,
+// because a MongoDB cursor only goes forward: all of them with SCROLL, none with
+// NO SCROLL, or else as long as they are few.
 type cursor struct {
 	cols   []column
 	src    rows
 	life   life
-	scroll bool
 	hold   bool
 	held   bool // its transaction has committed
 	binary bool
 
 	kept []bson.Raw // rows from the first one, if scroll or materialized
 	keep bool
+	most int // bytes to keep; 0: any number
+	size int // bytes kept
 	pos  int // 0 before the first row, len+1 behind the last
 	eof  bool
 	last bson.Raw // the current row, if not kept
 }
+
+// maxUndeclared bounds the bytes kept by a cursor that says neither SCROLL nor
+// NO SCROLL: most of them are only read forward, and may be long.
+const maxUndeclared = 4 << 20
 
 // analyzeDeclare plans the cursor's query, whose parameters are the statement's.
 func (s *Session) analyzeDeclare(ctx context.Context, stmt *ast.DeclareCursor, src source, oids []uint32) (command, []uint32, error) {
@@ -57,8 +63,10 @@ func (s *Session) declare(ctx context.Context, stmt *ast.DeclareCursor, text str
 		return "", sqlerr.New(sqlerr.DuplicateCursor, "cursor \"%s\" already exists", name)
 	}
 	cur := &cursor{cols: cmd.result(), hold: stmt.Hold, binary: stmt.Binary}
-	cur.scroll = stmt.Scroll != nil && *stmt.Scroll
-	cur.keep = cur.scroll
+	cur.keep = stmt.Scroll == nil || *stmt.Scroll
+	if stmt.Scroll == nil {
+		cur.most = maxUndeclared
+	}
 	inner := *c
 	inner.last = false
 	lctx, leave := cur.life.enter(ctx)
@@ -67,6 +75,9 @@ func (s *Session) declare(ctx context.Context, stmt *ast.DeclareCursor, text str
 	if cur.src, _, err = cmd.open(lctx, s, &inner); err != nil {
 		cur.life.end()
 		return "", err
+	}
+	if _, live := cur.src.(poller); live && stmt.Scroll == nil {
+		cur.keep = false
 	}
 	p := &portal{s: s, name: name, sql: text, cmd: cmd, cur: cur, made: s.tx.statement}
 	p.describe(nil)
@@ -108,10 +119,19 @@ func (c *cursor) pull(ctx context.Context) (bson.Raw, error) {
 	c.pos++
 	if c.keep {
 		doc = slices.Clone(doc)
-		c.kept = append(c.kept, doc)
+		c.keepRow(doc)
 	}
 	c.last = doc
 	return doc, nil
+}
+
+// keepRow keeps a row that was read, or gives the way back up.
+func (c *cursor) keepRow(doc bson.Raw) {
+	if c.size += len(doc); c.most > 0 && c.size > c.most {
+		c.keep, c.kept = false, nil
+		return
+	}
+	c.kept = append(c.kept, doc)
 }
 
 // seen is the number of rows read, which is all once eof is set.
@@ -222,6 +242,7 @@ func (c *cursor) materialize(ctx context.Context) error {
 		// Rows that went by are not needed again.
 		c.keep, c.kept = true, make([]bson.Raw, pos)
 	}
+	c.most = 0
 	if err := c.all(lctx); err != nil {
 		return err
 	}

@@ -44,8 +44,10 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 			return "", err
 		}
 	}
-	if s.tx.status == 'T' {
-		s.warn(sqlerr.Warning, "%s takes effect at once and is not undone by ROLLBACK", command)
+	if x, ok := stmt.(*ast.CreateIndex); ok && s.tx.store != nil {
+		if err := s.unwritten(ctx, x); err != nil {
+			return "", err
+		}
 	}
 	if makesTemporary(stmt) {
 		s.useTemporary()
@@ -58,9 +60,13 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 	for _, n := range change.Notices {
 		s.notice(n)
 	}
+	s.noteUndo(change, command)
 	n := int64(0)
 	for i, then := range change.Then {
 		if n, err = s.complete(ctx, then, c.last && i == 0 && len(change.Then) == 1); err != nil {
+			if s.tx.status == 'I' && change.Undo != nil {
+				s.undo(ctx, []ast.Statement{change.Undo})
+			}
 			return "", err
 		}
 	}

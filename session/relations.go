@@ -216,7 +216,7 @@ func (s *Session) cursorRows() []bson.Raw {
 		if p.cur == nil {
 			r.flag("is_holdable", false).flag("is_binary", false).flag("is_scrollable", false)
 		} else {
-			r.flag("is_holdable", p.cur.hold).flag("is_binary", p.cur.binary).flag("is_scrollable", p.cur.scroll)
+			r.flag("is_holdable", p.cur.hold).flag("is_binary", p.cur.binary).flag("is_scrollable", p.cur.keep)
 		}
 		out = append(out, r.done())
 	}

@@ -15,6 +15,7 @@ type savepoint struct {
 	logged int // of them, in its log
 	marks  int // of the settings
 	queued int // of what waits for the commit
+	made   int // of what the block made
 }
 
 func (s *Session) inBlock(command string) error {
@@ -29,7 +30,7 @@ func (s *Session) savepoint(name string) (string, error) {
 		return "", err
 	}
 	s.tx.savepoints = append(s.tx.savepoints, savepoint{
-		name: name, writes: s.tx.writes, logged: len(s.tx.log.writes), marks: s.set.mark(), queued: len(s.tx.onCommit),
+		name: name, writes: s.tx.writes, logged: len(s.tx.log.writes), marks: s.set.mark(), queued: len(s.tx.onCommit), made: len(s.tx.undo),
 	})
 	return "SAVEPOINT", nil
 }
@@ -77,6 +78,9 @@ func (s *Session) rollbackTo(ctx context.Context, name string) (string, error) {
 		s.tx.broken = false
 		s.tx.writes = sp.writes
 	}
+	made := s.tx.undo[sp.made:]
+	s.tx.undo = s.tx.undo[:sp.made]
+	s.undo(ctx, made)
 	s.set.rollback(sp.marks)
 	s.tx.onCommit, s.tx.notified = s.tx.onCommit[:sp.queued], nil
 	s.tx.savepoints = s.tx.savepoints[:i+1]

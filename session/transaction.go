@@ -24,8 +24,9 @@ type transaction struct {
 	readOnly   bool
 	isolation  string
 	savepoints []savepoint
-	log        writeLog // of a block, for ROLLBACK TO
-	onCommit   []func() // LISTEN, NOTIFY
+	log        writeLog        // of a block, for ROLLBACK TO
+	onCommit   []func()        // LISTEN, NOTIFY
+	undo       []ast.Statement // takes away what the block made
 	notified   map[[2]string]bool
 	locks      []heldLock // advisory ones
 }
@@ -149,7 +150,9 @@ func (s *Session) abortStore(ctx context.Context) {
 
 func (s *Session) rollbackAll(ctx context.Context) {
 	s.abortStore(ctx)
+	made := s.tx.undo
 	s.finish(false)
+	s.undo(ctx, made)
 }
 
 func (s *Session) beginBlock(stmt *ast.Begin) (string, error) {
@@ -214,7 +217,9 @@ func (s *Session) commitBlock(ctx context.Context, stmt *ast.Commit) (string, er
 		err = s.tx.store.Commit(ctx)
 	}
 	if err != nil {
+		made := s.tx.undo
 		s.finish(false)
+		s.undo(ctx, made)
 		return "", err
 	}
 	s.finish(true)

@@ -208,6 +208,7 @@ var functionsExtra = []functionRow{
 	{0, "json_extract_path_text(json, variadic text) text", "", ""},
 	{0, "jsonb_extract_path(jsonb, variadic text) jsonb", "", ""},
 	{0, "jsonb_extract_path_text(jsonb, variadic text) text", "", ""},
+	{0, "jsonb_assign(jsonb, text[], jsonb, bool) jsonb", "", "n"},
 	{0, "array_reverse(anyarray) anyarray", "", ""},
 	{0, "array_sort(anyarray) anyarray", "", ""},
 	{0, "information_schema._pg_char_max_length(oid, int4) int4", "", ""},

@@ -160,8 +160,25 @@ func (t *Table) operatorFunc(r operatorRow, op *Operator) *Func {
 	}
 	f.Args = append(f.Args, op.Right)
 	setFlags(f, r.flags)
+	if t.hasVariadic(f) {
+		// A call by name means the one whose last argument repeats.
+		t.funcList, t.byOID[f.OID] = append(t.funcList, f), f
+		return f
+	}
 	t.addFunc(f)
 	return f
+}
+
+// hasVariadic tells whether there is a function like f that takes the elements
+// of f's last array as arguments.
+func (t *Table) hasVariadic(f *Func) bool {
+	last := len(f.Args) - 1
+	for _, have := range t.functions[f.Name] {
+		if have.Variadic && len(have.Args) == len(f.Args) && have.Args[0] == f.Args[0] && have.Args[last].Array() == f.Args[last] {
+			return true
+		}
+	}
+	return false
 }
 
 // typeNamed reads a type of the tables: int4, text[].

@@ -414,11 +414,11 @@ func (s scope) jsonSubscript(e *planner.Subscript, x any) any {
 		s.c.fail(sqlerr.New(sqlerr.DatatypeMismatch, "jsonb subscript does not support slices").At(e.P))
 		return null
 	}
-	impl := "jsonb_array_element"
 	if e.Lo.Type().OID.IsString() {
-		impl = "jsonb_object_field"
+		// A number in a text finds an item of an array too.
+		return op(expr.LocalPrefix+"jsonb_extract_path", x, s.values([]planner.Expr{e.Lo}))
 	}
-	return op(expr.LocalPrefix+impl, x, s.value(e.Lo))
+	return op(expr.LocalPrefix+"jsonb_array_element", x, s.value(e.Lo))
 }
 
 func (s scope) slice(e *planner.Subscript, x any) any {
