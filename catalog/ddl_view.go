@@ -11,8 +11,6 @@ func (d *ddl) createView(ctx context.Context, x *ast.CreateView) error {
 	switch {
 	case x.Recursive:
 		return unsupported(x.Pos(), "Write WITH RECURSIVE in the view's query.", "RECURSIVE views are not supported")
-	case x.CheckOption != "":
-		return unsupported(x.Pos(), "Leave WITH CHECK OPTION out.", "WITH CHECK OPTION is not supported")
 	}
 	if err := d.temporary(x.Persistence, ast.OnCommitDefault, x.Pos()); err != nil {
 		return err
@@ -34,6 +32,7 @@ func (d *ddl) createView(ctx context.Context, x *ast.CreateView) error {
 		return sqlerr.New(sqlerr.InvalidTableDefinition, "CREATE VIEW specifies more column names than columns").At(x.Columns[len(cols)].Pos())
 	}
 	o := d.newObject(p, "view")
+	o.CheckOption = x.CheckOption
 	seen := map[string]bool{}
 	for i, c := range cols {
 		// The query's own name finds the column again when SELECT * grows.

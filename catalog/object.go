@@ -38,6 +38,7 @@ type object struct {
 	Owner       string          `bson:"owner,omitempty"`
 	Unpopulated bool            `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
 	Sequence    *objectSequence `bson:"sequence,omitempty"`
+	CheckOption string          `bson:"check_option,omitempty"` // of a view
 }
 
 type objectColumn struct {

@@ -196,7 +196,7 @@ func (s *Scoped) load(ctx context.Context, db, name string, d *database) (*Table
 // objectTable makes the table of a view or a sequence.
 func (c *Catalog) objectTable(o *object) *Table {
 	t := &Table{
-		OID: uint32(o.OID), Name: o.Name, Kind: View, Definition: o.SQL, Comment: o.Comment,
+		OID: uint32(o.OID), Name: o.Name, Kind: View, Definition: o.SQL, CheckOption: o.CheckOption, Comment: o.Comment,
 		Version: uint64(o.Version), NS: store.Namespace{DB: o.DB, Coll: o.Name},
 	}
 	for i := range o.Columns {

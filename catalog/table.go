@@ -44,6 +44,8 @@ type Table struct {
 	NS store.Namespace
 	// Definition is a view's SELECT.
 	Definition string
+	// CheckOption is a view's: "", LOCAL or CASCADED.
+	CheckOption string
 	// Rows makes the documents of a Virtual relation; it may use the filter
 	// hints but need not (the plan filters again).
 	Rows RowSource

@@ -115,10 +115,13 @@ func notNull(w *translator.Write, targets []translator.WriteTarget, values []val
 
 func violation(w *translator.Write, c translator.Check) error {
 	var err *sqlerr.Error
-	if c.Name == "" {
+	switch {
+	case c.View:
+		err = sqlerr.New(sqlerr.WithCheckOptionViolation, "new row violates check option for view %q", c.Name)
+	case c.Name == "":
 		err = sqlerr.New(sqlerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Column, w.Table.Name)
 		err.Column = c.Column
-	} else {
+	default:
 		err = sqlerr.New(sqlerr.CheckViolation, "new row for relation %q violates check constraint %q", w.Table.Name, c.Name)
 		err.Constraint = c.Name
 	}

@@ -86,17 +86,18 @@ func (b *builder) finish(n Node) (*Plan, error) {
 
 // builder is the state of planning one statement.
 type builder struct {
-	env      *Env
-	resolver boundResolver
-	lastCol  ColID
-	lastCTE  int
-	params   []sqltype.Type
-	paramPos []int
-	notices  []*sqlerr.Error
-	deps     []catalog.Dep
-	locking  bool
-	writes   bool
-	depth    int
+	viewTargets map[*catalog.Table]*viewTarget // views that the statement writes
+	env         *Env
+	resolver    boundResolver
+	lastCol     ColID
+	lastCTE     int
+	params      []sqltype.Type
+	paramPos    []int
+	notices     []*sqlerr.Error
+	deps        []catalog.Dep
+	locking     bool
+	writes      bool
+	depth       int
 	// inView is the depth of views: positions in their text mean nothing to the client.
 	inView int
 	// strictNames refuses unknown names whatever the mode (subscriptions, defaults, checks).

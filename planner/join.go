@@ -181,8 +181,10 @@ func usingAlias(x *ast.Join, ns *namespace) (*mergedSource, error) {
 		return m, nil
 	}
 	m.src = &source{name: x.UsingAlias.Name, text: x.UsingAlias.Text}
-	if err := noDuplicates(ns, &namespace{srcs: []*source{m.src}}, m.pos); err != nil {
-		return nil, err
+	for _, o := range ns.srcs {
+		if o.name == m.src.name && !o.hidden {
+			return nil, sqlerr.New(sqlerr.DuplicateAlias, "table name %q specified more than once", o.text).At(m.pos)
+		}
 	}
 	ns.srcs = append(ns.srcs, m.src)
 	return m, nil

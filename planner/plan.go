@@ -220,7 +220,8 @@ type FieldExpr struct {
 // CheckExpr is a CHECK or NOT NULL constraint over Target's columns as they are
 // after the write: a row for which it is false is refused.
 type CheckExpr struct {
-	Name   string // of the constraint; "" for NOT NULL
+	Name   string // of the constraint or view; "" for NOT NULL
+	View   bool   // a view's WITH CHECK OPTION
 	Column string // of NOT NULL
 	Expr   Expr
 }

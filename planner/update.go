@@ -38,7 +38,11 @@ func (b *builder) targetRows(ref *ast.TableRef, with []ast.TableExpr, where ast.
 	}
 	key := b.scanColumn(scan, id)
 	b.scanDefs[key.ID] = scanDef{scan, id}
-	g := &target{table: t, scan: scan, key: key.ID, input: scan, src: src, ns: asNS(src), other: &namespace{}}
+	seen, err := b.viewFilter(t, scan)
+	if err != nil {
+		return nil, err
+	}
+	g := &target{table: t, scan: scan, key: key.ID, input: seen, src: src, ns: asNS(src), other: &namespace{}}
 	if len(with) > 0 {
 		n, ns, err := b.from(with, nil, ctes)
 		if err != nil {
@@ -48,7 +52,7 @@ func (b *builder) targetRows(ref *ast.TableRef, with []ast.TableExpr, where ast.
 			return nil, err
 		}
 		g.other, g.ns = ns, mergeNS(g.ns, ns)
-		g.input = joinNodes(Inner, scan, n, nil)
+		g.input = joinNodes(Inner, seen, n, nil)
 	}
 	if where != nil {
 		sc := &scope{ns: g.ns, ctes: ctes, noAgg: "WHERE", noWindow: "WHERE", noSRF: "WHERE"}

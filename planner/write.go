@@ -22,8 +22,7 @@ func (b *builder) writable(n *ast.Name, verb string) (*catalog.Table, error) {
 	case catalog.Collection:
 		return t, nil
 	case catalog.View:
-		return nil, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "cannot %s view %q", verb, t.Name).At(n.Pos()).
-			WithDetail("Views are not automatically updatable here.").WithHint("Write to the collections that the view reads.")
+		return b.updatableView(t, verb, n.Pos())
 	case catalog.MaterializedView:
 		if b.env.Maintenance {
 			return t, nil
@@ -146,6 +145,9 @@ func (b *builder) defaultOf(c *catalog.Column) (Expr, error) {
 // checks are the NOT NULL and CHECK constraints over the written row. changed
 // limits them to those that an UPDATE may break.
 func (b *builder) checks(t *catalog.Table, src *source, changed map[string]bool) ([]CheckExpr, error) {
+	if v := b.viewTargets[t]; v != nil {
+		return b.viewChecks(v, src.scan, changed)
+	}
 	var out []CheckExpr
 	for i := range t.Columns {
 		c := &t.Columns[i]

@@ -55,6 +55,7 @@ type WriteTarget struct {
 type Check struct {
 	Name   string // "" for NOT NULL
 	Column string
+	View   bool // WITH CHECK OPTION of the view Name
 }
 
 // Direct is an update or delete in one operation. Set are documents {v: value}
@@ -153,7 +154,7 @@ func (c *compiler) checks(target *planner.Scan, checks []planner.CheckExpr) ([]C
 	var out []Check
 	results := list{}
 	for _, k := range checks {
-		out = append(out, Check{Name: k.Name, Column: k.Column})
+		out = append(out, Check{Name: k.Name, Column: k.Column, View: k.View})
 		results = append(results, op("$not", s.isFalse(k.Expr)))
 	}
 	f.add("$project", obj{{"_id", 0}, {"r", results}})
