@@ -192,6 +192,9 @@ func (b *builder) limitNode(t *tail, keys []SortKey) (*Limit, error) {
 		return nil, err
 	}
 	if t.withTies {
+		if _, null := t.limit.(*ast.NullLiteral); null {
+			return nil, sqlerr.New(sqlerr.InvalidRowCountInLimit, "row count cannot be null in FETCH FIRST ... WITH TIES clause").At(t.limit.Pos())
+		}
 		if len(keys) == 0 {
 			return nil, sqlerr.New(sqlerr.SyntaxError, "WITH TIES cannot be specified without ORDER BY clause").At(t.limit.Pos())
 		}

@@ -48,11 +48,8 @@ func (b *builder) queryIn(q *ast.Query, parent *scope, ctes *cteScope) (Node, er
 		return nil, err
 	}
 	defer b.leave()
-	if len(q.Locks) > 0 {
-		if _, ok := q.Body.(*ast.SetOperation); ok {
-			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "row locking clauses are not allowed with UNION/INTERSECT/EXCEPT").At(q.Locks[0].Pos())
-		}
-		b.locking = true
+	if err := b.locks(q); err != nil {
+		return nil, err
 	}
 	ctes, with, err := b.with(q.With, parent, ctes)
 	if err != nil {

@@ -43,6 +43,17 @@ func (b *builder) hypothetical(sc *scope, x *ast.FunctionCall, name string) (Exp
 		key := ast.Print(x.WithinGroup[0].Expr)
 		text = count("DISTINCT "+key, before) + " + least(" + count("*", before, "("+key+") IS NULL") + ", 1) + 1"
 	}
+	// The arguments are of the group, not of its rows: beside the aggregates
+	// their columns are checked. The fold drops this arm.
+	arms := ""
+	for _, a := range x.Args {
+		if hasColumn(a) {
+			arms += " WHEN false THEN length((" + ast.Print(a) + ")::text)"
+		}
+	}
+	if arms != "" {
+		text = "CASE" + arms + " ELSE " + text + " END"
+	}
 	text = strings.NewReplacer("@=", count("*", upTo), "@", count("*", before), "#", count("*")).Replace(text)
 	e, err := parser.ParseExpr(text)
 	if err != nil {
@@ -55,6 +66,16 @@ func (b *builder) hypothetical(sc *scope, x *ast.FunctionCall, name string) (Exp
 		return nil, cp.At(x.Pos())
 	}
 	return out, nil
+}
+
+func hasColumn(e ast.Expr) bool {
+	found := false
+	ast.Inspect(e, func(n ast.Node) bool {
+		_, is := n.(*ast.ColumnRef)
+		found = found || is
+		return !found
+	})
+	return found
 }
 
 // hypotheticalOrder is the conditions that a row comes before the hypothetical

@@ -74,31 +74,31 @@ func percentile(one func(vs []value.Value, p float64) (value.Value, error)) func
 		if len(direct) == 0 || direct[0].IsNullish() {
 			return null()
 		}
-		if !direct[0].IsArray() {
-			p, err := fraction(direct[0])
-			if err != nil {
-				return fail(err)
-			}
-			return one(vs, p)
-		}
-		var out []value.Value
-		for _, d := range items(direct[0]) {
-			if d.IsNullish() {
-				out = append(out, value.Null())
-				continue
-			}
-			p, err := fraction(d)
-			if err != nil {
-				return fail(err)
-			}
-			v, err := one(vs, p)
-			if err != nil {
-				return fail(err)
-			}
-			out = append(out, v)
-		}
-		return value.ArrayFrom(out), nil
+		return percentiles(vs, direct[0], one)
 	})
+}
+
+// percentiles gives the shape of the fractions: one, or an array of any dimensions.
+func percentiles(vs []value.Value, of value.Value, one func(vs []value.Value, p float64) (value.Value, error)) (value.Value, error) {
+	switch {
+	case of.IsNullish():
+		return null()
+	case !of.IsArray():
+		p, err := fraction(of)
+		if err != nil {
+			return fail(err)
+		}
+		return one(vs, p)
+	}
+	var out []value.Value
+	for _, d := range items(of) {
+		v, err := percentiles(vs, d, one)
+		if err != nil {
+			return fail(err)
+		}
+		out = append(out, v)
+	}
+	return value.ArrayFrom(out), nil
 }
 
 // mode is the most frequent value, the first of equally frequent ones.

@@ -101,6 +101,11 @@ func jsonObjectOfArray(_ *expr.Context, a []value.Value) (value.Value, error) {
 func objectOfArrays(a []value.Value) (value.Value, error) {
 	keys := items(a[0])
 	var vals []value.Value
+	for _, arg := range a {
+		if depth(arg) > 3-len(a) {
+			return failf(sqlerr.ArraySubscriptError, "wrong number of array subscripts")
+		}
+	}
 	switch {
 	case len(a) == 2:
 		if vals = items(a[1]); len(vals) != len(keys) {
@@ -134,6 +139,20 @@ func objectOfArrays(a []value.Value) (value.Value, error) {
 		fields = append(fields, sqltype.Field{Key: text(k), Value: inner(vals[i])})
 	}
 	return sqltype.ObjectOf(fields), nil
+}
+
+// depth is the number of an array's dimensions.
+func depth(v value.Value) int {
+	n := 0
+	for v.IsArray() {
+		n++
+		in := items(v)
+		if len(in) == 0 {
+			break
+		}
+		v = in[0]
+	}
+	return n
 }
 
 // jsonKey is an argument of json_build_object as a quoted key.

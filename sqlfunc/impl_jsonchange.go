@@ -144,7 +144,11 @@ func jsonbSetLax(c *expr.Context, a []value.Value) (value.Value, error) {
 	if !a[2].IsNullish() {
 		return jsonbSet(c, a[:min(len(a), 4)])
 	}
-	switch mode := optionalText(a, 4, "use_json_null"); mode {
+	mode := optionalText(a, 4, "use_json_null")
+	if len(a) > 4 && a[4].IsNullish() {
+		mode = ""
+	}
+	switch mode {
 	case "raise_exception":
 		return failf(sqlerr.NullValueNotAllowed, "JSON value must not be null")
 	case "use_json_null":

@@ -1,0 +1,81 @@
+package planner
+
+import (
+	"weir/parser/ast"
+	"weir/sqlerr"
+)
+
+// locks checks FOR UPDATE OF: names of FROM, which are no joins. MongoDB has no
+// row locks, so that is all there is to do.
+func (b *builder) locks(q *ast.Query) error {
+	if len(q.Locks) == 0 {
+		return nil
+	}
+	b.locking = true
+	switch body := q.Body.(type) {
+	case *ast.SetOperation:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "row locking clauses are not allowed with UNION/INTERSECT/EXCEPT").At(q.Locks[0].Pos())
+	case *ast.Select:
+		names := map[string]bool{} // true: can be locked
+		for _, f := range body.From {
+			lockable(f, names)
+		}
+		for _, l := range q.Locks {
+			for _, n := range l.Of {
+				if err := lockedName(n, lockWords[l.Strength], names); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+var lockWords = map[ast.LockStrength]string{
+	ast.ForUpdate: "UPDATE", ast.ForNoKeyUpdate: "NO KEY UPDATE", ast.ForShare: "SHARE", ast.ForKeyShare: "KEY SHARE",
+}
+
+func lockedName(n *ast.Name, strength string, names map[string]bool) error {
+	can, found := names[n.Last().Name]
+	switch {
+	case !found:
+		return sqlerr.New(sqlerr.UndefinedTable, "relation %q in FOR %s clause not found in FROM clause", n.Last().Text, strength).At(n.Pos())
+	case !can:
+		return sqlerr.New(sqlerr.FeatureNotSupported, "FOR %s cannot be applied to a join", strength).At(n.Pos())
+	}
+	return nil
+}
+
+// lockable collects the names that an item of FROM makes.
+func lockable(item ast.TableExpr, names map[string]bool) {
+	switch x := item.(type) {
+	case *ast.TableRef:
+		aliased(x.Alias, x.Name.Last().Name, names)
+	case *ast.DerivedTable:
+		aliased(x.Alias, "", names)
+	case *ast.TableFunction:
+		aliased(x.Alias, "", names)
+		if x.Alias == nil && len(x.Items) == 1 {
+			if f, ok := x.Items[0].Call.(*ast.FunctionCall); ok {
+				names[f.Name.Last().Name] = true
+			}
+		}
+	case *ast.Join:
+		if x.Alias != nil {
+			names[x.Alias.Name.Name] = false
+			return
+		}
+		lockable(x.Left, names)
+		lockable(x.Right, names)
+		if !x.UsingAlias.IsZero() {
+			names[x.UsingAlias.Name] = false
+		}
+	}
+}
+
+func aliased(a *ast.Alias, name string, names map[string]bool) {
+	if a != nil {
+		name = a.Name.Name
+	}
+	names[name] = true
+}
