@@ -21,8 +21,11 @@ store and back, and prints a line per measure: median, 99th percentile, rate.
 Without --mongodb-uri it runs an embedded engine in a temporary directory.
 weir bench engine measures the engine alone; see weir bench engine --help.
 
+weir bench events measures event subscriptions: log, delivery, takeover.
+
 Examples:
   weir bench
+  weir bench events
   weir bench --count 20000
   weir bench --mongodb-uri 'mongodb://127.0.0.1:27017/?replicaSet=rs0'
 `
@@ -37,9 +40,12 @@ type benchConfig struct {
 	seconds  int
 }
 
-func bench(ctx context.Context, io streams, args []string) error {
-	if len(args) > 0 && args[0] == "engine" {
+func runBench(ctx context.Context, io streams, args []string) error {
+	switch {
+	case len(args) > 0 && args[0] == "engine":
 		return benchEngine(ctx, io, args[1:])
+	case len(args) > 0 && args[0] == "events":
+		return benchEvents(ctx, io, args[1:])
 	}
 	var c benchConfig
 	fs := flags(io, "bench", benchHelp)

@@ -32,7 +32,7 @@ type streams struct{ out, err io.Writer }
 var subcommands = []subcommand{
 	{"serve", "run the gateway, on MongoDB or on the embedded engine", serve},
 	{"demo", "run the gateway with a demo shop, live traffic and event subscriptions", runDemo},
-	{"bench", "measure a running gateway or an embedded one", bench},
+	{"bench", "measure a running gateway or an embedded one", runBench},
 	{"engine", "check, back up and restore the embedded engine's data", runEngine},
 	{"version", "print the version", printVersion},
 }

@@ -1,0 +1,237 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+)
+
+// appended is how fast plain records of 500 bytes are appended to a file, made
+// durable every 100.
+func appended(dir string, n int) (float64, error) {
+	f, err := os.CreateTemp(dir, "weir-bench-append-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close(); _ = os.Remove(f.Name()) }()
+	const batch, size = 100, 500
+	block := bytes.Repeat([]byte{'x'}, batch*size)
+	from := time.Now()
+	for at := 0; at < n; at += batch {
+		if _, err := f.Write(block); err != nil {
+			return 0, err
+		}
+		if err := syncData(f); err != nil {
+			return 0, err
+		}
+	}
+	return rate(n, time.Since(from)), nil
+}
+
+// readerRate is how fast events that are in the oplog come into the log.
+func readerRate(ctx context.Context, o Options, name string) (_ float64, err error) {
+	r, err := newRig(ctx, o, name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	if err := r.exec(ctx, `CREATE EVENT_SUBSCRIPTION bench_logged ON docs`); err != nil {
+		return 0, err
+	}
+	base, err := r.logged(ctx)
+	if err != nil {
+		return 0, err
+	}
+	from, err := r.behind(ctx, o.Events)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.untilLogged(ctx, base, int64(o.Events)); err != nil {
+		return 0, err
+	}
+	return rate(o.Events, time.Since(from)), nil
+}
+
+func measureLog(ctx context.Context, o Options) ([]line, error) {
+	if o.MongoURI != "" {
+		return nil, nil
+	}
+	before, err := appended(o.Dir, o.Events)
+	if err != nil {
+		return nil, err
+	}
+	got, err := readerRate(ctx, o, "log")
+	if err != nil {
+		return nil, err
+	}
+	after, err := appended(o.Dir, o.Events)
+	if err != nil {
+		return nil, err
+	}
+	plain := (before + after) / 2
+	return []line{{"reader + log", perSecond(got), fmt.Sprintf("%.2fx of append+fdatasync, %.0f/s", got/plain, plain), ">= 30,000/s and 0.3x", got >= 30_000 && got >= 0.3*plain}}, nil
+}
+
+func measureDriver(ctx context.Context, o Options) ([]line, error) {
+	if o.MongoURI == "" {
+		return nil, nil
+	}
+	bare, err := bareDriver(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	got, err := readerRate(ctx, o, "driver")
+	if err != nil {
+		return nil, err
+	}
+	return []line{{"reader + log, real server", perSecond(got), fmt.Sprintf("%.2fx of the bare driver, %.0f/s", got/bare, bare), ">= 0.8x", got >= 0.8*bare}}, nil
+}
+
+// bareDriver is how fast the driver alone takes the events of a change stream
+// and inserts them again, 1,000 at a time.
+func bareDriver(ctx context.Context, o Options) (_ float64, err error) {
+	client, err := mongo.Connect(options.Client().ApplyURI(o.MongoURI))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, client.Disconnect(ctx)) }()
+	db := client.Database("weir_bench_bare")
+	if err := db.Drop(ctx); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Drop(ctx)) }()
+	stream, err := db.Collection(docs).Watch(ctx, bson.A{}, options.ChangeStream().SetBatchSize(1000))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = stream.Close(ctx) }()
+	for at := 0; at < o.Events; at += 500 {
+		var chunk []any
+		for i := at; i < min(at+500, o.Events); i++ {
+			chunk = append(chunk, document(i))
+		}
+		if _, err := db.Collection(docs).InsertMany(ctx, chunk); err != nil {
+			return 0, err
+		}
+	}
+	journaled := true
+	into := db.Collection("log", options.Collection().SetWriteConcern(&writeconcern.WriteConcern{W: "majority", Journal: &journaled}))
+	from := time.Now()
+	var batch []any
+	for n := 1; n <= o.Events; n++ {
+		if !stream.Next(ctx) {
+			return 0, stream.Err()
+		}
+		batch = append(batch, append(bson.Raw(nil), stream.Current...))
+		if len(batch) == 1000 || n == o.Events {
+			if _, err := into.InsertMany(ctx, batch, options.InsertMany().SetOrdered(false)); err != nil {
+				return 0, err
+			}
+			batch = batch[:0]
+		}
+	}
+	return rate(o.Events, time.Since(from)), nil
+}
+
+// measureCatchup reads a subscription's log from its beginning over the wire.
+func measureCatchup(ctx context.Context, o Options) (_ []line, err error) {
+	r, err := newRig(ctx, o, "catchup")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	if err := r.exec(ctx, `CREATE EVENT_SUBSCRIPTION bench_logged ON docs`); err != nil {
+		return nil, err
+	}
+	base, err := r.logged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.write(ctx, 0, o.Events); err != nil {
+		return nil, err
+	}
+	if err := r.untilLogged(ctx, base, int64(o.Events)); err != nil {
+		return nil, err
+	}
+	w := &lineCounter{want: o.Events, full: make(chan struct{})}
+	cctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	conn, err := r.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := time.Now()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := conn.PgConn().CopyTo(cctx, w, `COPY (SUBSCRIBE TO bench_logged AS OF '2000-01-01Z') TO STDOUT`)
+		ended <- err
+	}()
+	select {
+	case <-w.full:
+	case err := <-ended:
+		return nil, fmt.Errorf("the tail ended after %d of %d rows: %w", w.lines, o.Events, err)
+	}
+	took := time.Since(from)
+	cancel()
+	<-ended
+	got := rate(o.Events, took)
+	plain, err := sequentialRead(o.Dir, o.Events, w.bytes/max(1, w.lines))
+	if err != nil {
+		return nil, err
+	}
+	return []line{{"catch-up from the log", perSecond(got), fmt.Sprintf("%.3fx of a sequential read, %.0f/s", got/plain, plain), ">= 0.05x", got >= 0.05*plain}}, nil
+}
+
+// lineCounter counts the lines that are written to it.
+type lineCounter struct {
+	want, lines, bytes int
+	full               chan struct{}
+}
+
+func (c *lineCounter) Write(p []byte) (int, error) {
+	before := c.lines
+	c.lines += bytes.Count(p, []byte{'\n'})
+	c.bytes += len(p)
+	if before < c.want && c.lines >= c.want {
+		close(c.full)
+	}
+	return len(p), nil
+}
+
+// sequentialRead is how fast records with a length in front are read from a file.
+func sequentialRead(dir string, n, size int) (float64, error) {
+	f, err := os.CreateTemp(dir, "weir-bench-read-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close(); _ = os.Remove(f.Name()) }()
+	record := bytes.Repeat([]byte{'x'}, size)
+	w := bufio.NewWriter(f)
+	for range n {
+		_, _ = w.Write(record)
+	}
+	if err := w.Flush(); err != nil {
+		return 0, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	from := time.Now()
+	in := bufio.NewReaderSize(f, 1<<20)
+	for range n {
+		if _, err := io.ReadFull(in, record); err != nil {
+			return 0, err
+		}
+	}
+	return rate(n, time.Since(from)), nil
+}

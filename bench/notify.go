@@ -1,0 +1,216 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"weir/store"
+)
+
+// way is the way of events from their insert to a listener.
+type way struct {
+	sent, acked []time.Time // by number of the event
+	got         []time.Time
+	n           atomic.Int64
+}
+
+func newWay(n int) *way {
+	return &way{sent: make([]time.Time, n), acked: make([]time.Time, n), got: make([]time.Time, n)}
+}
+
+// latencies gives the times from the insert's begin and from its acknowledgement.
+func (w *way) latencies() (begun, acked []time.Duration) {
+	for i := range w.sent {
+		if w.got[i].IsZero() {
+			continue
+		}
+		begun = append(begun, w.got[i].Sub(w.sent[i]))
+		acked = append(acked, max(0, w.got[i].Sub(w.acked[i])))
+	}
+	return begun, acked
+}
+
+// listen takes notifications until all are there.
+func (w *way) listen(ctx context.Context, conn *pgx.Conn, number func(payload string) (int, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for range w.sent {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return fmt.Errorf("after %d of %d notifications: %w", w.n.Load(), len(w.sent), err)
+		}
+		i, err := number(n.Payload)
+		if err != nil {
+			return err
+		}
+		if i < len(w.got) && w.got[i].IsZero() {
+			w.got[i] = time.Now()
+			w.n.Add(1)
+		}
+	}
+	return nil
+}
+
+// paced calls f with numbers below n, so many in a second, from several
+// goroutines where one is too slow.
+func paced(ctx context.Context, n, perSecond, workers int, f func(ctx context.Context, i int) error) error {
+	var g errgroup.Group
+	begin := time.Now()
+	for worker := range workers {
+		g.Go(func() error {
+			for i := worker; i < n; i += workers {
+				if wait := time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(perSecond))); wait > 0 {
+					time.Sleep(wait)
+				}
+				if err := f(ctx, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func eventKey(payload string) (int, error) {
+	var p struct {
+		Key struct {
+			ID int `json:"_id"`
+		} `json:"key"`
+	}
+	err := json.Unmarshal([]byte(payload), &p)
+	return p.Key.ID, err
+}
+
+// notified runs paced inserts and listens to all of them.
+func notified(ctx context.Context, r *rig, w *way, perSecond, workers int, channels []string) error {
+	listener, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close(ctx) }()
+	for _, c := range channels {
+		if _, err := listener.Exec(ctx, "LISTEN "+c); err != nil {
+			return err
+		}
+	}
+	var g errgroup.Group
+	g.Go(func() error { return w.listen(ctx, listener, eventKey) })
+	g.Go(func() error {
+		return paced(ctx, len(w.sent), perSecond, workers, func(ctx context.Context, i int) error {
+			w.sent[i] = time.Now()
+			err := r.insert(ctx, []store.WriteOp{{Kind: store.Insert, Document: document(i)}})
+			w.acked[i] = time.Now()
+			return err
+		})
+	})
+	return g.Wait()
+}
+
+func measureNotify(ctx context.Context, o Options) (_ []line, err error) {
+	r, err := newRig(ctx, o, "notify")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	if err := r.exec(ctx, `CREATE EVENT_SUBSCRIPTION bench_told ON docs DELIVER TO NOTIFY told`); err != nil {
+		return nil, err
+	}
+	const perSecond, workers = 1000, 4
+	w := newWay(perSecond * o.Seconds)
+	if err := notified(ctx, r, w, perSecond, workers, []string{"told"}); err != nil {
+		return nil, err
+	}
+	begun, acked := w.latencies()
+	p50, p99 := quantiles(acked)
+	b50, b99 := quantiles(begun)
+	lines := []line{
+		{"acknowledged -> NOTIFY", fmt.Sprintf("p99 %.2f ms", p99), fmt.Sprintf("p50 %.2f ms, 1,000/s", p50), "<= 2 ms", p99 <= 2},
+		{"insert -> NOTIFY", fmt.Sprintf("p99 %.2f ms", b99), fmt.Sprintf("p50 %.2f ms, 1,000/s", b50), "", true},
+	}
+	if o.PostgresURL == "" {
+		return lines, nil
+	}
+	pg, err := postgresNotify(ctx, o, perSecond, workers)
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL: %w", err)
+	}
+	_, pg99 := quantiles(pg)
+	lines[1].beside = fmt.Sprintf("%.1fx of PostgreSQL's LISTEN/NOTIFY, p99 %.2f ms", b99/pg99, pg99)
+	lines[1].must, lines[1].ok = "<= 4x", b99 <= 4*pg99
+	return lines, nil
+}
+
+// postgresNotify is the same on PostgreSQL: a row and a notification in one
+// transaction, from the statement's begin to the listener.
+func postgresNotify(ctx context.Context, o Options, perSecond, workers int) (_ []time.Duration, err error) {
+	listener, err := pgx.Connect(ctx, o.PostgresURL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = listener.Close(ctx) }()
+	for _, sql := range []string{`CREATE TABLE IF NOT EXISTS weir_bench_docs (id int, doc bytea)`, `LISTEN weir_bench`} {
+		if _, err := listener.Exec(ctx, sql); err != nil {
+			return nil, err
+		}
+	}
+	conns := make(chan *pgx.Conn, workers)
+	for range workers {
+		c, err := pgx.Connect(ctx, o.PostgresURL)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = c.Close(ctx) }()
+		conns <- c
+	}
+	w := newWay(perSecond * o.Seconds)
+	var g errgroup.Group
+	g.Go(func() error { return w.listen(ctx, listener, strconv.Atoi) })
+	g.Go(func() error {
+		return paced(ctx, len(w.sent), perSecond, workers, func(ctx context.Context, i int) error {
+			c := <-conns
+			defer func() { conns <- c }()
+			w.sent[i] = time.Now()
+			_, err := c.Exec(ctx, `WITH d AS (INSERT INTO weir_bench_docs VALUES ($1, $2) RETURNING id) SELECT pg_notify('weir_bench', id::text) FROM d`, i, []byte(document(i)))
+			w.acked[i] = time.Now()
+			return err
+		})
+	})
+	err = g.Wait()
+	_, dropErr := listener.Exec(ctx, `DROP TABLE weir_bench_docs`)
+	begun, _ := w.latencies()
+	return begun, errors.Join(err, dropErr)
+}
+
+func measureNotifyMany(ctx context.Context, o Options) (_ []line, err error) {
+	r, err := newRig(ctx, o, "notify1000")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	if err := createMany(ctx, r, manySubscriptions); err != nil {
+		return nil, err
+	}
+	channels := make([]string, manySubscriptions)
+	for i := range channels {
+		channels[i] = fmt.Sprintf("c%d", i)
+	}
+	const perSec, workers = 10_000, 64
+	w := newWay(perSec * o.Seconds)
+	from := time.Now()
+	if err := notified(ctx, r, w, perSec, workers, channels); err != nil {
+		return nil, err
+	}
+	done := rate(len(w.sent), time.Since(from))
+	_, acked := w.latencies()
+	p50, p99 := quantiles(acked)
+	return []line{{"ack. -> NOTIFY, 1,000 subs", fmt.Sprintf("p99 %.2f ms", p99), fmt.Sprintf("p50 %.2f ms, %.0f/s of 10,000/s done", p50, done), "<= 8 ms", p99 <= 8}}, nil
+}

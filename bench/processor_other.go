@@ -1,0 +1,8 @@
+//go:build !unix
+
+package bench
+
+import "time"
+
+// processorTime is what this process has used; it is not known here.
+func processorTime() time.Duration { return 0 }

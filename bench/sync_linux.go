@@ -1,0 +1,9 @@
+package bench
+
+import (
+	"os"
+	"syscall"
+)
+
+// syncData makes the data of a file durable.
+func syncData(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
