@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os/exec"
 	"regexp"
 	"syscall"
@@ -12,7 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"weir/gateway"
+	"weir/engine"
+	"weir/engine/opmsg"
 )
 
 // child is a weir serve in a process of its own.
@@ -66,15 +68,19 @@ func measureTakeover(ctx context.Context, o Options) (_ []line, err error) {
 	}
 	uri := o.MongoURI
 	if uri == "" {
-		g, err := gateway.Open(ctx, gateway.Options{MongoListen: "127.0.0.1:0", Logger: o.Logger})
+		e, err := engine.Open("", engine.Options{})
 		if err != nil {
 			return nil, err
 		}
-		rctx, stop := context.WithCancel(ctx)
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, errors.Join(err, e.Close())
+		}
+		sctx, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		go func() { ended <- g.Run(rctx) }()
-		defer func() { stop(); err = errors.Join(err, <-ended, g.Close()) }()
-		uri = "mongodb://" + g.MongoAddr().String() + "/?directConnection=true"
+		go func() { ended <- opmsg.NewServer(e, opmsg.Options{}).Serve(sctx, ln) }()
+		defer func() { stop(); err = errors.Join(err, <-ended, e.Close()) }()
+		uri = "mongodb://" + ln.Addr().String() + "/?directConnection=true"
 	}
 	killed, err := takeover(ctx, o, uri, syscall.SIGKILL)
 	if err != nil {

@@ -207,6 +207,11 @@ func (c *call) rewindRows(ctx context.Context, s *found, after string, stretch *
 	if s.Spec.Target.Kind == TargetNone {
 		status = StatusCompleted
 	}
+	// The cursor first: cut off in between, rows wait above it and are sent. It
+	// goes back only: what was not delivered yet is not passed over.
+	if _, err := updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}, bson.D{{Key: "$min", Value: bson.D{{Key: "done_pos", Value: after}}}}, true); err != nil {
+		return 0, err
+	}
 	filter := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}}}}
 	count, err := c.m.updateRows(ctx, collLog, filter, bson.D{
 		{Key: "$set", Value: bson.D{{Key: "processing_status", Value: status}, {Key: "retry_count", Value: int32(0)}}},
@@ -215,9 +220,8 @@ func (c *call) rewindRows(ctx context.Context, s *found, after string, stretch *
 	if err != nil {
 		return 0, err
 	}
-	_, err = updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}, bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: after}}}}, true)
-	if err != nil || stretch == nil {
-		return count, err
+	if stretch == nil {
+		return count, nil
 	}
 	_, err = updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$set", Value: bson.D{{Key: "catchup", Value: stretch}, {Key: "start_cursor", Value: after}}}}, false)
 	return count, err

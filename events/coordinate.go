@@ -263,7 +263,7 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 	err := eachDefinition(ctx, m.st, db, func(id string, doc bson.Raw) error {
 		id = strings.Clone(id)
 		present[id] = true
-		sum := definitionSum(doc)
+		sum := definitionSum(m.seed, doc)
 		if old, ok := known[id]; ok && old == sum {
 			return nil
 		}

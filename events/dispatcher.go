@@ -52,6 +52,7 @@ type dispatcher struct {
 	join    func(after string) *feed // begins the feed of the subscription's rows
 
 	outcomes, cursors *bulk
+	step              func(Step)
 
 	feed    *feed
 	results chan result // of sends
@@ -245,6 +246,9 @@ func (d *dispatcher) fill(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(rows) > 0 {
+			d.step(StepTaken)
+		}
 		for _, r := range rows {
 			d.queue(r)
 		}
@@ -405,7 +409,9 @@ func (d *dispatcher) deliver(ctx context.Context, items []*item, probe bool) res
 	}
 	sctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	d.step(StepSending)
 	err := d.sink.Deliver(sctx, batch)
+	d.step(StepSent)
 	r.finished = d.clock()
 	if err != nil {
 		r.err = asSinkError(err)

@@ -41,10 +41,16 @@ func (d *dispatcher) record(ctx context.Context, batch []outcome) error {
 	if err := d.writeAttempts(ctx, batch); err != nil {
 		return err
 	}
+	d.step(StepAttempted)
 	if err := d.writeDead(ctx, batch); err != nil {
 		return err
 	}
-	return d.writeRows(ctx, batch)
+	d.step(StepBuried)
+	if err := d.writeRows(ctx, batch); err != nil {
+		return err
+	}
+	d.step(StepRecorded)
+	return nil
 }
 
 // recorded takes a batch out of the lanes that is written.
@@ -304,6 +310,7 @@ func (d *dispatcher) saveCursor(ctx context.Context) error {
 		return fmt.Errorf("move the cursor of %s: %w", d.spec.ID, err)
 	}
 	d.donePos = done
+	d.step(StepMoved)
 	return nil
 }
 

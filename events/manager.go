@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"slices"
 	"sync"
@@ -38,6 +39,9 @@ type Options struct {
 	Lease   time.Duration    // how long a lease lasts without renewal; 0: 15 s
 	Logger  *slog.Logger     // nil: discard
 	Now     func() time.Time // nil: time.Now
+	// Step is told of every step of the runtime when it is done, for tests that
+	// end the process between two of them; nil: nobody is.
+	Step func(Step)
 }
 
 func (o Options) withDefaults() Options {
@@ -46,6 +50,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Step == nil {
+		o.Step = func(Step) {}
 	}
 	if o.Gateway == "" {
 		o.Gateway = bson.NewObjectID().Hex()
@@ -72,6 +79,8 @@ type Manager struct {
 	log     *slog.Logger
 	clock   func() time.Time
 	started time.Time
+	step    func(Step)
+	seed    maphash.Seed
 
 	ready chan struct{} // closed when Run has loaded the definitions
 	poked chan struct{} // there is something to coordinate
@@ -122,7 +131,7 @@ func New(d Deps, o Options) *Manager {
 	return &Manager{
 		vault: v,
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
-		log: o.Logger, clock: o.Now, started: o.Now(),
+		log: o.Logger, clock: o.Now, started: o.Now(), step: o.Step, seed: maphash.MakeSeed(),
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{},
 		outcomes: &bulk{st: d.Store, coll: collLog}, cursors: &bulk{st: d.Store, coll: collCursors},
@@ -294,7 +303,7 @@ func (m *Manager) startDispatcher(s *subscription, def stored) {
 	}
 	spec := def.Spec
 	d := &dispatcher{
-		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock,
+		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, step: m.step,
 		settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
 		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },

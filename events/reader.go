@@ -52,6 +52,7 @@ type reader struct {
 	clock   func() time.Time
 	publish func(published)
 	suspend func(ctx context.Context, id, reason, detail string) error
+	step    func(Step)
 	lease   lease
 
 	batch  sync.Mutex // held while a batch is written
@@ -89,7 +90,7 @@ type readerState struct {
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID,
+		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}),
 		lease: lease{st: m.st, id: db, owner: m.gateway, ttl: m.lease},
@@ -295,6 +296,7 @@ func (r *reader) writeBatch(ctx context.Context) error {
 	if len(r.events) == 0 {
 		return r.saveIdle(ctx)
 	}
+	r.step(StepRead)
 	r.batch.Lock()
 	defer r.batch.Unlock()
 	out, last, err := r.logBatch(ctx)
@@ -307,8 +309,10 @@ func (r *reader) writeBatch(ctx context.Context) error {
 	if err := r.save(ctx, last); err != nil {
 		return err
 	}
+	r.step(StepSaved)
 	r.stats.batch(r.events, r.clock())
 	r.publish(published{database: r.db, to: last, rows: out.rows})
+	r.step(StepPublished)
 	return nil
 }
 
@@ -321,12 +325,14 @@ func (r *reader) logBatch(ctx context.Context) (out routed, last string, err err
 		return out, last, err
 	}
 	out = r.route()
+	r.step(StepRouted)
 	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
 		return out, last, fmt.Errorf("write dead letters: %w", err)
 	}
 	if err := insertAll(ctx, r.st, collLog, out.docs); err != nil {
 		return out, last, fmt.Errorf("write to the event log: %w", err)
 	}
+	r.step(StepLogged)
 	return out, last, nil
 }
 

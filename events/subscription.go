@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"net/url"
 	"slices"
 	"time"
@@ -121,9 +121,11 @@ func readDefinition(doc bson.Raw) (*stored, error) {
 	return s, nil
 }
 
-// definitionSum is a checksum of a definition without its counters.
-func definitionSum(doc bson.Raw) uint64 {
-	h := fnv.New64a()
+// definitionSum is a checksum of a definition without its counters, good within
+// one process.
+func definitionSum(seed maphash.Seed, doc bson.Raw) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
 	for it := value.Walk(doc); it.Next(); {
 		if it.Key() != "counters" {
 			_, _ = h.Write(it.Element())

@@ -40,8 +40,9 @@ type Options struct {
 	MongoListen string      // where MongoDB drivers reach the embedded engine; "": nowhere
 	OplogBytes  int64       // bound of the embedded engine's oplog; 0: 1 GiB
 
-	SecretKey  []byte        // encrypts the credentials of connections in the store; nil: none are stored
-	EventLease time.Duration // of the event runtime, see events.Options; 0: its default
+	SecretKey  []byte            // encrypts the credentials of connections in the store; nil: none are stored
+	EventLease time.Duration     // of the event runtime, see events.Options; 0: its default
+	EventStep  func(events.Step) // likewise; nil: nobody is told
 
 	// AllowPrivateTargets lets webhooks go anywhere; AllowTargets adds prefixes.
 	AllowPrivateTargets bool
@@ -146,7 +147,7 @@ func (g *Gateway) assemble() error {
 		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
 	}
 	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations},
-		events.Options{Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Logger: o.Logger, Now: o.Now})
+		events.Options{Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
 	so := session.Options{Version: o.Version, Settings: o.Settings, Logger: o.Logger, Now: o.Now}
