@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"os"
 
-	"weir/bench"
+	"weir/bench/delivery"
 )
 
 var benchEventsHelp = `weir bench events measures the event runtime from a write to its delivery and
@@ -21,7 +21,7 @@ A figure says something about the machine, too: compare the ratios. Close what
 else uses the processors and the disk; put --temp-dir on the disk in question.
 
 Measures (--only takes some of them):
-` + bench.Names() + `
+` + delivery.Names() + `
 Examples:
   weir bench events
   weir bench events --only log,webhook --events 100000
@@ -30,7 +30,7 @@ Examples:
 `
 
 func benchEvents(ctx context.Context, io streams, args []string) error {
-	var o bench.Options
+	var o delivery.Options
 	var only list
 	fs := flags(io, "bench-events", benchEventsHelp)
 	fs.StringVar(&o.MongoURI, "mongodb-uri", "", "`URI` of a MongoDB to measure in place of embedded engines")
@@ -46,7 +46,7 @@ func benchEvents(ctx context.Context, io streams, args []string) error {
 		return errUsage{errors.New("--events is 100 or more, --seconds 1 or more")}
 	}
 	o.Only = only
-	if err := bench.Check(only); err != nil {
+	if err := delivery.Check(only); err != nil {
 		return errUsage{err}
 	}
 	program, err := os.Executable()
@@ -55,5 +55,5 @@ func benchEvents(ctx context.Context, io streams, args []string) error {
 	}
 	o.Program = program
 	o.Logger = slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelError}))
-	return bench.Events(ctx, io.out, o)
+	return delivery.Events(ctx, io.out, o)
 }

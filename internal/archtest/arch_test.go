@@ -28,7 +28,7 @@ var levels = [][]string{
 	{"session", "demo"},
 	{"console"},
 	{"gateway"},
-	{"bench"},
+	{"bench", "bench/delivery"},
 	{"internal/testkit", "cmd/weir"},
 }
 
