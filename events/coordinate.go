@@ -130,8 +130,20 @@ func (m *Manager) lookAt(ctx context.Context, db string, d readerDoc) error {
 		r.stop()
 		return nil
 	case r.alive():
+		elsewhere, err := m.mustYield(ctx, db)
+		if err != nil {
+			return err
+		}
+		if elsewhere {
+			m.log.Info("a database moves to another gateway", "database", db)
+			r.stop()
+			return nil
+		}
 		return m.reconcile(ctx, r.it, d.Wanted)
 	case wanted && (d.Free || d.Owner == m.gateway || d.DB == ""):
+		if mine, err := m.mayTake(ctx, db); err != nil || !mine {
+			return err
+		}
 		return m.startReader(ctx, db)
 	}
 	for _, s := range m.of(db) {

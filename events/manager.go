@@ -100,6 +100,7 @@ type Manager struct {
 	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
 	changes  sync.Mutex // serialises the statements that change subscriptions
 	looking  sync.Mutex // serialises coordination
+	claims   claims     // guarded by looking
 }
 
 // running is a goroutine that the manager started.
@@ -133,7 +134,7 @@ func New(d Deps, o Options) *Manager {
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
 		log: o.Logger, clock: o.Now, started: o.Now(), step: o.Step, seed: maphash.MakeSeed(),
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
-		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{},
+		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(),
 		outcomes: &bulk{st: d.Store, coll: collLog}, cursors: &bulk{st: d.Store, coll: collCursors},
 	}
 }
