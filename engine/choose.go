@@ -13,14 +13,19 @@ type candidate struct {
 	score int
 }
 
-const (
-	// probeFirst and probeMost bound how many keys are counted in each of the
-	// ranges that compete.
-	probeFirst, probeMost = 64, 2048
-	// wideRange is the part of an index from which on the documents are found
-	// sooner by reading the collection than one by one.
-	wideRange = 0.12
-)
+// wideRange is the part of an index from which on the documents are found
+// sooner by reading the collection than one by one.
+const wideRange = 0.12
+
+// probes are how many keys are counted in each of the ranges that compete,
+// until one is known as a whole. A range that competes with nothing is counted
+// only to learn whether it may be wide.
+func probes(competing int) []int {
+	if competing == 1 {
+		return []int{2048}
+	}
+	return []int{64, 256, 1024, 2048}
+}
 
 // choose takes the access with the fewest keys, as far as counting a few of
 // them tells; else the one that is best by its form.
@@ -35,14 +40,11 @@ func (p *planner) choose(all []candidate) (candidate, error) {
 	}
 	all = slices.DeleteFunc(all, func(c candidate) bool { return c.score < scoreCondition })
 	if len(all) > 1 || p.whole != nil {
-		for n := probeFirst; n <= probeMost; n *= 4 {
+		for _, n := range probes(len(all)) {
 			for _, c := range all {
 				if _, whole, err := p.probe(c.access, n); err != nil || whole {
 					return p.better(c, best, n), err
 				}
-			}
-			if len(all) == 1 {
-				n = probeMost / 4 // only to learn whether it is wide
 			}
 		}
 	}
