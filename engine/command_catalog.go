@@ -322,7 +322,7 @@ func checkCreate(ns store.Namespace, o bson.Raw) error {
 }
 
 func checkValidator(ns store.Namespace, v value.Value) error {
-	if v.IsDocument() && (ns.DB == "admin" || ns.DB == "local" || ns.DB == "config") {
+	if v.IsDocument() && isServersOwn(ns.DB) {
 		return mongoerr.New(mongoerr.InvalidOptions, "Document validators not allowed on collection %s in the %s database", ns, ns.DB)
 	}
 	return nil

@@ -34,6 +34,9 @@ type Options struct {
 	Auth bool
 	// TestCommands allows configureFailPoint.
 	TestCommands bool
+	// InternalDatabases are left out of change streams on the whole cluster, as
+	// admin, config and local are. A stream on such a database itself works.
+	InternalDatabases []string
 	// Host is the address that hello names; opmsg sets it to the listener's.
 	Host string
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/oplog"
@@ -30,6 +32,9 @@ func (s *changeStream) event(pos storage.OplogPos, e *oplog.Entry) ([]bson.Raw, 
 
 // inScope tells whether the stream shows an entry.
 func (s *changeStream) inScope(e *oplog.Entry) bool {
+	if s.scope.DB == "" && s.e.isInternal(e.DB) {
+		return false
+	}
 	switch e.Kind {
 	case oplog.Noop:
 		return false
@@ -45,7 +50,7 @@ func (s *changeStream) inScope(e *oplog.Entry) bool {
 	}
 	switch {
 	case s.scope.DB == "":
-		return e.DB != "admin" && e.DB != "config" && e.DB != "local"
+		return true
 	case s.scope.DB != e.DB:
 		return false
 	case s.scope.Coll == "":
@@ -53,6 +58,13 @@ func (s *changeStream) inScope(e *oplog.Entry) bool {
 	}
 	return s.scope.Coll == e.Coll
 }
+
+// isInternal tells whether a database is left out of streams on the whole cluster.
+func (e *Engine) isInternal(db string) bool {
+	return isServersOwn(db) || slices.Contains(e.opts.InternalDatabases, db)
+}
+
+func isServersOwn(db string) bool { return db == "admin" || db == "config" || db == "local" }
 
 func (s *changeStream) renamedInto(e *oplog.Entry) bool {
 	to := value.Lookup(e.Doc, "to").Doc()

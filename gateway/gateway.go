@@ -115,7 +115,8 @@ func (g *Gateway) openStore(ctx context.Context) error {
 		g.store = st
 		return nil
 	}
-	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, Auth: o.Auth, TestCommands: o.TestCommands})
+	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, Auth: o.Auth, TestCommands: o.TestCommands,
+		InternalDatabases: []string{events.Database}})
 	if err != nil {
 		return fmt.Errorf("open the embedded engine: %w", err)
 	}

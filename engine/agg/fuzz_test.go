@@ -2,6 +2,7 @@ package agg_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"weir/engine/agg"
 	"weir/engine/value"
+	"weir/engine/value/valuetest"
 )
 
 func FuzzPipeline(f *testing.F) {
@@ -20,12 +22,16 @@ func FuzzPipeline(f *testing.F) {
 		`{"p": [{"$densify": {"field": "a", "range": {"step": 1, "bounds": [0, 3]}}}, {"$fill": {"output": {"z": {"value": 1}}}}]}`,
 		`{"p": [{"$lookup": {"from": "c", "localField": "a", "foreignField": "b", "as": "r"}}, {"$redact": "$$DESCEND"}]}`,
 	} {
-		f.Add([]byte(relaxed(f, s)))
+		f.Add([]byte(relaxed(f, s)), uint64(len(s)))
 	}
 	db := memDB{"c": {relaxed(f, `{"_id": 1, "a": [1, {"b": 2}], "b": 1}`), relaxed(f, `{"_id": 2, "a": 2.5, "b": "x"}`)}}
-	f.Fuzz(func(t *testing.T, in []byte) {
+	mutation := &valuetest.Mutation{Odds: odd(), Rate: 14}
+	f.Fuzz(func(t *testing.T, in []byte, n uint64) {
 		if value.Validate(in) != nil {
 			return
+		}
+		if n%4 > 0 { // otherwise as it is
+			in = mutation.Mutate(rand.New(rand.NewPCG(n, 3)), in)
 		}
 		var pipeline []bson.Raw
 		for it := value.Walk(value.Lookup(in, "p").Doc()); it.Next(); {

@@ -12,6 +12,7 @@ import (
 
 	"weir/engine/agg"
 	"weir/engine/value"
+	"weir/engine/value/valuetest"
 	"weir/store"
 )
 
@@ -31,38 +32,11 @@ func odd() []value.Value {
 	}
 }
 
-// mutate replaces some values of a document by odd ones, and drops or doubles
-// some fields.
-func mutate(r *rand.Rand, v value.Value, odds []value.Value) value.Value {
-	if r.IntN(14) == 0 {
-		return odds[r.IntN(len(odds))]
-	}
-	if !v.IsDocument() && !v.IsArray() {
-		return v
-	}
-	var b value.Builder
-	for it := value.Walk(v.Doc()); it.Next(); {
-		if r.IntN(25) == 0 {
-			continue
-		}
-		x := mutate(r, it.Value(), odds)
-		if v.IsArray() {
-			b.Item(x)
-		} else {
-			b.Add(it.Key(), x)
-		}
-	}
-	if v.IsArray() {
-		return b.ArrayOf()
-	}
-	return b.DocumentOf()
-}
-
 // TestMutatedPipelines runs variations of the recorded pipelines: whatever
 // they are, the answer is documents or an error.
 func TestMutatedPipelines(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	sets, odds := loadDatasets(t), odd()
+	sets, mutation := loadDatasets(t), &valuetest.Mutation{Odds: odd(), Rate: 14}
 	var pipelines []value.Value
 	for _, line := range corpusLines(t, "stages.jsonl") {
 		var c corpusCase
@@ -78,8 +52,8 @@ func TestMutatedPipelines(t *testing.T) {
 	for i := range 30 * len(pipelines) {
 		var stages []bson.Raw
 		for it := value.Walk(pipelines[i%len(pipelines)].Doc()); it.Next(); {
-			if m := mutate(r, it.Value(), odds); m.IsDocument() {
-				stages = append(stages, m.Doc())
+			if v := it.Value(); v.IsDocument() {
+				stages = append(stages, mutation.Mutate(r, v.Doc()))
 			}
 		}
 		p, err := agg.Compile(stages, env)

@@ -105,27 +105,6 @@ func TestCollation(t *testing.T) {
 	}
 }
 
-func FuzzMatch(f *testing.F) {
-	for _, s := range []string{`{"a": 5, "b.c": {"$gt": 1}}`, `{"a": {"$elemMatch": {"$in": [1, "x"]}}}`, `{"$or": [{"a": {"$regex": "x+", "$options": "i"}}, {"b": {"$type": 2}}]}`,
-		`{"$jsonSchema": {"properties": {"a": {"bsonType": ["int", "array"]}}}}`, `{"a": {"$mod": [2, 0], "$bitsAnySet": [1, 5]}}`, `{"$expr": {"$gt": ["$a", 1]}}`, `{"a.0.b": {"$not": {"$all": [1]}}}`} {
-		f.Add([]byte(valuetest.Doc(f, s)))
-	}
-	doc := valuetest.Doc(f, `{"_id": 1, "a": [1, {"b": "x"}, [2]], "b": {"c": 5}, "s": "text"}`)
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if value.Validate(data) != nil || len(data) > 4096 {
-			return
-		}
-		m, err := match.Compile(data, nil)
-		if err != nil {
-			require.NotZero(t, mongoerr.CodeOf(err), "%v", err)
-			return
-		}
-		if ok, err := m.Match(&expr.Context{}, doc); !ok || err != nil {
-			require.NoError(t, value.Validate(match.Explain(&expr.Context{}, data, doc, nil)))
-		}
-	})
-}
-
 // TestOneMatcherManyGoroutines is for the race detector.
 func TestOneMatcherManyGoroutines(t *testing.T) {
 	col, err := value.ParseCollation(valuetest.Doc(t, `{"locale": "de", "numericOrdering": true}`))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"weir/engine"
 	"weir/engine/value"
+	"weir/engine/value/valuetest"
 	"weir/mongoerr"
 )
 
@@ -57,31 +59,51 @@ func frameOf(body []byte) []byte {
 // command in it may panic, and all documents that are taken are well-formed.
 func FuzzMessage(f *testing.F) {
 	for _, s := range seeds(f) {
-		f.Add(s)
+		for n := range uint64(2) {
+			f.Add(s, n)
+		}
 	}
+	mutation := valuetest.Mutation{Odds: odds(f), Rate: 12}
 	e, err := engine.Open("", engine.Options{TTLInterval: -1})
 	require.NoError(f, err)
 	f.Cleanup(func() { _ = e.Close() })
 	sess := e.NewSession()
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte, n uint64) {
 		m, err := read(bytes.NewReader(b))
 		if err != nil || m.bad != nil {
 			return
 		}
 		require.NoError(t, value.Validate(m.body))
-		db := "d"
-		if v := value.Lookup(m.body, "$db"); v.IsString() {
-			db = v.Str()
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-		defer cancel()
-		reply, err := e.RunCommand(ctx, sess, db, m.body, m.seqs)
-		if err == nil {
-			require.NoError(t, value.Validate(reply))
-			return
-		}
-		var answer *mongoerr.Error
-		require.True(t, errors.As(err, &answer), "%v", err)
-		require.NoError(t, value.Validate(errorReply(e, answer)))
+		runMessage(t, e, sess, m.body, m.seqs)
+		runMessage(t, e, sess, mutation.Mutate(rand.New(rand.NewPCG(n, 9)), m.body), m.seqs)
 	})
+}
+
+func odds(f *testing.F) []value.Value {
+	f.Helper()
+	var all []value.Value
+	for _, text := range []string{`5`, `-1`, `{"$numberLong": "9223372036854775807"}`, `0.5`, `{"$numberDouble": "NaN"}`, `true`, `null`, `""`, `"c"`, `"$a"`, `"a.b"`, `"system.x"`,
+		`{}`, `[]`, `[1, "b"]`, `[{}]`, `{"a": 1}`, `{"a": -1, "b.c": 1}`, `{"$set": {"a": 1}}`, `[{"$match": {}}]`, `{"locale": "en", "strength": 2}`, `{"level": "majority"}`} {
+		all = append(all, valuetest.Val(f, text))
+	}
+	return all
+}
+
+// runMessage runs a command; whatever it is, the answer is a well-formed document.
+func runMessage(t *testing.T, e *engine.Engine, sess *engine.Session, body bson.Raw, seqs []engine.Sequence) {
+	db := "d"
+	if v := value.Lookup(body, "$db"); v.IsString() {
+		db = v.Str()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	reply, err := e.RunCommand(ctx, sess, db, body, seqs)
+	if err == nil {
+		require.NoError(t, value.Validate(reply))
+		return
+	}
+	var answer *mongoerr.Error
+	require.True(t, errors.As(err, &answer), "%v", err)
+	require.NotEqual(t, 1, answer.Code, "%v", err)
+	require.NoError(t, value.Validate(errorReply(e, answer)))
 }

@@ -13,6 +13,7 @@ import (
 	"weir/engine/match"
 	"weir/engine/update"
 	"weir/engine/value"
+	"weir/engine/value/valuetest"
 )
 
 func odd() []value.Value {
@@ -25,33 +26,11 @@ func odd() []value.Value {
 	}
 }
 
-func mutate(r *rand.Rand, v value.Value, odds []value.Value) value.Value {
-	if r.IntN(10) == 0 {
-		return odds[r.IntN(len(odds))]
-	}
-	if !v.IsDocument() && !v.IsArray() {
-		return v
-	}
-	var b value.Builder
-	for it := value.Walk(v.Doc()); it.Next(); {
-		x := mutate(r, it.Value(), odds)
-		if v.IsArray() {
-			b.Item(x)
-		} else {
-			b.Add(it.Key(), x)
-		}
-	}
-	if v.IsArray() {
-		return b.ArrayOf()
-	}
-	return b.DocumentOf()
-}
-
 // TestMutatedUpdates applies variations of the recorded updates: the answer is
 // a well-formed document or an error, and its description describes it.
 func TestMutatedUpdates(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	odds := odd()
+	m := &valuetest.Mutation{Odds: odd(), Rate: 10}
 	applied := 0
 	for _, line := range corpusLines(t, "crud.jsonl") {
 		var c recorded
@@ -74,7 +53,7 @@ func TestMutatedUpdates(t *testing.T) {
 			}
 			for _, d := range documents(t, docs) {
 				for range 20 {
-					if applyMutated(t, r, odds, d, ops[0]) {
+					if applyMutated(t, r, m, d, ops[0]) {
 						applied++
 					}
 				}
@@ -84,29 +63,33 @@ func TestMutatedUpdates(t *testing.T) {
 	require.Greater(t, applied, 1000)
 }
 
-func applyMutated(t *testing.T, r *rand.Rand, odds []value.Value, doc bson.Raw, op operation) bool {
+// mutated varies an update: a document, or a pipeline.
+func mutated(r *rand.Rand, m *valuetest.Mutation, u value.Value) value.Value {
+	var b value.Builder
+	b.Add("u", u)
+	return value.Lookup(m.Mutate(r, b.Doc()), "u")
+}
+
+func applyMutated(t *testing.T, r *rand.Rand, mutation *valuetest.Mutation, doc bson.Raw, op operation) bool {
 	m, err := match.Compile(op.q, nil)
 	if err != nil {
 		return false
 	}
-	u, err := update.Compile(mutate(r, op.u, odds).RawValue(), update.Options{ArrayFilters: op.filters})
+	u, err := update.Compile(mutated(r, mutation, op.u).RawValue(), update.Options{ArrayFilters: op.filters})
 	if err != nil {
 		return false
 	}
-	old := mutate(r, value.Document(doc), odds)
-	if !old.IsDocument() {
-		return false
-	}
+	old := mutation.Mutate(r, doc)
 	x := &expr.Context{}
 	if _, err := u.Upsert(x, m); err != nil {
 		return false
 	}
-	res, err := u.Apply(x, old.Doc(), m)
+	res, err := u.Apply(x, old, m)
 	if err != nil {
 		return false
 	}
 	require.NoError(t, value.Validate(res.Doc))
-	require.NoError(t, value.Validate(update.Diff(old.Doc(), res.Doc).Document()))
+	require.NoError(t, value.Validate(update.Diff(old, res.Doc).Document()))
 	if res.Description != nil {
 		require.NoError(t, value.Validate(res.Description.Document()))
 	}
