@@ -208,7 +208,7 @@ func writeName(p *translator.Program) string {
 }
 
 var writeKinds = map[translator.WriteKind]string{
-	translator.InsertRows: "INSERT", translator.UpdateRows: "UPDATE", translator.DeleteRows: "DELETE",
+	translator.InsertRows: "INSERT", translator.UpdateRows: "UPDATE", translator.DeleteRows: "DELETE", translator.MergeRows: "MERGE",
 }
 
 // single tells whether a write is one operation on one document, which is

@@ -24,6 +24,8 @@ func (e *execution) write(ctx context.Context, q *translator.Query) (*Rows, erro
 		return e.insert(ctx, q)
 	case translator.UpdateRows:
 		return e.update(ctx, q)
+	case translator.MergeRows:
+		return e.merge(ctx, q)
 	}
 	return e.delete(ctx, q)
 }

@@ -42,7 +42,7 @@ func Build(ctx context.Context, env *Env, stmt ast.Statement, paramTypes []sqlty
 	case *ast.Delete:
 		n, err = b.delete(s, nil)
 	case *ast.Merge:
-		err = sqlerr.Unsupported(s.Pos(), "Use INSERT … ON CONFLICT DO UPDATE, or UPDATE and DELETE with FROM and USING.", "MERGE is not supported yet")
+		n, err = b.merge(s)
 	default:
 		err = sqlerr.New(sqlerr.InternalError, "the planner was given a statement that is no query")
 	}
@@ -76,7 +76,7 @@ func (b *builder) finish(n Node) (*Plan, error) {
 	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, ReadOnly: !b.writes, Strict: b.env.Strict}
 	if p.Cols = n.Cols(); p.Cols == nil {
 		switch n.(type) {
-		case *Insert, *Update, *Delete:
+		case *Insert, *Update, *Delete, *Merge:
 		default:
 			p.Cols = []Col{}
 		}

@@ -119,6 +119,8 @@ func (b *builder) cte(def *cteDef, recursive bool) (*CTE, error) {
 		return b.writingCTE(def, func() (Node, error) { return b.update(s, def.ctes) })
 	case *ast.Delete:
 		return b.writingCTE(def, func() (Node, error) { return b.delete(s, def.ctes) })
+	case *ast.Merge:
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "MERGE not supported in WITH query").At(def.ast.Pos())
 	}
 	return nil, sqlerr.New(sqlerr.FeatureNotSupported, "this statement is not supported in WITH").At(def.ast.Pos())
 }

@@ -160,6 +160,8 @@ func nodeLines(n Node) (string, []string) {
 			append(append(fieldLines("set ", x.Set), checkLines(x.Checks)...), returningLines(x.Returning)...)
 	case *Delete:
 		return "Delete " + x.Table.Schema + "." + x.Table.Name + " key #" + strconv.Itoa(int(x.Key)), returningLines(x.Returning)
+	case *Merge:
+		return mergeLines(x)
 	}
 	return "?", nil
 }
@@ -386,3 +388,14 @@ func boundText(b Bound) string {
 }
 
 func windowKey(w *WindowCall) string { return fmt.Sprintf("%d %s", w.Func.OID, windowText(w)) }
+
+func mergeLines(x *Merge) (string, []string) {
+	head := "Merge " + x.Table.Schema + "." + x.Table.Name + " key #" + strconv.Itoa(int(x.Key))
+	lines := []string{colText(x.Action.Col) + " := " + exprText(x.Action.Expr)}
+	for i, a := range x.Actions {
+		word := [...]string{"nothing", "insert", "update", "delete"}[a.Kind]
+		lines = append(lines, strconv.Itoa(i)+" "+word)
+		lines = append(append(lines, fieldLines("  set ", a.Set)...), checkLines(a.Checks)...)
+	}
+	return head, lines
+}

@@ -345,7 +345,7 @@ func (b *builder) derived(x *ast.DerivedTable, sc *scope) (Node, *namespace, err
 // that it must run just once.
 func hasSideEffects(n Node) bool {
 	switch n.(type) {
-	case *Insert, *Update, *Delete:
+	case *Insert, *Update, *Delete, *Merge:
 		return true
 	}
 	found := false

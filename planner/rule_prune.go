@@ -61,6 +61,8 @@ func pruneNode(n Node, used map[ColID]bool) {
 		child[x.Key] = true
 	case *Delete:
 		child[x.Key] = true
+	case *Merge:
+		child[x.Key] = true
 	case *Join:
 		// A lateral right side reads columns of the left one.
 		for id := range outerColumns(x.Right) {

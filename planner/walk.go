@@ -203,6 +203,8 @@ func eachExpr(n Node, f func(*Expr)) {
 		eachCheck(x.Checks, f)
 	case *Delete:
 		eachNamed(x.Returning, f)
+	case *Merge:
+		mergeFields(x, f)
 	}
 }
 
@@ -256,6 +258,8 @@ func Inputs(n Node) []*Node {
 	case *Update:
 		return []*Node{&x.Input}
 	case *Delete:
+		return []*Node{&x.Input}
+	case *Merge:
 		return []*Node{&x.Input}
 	}
 	return nil

@@ -70,7 +70,7 @@ func (w *explainer) query(depth int, q *Query) {
 	w.fetch(depth, q.Root)
 }
 
-var writeVerbs = map[WriteKind]string{InsertRows: "Insert on", UpdateRows: "Update on", DeleteRows: "Delete on"}
+var writeVerbs = map[WriteKind]string{InsertRows: "Insert on", UpdateRows: "Update on", DeleteRows: "Delete on", MergeRows: "Merge on"}
 
 func (w *explainer) write(depth int, q *Write) {
 	w.line(depth, "%s %s", writeVerbs[q.Kind], q.Table.NS)

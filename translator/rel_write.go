@@ -30,6 +30,17 @@ type Write struct {
 	// for documents {n: row}.
 	Checks      []Check
 	CheckStages []Stage
+	// Actions are MERGE's: rows hold the number of theirs as w, their key as k,
+	// and the values of all actions' targets as c0, c1 ….
+	Actions []MergeAction
+}
+
+// MergeAction is a WHEN clause: an InsertRows, UpdateRows or DeleteRows of one
+// row. Its values start at the slot First; Skip does nothing.
+type MergeAction struct {
+	Write
+	Skip  bool
+	First int
 }
 
 // WriteKind is what a Write does.
@@ -40,6 +51,7 @@ const (
 	InsertRows WriteKind = iota
 	UpdateRows
 	DeleteRows
+	MergeRows
 )
 
 // WriteTarget is a place that gets a value.

@@ -68,6 +68,8 @@ func (c *compiler) query(n planner.Node) Query {
 		return c.update(n)
 	case *planner.Delete:
 		return c.delete(n)
+	case *planner.Merge:
+		return c.merge(n)
 	}
 	f := c.relation(n, nil)
 	cols := c.output(f, n.Cols())

@@ -200,7 +200,7 @@ func (u *use) node(n planner.Node) {
 		u.with(n)
 	case *planner.CTEScan:
 		u.ctes = append(u.ctes, n)
-	case *planner.Insert, *planner.Update, *planner.Delete:
+	case *planner.Insert, *planner.Update, *planner.Delete, *planner.Merge:
 		u.write(n)
 	}
 }
@@ -246,5 +246,12 @@ func (u *use) write(n planner.Node) {
 		u.node(n.Input)
 		u.makes(n.Target.Out)
 		u.named(n.Returning)
+	case *planner.Merge:
+		u.node(n.Input)
+		u.makes(n.Target.Out)
+		u.expr(n.Action.Expr)
+		for _, a := range n.Actions {
+			u.fields(a.Set)
+		}
 	}
 }

@@ -1,0 +1,108 @@
+package executor
+
+import (
+	"context"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/sqlerr"
+	"weir/store"
+	"weir/translator"
+)
+
+// merging gathers the operations of a MERGE.
+type merging struct {
+	ops []store.WriteOp
+	// inserted and updated are the rows to check, by action.
+	inserted map[int][]written
+	updated  map[int][]keyedRow
+	touched  map[string]bool
+}
+
+// merge is MERGE: the rows come with the number of their action.
+func (e *execution) merge(ctx context.Context, q *translator.Query) (*Rows, error) {
+	w := q.Write
+	cur, err := e.open(ctx, q.Root)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := drain(ctx, cur, e.limit())
+	if err != nil {
+		return nil, err
+	}
+	m := &merging{inserted: map[int][]written{}, updated: map[int][]keyedRow{}, touched: map[string]bool{}}
+	for _, r := range rows {
+		if err := m.row(w, r); err != nil {
+			return nil, err
+		}
+	}
+	for i := range w.Actions {
+		if err := e.check(ctx, &w.Actions[i].Write, m.inserted[i]); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := e.apply(ctx, w, m.ops); err != nil {
+		return nil, err
+	}
+	for i := range w.Actions {
+		a := &w.Actions[i].Write
+		if len(a.Checks) == 0 || len(m.updated[i]) == 0 {
+			continue
+		}
+		news, err := e.reread(ctx, a, m.updated[i])
+		if err != nil {
+			return nil, err
+		}
+		if err := e.check(ctx, a, news); err != nil {
+			return nil, err
+		}
+	}
+	return e.result(ctx, w, int64(len(rows)), nil)
+}
+
+// row adds the operation of a row.
+func (m *merging) row(w *translator.Write, r bson.Raw) error {
+	n := int(value.Lookup(r, "w").AsInt64())
+	a := &w.Actions[n]
+	values := make([]value.Value, len(a.Targets))
+	for i := range values {
+		values[i] = value.Lookup(r, slotName(a.First+i))
+	}
+	if a.Kind == translator.InsertRows {
+		var b value.Builder
+		for i, v := range values {
+			if !v.IsMissing() {
+				b.Add(slotName(i), v)
+			}
+		}
+		doc, err := newDocument(&a.Write, b.Doc())
+		if err != nil {
+			return err
+		}
+		m.inserted[n] = append(m.inserted[n], written{row: doc})
+		m.ops = append(m.ops, store.WriteOp{Kind: store.Insert, Document: doc})
+		return nil
+	}
+	key := value.Lookup(r, "k")
+	if name := keyOf(key); m.touched[name] {
+		return sqlerr.New(sqlerr.CardinalityViolation, "MERGE command cannot affect row a second time").
+			WithHint("Ensure that not more than one source row matches any one target row.")
+	} else {
+		m.touched[name] = true
+	}
+	if a.Kind == translator.DeleteRows {
+		m.ops = append(m.ops, store.WriteOp{Kind: store.Delete, Filter: keyFilter(key)})
+		return nil
+	}
+	if err := notNull(&a.Write, a.Targets, values); err != nil {
+		return err
+	}
+	upd, err := setUpdate(a.Targets, values)
+	if err != nil {
+		return err
+	}
+	m.updated[n] = append(m.updated[n], keyedRow{key, r})
+	m.ops = append(m.ops, store.WriteOp{Kind: store.Update, Filter: keyFilter(key), Update: upd})
+	return nil
+}
