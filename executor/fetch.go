@@ -55,7 +55,7 @@ func (e *execution) openSource(ctx context.Context, f *translator.Fetch, local [
 		if err != nil {
 			return nil, nil, err
 		}
-		return agg.Documents(rows.docs), remote, nil
+		return rows.Cursor(), remote, nil
 	case f.Table != nil && f.Table.Kind == catalog.Function:
 		return e.openFunction(ctx, f, remote)
 	case f.Table != nil:
@@ -130,15 +130,14 @@ func (e *execution) allowed(pipeline []bson.Raw) (remote, rest []bson.Raw) {
 	return pipeline, nil
 }
 
-// rowset is rows kept in memory; it is a Source that can be read many times.
-type rowset struct{ docs []bson.Raw }
-
-// Open leaves all filtering to the pipeline.
-func (r *rowset) Open(context.Context, agg.Request) (store.Cursor, agg.Satisfied, error) {
-	return agg.Documents(r.docs), agg.Satisfied{}, nil
+// spool keeps the rows of a cursor, which it closes, for several readers.
+func (e *execution) spool(ctx context.Context, cur store.Cursor) (*agg.Spool, error) {
+	r := agg.NewSpool(e.memory(), e.st.TempDir)
+	return r, r.Fill(ctx, cur)
 }
 
-// drain reads a cursor to its end and closes it.
+// drain reads a cursor to its end and closes it, for what has to be in memory
+// as a whole.
 func drain(ctx context.Context, cur store.Cursor, limit int64) ([]bson.Raw, error) {
 	defer cur.Close()
 	var docs []bson.Raw
@@ -153,15 +152,15 @@ func drain(ctx context.Context, cur store.Cursor, limit int64) ([]bson.Raw, erro
 		}
 		if size += int64(len(doc)) + 24; size > limit {
 			return nil, sqlerr.New(sqlerr.OutOfMemory, "out of memory").
-				WithDetail("The rows of one side of a join or of a WITH query take more than %d bytes.", limit).
-				WithHint("Narrow it down with a condition, or make an index on the joined column so that the join can run in MongoDB.")
+				WithDetail("The rows that one statement writes, returns or finds by recursion take more than %d bytes.", limit).
+				WithHint("Do it in several statements, each with a condition of its own.")
 		}
 		docs = append(docs, append(bson.Raw(nil), doc...))
 	}
 }
 
 // named gives the rows of a Fetch or WITH query by its name, read once.
-func (e *execution) named(ctx context.Context, name string) (*rowset, error) {
+func (e *execution) named(ctx context.Context, name string) (*agg.Spool, error) {
 	if r, ok := e.working[name]; ok {
 		e.touched = true
 		return r, nil
@@ -184,11 +183,10 @@ func (e *execution) named(ctx context.Context, name string) (*rowset, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs, err := drain(ctx, cur, e.limit())
+	r, err := e.spool(ctx, cur)
 	if err != nil {
 		return nil, err
 	}
-	r := &rowset{docs}
 	if !e.touched {
 		e.store(name, r)
 	}
@@ -196,9 +194,9 @@ func (e *execution) named(ctx context.Context, name string) (*rowset, error) {
 	return r, nil
 }
 
-func (e *execution) store(name string, r *rowset) {
+func (e *execution) store(name string, r *agg.Spool) {
 	if e.fetched == nil {
-		e.fetched = map[string]*rowset{}
+		e.fetched = map[string]*agg.Spool{}
 	}
 	e.fetched[name] = r
 }

@@ -20,8 +20,14 @@ import (
 	"weir/translator"
 )
 
-// DefaultMemoryLimit bounds the rows that one source keeps here.
+// DefaultMemoryLimit bounds what a statement keeps here where it cannot go to
+// disk, in bytes.
 const DefaultMemoryLimit = 512 << 20
+
+// DefaultWorkMemory is how much of the rows of one source of a join, one WITH
+// query, one sort or one table of hashes is kept in memory, in bytes; more goes
+// to temporary files.
+const DefaultWorkMemory = 100 << 20
 
 // Stores is what programs run against.
 type Stores struct {
@@ -36,6 +42,9 @@ type Stores struct {
 	// ReadOnly refuses writes (25006).
 	ReadOnly    bool
 	MemoryLimit int64 // 0: DefaultMemoryLimit
+	WorkMemory  int64 // 0: DefaultWorkMemory
+	// TempDir is where rows go that are too many for memory, "": the system's.
+	TempDir string
 }
 
 // Rows are the rows of a result, or the outcome of a write.
@@ -54,6 +63,7 @@ func Run(ctx context.Context, st *Stores, b *translator.Bound) (*Rows, error) {
 	rows, err := e.run(ctx)
 	if err != nil {
 		e.abort(ctx)
+		e.release()
 		return nil, translator.MapError(err)
 	}
 	return rows, nil
@@ -82,11 +92,12 @@ func (r *Rows) Next(ctx context.Context) (bson.Raw, error) {
 // Close ends the pipelines. It may be called more than once.
 func (r *Rows) Close() error {
 	r.done = true
-	if r.cur == nil {
-		return nil
+	var err error
+	if r.cur != nil {
+		err = r.cur.Close()
+		r.cur = nil
 	}
-	err := r.cur.Close()
-	r.cur = nil
+	r.exec.release()
 	return err
 }
 
@@ -102,8 +113,8 @@ type execution struct {
 	tx   store.Tx
 	env  *agg.Env
 
-	fetched map[string]*rowset // Fetches and WITH queries by name
-	working map[string]*rowset
+	fetched map[string]*agg.Spool // Fetches and WITH queries by name
+	working map[string]*agg.Spool
 	// touched tells that a working table was read since it was last cleared.
 	touched bool
 }
@@ -117,7 +128,7 @@ func newExecution(st *Stores, b *translator.Bound) *execution {
 func (e *execution) environment(ns store.Namespace) *agg.Env {
 	if e.env == nil {
 		e.env = &agg.Env{Library: e.prog.Library(), Stages: translator.Stages(), Collections: e.source,
-			Now: e.b.Now, AllowDiskUse: true}
+			Now: e.b.Now, AllowDiskUse: true, MemoryLimit: e.memory(), TempDir: e.st.TempDir}
 		if e.st.Session != nil {
 			e.env.Session = e.st.Session
 		}
@@ -221,6 +232,20 @@ func (e *execution) abort(ctx context.Context) {
 	if e.tx != nil {
 		_ = e.tx.Abort(context.WithoutCancel(ctx))
 	}
+}
+
+// release gives back the files of kept rows.
+func (e *execution) release() {
+	for _, r := range e.fetched {
+		r.Close()
+	}
+}
+
+func (e *execution) memory() int64 {
+	if e.st.WorkMemory > 0 {
+		return e.st.WorkMemory
+	}
+	return DefaultWorkMemory
 }
 
 func (e *execution) limit() int64 {

@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -35,15 +36,43 @@ func (s *stack) bind(t *testing.T, sql string, args ...value.Value) *translator.
 
 func code(err error) string { return sqlerr.As(err).Code }
 
+// What a statement must have in memory as a whole is bounded; WITH queries and
+// the sides of joins go to disk.
 func TestMemoryLimit(t *testing.T) {
 	s := peopleStack(t)
 	st := s.stores()
 	st.MemoryLimit = 50
-	rows, err := executor.Run(context.Background(), st, s.bind(t, "WITH x AS MATERIALIZED (SELECT * FROM people) SELECT * FROM x"))
-	if err == nil {
-		_, err = rows.Next(context.Background())
-	}
+	_, err := executor.Run(context.Background(), st, s.bind(t, "WITH RECURSIVE x AS (SELECT name FROM people UNION ALL SELECT x.name FROM x WHERE false) SELECT * FROM x"))
 	require.Equal(t, sqlerr.OutOfMemory, code(err))
+	require.NotEmpty(t, sqlerr.As(err).Hint)
+}
+
+func TestRowsGoToDisk(t *testing.T) {
+	s := peopleStack(t)
+	for _, sql := range []string{
+		"WITH x AS MATERIALIZED (SELECT * FROM people) SELECT x._id, y.name FROM x JOIN x AS y ON y._id = x._id + 1",
+		"WITH x AS MATERIALIZED (SELECT i, i % 100 AS k FROM generate_series(1, 3000) AS i) SELECT a.i, b.i FROM x AS a JOIN x AS b ON a.k = b.i ORDER BY 1, 2",
+		"WITH x AS MATERIALIZED (SELECT i, i % 100 AS k FROM generate_series(1, 3000) AS i) SELECT DISTINCT k, count(*) FROM x WHERE EXISTS (SELECT 1 FROM x AS y WHERE y.i = x.k) GROUP BY k ORDER BY 1",
+	} {
+		p, err := s.prepare(context.Background(), sql)
+		require.NoError(t, err)
+		var results []string
+		for _, memory := range []int64{0, 1000} {
+			st := s.stores()
+			st.WorkMemory, st.TempDir = memory, t.TempDir()
+			rows, err := executor.Run(context.Background(), st, s.bind(t, sql))
+			require.NoError(t, err)
+			got, err := printRows(context.Background(), p, rows)
+			require.NoError(t, err)
+			require.NoError(t, rows.Close())
+			results = append(results, got)
+			left, err := os.ReadDir(st.TempDir)
+			require.NoError(t, err)
+			require.Empty(t, left)
+		}
+		require.NotEmpty(t, results[0])
+		require.Equal(t, results[0], results[1])
+	}
 }
 
 func TestReadOnlyRefusesWrites(t *testing.T) {

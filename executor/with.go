@@ -35,7 +35,7 @@ func (e *execution) initPlan(ctx context.Context, p *translator.InitPlan) error 
 }
 
 // with gives the rows of a WITH query; it runs once.
-func (e *execution) with(ctx context.Context, w *translator.With) (*rowset, error) {
+func (e *execution) with(ctx context.Context, w *translator.With) (*agg.Spool, error) {
 	if r, ok := e.fetched[w.Name]; ok {
 		return r, nil
 	}
@@ -43,16 +43,23 @@ func (e *execution) with(ctx context.Context, w *translator.With) (*rowset, erro
 	if err != nil {
 		return nil, err
 	}
-	r := &rowset{}
-	if rows.cur != nil {
-		if r.docs, err = drain(ctx, rows.cur, e.limit()); err != nil {
-			return nil, err
-		}
+	cur := rows.cur
+	if cur == nil {
+		cur = agg.Documents(nil)
 	}
 	if w.Recursive != nil {
-		if r, err = e.recurse(ctx, w, r); err != nil {
+		base, err := drain(ctx, cur, e.limit())
+		if err != nil {
 			return nil, err
 		}
+		if base, err = e.recurse(ctx, w, base); err != nil {
+			return nil, err
+		}
+		cur = agg.Documents(base)
+	}
+	r, err := e.spool(ctx, cur)
+	if err != nil {
+		return nil, err
 	}
 	e.store(w.Name, r)
 	return r, nil
@@ -60,23 +67,23 @@ func (e *execution) with(ctx context.Context, w *translator.With) (*rowset, erro
 
 // recurse runs the recursive term over the rows of the last round until it
 // yields none. Without ALL, rows that were there before do not count.
-func (e *execution) recurse(ctx context.Context, w *translator.With, base *rowset) (*rowset, error) {
+func (e *execution) recurse(ctx context.Context, w *translator.With, base []bson.Raw) ([]bson.Raw, error) {
 	if e.working == nil {
-		e.working = map[string]*rowset{}
+		e.working = map[string]*agg.Spool{}
 	}
 	defer delete(e.working, w.Name)
 	seen := map[string]bool{}
-	round, err := e.fresh(ctx, w.Recursive, base.docs, seen)
+	round, err := e.fresh(ctx, w.Recursive, base, seen)
 	if err != nil {
 		return nil, err
 	}
-	all := &rowset{docs: round}
+	all := round
 	size := int64(0)
 	for len(round) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		e.working[w.Name] = &rowset{round}
+		e.working[w.Name] = agg.SpoolOf(round)
 		cur, err := e.open(ctx, w.Recursive.Term)
 		if err != nil {
 			return nil, err
@@ -91,7 +98,7 @@ func (e *execution) recurse(ctx context.Context, w *translator.With, base *rowse
 		for _, d := range round {
 			size += int64(len(d)) + 24
 		}
-		all.docs = append(all.docs, round...)
+		all = append(all, round...)
 	}
 	return all, nil
 }

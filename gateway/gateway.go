@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,6 +41,7 @@ type Options struct {
 	Listen      string      // where PostgreSQL clients connect; "": a free loopback port
 	MongoListen string      // where MongoDB drivers reach the embedded engine; "": nowhere
 	OplogBytes  int64       // bound of the embedded engine's oplog; 0: 1 GiB
+	TempDir     string      // where rows go that are too many for memory; "": tmp below Dir, else the system's
 
 	SecretKey  []byte            // encrypts the credentials of connections in the store; nil: none are stored
 	EventLease time.Duration     // of the event runtime, see events.Options; 0: its default
@@ -89,6 +92,9 @@ type Gateway struct {
 // Open opens the store and the listeners. Clients are answered from Run on.
 func Open(ctx context.Context, o Options) (*Gateway, error) {
 	g := &Gateway{opts: o.withDefaults()}
+	if err := g.openTemp(); err != nil {
+		return nil, err
+	}
 	if err := g.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -99,6 +105,22 @@ func Open(ctx context.Context, o Options) (*Gateway, error) {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
+}
+
+// openTemp makes the directory for temporary files. The files have no names
+// once they are open, so nothing is there to be cleaned up after a crash.
+func (g *Gateway) openTemp() error {
+	o := &g.opts
+	if o.TempDir == "" && o.Dir != "" && o.MongoURI == "" && o.Store == nil {
+		o.TempDir = filepath.Join(o.Dir, "tmp")
+	}
+	if o.TempDir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(o.TempDir, 0o700); err != nil {
+		return fmt.Errorf("make the directory for temporary files: %w", err)
+	}
+	return nil
 }
 
 func (g *Gateway) openStore(ctx context.Context) error {
@@ -115,7 +137,7 @@ func (g *Gateway) openStore(ctx context.Context) error {
 		g.store = st
 		return nil
 	}
-	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, Auth: o.Auth, TestCommands: o.TestCommands,
+	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, TempDir: o.TempDir, Auth: o.Auth, TestCommands: o.TestCommands,
 		InternalDatabases: []string{events.Database}})
 	if err != nil {
 		return fmt.Errorf("open the embedded engine: %w", err)
@@ -151,7 +173,7 @@ func (g *Gateway) assemble() error {
 		events.Options{Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
-	so := session.Options{Version: o.Version, Settings: o.Settings, Logger: o.Logger, Now: o.Now}
+	so := session.Options{Version: o.Version, Settings: o.Settings, TempDir: o.TempDir, Logger: o.Logger, Now: o.Now}
 	if o.Auth {
 		l, err := newLogin(g.store)
 		if err != nil {

@@ -366,7 +366,7 @@ wal_skip_threshold i u kB 2MB
 wal_sync_method e h fsync,fdatasync,open_sync,open_datasync fdatasync
 wal_writer_delay i h ms 200ms
 wal_writer_flush_after i h 8kB 1MB
-work_mem i u kB 4MB
+work_mem i u kB 100MB
 xmlbinary e u base64,hex base64
 xmloption e u content,document content
 zero_damaged_pages b u - off

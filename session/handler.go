@@ -41,8 +41,10 @@ type Options struct {
 	// Authorize tells what a user may do once the password was right; its error
 	// ends the connection. nil: everything.
 	Authorize func(ctx context.Context, user, database string) (Access, error)
-	Logger    *slog.Logger
-	Now       func() time.Time
+	// TempDir is where rows go that are too many for memory, "": the system's.
+	TempDir string
+	Logger  *slog.Logger
+	Now     func() time.Time
 }
 
 // EventStatements runs the statements about event subscriptions.

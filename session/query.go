@@ -220,11 +220,20 @@ func again(ctx context.Context, err error, attempt int) bool {
 // stores is what a program runs against: a statement of its own has a
 // transaction of its own if it needs one.
 func (s *Session) stores(on store.Queryer) *executor.Stores {
-	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}}
+	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir}
 	if on == store.Queryer(s.access.Store) && s.access.Store.Capabilities().Transactions {
 		st.Begin = s.access.Store.Begin
 	}
 	return st
+}
+
+// workMemory is work_mem in bytes, 0: the executor's default.
+func (s *Session) workMemory() int64 {
+	n, err := s.set.table["work_mem"].integer(s.set.value("work_mem"))
+	if err != nil {
+		return 0
+	}
+	return int64(n) << 10
 }
 
 // touch tells the catalog that a collection's documents changed.

@@ -92,6 +92,7 @@ const (
 	InvalidObjectDefinition       = "42P17"
 	TooManyConnections            = "53300"
 	ConfigurationLimitExceeded    = "53400"
+	DiskFull                      = "53100"
 	OutOfMemory                   = "53200"
 	ProgramLimitExceeded          = "54000"
 	StatementTooComplex           = "54001"

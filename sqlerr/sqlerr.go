@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 // Error is an error or a notice as the client sees it. Severity is empty for
@@ -96,6 +97,10 @@ func As(err error) *Error {
 		return New(QueryCanceled, "canceling statement due to user request").Because(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return New(QueryCanceled, "canceling statement due to statement timeout").Because(err)
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return New(DiskFull, "%s", err.Error()).Because(err).
+			WithHint("The rows of a sort, a group, a join or a WITH query did not fit into work_mem. Free space in the directory for temporary files (--temp-dir), or narrow the query down.")
 	}
 	return New(InternalError, "%s", err.Error()).Because(err)
 }

@@ -29,6 +29,7 @@ type config struct {
 	testCommands bool
 	auth         bool
 	oplogMB      int
+	tempDir      string
 	secretKey    string
 	secretFile   string
 	tls          tlsFlags
@@ -83,6 +84,7 @@ func (c *config) gatewayFlags(fs *flag.FlagSet) {
 	fs.Var(&c.allowTargets, "allow-target", "let webhooks go to this private `CIDR`; may be repeated")
 	fs.StringVar(&c.secretKey, "secret-key", "", "`KEY` that encrypts the credentials of CREATE CONNECTION in the store; better in WEIR_SECRET_KEY or --secret-key-file")
 	fs.StringVar(&c.secretFile, "secret-key-file", "", "`FILE` that holds the key")
+	fs.StringVar(&c.tempDir, "temp-dir", "", "`DIRECTORY` for rows of sorts, groups and joins that are too many for memory (default: tmp below --dir, else the system's)")
 	fs.IntVar(&c.oplogMB, "oplog-mb", 1024, "bound of the embedded engine's oplog in `MiB`")
 }
 
@@ -136,7 +138,7 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 // options validates the configuration as a whole.
 func (c *config) options(to streams) (o gateway.Options, err error) {
 	o = gateway.Options{
-		MongoURI: c.mongoURI, Dir: c.dir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
+		MongoURI: c.mongoURI, Dir: c.dir, TempDir: c.tempDir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
 		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, Auth: c.auth, OplogBytes: int64(c.oplogMB) << 20,
 	}
 	var level slog.Level

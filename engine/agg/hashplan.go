@@ -225,13 +225,13 @@ func (j *joiner) filteredHits() (store.Cursor, error) {
 	if h.rest == nil {
 		return cur, nil
 	}
-	j.filtered = filteredHits{hits: &j.hit, x: j.sub.x, m: h.rest}
+	j.filtered = filteredHits{hits: cur, x: j.sub.x, m: h.rest}
 	return &j.filtered, nil
 }
 
 // filteredHits gives the hits that pass a filter over the bound variables.
 type filteredHits struct {
-	hits *hitCursor
+	hits store.Cursor
 	x    *expr.Context
 	m    *matchStage
 }

@@ -14,8 +14,8 @@ import (
 
 // joiner finds the foreign documents for each local one. It picks its way at
 // the first document: an index of the foreign side if that has one, else a
-// hash table of the foreign side, else (too large for memory) a scan for each
-// document.
+// hash table of the foreign side, else (too large for memory) a sorted file of
+// it, or, where the disk may not be used, a scan for each document.
 type joiner struct {
 	s     *lookupStage
 	r     *run
@@ -33,6 +33,7 @@ type joiner struct {
 	vals      []value.Value
 	hits      []int32
 	hit       hitCursor // the one cursor over hits that is open at a time
+	disk      diskHits  // and that over a table on disk
 	key       []byte
 	sub       *run // of the residual filter
 	extra     value.Value
@@ -171,15 +172,20 @@ func (j *joiner) fillTable(ctx context.Context, keys keysOf, filter *matchStage)
 	}
 	defer cur.Close()
 	x := &expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session}
-	return t, drain(ctx, cur, func(doc bson.Raw) error {
+	err = drain(ctx, cur, func(doc bson.Raw) error {
 		if filter != nil {
 			x.Root = doc
 			if ok, err := filter.m.Match(x, doc); !ok || err != nil {
 				return err
 			}
 		}
-		return t.add(doc, keys, j.r.env.memoryLimit())
+		err := t.add(doc, keys, j.r.env.memoryLimit())
+		if err == errTooLarge && j.seek == nil && j.r.env.AllowDiskUse {
+			return t.spill(j.r)
+		}
+		return err
 	})
+	return t, t.finish(j.r, err)
 }
 
 func (j *joiner) openForeign(ctx context.Context) (store.Cursor, error) {
@@ -290,6 +296,8 @@ type hashTable struct {
 	// filtered tells that documents passed the plan's filter of the build.
 	filtered bool
 	trim     []byte
+	// disk takes the documents once they are too many for memory, nil: not yet.
+	disk *diskTable
 }
 
 // keysOf calls add with every value that a document can be found by.
@@ -302,11 +310,14 @@ func (t *hashTable) add(doc bson.Raw, keys keysOf, limit int64) error {
 		t.trim = trimmed(t.trim[:0], doc, t.keep)
 		kept = t.trim
 	}
-	t.docs = append(t.docs, t.mem.copy(kept))
 	var second value.Value
 	if t.second != nil {
 		second = value.GetPath(doc, t.second)
 	}
+	if t.disk != nil {
+		return t.addDisk(doc, kept, second, keys)
+	}
+	t.docs = append(t.docs, t.mem.copy(kept))
 	err := keys(doc, func(v value.Value) {
 		t.key = appendEqualKey(t.key[:0], v, t.coll)
 		if t.second != nil {
@@ -330,6 +341,9 @@ func (t *hashTable) add(doc bson.Raw, keys keysOf, limit int64) error {
 
 // find gives the documents of any of the values, in the order of the table.
 func (t *hashTable) find(j *joiner, vals []value.Value) store.Cursor {
+	if t.disk != nil {
+		return t.findDisk(j, vals)
+	}
 	hits := j.hits[:0]
 	for _, v := range vals {
 		t.key = appendEqualKey(t.key[:0], v, t.coll)

@@ -31,6 +31,15 @@ type shared struct {
 	cached map[*lookupStage][]bson.Raw
 }
 
+// close gives back what tables hold on disk.
+func (s *shared) close() {
+	for _, t := range s.tables {
+		if t.disk != nil {
+			t.disk.close()
+		}
+	}
+}
+
 func newRun(env *Env) *run {
 	return &run{env: env, x: env.context(), shared: &shared{
 		tables: map[*lookupStage]*hashTable{}, cached: map[*lookupStage][]bson.Raw{},
@@ -63,7 +72,36 @@ func (e *Env) context() *expr.Context {
 // Run starts the pipeline over a source. src may be nil when the first stage
 // makes its own documents.
 func (p *Pipeline) Run(ctx context.Context, src Source) (store.Cursor, error) {
-	return p.run(ctx, newRun(p.env), src)
+	r := newRun(p.env)
+	cur, err := p.run(ctx, r, src)
+	return p.ending(r, cur, err)
+}
+
+// ending closes with a cursor what its execution shares, where something might
+// be there to be closed.
+func (p *Pipeline) ending(r *run, cur store.Cursor, err error) (store.Cursor, error) {
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range p.stages {
+		switch s.(type) {
+		case *lookupStage, *unionStage, *facetStage:
+			return &endCursor{piped{cur}, r.shared}, nil
+		}
+	}
+	return cur, nil
+}
+
+type endCursor struct {
+	piped
+	shared *shared
+}
+
+func (c *endCursor) Next(ctx context.Context) (bson.Raw, error) { return c.in.Next(ctx) }
+
+func (c *endCursor) Close() error {
+	defer c.shared.close()
+	return c.in.Close()
 }
 
 func (p *Pipeline) run(ctx context.Context, r *run, src Source) (store.Cursor, error) {
@@ -80,7 +118,9 @@ func (p *Pipeline) run(ctx context.Context, r *run, src Source) (store.Cursor, e
 
 // RunOver runs the pipeline over the documents of a cursor, which it closes.
 func (p *Pipeline) RunOver(ctx context.Context, in store.Cursor) (store.Cursor, error) {
-	return openStages(ctx, newRun(p.env), &checked{piped: piped{in}}, p.stages)
+	r := newRun(p.env)
+	cur, err := openStages(ctx, r, &checked{piped: piped{in}}, p.stages)
+	return p.ending(r, cur, err)
 }
 
 func openStages(ctx context.Context, r *run, in store.Cursor, stages []stage) (store.Cursor, error) {

@@ -119,6 +119,11 @@ func (s *sorter) finish() (store.Cursor, error) {
 	if len(s.runs) == 0 {
 		return &itemCursor{items: s.items}, nil
 	}
+	return s.merge()
+}
+
+// merge gives the runs on disk and the sorted one in memory as one.
+func (s *sorter) merge() (*mergeCursor, error) {
 	m := &mergeCursor{}
 	m.h.items = s.items
 	for i, f := range s.runs {

@@ -34,8 +34,18 @@ func newSpillFile(dir string) (*spillFile, error) {
 	return &spillFile{f: f, w: bufio.NewWriterSize(f, 1<<16)}, nil
 }
 
+// pairHead is the length of what stands before a pair: the lengths of both.
+const pairHead = 8
+
+// splitPair takes the first pair off the bytes of a file.
+func splitPair(b []byte) (key, doc, rest []byte) {
+	k, d := int(binary.LittleEndian.Uint32(b)), int(binary.LittleEndian.Uint32(b[4:]))
+	b = b[pairHead:]
+	return b[:k], b[k : k+d], b[k+d:]
+}
+
 func (s *spillFile) write(key, doc []byte) error {
-	var head [8]byte
+	var head [pairHead]byte
 	binary.LittleEndian.PutUint32(head[:], uint32(len(key)))
 	binary.LittleEndian.PutUint32(head[4:], uint32(len(doc)))
 	s.n++
@@ -60,7 +70,7 @@ func (s *spillFile) rewind() error {
 
 // read gives the next pair; it is valid until the following read.
 func (s *spillFile) read() (key, doc []byte, err error) {
-	var head [8]byte
+	var head [pairHead]byte
 	if _, err := io.ReadFull(s.r, head[:]); err != nil {
 		return nil, nil, err
 	}
@@ -133,24 +143,30 @@ func (m *mergeCursor) start() error {
 // Next reads on in the run whose document was given out last only when the
 // next one is asked for, because the document lies in that run's buffer.
 func (m *mergeCursor) Next(context.Context) (bson.Raw, error) {
+	_, doc, err := m.next()
+	return doc, err
+}
+
+// next gives the next pair, valid until the following call.
+func (m *mergeCursor) next() (key, doc []byte, err error) {
 	if !m.started {
 		if err := m.start(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	} else if err := m.advance(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files, items := m.h.files, m.h.items
 	switch {
 	case len(files) == 0 && len(items) == 0:
-		return nil, io.EOF
+		return nil, nil, io.EOF
 	case len(files) == 0 || len(items) > 0 && string(items[0].key) < string(files[0].key):
 		m.h.items = items[1:]
-		return items[0].doc, nil
+		return items[0].key, items[0].doc, nil
 	}
-	doc := files[0].doc
+	key, doc = files[0].key, files[0].doc
 	m.h.files[0].doc = nil
-	return doc, nil
+	return key, doc, nil
 }
 
 // advance moves on the run whose document was taken; that is marked by a nil document.

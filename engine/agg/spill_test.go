@@ -1,8 +1,10 @@
 package agg_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,5 +52,98 @@ func TestSpillingChangesNothing(t *testing.T) {
 		require.Empty(t, left, "no temporary file stays")
 		_, err = runPipeline(db, "c", stages, &agg.Env{MemoryLimit: 64 << 10, TempDir: dir})
 		require.Error(t, err, pipeline)
+	}
+}
+
+// TestJoinsOnDiskChangeNothing looks matches up in memory, in a file, and, where
+// the disk may not be used, by reading the foreign side for each document.
+func TestJoinsOnDiskChangeNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	doc := func(id, k int32, more ...int32) bson.Raw {
+		var b value.Builder
+		b.Add("_id", value.Int32(id))
+		if len(more) == 0 {
+			b.Add("k", value.Int32(k))
+		} else {
+			items := []value.Value{value.Int32(k)}
+			for _, m := range more {
+				items = append(items, value.Int32(m))
+			}
+			b.Add("k", value.ArrayFrom(items))
+		}
+		b.Add("w", value.Int32(r.Int32N(10)))
+		b.Add("s", value.String(strings.Repeat("x", int(r.Int32N(60)))))
+		return b.Doc()
+	}
+	db := memDB{}
+	for i := range int32(200) {
+		d := doc(i, r.Int32N(700))
+		if i%9 == 0 {
+			d = doc(i, r.Int32N(700), r.Int32N(700), r.Int32N(20))
+		}
+		db["c"] = append(db["c"], d)
+	}
+	for i := range int32(6000) {
+		d := doc(i, r.Int32N(600))
+		switch {
+		case i%50 == 0:
+			d = doc(i, r.Int32N(600), r.Int32N(20), r.Int32N(20))
+		case i%3 == 0:
+			d = doc(i, 5) // a key whose documents fill many blocks
+		}
+		db["f"] = append(db["f"], d)
+	}
+	for _, pipeline := range []string{
+		`[{"$lookup": {"from": "f", "localField": "k", "foreignField": "k", "as": "m"}}, {"$project": {"m.s": 0}}]`,
+		`[{"$lookup": {"from": "f", "localField": "k", "foreignField": "k", "as": "m"}}, {"$unwind": {"path": "$m", "preserveNullAndEmptyArrays": true, "includeArrayIndex": "i"}}]`,
+		`[{"$lookup": {"from": "f", "localField": "k", "foreignField": "k", "let": {"w": "$w"}, "as": "m",
+			"pipeline": [{"$match": {"w": {"$lt": 8}, "$expr": {"$eq": ["$w", "$$w"]}}}]}}, {"$unwind": "$m"}]`,
+		`[{"$lookup": {"from": "f", "localField": "k", "foreignField": "k", "let": {"w": "$w"}, "as": "m",
+			"pipeline": [{"$match": {"$expr": {"$gt": ["$w", "$$w"]}}}, {"$limit": 2}, {"$project": {"_id": 1}}]}}]`,
+		`[{"$match": {"k": {"$type": "int"}}}, {"$lookup": {"from": "f", "let": {"k": "$k"}, "as": "m", "pipeline": [{"$match": {"$expr": {"$eq": ["$k", "$$k"]}}}, {"$project": {"w": 1}}]}}]`,
+		`[{"$lookup": {"from": "f", "localField": "none", "foreignField": "none", "as": "m", "pipeline": [{"$limit": 3}]}}]`,
+	} {
+		var stages []bson.Raw
+		for it := value.Walk(value.Lookup(relaxed(t, `{"p": `+pipeline+`}`), "p").Doc()); it.Next(); {
+			stages = append(stages, it.Value().Doc())
+		}
+		want, err := runPipeline(db, "c", stages, &agg.Env{Collections: db.collections})
+		require.NoError(t, err)
+		dir := t.TempDir()
+		for _, env := range []*agg.Env{
+			{AllowDiskUse: true, MemoryLimit: 64 << 10, TempDir: dir, Collections: db.collections},
+			{MemoryLimit: 64 << 10, TempDir: dir, Collections: db.collections},
+		} {
+			got, err := runPipeline(db, "c", stages, env)
+			require.NoError(t, err)
+			require.Equal(t, want, got, pipeline)
+		}
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Empty(t, left, "no temporary file stays")
+	}
+}
+
+// A spool gives its documents as often as asked, wherever they are.
+func TestSpool(t *testing.T) {
+	var docs []bson.Raw
+	for i := range 3000 {
+		var b value.Builder
+		b.Add("i", value.Int32(int32(i)))
+		b.Add("s", value.String(strings.Repeat("y", i%997)))
+		docs = append(docs, b.Doc())
+	}
+	docs[1500] = relaxed(t, `{"long": "`+strings.Repeat("z", 600_000)+`"}`)
+	for _, limit := range []int64{0, 10_000, 1 << 40} {
+		s := agg.NewSpool(limit, t.TempDir())
+		require.NoError(t, s.Fill(context.Background(), agg.Documents(docs)))
+		require.Equal(t, limit < 1<<40, s.OnDisk())
+		for range 2 {
+			got, err := readAll(context.Background(), s.Cursor())
+			require.NoError(t, err)
+			require.Equal(t, docs, got)
+		}
+		s.Close()
+		s.Close()
 	}
 }
