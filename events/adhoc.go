@@ -108,7 +108,7 @@ func (a *adhoc) read(ctx context.Context) error {
 	if err := r.readBatch(ctx); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	last := r.scanned()
+	last := scanned(r.stream)
 	if len(r.events) > 0 {
 		r.events = joinFragments(r.events)
 		last = r.number()
@@ -118,7 +118,7 @@ func (a *adhoc) read(ctx context.Context) error {
 		r.state.LastPos = last
 	}
 	for _, row := range r.route().docs {
-		if at := value.Lookup(row, "event_timestamp").AsDate(); at >= a.since && at < a.until && position(row) <= a.end {
+		if at := value.Lookup(row, "event_timestamp").AsDate(); at >= a.since && at <= a.until && position(row) <= a.end {
 			a.rows = append(a.rows, oplogRow(row))
 		}
 	}

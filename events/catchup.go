@@ -212,7 +212,7 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 		if err := r.readBatch(ctx); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		last := r.scanned()
+		last := scanned(r.stream)
 		if len(r.events) > 0 {
 			if _, last, err = r.logBatch(ctx); err != nil {
 				return err
@@ -227,10 +227,10 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 
 // scanned gives a position that a stream without events has passed: the server's
 // time, or that of the token where it is earlier. A token begins with its time.
-func (r *reader) scanned() string {
-	at := string(appendPosition(nil, r.stream.OperationTime(), 0))
+func scanned(stream store.ChangeStream) string {
+	at := string(appendPosition(nil, stream.OperationTime(), 0))
 	const mark, digits = "82", 16
-	if token := text(value.Lookup(r.stream.ResumeToken(), "_data")); len(token) >= len(mark)+digits && token[:len(mark)] == mark {
+	if token := text(value.Lookup(stream.ResumeToken(), "_data")); len(token) >= len(mark)+digits && token[:len(mark)] == mark {
 		at = min(at, strings.ToLower(token[len(mark):len(mark)+digits])+"00000000")
 	}
 	return at

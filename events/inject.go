@@ -71,7 +71,7 @@ func (r *reader) takeInjections(ctx context.Context) error {
 // place gives the first free position behind what the stream has passed; false:
 // it has not passed a time yet.
 func (r *reader) place(after bson.Timestamp) (at bson.Timestamp, ordinal uint32, passed bool) {
-	here := max(r.state.LastPos, r.scanned())
+	here := max(r.state.LastPos, scanned(r.stream))
 	at, ordinal, _ = ParsePosition(here)
 	return at, ordinal + 1, here > string(appendPosition(nil, after, 0))
 }

@@ -240,7 +240,7 @@ func (r *reader) follow(ctx context.Context, worked func()) error {
 		if err := r.takeInjections(ctx); err != nil {
 			return err
 		}
-		r.passed.Store(max(r.state.LastPos, r.scanned()))
+		r.passed.Store(max(r.state.LastPos, scanned(r.stream)))
 		worked()
 	}
 }

@@ -46,7 +46,7 @@ func (m *Manager) Tables() []*catalog.Table {
 var withEventData = bson.D{{Key: "$set", Value: bson.D{{Key: "event_data", Value: bson.D{{Key: "$ifNull", Value: bson.A{
 	"$full_document", "$update_description.updatedFields", "$full_document_before_change", "$document_key"}}}}}}}
 
-// eventRows is CHANGE_STREAM_EVENTS([source], [since], [until]).
+// eventRows is CHANGE_STREAM_EVENTS([source], [since], [until]), both ends inclusive.
 func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
 	match := bson.D{{Key: "database_name", Value: s.Database()}}
 	if source := argument(args, 0); source.IsString() {
@@ -63,7 +63,7 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 		span = append(span, bson.E{Key: "$gte", Value: bson.DateTime(v.AsDate())})
 	}
 	if v := argument(args, 2); v.Kind() == bson.TypeDateTime {
-		span = append(span, bson.E{Key: "$lt", Value: bson.DateTime(v.AsDate())})
+		span = append(span, bson.E{Key: "$lte", Value: bson.DateTime(v.AsDate())})
 	}
 	if len(span) > 0 {
 		match = append(match, bson.E{Key: "event_timestamp", Value: span})

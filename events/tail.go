@@ -87,8 +87,10 @@ type tailOptions struct {
 // span bounds the time of events in milliseconds; 0: it does not.
 type span struct{ since, until int64 }
 
-// holds tells whether an event of a time is within: since inclusive, until exclusive.
-func (s span) holds(ms int64) bool { return ms >= s.since && (s.until == 0 || ms < s.until) }
+// holds tells whether an event of a time is within, both ends inclusive: times
+// are kept in milliseconds, and what was written in the one that now() falls
+// into was written before it.
+func (s span) holds(ms int64) bool { return ms >= s.since && (s.until == 0 || ms <= s.until) }
 
 // bound takes AS OF or UP TO, or an argument that says the same.
 func (m *Manager) bound(ctx context.Context, o *tailOptions, since, until ast.Expr) error {
@@ -103,7 +105,7 @@ func (m *Manager) bound(ctx context.Context, o *tailOptions, since, until ast.Ex
 		case e == since:
 			o.since, o.from = ms, secondOf(ms)
 		default:
-			o.until, o.to = ms, secondOf(ms+999)
+			o.until, o.to = ms, secondOf(ms+1000)
 		}
 	}
 	return nil
@@ -262,7 +264,7 @@ func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw
 			return row, nil
 		}
 	}
-	at := string(appendPosition(nil, c.stream.OperationTime(), 0))
+	at := scanned(c.stream)
 	switch {
 	case c.until != "" && at > c.until:
 		return nil, io.EOF
