@@ -181,7 +181,7 @@ func TestConnectionsAreChecked(t *testing.T) {
 		`CREATE CONNECTION c TO MONGODB (uri = 'http://h')`:                      "22023",
 		`CREATE EVENT_SUBSCRIPTION s ON docs DELIVER TO KAFKA 't' USING nowhere`: "42704",
 		`CREATE EVENT_SUBSCRIPTION s ON docs DELIVER TO KAFKA 't' USING plain`:   "22023",
-		`CREATE EVENT_SUBSCRIPTION s ON docs WITH (delivery_shards = 4)`:         "0A000",
+		`CREATE EVENT_SUBSCRIPTION s ON docs WITH (delivery_shards = 65)`:        "22023",
 		`ALTER CONNECTION nowhere SET (url = 'x')`:                               "42704",
 		`CREATE CONNECTION plain TO REDIS (url = 'redis://127.0.0.1:1')`:         "42710",
 		`CREATE CONNECTION c TO WEBHOOK (base_url = 'ftp://h')`:                  "22023",

@@ -57,7 +57,10 @@ func (c *call) held(ctx context.Context, s *found, f func() error) error {
 	if err := c.hold(ctx, s, c.m.clock().Add(holdFor)); err != nil {
 		return err
 	}
-	err := f()
+	err := c.m.quiet(ctx, s)
+	if err == nil {
+		err = f()
+	}
 	if endErr := c.hold(context.WithoutCancel(ctx), s, time.Time{}); err == nil {
 		err = endErr
 	}
@@ -148,6 +151,9 @@ func (c *call) remove(ctx context.Context, s *found) error {
 	if err := m.adopt(ctx, s.Spec.Database); err != nil {
 		return err
 	}
+	if err := m.quiet(ctx, s); err != nil {
+		return err
+	}
 	for _, d := range []struct {
 		coll   string
 		filter bson.D
@@ -159,7 +165,7 @@ func (c *call) remove(ctx context.Context, s *found) error {
 		{collRedrives, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collGaps, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collStats, bson.D{{Key: "subscription_id", Value: s.ID}}},
-		{collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}},
+		{collCursors, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: cursorIDs(s.ID, 0, maxShards)}}}}},
 		{collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}},
 	} {
 		res, err := m.st.Write(ctx, ns(d.coll), []store.WriteOp{{Kind: store.Delete, Filter: marshal(d.filter), Multi: true}}, store.WriteOptions{Durable: true})
@@ -209,7 +215,7 @@ func (c *call) rewindRows(ctx context.Context, s *found, after string, stretch *
 	}
 	// The cursor first: cut off in between, rows wait above it and are sent. It
 	// goes back only: what was not delivered yet is not passed over.
-	if _, err := updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(s.ID)}}, bson.D{{Key: "$min", Value: bson.D{{Key: "done_pos", Value: after}}}}, true); err != nil {
+	if err := c.m.setCursors(ctx, s.ID, s.Spec.DeliveryShards, "$min", after); err != nil {
 		return 0, err
 	}
 	filter := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}}}}

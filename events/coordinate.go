@@ -56,9 +56,8 @@ type readerDoc struct {
 
 func (m *Manager) readerDocs(ctx context.Context) (map[string]readerDoc, error) {
 	out := map[string]readerDoc{}
-	free := bson.D{{Key: "$lte", Value: bson.A{bson.D{{Key: "$ifNull", Value: bson.A{"$expires_at", time.Unix(0, 0)}}}, "$$NOW"}}}
 	err := query(ctx, m.st, collReaders, []bson.D{{{Key: "$project", Value: bson.D{{Key: "owner", Value: 1}, {Key: "defs_wanted", Value: 1},
-		{Key: "defs_adopted", Value: 1}, {Key: "published_pos", Value: 1}, {Key: "free", Value: free}}}}}, func(raw bson.Raw) error {
+		{Key: "defs_adopted", Value: 1}, {Key: "published_pos", Value: 1}, {Key: "free", Value: leaseFree}}}}}, func(raw bson.Raw) error {
 		var d readerDoc
 		if err := bson.Unmarshal(slices.Clone(raw), &d); err != nil {
 			return fmt.Errorf("document of event_readers: %w", err)
@@ -89,6 +88,7 @@ func (m *Manager) look(ctx context.Context) error {
 	for _, db := range m.databases(docs) {
 		errs = append(errs, m.lookAt(ctx, db, docs[db]))
 	}
+	errs = append(errs, m.lookAtShards(ctx))
 	return errors.Join(errs...)
 }
 
@@ -241,14 +241,14 @@ func (m *Manager) reconcileDispatcher(s *subscription) {
 	m.mu.Lock()
 	d := s.dispatcher
 	m.mu.Unlock()
-	if d != nil && (!def.delivers(m.clock()) || d.it.version != def.Version) {
+	if d != nil && (!def.delivers(m.clock()) || def.sharded() || d.it.version != def.Version) {
 		m.stopDispatcher(s)
 	}
 	m.reconcileBackfill(s, def)
 	switch {
 	case def.Catchup != nil && def.active() && !m.clock().Before(def.HeldUntil):
 		m.startCatchUp(s, def)
-	case def.delivers(m.clock()):
+	case def.delivers(m.clock()) && !def.sharded():
 		m.startDispatcher(s, def)
 	}
 }
@@ -308,6 +308,7 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 	m.mu.Unlock()
 	for _, s := range gone {
 		m.stopDispatcher(s)
+		m.stopShards(s)
 	}
 	return nil
 }

@@ -22,9 +22,6 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err != nil || skip {
 		return err
 	}
-	if err := c.supported(d.Spec, n.Pos()); err != nil {
-		return err
-	}
 	if err := c.fits(ctx, d.Spec, n.Pos()); err != nil {
 		return err
 	}
@@ -67,15 +64,6 @@ func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, sk
 	return nil, false, nil
 }
 
-// supported refuses options that nothing would honour.
-func (c *call) supported(s *Spec, pos int) error {
-	switch {
-	case s.DeliveryShards != 1:
-		return sqlerr.Unsupported(pos, "Leave it at 1: keys are delivered in parallel, by one gateway.", "delivery_shards is not supported")
-	}
-	return nil
-}
-
 // warnUnmatched names collections that match nothing yet.
 func (c *call) warnUnmatched(ctx context.Context, s *Spec) error {
 	colls, err := c.m.st.Collections(ctx, s.Database)
@@ -114,11 +102,13 @@ func (c *call) store(ctx context.Context, d *Definition) error {
 	return nil
 }
 
-// insert writes the cursor, then the definition, which makes both count.
+// insert writes the cursors, then the definition, which makes both count.
 func (c *call) insert(ctx context.Context, def *stored) error {
 	cursor := bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: def.Cursor}}}}
-	if _, err := updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(def.ID)}, {Key: "owner", Value: bson.D{{Key: "$exists", Value: false}}}}, cursor, true); err != nil && !duplicate(err) {
-		return fmt.Errorf("make the cursor: %w", err)
+	for i := range def.Spec.DeliveryShards {
+		if _, err := updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(def.ID, i)}, {Key: "owner", Value: bson.D{{Key: "$exists", Value: false}}}}, cursor, true); err != nil && !duplicate(err) {
+			return fmt.Errorf("make the cursor: %w", err)
+		}
 	}
 	res, err := c.m.st.Write(ctx, ns(collSubscriptions), []store.WriteOp{{Kind: store.Insert, Document: marshal(def)}}, store.WriteOptions{Durable: true})
 	if err == nil {
@@ -140,9 +130,9 @@ func (c *call) forget(ctx context.Context, def *stored) {
 	c.m.mu.Lock()
 	delete(c.m.subs, def.ID)
 	c.m.mu.Unlock()
-	for coll, id := range map[string]string{collSubscriptions: def.ID, collCursors: cursorID(def.ID)} {
-		if _, err := c.m.st.Write(ctx, ns(coll), []store.WriteOp{{Kind: store.Delete, Filter: marshal(bson.D{{Key: "_id", Value: id}})}}, store.WriteOptions{}); err != nil {
-			c.m.log.Error("a failed CREATE left a row", "collection", coll, "id", id, "error", err)
+	for coll, ids := range map[string]bson.A{collSubscriptions: {def.ID}, collCursors: cursorIDs(def.ID, 0, maxShards)} {
+		if _, err := c.m.st.Write(ctx, ns(coll), []store.WriteOp{{Kind: store.Delete, Multi: true, Filter: marshal(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}})}}, store.WriteOptions{}); err != nil {
+			c.m.log.Error("a failed CREATE left rows", "collection", coll, "id", def.ID, "error", err)
 		}
 	}
 	if _, err := c.m.bump(ctx, def.Spec.Database); err != nil {
@@ -199,6 +189,9 @@ func (c *call) redefine(ctx context.Context, s *found, spec *Spec) error {
 	next := s.stored
 	next.Spec, next.UpdatedAt = spec, c.m.clock()
 	next.Version++
+	if moved(s.Spec, spec) {
+		return c.reshard(ctx, s, &next)
+	}
 	if err := saveSubscription(ctx, c.m.st, &next); err != nil {
 		return fmt.Errorf("save the subscription: %w", err)
 	}
@@ -236,9 +229,6 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 		spec.CreatedBy = n.OwnerTo.Name
 	}
 	if err := check(ctx, c.m.lang, &spec, given); err != nil {
-		return err
-	}
-	if err := c.supported(&spec, n.Pos()); err != nil {
 		return err
 	}
 	if err := c.fits(ctx, &spec, n.Pos()); err != nil {

@@ -191,6 +191,13 @@ func check(ctx context.Context, lang Language, s *Spec, given map[string]*Option
 	bad := func(name, format string, args ...any) error {
 		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for option %q", name).At(pos(name)).WithHint(format, args...)
 	}
+	if s.PreserveOrder == "strict" && s.DeliveryShards > 1 {
+		name := "delivery_shards"
+		if given[name] == nil {
+			name = "preserve_order"
+		}
+		return bad(name, "preserve_order = 'strict' sends one event after the other, so delivery_shards must be 1.")
+	}
 	kind := s.Target.Kind
 	if needsConnection(kind) && s.Connection == "" {
 		return bad("connection", "A %s target needs a connection: CREATE CONNECTION name TO …, then USING name.", kind)

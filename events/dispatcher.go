@@ -44,6 +44,8 @@ type dispatcher struct {
 	sink    Sink
 	project Projection
 	breaker *breaker
+	shard   int    // of spec.DeliveryShards
+	lease   *lease // of the shard's cursor; nil: the reader's covers it
 	gateway string
 	log     *slog.Logger
 	clock   func() time.Time
@@ -202,15 +204,10 @@ func (d *dispatcher) load(ctx context.Context) error {
 	d.lanes, d.results, d.pending, d.sending = newLanes(), make(chan result, inFlight), nil, 0
 	d.flushing, d.flushed = nil, make(chan error, 1)
 	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.largest(), nil, 0
-	reply, err := command(ctx, d.st, bson.D{
-		{Key: "findAndModify", Value: collCursors}, {Key: "query", Value: bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}}},
-		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}, {Key: "$set", Value: bson.D{{Key: "owner", Value: d.gateway}}}}},
-		{Key: "upsert", Value: true}, {Key: "new", Value: true},
-	})
+	doc, err := d.takeCursor(ctx)
 	if err != nil {
-		return fmt.Errorf("take the cursor of %s: %w", d.spec.ID, err)
+		return fmt.Errorf("take the cursor %s: %w", d.cursor(), err)
 	}
-	doc := value.Lookup(reply, "value").Doc()
 	d.epoch = value.Lookup(doc, "epoch").AsInt64()
 	d.donePos = strings.Clone(text(value.Lookup(doc, "done_pos")))
 	d.readPos = d.donePos
@@ -221,14 +218,28 @@ func (d *dispatcher) load(ctx context.Context) error {
 	return nil
 }
 
-func cursorID(subscription string) string { return subscription + ":0" }
+// takeCursor reads the cursor. Where the reader's lease covers the dispatcher, a
+// new epoch fences an earlier owner.
+func (d *dispatcher) takeCursor(ctx context.Context) (bson.Raw, error) {
+	if d.lease != nil {
+		return d.leased(ctx)
+	}
+	reply, err := command(ctx, d.st, bson.D{
+		{Key: "findAndModify", Value: collCursors}, {Key: "query", Value: bson.D{{Key: "_id", Value: d.cursor()}}},
+		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}, {Key: "$set", Value: bson.D{{Key: "owner", Value: d.gateway}}}}},
+		{Key: "upsert", Value: true}, {Key: "new", Value: true},
+	})
+	return value.Lookup(reply, "value").Doc(), err
+}
 
 // loadBlocked finds the keys that open dead letters block.
 func (d *dispatcher) loadBlocked(ctx context.Context) error {
 	if d.spec.OnDeadLetter == "block_key" {
 		err := query(ctx, d.st, collDead, []bson.D{{{Key: "$match", Value: openDead(d.spec.ID)}}}, func(row bson.Raw) error {
 			row = slices.Clone(row)
-			d.lanes.block(orderingKey(d.spec, d.order, row, position(row)))
+			if key := orderingKey(d.spec, d.order, row, position(row)); !d.elsewhere(key) {
+				d.lanes.block(key)
+			}
 			return nil
 		})
 		if err != nil {
@@ -287,7 +298,10 @@ func (d *dispatcher) queue(row bson.Raw) {
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
 		return
 	}
-	it.key = orderingKey(d.spec, d.order, row, it.Position)
+	if it.key = orderingKey(d.spec, d.order, row, it.Position); d.elsewhere(it.key) {
+		d.unsaved++ // the cursor moves on
+		return
+	}
 	d.lanes.add(it)
 }
 

@@ -101,8 +101,9 @@ func (d *dispatcher) leave(o outcome) bool {
 }
 
 // summarised tells of an outcome that the cursor records (tracking = summary).
+// The cursor of a shard says nothing about the events of others.
 func (d *dispatcher) summarised(o outcome) bool {
-	return o.status == StatusCompleted && d.spec.Tracking == "summary" && o.it.Attempt == 1 && !o.it.dead
+	return d.lease == nil && o.status == StatusCompleted && d.spec.Tracking == "summary" && o.it.Attempt == 1 && !o.it.dead
 }
 
 func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
@@ -301,13 +302,13 @@ func (d *dispatcher) saveCursor(ctx context.Context) error {
 	if err := d.completeSummary(ctx, done); err != nil {
 		return err
 	}
-	err := d.cursors.write(ctx, []store.WriteOp{updateOp(bson.D{{Key: "_id", Value: cursorID(d.spec.ID)}, {Key: "epoch", Value: d.epoch}},
+	err := d.cursors.write(ctx, []store.WriteOp{updateOp(bson.D{{Key: "_id", Value: d.cursor()}, {Key: "epoch", Value: d.epoch}},
 		bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: done}, {Key: "saved_at", Value: d.saved}}}}, false)})
 	if errors.Is(err, errUnmatched) {
 		return errFenced
 	}
 	if err != nil {
-		return fmt.Errorf("move the cursor of %s: %w", d.spec.ID, err)
+		return fmt.Errorf("move the cursor %s: %w", d.cursor(), err)
 	}
 	d.donePos = done
 	d.step(StepMoved)
@@ -316,7 +317,7 @@ func (d *dispatcher) saveCursor(ctx context.Context) error {
 
 // completeSummary completes the rows below the cursor at once (tracking = summary).
 func (d *dispatcher) completeSummary(ctx context.Context, done string) error {
-	if d.spec.Tracking != "summary" {
+	if d.spec.Tracking != "summary" || d.lease != nil {
 		return nil
 	}
 	op := updateOp(bson.D{{Key: "subscription_id", Value: d.spec.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: d.donePos}, {Key: "$lte", Value: done}}},

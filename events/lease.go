@@ -14,12 +14,13 @@ import (
 // defaultLease is how long a lease lasts without renewal.
 const defaultLease = 15 * time.Second
 
-// lease is the right to read a database. It lives in the document of
-// event_readers that also holds the checkpoint, so that a write of the
+// lease is the right to read a database, or to deliver a shard. It lives in the
+// document of event_readers or event_cursors that also holds the checkpoint, so that a write of the
 // checkpoint under the epoch is also the fence. Times are the server's; the
 // holder goes by its own monotonic clock and stops early.
 type lease struct {
 	st    store.Store
+	coll  string // of the document: event_readers, or event_cursors
 	id    string
 	owner string
 	ttl   time.Duration
@@ -27,26 +28,31 @@ type lease struct {
 	sent  time.Time // of the last renewal
 }
 
-// acquire takes the lease when it is free, expired or ours already; the reader's
-// document is nil when another gateway holds it.
-func (l *lease) acquire(ctx context.Context) (bson.Raw, error) {
-	if err := insertAll(ctx, l.st, collReaders, []bson.Raw{marshal(bson.D{{Key: "_id", Value: l.id}, {Key: "epoch", Value: int64(0)}})}); err != nil {
-		return nil, fmt.Errorf("make the reader's document: %w", err)
+// prepare makes the document unless it is there.
+func (l *lease) prepare(ctx context.Context) error {
+	if err := insertAll(ctx, l.st, l.coll, []bson.Raw{marshal(bson.D{{Key: "_id", Value: l.id}, {Key: "epoch", Value: int64(0)}})}); err != nil {
+		return fmt.Errorf("make the document %s of %s: %w", l.id, l.coll, err)
 	}
+	return nil
+}
+
+// acquire takes the lease when it is free, expired or ours already; the document
+// is nil when another gateway holds it.
+func (l *lease) acquire(ctx context.Context) (bson.Raw, error) {
 	l.sent = time.Now()
 	free := bson.A{bson.D{{Key: "owner", Value: l.owner}}, bson.D{{Key: "expires_at", Value: nil}},
 		bson.D{{Key: "$expr", Value: bson.D{{Key: "$lte", Value: bson.A{"$expires_at", "$$NOW"}}}}}}
 	reply, err := command(ctx, l.st, bson.D{
-		{Key: "findAndModify", Value: collReaders}, {Key: "query", Value: bson.D{{Key: "_id", Value: l.id}, {Key: "$or", Value: free}}},
+		{Key: "findAndModify", Value: l.coll}, {Key: "query", Value: bson.D{{Key: "_id", Value: l.id}, {Key: "$or", Value: free}}},
 		{Key: "update", Value: bson.A{bson.D{{Key: "$set", Value: bson.D{
 			{Key: "owner", Value: bson.D{{Key: "$literal", Value: l.owner}}},
-			{Key: "epoch", Value: bson.D{{Key: "$add", Value: bson.A{"$epoch", int64(1)}}}},
+			{Key: "epoch", Value: bson.D{{Key: "$add", Value: bson.A{bson.D{{Key: "$ifNull", Value: bson.A{"$epoch", int64(0)}}}, int64(1)}}}},
 			{Key: "expires_at", Value: bson.D{{Key: "$add", Value: bson.A{"$$NOW", l.ttl.Milliseconds()}}}},
 		}}}}},
 		{Key: "new", Value: true}, {Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}, {Key: "j", Value: true}}},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("take the reader's lease: %w", err)
+		return nil, fmt.Errorf("take the lease %s of %s: %w", l.id, l.coll, err)
 	}
 	doc := value.Lookup(reply, "value")
 	if !doc.IsDocument() {
@@ -94,7 +100,7 @@ func (l *lease) renew(ctx context.Context, stop time.Time) error {
 func (l *lease) set(ctx context.Context, expires any) (bool, error) {
 	op := store.WriteOp{Kind: store.Update, Filter: marshal(bson.D{{Key: "_id", Value: l.id}, {Key: "epoch", Value: l.epoch}}),
 		Update: pipelineValue(bson.D{{Key: "$set", Value: bson.D{{Key: "expires_at", Value: expires}}}})}
-	res, err := l.st.Write(ctx, ns(collReaders), []store.WriteOp{op}, store.WriteOptions{Durable: true})
+	res, err := l.st.Write(ctx, ns(l.coll), []store.WriteOp{op}, store.WriteOptions{Durable: true})
 	if err == nil {
 		err = res.Err()
 	}

@@ -296,20 +296,23 @@ func (m *Manager) breakerOf(t Target) *breaker {
 
 // startDispatcher runs the dispatcher of a subscription.
 func (m *Manager) startDispatcher(s *subscription, def stored) {
-	b := m.breakerOf(def.Spec.Target)
+	d := m.newDispatcher(s, &def)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s.dispatcher.alive() || m.ctx.Err() != nil {
 		return
 	}
-	spec := def.Spec
-	d := &dispatcher{
+	s.dispatcher = spawn(m, d, func(ctx context.Context) error { return m.runDispatcher(ctx, d) })
+}
+
+func (m *Manager) newDispatcher(s *subscription, def *stored) *dispatcher {
+	b, spec := m.breakerOf(def.Spec.Target), def.Spec
+	return &dispatcher{
 		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, step: m.step,
 		settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
 		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },
 	}
-	s.dispatcher = spawn(m, d, func(ctx context.Context) error { return m.runDispatcher(ctx, d) })
 }
 
 // stopDispatcher ends what runs for a subscription and waits until it wrote what it knew.

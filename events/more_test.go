@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"weir/internal/testkit"
@@ -99,4 +100,30 @@ func TestTail(t *testing.T) {
 	}
 	require.Len(t, got, 5)
 	require.IsIncreasing(t, got)
+}
+
+// TestUpToIsInclusive ends live queries and reads of the log at the very time of
+// an event: times are kept in milliseconds, and now() right after a write falls
+// into the same one.
+func TestUpToIsInclusive(t *testing.T) {
+	g := testkit.Start(t, testkit.Embedded, nil)
+	conn := g.Connect(t)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION feed ON docs`)
+	insertDocs(t, g.Store(), g.Database, 0, 3)
+	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('feed')`) == 3 }, patience, time.Millisecond)
+	last := scalar[time.Time](t, conn, `SELECT max(event_timestamp) FROM CHANGE_STREAM_EVENTS('feed')`).UTC().Format("2006-01-02T15:04:05.000Z")
+	for _, sql := range []string{
+		`SUBSCRIBE TO (SELECT event_id FROM CHANGE_STREAM_EVENTS('feed')) WITH (SNAPSHOT) UP TO '%s'`,
+		`SUBSCRIBE TO (SELECT event_id FROM CHANGE_STREAM_EVENTS('feed', until => '%s')) WITH (SNAPSHOT)`,
+		`SELECT event_id FROM CHANGE_STREAM_EVENTS('feed', until => '%s')`,
+	} {
+		rows, err := conn.Query(t.Context(), fmt.Sprintf(sql, last), pgx.QueryExecModeSimpleProtocol)
+		require.NoError(t, err)
+		n := 0
+		for rows.Next() {
+			n++
+		}
+		require.NoError(t, rows.Err())
+		require.Equal(t, 3, n, sql)
+	}
 }

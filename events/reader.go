@@ -93,7 +93,7 @@ func newReader(m *Manager, db string) *reader {
 		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}),
-		lease: lease{st: m.st, id: db, owner: m.gateway, ttl: m.lease},
+		lease: lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
 
@@ -114,6 +114,9 @@ func (r *reader) currentRoutes() []*route {
 // acquire takes the lease and reads the stored state; false: another gateway
 // reads this database.
 func (r *reader) acquire(ctx context.Context) (bool, error) {
+	if err := r.lease.prepare(ctx); err != nil {
+		return false, err
+	}
 	doc, err := r.lease.acquire(ctx)
 	if err != nil || doc == nil {
 		return false, err

@@ -3,6 +3,7 @@ package events_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ b'`}, "created_by": {`'ada'`}, "tags": {`ARRAY['a', 'b c']`, `JSON_ARRAY('x')`, 
 	"processing_timeout_ms": {`10`}, "dead_letter_queue_enabled": {`'no'`}, "on_dead_letter": {`'pause'`, `'block_key'`}, "on_history_lost": {`'skip'`, `'backfill'`},
 	"on_collection_drop": {`'suspend'`}, "correlation_path": {`'fullDocument.c'`}, "causation_path": {`ARRAY['a.b', 'c']`}, "process_path": {`'x'`},
 	"source_service": {`'$fullDocument.from'`, `'shop'`}, "target_service": {`'t'`}, "interaction_type": {`'sync'`}, "tracking": {`'summary'`},
-	"retention": {`INTERVAL '1 day 2 hours'`, `'36 hours'`}, "delivery_shards": {`1`},
+	"retention": {`INTERVAL '1 day 2 hours'`, `'36 hours'`}, "delivery_shards": {`1`, `64`},
 }
 
 // TestShowCreateRoundTrips makes subscriptions of random options and makes each
@@ -44,6 +45,9 @@ func TestShowCreateRoundTrips(t *testing.T) {
 			if r.IntN(2) == 0 {
 				options = append(options, name+" = "+values[r.IntN(len(values))])
 			}
+		}
+		if slices.Contains(options, `preserve_order = 'strict'`) {
+			options = slices.DeleteFunc(options, func(o string) bool { return o == "delivery_shards = 64" })
 		}
 		sql := fmt.Sprintf(`CREATE EVENT_SUBSCRIPTION "Some Name" AS (%s)`, strings.Join(options, ", "))
 		exec(t, conn, "%s", sql)

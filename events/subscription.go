@@ -36,8 +36,9 @@ type subscription struct {
 	routeOf  *Spec  // that it was compiled from
 
 	dispatcher *running[*dispatcher]
-	catching   *running[*subscription] // reads the past
-	backfills  *running[int32]         // runs its backfills for a version of its definition
+	shards     map[int]*running[*dispatcher] // those here, with delivery_shards > 1
+	catching   *running[*subscription]       // reads the past
+	backfills  *running[int32]               // runs its backfills for a version of its definition
 }
 
 // stored is a document of event_subscriptions.

@@ -204,30 +204,41 @@ func (m *Manager) addBlocked(out map[string]figure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, s := range m.subs {
-		if s.dispatcher != nil {
-			f := out[id]
-			f.blocked = s.dispatcher.it.blocked.Load()
-			out[id] = f
+		if s.dispatcher == nil && len(s.shards) == 0 {
+			continue
 		}
+		f := out[id]
+		if s.dispatcher != nil {
+			f.blocked = s.dispatcher.it.blocked.Load()
+		}
+		for _, d := range s.shards {
+			f.blocked += d.it.blocked.Load()
+		}
+		out[id] = f
 	}
 }
 
 // counted gives the totals of a database's subscriptions: those of this gateway
-// when it reads the database, else what the other one stored.
+// when it delivers them, else what the gateways stored.
 func (m *Manager) counted(ctx context.Context, database string) (map[string]totals, error) {
 	out := map[string]totals{}
 	m.mu.Lock()
 	here := m.scope[database].alive()
 	m.mu.Unlock()
-	if here {
-		for _, s := range m.of(database) {
-			out[s.ID] = s.count.read()
-		}
+	elsewhere := !here
+	for _, s := range m.of(database) {
+		def := m.stored(s)
+		elsewhere = elsewhere || def.sharded()
+		out[s.ID] = s.count.read()
+	}
+	if !elsewhere {
 		return out, nil
 	}
 	defs, err := loadSubscriptions(ctx, m.st, database)
 	for _, d := range defs {
-		out[d.ID] = d.Counters
+		if !here || d.sharded() {
+			out[d.ID] = d.Counters
+		}
 	}
 	return out, err
 }
