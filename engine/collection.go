@@ -49,6 +49,12 @@ type meta struct {
 	validator *validator
 	images    bool // changeStreamPreAndPostImages
 	capped    cappedLimits
+	clustered bool // in the order of _id
+}
+
+// clusteredName is what the index of a clustered collection is called.
+func (m *meta) clusteredName() string {
+	return value.Lookup(value.Lookup(m.options, "clusteredIndex").Doc(), "name").Str()
 }
 
 // cappedLimits bound a capped collection; zero: not capped.

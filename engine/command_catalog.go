@@ -177,7 +177,7 @@ var createOptions = map[string]bson.Type{
 	"validationLevel": bson.TypeString, "validationAction": bson.TypeString, "collation": bson.TypeEmbeddedDocument,
 	"viewOn": bson.TypeString, "pipeline": bson.TypeArray, "changeStreamPreAndPostImages": bson.TypeEmbeddedDocument,
 	"storageEngine": bson.TypeEmbeddedDocument, "indexOptionDefaults": bson.TypeEmbeddedDocument,
-	"expireAfterSeconds": 0, "flags": bson.TypeInt64,
+	"expireAfterSeconds": bson.TypeInt64, "flags": bson.TypeInt64,
 }
 
 // cmdCreate: {create: coll, …options}.
@@ -189,15 +189,19 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	start, options := value.BeginDocument(nil)
 	err = r.fields(func(key string, v value.Value) (bool, error) {
 		switch key {
-		case "autoIndexId", "idIndex", "writeConcern", "temp":
+		case "autoIndexId", "writeConcern", "temp":
 			return true, nil
+		case "idIndex":
+			return true, r.checkIDIndexOption(v)
 		case "indexOptionDefaults":
 			if v.IsDocument() && value.Len(v.Doc()) == 0 {
 				return true, nil
 			}
 		case "clusteredIndex":
 			v, err := clusteredIndex(v)
-			options = value.AppendElement(options, key, v)
+			if v.IsDocument() {
+				options = value.AppendElement(options, key, v)
+			}
 			return true, err
 		case "timeseries", "encryptedFields":
 			return true, mongoerr.New(mongoerr.InvalidOptions, "create option '%s' is not supported", key)
@@ -243,14 +247,20 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		options = value.AppendElement(options, "pipeline", value.Array(emptyDoc))
 	}
 	opts := bson.Raw(value.EndDocument(options, start))
+	if err := r.checkClustered(opts); err != nil {
+		return dst, err
+	}
 	if err := checkCreate(ns, opts); err != nil {
 		return dst, err
 	}
 	if value.Len(opts) == 0 {
 		opts = nil
 	}
-	if c := r.e.collection(r.tx, ns); c != nil && sameOptions(c.load().options, opts) {
-		return dst, nil
+	if c := r.e.collection(r.tx, ns); c != nil {
+		if sameOptions(c.load().options, opts) {
+			return dst, nil
+		}
+		return dst, mongoerr.New(mongoerr.NamespaceExists, "Collection %s already exists.", ns)
 	}
 	if r.tx != nil {
 		_, err = r.e.createIn(ctx, r.tx, ns, opts)
@@ -258,37 +268,6 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		_, err = r.e.createCollection(ctx, ns, opts)
 	}
 	return dst, err
-}
-
-// clusteredIndex checks the option and completes it as it is shown. Documents
-// are found by _id in every collection; this one has no index beside them.
-func clusteredIndex(v value.Value) (value.Value, error) {
-	if v.Kind() == bson.TypeBoolean {
-		return v, nil
-	}
-	if !v.IsDocument() {
-		return v, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'create.clusteredIndex' is the wrong type '%s', expected types '[bool, object]'", value.TypeName(v.Kind()))
-	}
-	key, unique, name := value.Lookup(v.Doc(), "key"), value.Lookup(v.Doc(), "unique"), value.Lookup(v.Doc(), "name")
-	switch {
-	case !key.IsDocument():
-		return v, mongoerr.New(40414, "BSON field 'create.clusteredIndex.key' is missing but a required field")
-	case unique.IsMissing():
-		return v, mongoerr.New(40414, "BSON field 'create.clusteredIndex.unique' is missing but a required field")
-	case !unique.Truthy():
-		return v, mongoerr.New(5979700, "The clusteredIndex option requires unique: true to be specified")
-	case value.Len(key.Doc()) != 1 || value.Compare(value.Lookup(key.Doc(), "_id"), value.Int32(1)) != 0:
-		return v, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The clusteredIndex option is only supported for key: {_id: 1}")
-	}
-	if name.IsMissing() {
-		name = value.String("_id_")
-	}
-	start, d := value.BeginDocument(nil)
-	d = value.AppendElement(d, "v", value.Int32(2))
-	d = value.AppendElement(d, "key", key)
-	d = value.AppendElement(d, "name", name)
-	d = value.AppendElement(d, "unique", value.Bool(true))
-	return value.Document(value.EndDocument(d, start)), nil
 }
 
 func sameOptions(a, b bson.Raw) bool {
@@ -312,7 +291,7 @@ func checkCreate(ns store.Namespace, o bson.Raw) error {
 		return mongoerr.New(mongoerr.InvalidOptions, "'pipeline' requires 'viewOn' to also be specified")
 	}
 	for _, e := range [...]struct{ key, values string }{
-		{"validationLevel", " off strict moderate "}, {"validationAction", " error warn errorAndLog "},
+		{"validationLevel", " off strict moderate "}, {"validationAction", " error warn "},
 	} {
 		if v := value.Lookup(o, e.key); v.IsString() && !strings.Contains(e.values, " "+v.Str()+" ") {
 			return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'create.%s' is not a valid value.", v.Str(), e.key)

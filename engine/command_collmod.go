@@ -22,10 +22,19 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	var keys []string
 	changes := map[string]value.Value{}
 	var ix value.Value
+	dry := false
 	err = r.fields(func(key string, v value.Value) (bool, error) {
-		if key == "index" {
+		switch key {
+		case "index":
 			ix = v
 			return true, r.checkType(key, v, bson.TypeEmbeddedDocument)
+		case "dryRun":
+			dry, err = r.boolean(key, v)
+			return true, err
+		case "expireAfterSeconds":
+			keys = append(keys, key)
+			changes[key] = v
+			return true, r.checkExpiry(c.load(), v)
 		}
 		switch key { // of a capped collection
 		case "cappedSize", "cappedMax":
@@ -57,9 +66,15 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	}
 	isView := c.load().view != nil
 	for _, k := range keys {
-		if viewKey := k == "viewOn" || k == "pipeline"; viewKey != isView {
-			return dst, mongoerr.New(mongoerr.InvalidOptions, "option not supported on a %s: %s", map[bool]string{true: "view", false: "collection"}[isView], k)
+		switch viewKey := k == "viewOn" || k == "pipeline"; {
+		case viewKey && !isView:
+			return dst, mongoerr.New(mongoerr.InvalidOptions, "option only supported on a view: %s", k)
+		case !viewKey && isView:
+			return dst, mongoerr.New(mongoerr.InvalidOptions, "option not supported on a view: %s", k)
 		}
+	}
+	if dry {
+		return dst, r.tryUnique(c, ix, len(keys))
 	}
 	if ix.IsDocument() {
 		if dst, err = r.modifyIndex(ctx, dst, c, ix.Doc()); err != nil {
@@ -70,6 +85,23 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		return dst, nil
 	}
 	return dst, r.e.ddl(ctx, func(u *unit) error { return r.modifyOptions(u, c, keys, changes) })
+}
+
+// checkExpiry is collMod's expireAfterSeconds: a number, or "off".
+func (r *request) checkExpiry(m *meta, v value.Value) error {
+	switch {
+	case m.view != nil:
+		return mongoerr.New(mongoerr.InvalidOptions, "option not supported on a view: expireAfterSeconds")
+	case !v.IsNumber() && !v.IsString():
+		return mongoerr.New(mongoerr.TypeMismatch, "BSON field 'collMod.expireAfterSeconds' is the wrong type '%s', expected types '[string, long]'", value.TypeName(v.Kind()))
+	case !m.clustered:
+		return mongoerr.New(mongoerr.InvalidOptions, "'expireAfterSeconds' option is only supported on collections clustered by _id")
+	case v.IsString() && v.Str() != "off":
+		return mongoerr.New(mongoerr.InvalidOptions, "Invalid string value for the 'clusteredIndex::expireAfterSeconds' option. Got: '%s'. Accepted value is 'off'", v.Str())
+	case v.IsNumber():
+		return checkClusteredExpiry(v)
+	}
+	return nil
 }
 
 func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes map[string]value.Value) error {
@@ -91,7 +123,7 @@ func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes m
 	before = value.EndDocument(before, inner)
 	for _, k := range keys {
 		desc = value.AppendElement(desc, k, changes[k])
-		if v := changes[k]; !v.IsDocument() || value.Len(v.Doc()) > 0 {
+		if v := changes[k]; !(v.IsDocument() && value.Len(v.Doc()) == 0 || k == "expireAfterSeconds" && v.IsString()) {
 			d = value.AppendElement(d, k, v)
 		}
 	}

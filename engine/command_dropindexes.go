@@ -6,7 +6,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/engine/index"
 	"weir/engine/value"
 	"weir/mongoerr"
 )
@@ -78,6 +77,9 @@ func (m *meta) indexesToDrop(ix value.Value) ([]string, error) {
 	}
 	for _, n := range names {
 		x := m.index(n)
+		if m.clustered && (x != nil && x.IsID() || n == m.clusteredName()) {
+			return nil, mongoerr.New(5979800, "It is illegal to drop the clusteredIndex")
+		}
 		if x == nil {
 			return nil, mongoerr.New(mongoerr.IndexNotFound, "index not found with name [%s]", n)
 		}
@@ -86,78 +88,4 @@ func (m *meta) indexesToDrop(ix value.Value) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// modifyIndex is collMod's index: {name | keyPattern, hidden, expireAfterSeconds}.
-func (r *request) modifyIndex(ctx context.Context, dst []byte, c *collection, spec bson.Raw) ([]byte, error) {
-	name, pattern := value.Lookup(spec, "name"), value.Lookup(spec, "keyPattern")
-	if name.IsMissing() == pattern.IsMissing() {
-		return dst, mongoerr.New(mongoerr.InvalidOptions, "must specify either index name or key pattern")
-	}
-	target := name
-	if name.IsMissing() {
-		target = pattern
-	}
-	var ix *indexState
-	if target.IsString() || target.IsDocument() {
-		ix = c.load().hintedIndex(target.RawValue())
-	}
-	if ix == nil {
-		return dst, mongoerr.New(mongoerr.IndexNotFound, "cannot find index %s for ns %s", target, c.load().ns)
-	}
-	hidden, ttl := value.Lookup(spec, "hidden"), value.Lookup(spec, "expireAfterSeconds")
-	unique, prepare := value.Lookup(spec, "unique"), value.Lookup(spec, "prepareUnique")
-	if hidden.IsMissing() && ttl.IsMissing() && unique.IsMissing() && prepare.IsMissing() {
-		return dst, mongoerr.New(mongoerr.InvalidOptions, "no expireAfterSeconds, hidden, unique, or prepareUnique field")
-	}
-	if !ttl.IsMissing() {
-		if !ttl.IsNumber() {
-			return dst, mongoerr.New(mongoerr.InvalidOptions, "expireAfterSeconds field must be a number")
-		}
-		if err := checkTTL(ttl, ix.Key); err != nil {
-			return dst, err
-		}
-		if ix.ExpireAfter >= 0 {
-			dst = value.AppendElement(dst, "expireAfterSeconds_old", value.IntOrLong(ix.ExpireAfter))
-		}
-		dst = value.AppendElement(dst, "expireAfterSeconds_new", value.IntOrLong(ttl.AsInt64()))
-	}
-	if !hidden.IsMissing() {
-		if ix.IsID() {
-			return dst, mongoerr.New(mongoerr.BadValue, "can't hide _id index")
-		}
-		if ix.Hidden != hidden.Truthy() {
-			dst = value.AppendElement(dst, "hidden_old", value.Bool(ix.Hidden))
-			dst = value.AppendElement(dst, "hidden_new", value.Bool(hidden.Truthy()))
-		}
-	}
-	if !prepare.IsMissing() {
-		dst = value.AppendElement(dst, "prepareUnique_old", value.Bool(ix.PrepareUnique))
-		dst = value.AppendElement(dst, "prepareUnique_new", value.Bool(prepare.Truthy()))
-	}
-	if !unique.IsMissing() {
-		return r.makeUnique(ctx, dst, c, ix, unique.Truthy())
-	}
-	changed := changedIndex(ix.Definition, hidden, ttl, prepare)
-	return dst, r.e.ddl(ctx, func(u *unit) error { return u.changeIndex(c, ix.Name, changed) })
-}
-
-func changedIndex(d *index.Definition, hidden, ttl, prepare value.Value) bson.Raw {
-	start, s := value.BeginDocument(nil)
-	for it := value.Walk(d.Spec); it.Next(); {
-		if it.Key() == "prepareUnique" && !prepare.IsMissing() || it.Key() == "hidden" && !hidden.IsMissing() || it.Key() == "expireAfterSeconds" && !ttl.IsMissing() {
-			continue
-		}
-		s = append(s, it.Element()...)
-	}
-	if !ttl.IsMissing() {
-		s = value.AppendElement(s, "expireAfterSeconds", value.Int32(int32(ttl.AsInt64())))
-	}
-	if !hidden.IsMissing() && hidden.Truthy() {
-		s = value.AppendElement(s, "hidden", value.Bool(true))
-	}
-	if !prepare.IsMissing() && prepare.Truthy() {
-		s = value.AppendElement(s, "prepareUnique", value.Bool(true))
-	}
-	return value.EndDocument(s, start)
 }

@@ -81,14 +81,24 @@ func cmdCreateIndexes(ctx context.Context, r *request, dst []byte) ([]byte, erro
 
 func (r *request) createIndexes(ctx context.Context, dst []byte, ns store.Namespace, docs []bson.Raw) ([]byte, error) {
 	var specs []bson.Raw
+	var m *meta
+	if c := r.e.collection(r.tx, ns); c != nil {
+		m = c.load()
+	}
+	if err := checkClusteredKeys(m, docs); err != nil {
+		return dst, err
+	}
 	for _, d := range docs {
+		if !value.Lookup(d, "clustered").IsMissing() {
+			continue // there already
+		}
 		s, err := normalIndex(d)
 		if err != nil {
 			return dst, err
 		}
 		specs = append(specs, s)
 	}
-	created := r.e.collection(r.tx, ns) == nil
+	created := m == nil
 	w := r.writer()
 	c, err := w.collection(ns)
 	if err != nil {

@@ -42,6 +42,7 @@ func (e *Engine) newMeta(ns store.Namespace, options bson.Raw) (*meta, error) {
 			m.capped.documents = n.AsInt64()
 		}
 	}
+	m.clustered = value.Lookup(options, "clusteredIndex").IsDocument()
 	if i := value.Lookup(options, "changeStreamPreAndPostImages"); i.IsDocument() {
 		m.images = value.Lookup(i.Doc(), "enabled").Truthy() && !value.Lookup(i.Doc(), "enabled").IsMissing()
 	}

@@ -54,7 +54,7 @@ func (r *request) makeUnique(ctx context.Context, dst []byte, c *collection, ix 
 	case ix.Unique:
 		return dst, nil
 	case !ix.PrepareUnique:
-		return dst, mongoerr.New(mongoerr.InvalidOptions, "Cannot make index unique with collMod: the index must be prepared with prepareUnique first")
+		return dst, mongoerr.New(mongoerr.InvalidOptions, "Cannot make index unique with 'prepareUnique=false'. Run collMod to set it first.")
 	}
 	if err := r.e.ddl(ctx, func(u *unit) error { return u.makeUnique(ctx, c, ix) }); err != nil {
 		return dst, err

@@ -431,6 +431,9 @@ func (p *planner) hinted(hint bson.RawValue) (access, error) {
 
 func (m *meta) hintedIndex(hint bson.RawValue) *indexState {
 	if name, ok := hint.StringValueOK(); ok {
+		if m.clustered && name == m.clusteredName() {
+			return m.indexes[0]
+		}
 		return m.index(name)
 	}
 	doc, ok := hint.DocumentOK()

@@ -60,6 +60,12 @@ func newScan(c *collection, r storage.Reader, a access) *scan {
 }
 
 func (s *scan) add(a access) {
+	if a.index == nil && s.c.load().clustered {
+		id := s.c.load().indexes[0]
+		lower, upper := storage.IndexRange(id.ID)
+		s.todo = append(s.todo, part{ix: id, r: index.Range{Low: lower, High: upper}, reverse: a.reverse})
+		return
+	}
 	if a.index == nil {
 		lower, upper := storage.DocumentRange(s.c.id)
 		s.todo = append(s.todo, part{r: index.Range{Low: lower, High: upper}, reverse: a.reverse})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"weir/engine/value"
 )
 
@@ -18,11 +20,18 @@ func (e *Engine) SweepExpired(ctx context.Context, now time.Time) (int64, error)
 	var total int64
 	for _, db := range e.catalog.databases() {
 		for _, c := range e.catalog.list(db) {
+			if seconds := value.Lookup(c.load().options, "expireAfterSeconds"); c.load().clustered && seconds.IsNumber() {
+				n, err := e.sweepField(ctx, c, "_id", nil, now, seconds.AsInt64())
+				total += n
+				if err != nil {
+					return total, err
+				}
+			}
 			for _, ix := range c.load().indexes {
 				if ix.ExpireAfter < 0 {
 					continue
 				}
-				n, err := e.sweepIndex(ctx, c, ix, now)
+				n, err := e.sweepField(ctx, c, ix.Fields[0].Name, ix.PartialSpec, now, ix.ExpireAfter)
 				total += n
 				if err != nil {
 					return total, err
@@ -33,11 +42,13 @@ func (e *Engine) SweepExpired(ctx context.Context, now time.Time) (int64, error)
 	return total, nil
 }
 
-func (e *Engine) sweepIndex(ctx context.Context, c *collection, ix *indexState, now time.Time) (int64, error) {
-	before := now.Add(-time.Duration(ix.ExpireAfter) * time.Second)
-	filter := stageDoc(ix.Fields[0].Name, value.Document(stageDoc("$lt", value.Date(before.UnixMilli()))))
-	if ix.PartialSpec != nil {
-		filter = append(append(filter[:len(filter)-1:len(filter)-1], ix.PartialSpec[4:len(ix.PartialSpec)-1]...), 0)
+// sweepField deletes the documents that pass a filter (nil: all) and whose
+// field is older than so many seconds.
+func (e *Engine) sweepField(ctx context.Context, c *collection, field string, partial bson.Raw, now time.Time, seconds int64) (int64, error) {
+	before := now.Add(-time.Duration(seconds) * time.Second)
+	filter := stageDoc(field, value.Document(stageDoc("$lt", value.Date(before.UnixMilli()))))
+	if partial != nil {
+		filter = append(append(filter[:len(filter)-1:len(filter)-1], partial[4:len(partial)-1]...), 0)
 		filter = value.EndDocument(filter[:len(filter)-1], 0)
 	}
 	f, err := e.compileFilter(filter, nil, nil)

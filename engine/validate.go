@@ -52,6 +52,9 @@ func newValidator(options bson.Raw, collation *value.Collation) (*validator, err
 	}
 	v := &validator{spec: spec.Doc(), opts: &expr.CompileOptions{Collation: collation}}
 	m, err := match.Compile(v.spec, v.opts)
+	if mongoerr.CodeOf(err) == mongoerr.IndexNotFound {
+		return nil, mongoerr.New(mongoerr.BadValue, "$text is not allowed in this context")
+	}
 	if err != nil {
 		return nil, err
 	}

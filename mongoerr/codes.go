@@ -24,6 +24,7 @@ const (
 	InvalidBSON                       int32 = 22
 	LockTimeout                       int32 = 24
 	NamespaceNotFound                 int32 = 26
+	AmbiguousIndexKeyPattern          int32 = 181
 	IndexNotFound                     int32 = 27
 	PathNotViable                     int32 = 28
 	RoleNotFound                      int32 = 31

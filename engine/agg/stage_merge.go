@@ -94,6 +94,7 @@ func (s *mergeStage) setInto(v value.Value) error {
 	case !v.IsDocument():
 		return mongoerr.New(51178, "$merge 'into' field must be either a string or an object, but found %s", value.TypeName(v.Kind()))
 	}
+	db := ""
 	for it := value.Walk(v.Doc()); it.Next(); {
 		key, v := it.Key(), it.Value()
 		switch {
@@ -102,10 +103,16 @@ func (s *mergeStage) setInto(v value.Value) error {
 		case !v.IsString():
 			return wrongType("into", key, v.Kind(), "string")
 		case key == "db":
-			s.into.DB = v.Str()
+			db = v.Str()
 		default:
 			s.into.Coll = v.Str()
 		}
+	}
+	switch {
+	case s.into.Coll == "": // the server then takes the only name as the collection's
+		s.into.Coll = db
+	case db != "":
+		s.into.DB = db
 	}
 	return nil
 }

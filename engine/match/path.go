@@ -52,6 +52,9 @@ func wholeArray(n Node) bool {
 }
 
 func anyInArray(c *expr.Context, arr bson.Raw, parts []string, n Node) bool {
+	if len(parts) == 1 && parts[0] == "" { // a dot behind an array's name changes nothing
+		return anyLeaf(c, value.Array(arr), n)
+	}
 	index := positionOf(parts[0])
 	i := -1
 	for it := value.Walk(arr); it.Next(); {
