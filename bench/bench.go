@@ -101,7 +101,7 @@ func (c *Config) measure(ctx context.Context, l *load) (Result, error) {
 
 func median(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
+	return (v[len(v)/2] + v[(len(v)-1)/2]) / 2
 }
 
 func (c *Config) line(l *load, r Result) string {

@@ -17,7 +17,9 @@ type retryWrite struct {
 	txn     int64
 	stmts   []int32 // given statement ids; else the first is base and they count up
 	base    int32
-	began   bool // the session's record is written
+	began   bool  // the session's record is written
+	in      *unit // writes the session's record, or nil
+	fresh   bool  // the first command of its number: nothing was done before
 }
 
 // writeOutcome is what one statement did.
@@ -61,7 +63,7 @@ func (r *retryWrite) statement(i int) int32 {
 
 // done tells what a statement did when it ran before.
 func (r *retryWrite) done(e *Engine, i int) (writeOutcome, bool, error) {
-	if r == nil {
+	if r == nil || r.fresh {
 		return writeOutcome{}, false, nil
 	}
 	v, ok, err := e.db.Get(storage.RetryKey(r.session.id, r.txn, r.statement(i)), nil)
@@ -77,13 +79,76 @@ func (r *retryWrite) save(u *unit, i int, o writeOutcome) error {
 	if r == nil {
 		return nil
 	}
-	if !r.began {
-		if err := r.session.saveNumber(u.e.db, u.b, r.txn, u.e.opts.Now()); err != nil {
+	stmt := r.statement(i)
+	if !r.began && r.in != u {
+		if err := r.saveNumber(u); err != nil {
 			return err
 		}
-		r.began = true
+		r.in = u
 	}
-	return u.w.Set(storage.RetryKey(r.session.id, r.txn, r.statement(i)), o.encode())
+	u.after = append(u.after, func() { r.session.kept.add(r.txn, stmt) })
+	return u.w.Set(storage.RetryKey(r.session.id, r.txn, stmt), o.encode())
+}
+
+// keptOutcomes are the outcomes that are stored of a session, so that they can
+// be deleted without looking for them: where a session writes much, the range
+// of its outcomes is full of what was deleted. They belong to whoever holds the
+// writer lock.
+type keptOutcomes struct {
+	number int64   // of the transaction; -1: unknown
+	stmts  []int32 // nil: unknown
+}
+
+// maxKeptOutcomes bounds the memory of a session.
+const maxKeptOutcomes = 128
+
+func (k *keptOutcomes) add(number int64, stmt int32) {
+	switch {
+	case number != k.number: // a late command of an older number
+		*k = keptOutcomes{number: -1}
+	case len(k.stmts) == maxKeptOutcomes:
+		k.stmts = nil
+	case k.stmts != nil:
+		k.stmts = append(k.stmts, stmt)
+	}
+}
+
+// forget deletes the outcomes of numbers below one.
+func (k *keptOutcomes) forget(u *unit, id []byte, number int64) error {
+	if k.number == number {
+		return nil
+	}
+	if k.stmts == nil || k.number > number {
+		lower, _ := storage.RetryRange(id)
+		if k.number >= 0 && k.number < number {
+			lower = storage.RetryKey(id, k.number, 0)
+		}
+		return u.e.db.Clear(u.b, lower, storage.RetryKey(id, number, 0))
+	}
+	for _, stmt := range k.stmts {
+		if err := u.w.Delete(storage.RetryKey(id, k.number, stmt)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveNumber stores a new transaction number and forgets the outcomes of the older ones.
+func (r *retryWrite) saveNumber(u *unit) error {
+	kept := &r.session.kept
+	if err := kept.forget(u, r.session.id, r.txn); err != nil {
+		return err
+	}
+	u.after = append(u.after, func() {
+		r.began = true
+		if r.txn > kept.number {
+			*kept = keptOutcomes{number: r.txn, stmts: []int32{}}
+		}
+	})
+	start, doc := value.BeginDocument(nil)
+	doc = value.AppendElement(doc, "n", value.Int64(r.txn))
+	doc = value.AppendElement(doc, "t", value.Date(u.e.opts.Now().UnixMilli()))
+	return u.w.Set(storage.SessionKey(r.session.id), value.EndDocument(doc, start))
 }
 
 // newRetry checks the number of a retryable write against the session's.
@@ -98,11 +163,12 @@ func (s *logicalSession) newRetry(e *Engine, number int64) (*retryWrite, error) 
 			"Retryable write with txnNumber %d is prohibited on session %s because a newer retryable write with txnNumber %d has already started on this session.",
 			number, s.name(), s.number)
 	}
-	if number > s.number {
+	fresh := number > s.number
+	if fresh {
 		s.endTransaction(e)
 		s.number, s.state, s.retryable = number, txnNone, true
 	} else if !s.retryable {
 		return nil, mongoerr.New(50768, "txnNumber %d on session %s was used by a transaction", number, s.name())
 	}
-	return &retryWrite{session: s, txn: number}, nil
+	return &retryWrite{session: s, txn: number, fresh: fresh}, nil
 }

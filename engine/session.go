@@ -59,6 +59,8 @@ type logicalSession struct {
 	retryable bool  // number belongs to a retryable write
 	state     txnState
 	tx        *transaction
+
+	kept keptOutcomes
 }
 
 type sessionTable struct {
@@ -72,7 +74,7 @@ func (t *sessionTable) get(id []byte, now time.Time) *logicalSession {
 	defer t.mu.Unlock()
 	s := t.byID[string(id)]
 	if s == nil {
-		s = &logicalSession{id: append([]byte(nil), id...), number: -1}
+		s = &logicalSession{id: append([]byte(nil), id...), number: -1, kept: keptOutcomes{number: -1}}
 		t.byID[string(id)] = s
 	}
 	s.mu.Lock()
@@ -99,18 +101,6 @@ func (s *logicalSession) loadNumber(e *Engine) error {
 		s.number, s.retryable = value.Lookup(v, "n").AsInt64(), true
 	}
 	return nil
-}
-
-// saveNumber stores a new transaction number and forgets the results of the older ones.
-func (s *logicalSession) saveNumber(db *storage.DB, b *storage.Batch, number int64, now time.Time) error {
-	lower, _ := storage.RetryRange(s.id)
-	if err := db.Clear(b, lower, storage.RetryKey(s.id, number, 0)); err != nil {
-		return err
-	}
-	start, doc := value.BeginDocument(nil)
-	doc = value.AppendElement(doc, "n", value.Int64(number))
-	doc = value.AppendElement(doc, "t", value.Date(now.UnixMilli()))
-	return b.Set(storage.SessionKey(s.id), value.EndDocument(doc, start))
 }
 
 // endTransaction aborts an open transaction; the caller holds mu.
