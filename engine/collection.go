@@ -71,6 +71,7 @@ type indexState struct {
 	multikey atomic.Bool
 	uses     atomic.Int64
 	readyAt  uint64 // cluster time since which it can be read; 0: always
+	bound    keyBound
 	// failed is why the index, while it is built, cannot be completed.
 	failed atomic.Pointer[mongoerr.Error]
 }

@@ -166,6 +166,13 @@ func (u *unit) checkUnique(m *meta, kc *keyChange, rec storage.RecordID, doc bso
 		if err := u.claim(k); err != nil {
 			return err
 		}
+		above, err := u.isAbove(kc.ix, k)
+		if err != nil {
+			return err
+		}
+		if above {
+			continue
+		}
 		other, taken, err := u.holds(k)
 		if err != nil {
 			return err

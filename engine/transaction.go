@@ -174,6 +174,7 @@ func (t *transaction) apply() (uint64, error) {
 	}
 	u := &unit{e: e, r: e.db, b: e.db.NewBatch(), stats: t.stats, last: e.log.Next()}
 	u.w = u.b
+	e.merged++
 	if err := errors.Join(t.publish(u), t.fill(u)); err != nil {
 		return 0, errors.Join(err, u.b.Close())
 	}

@@ -44,22 +44,3 @@ func (d *DB) few(lower, upper []byte) ([][]byte, error) {
 	}
 	return keys, it.Err()
 }
-
-// touches tells whether a batch holds changes of a range.
-func (b *Batch) touches(lower, upper []byte) bool {
-	if b.p.Empty() {
-		return false
-	}
-	for r := b.p.Reader(); ; {
-		_, key, _, ok, err := r.Next()
-		if err != nil {
-			return true
-		}
-		if !ok {
-			return false
-		}
-		if bytes.Compare(key, lower) >= 0 && bytes.Compare(key, upper) < 0 {
-			return true
-		}
-	}
-}

@@ -117,3 +117,59 @@ func TestForeignFormat(t *testing.T) {
 	_, err = storage.Open(dir, storage.Options{})
 	require.ErrorContains(t, err, "other")
 }
+
+// A batch of many changes does them in the order in which they were made, where
+// they are of the same key.
+func TestBatchOfMany(t *testing.T) {
+	db, err := storage.Open("", storage.Options{})
+	require.NoError(t, err)
+	defer db.Close()
+	model := map[string]string{}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		b := db.NewBatch()
+		require.True(t, b.Empty())
+		for i := range 300 {
+			key := storage.AppendRecord(storage.AppendIndexPrefix(nil, rng.Uint32N(12)), storage.RecordID(rng.Uint64N(8)))
+			switch rng.IntN(40) {
+			case 0:
+				lower, upper := storage.IndexRange(rng.Uint32N(12))
+				if rng.IntN(2) == 0 {
+					require.NoError(t, db.Clear(b, lower, upper))
+					for k := range model { // Clear knows of the batch and the store
+						if k >= string(lower) && k < string(upper) {
+							delete(model, k)
+						}
+					}
+					continue
+				}
+				require.NoError(t, b.DeleteRange(lower, upper))
+				for k := range model {
+					if k >= string(lower) && k < string(upper) {
+						delete(model, k)
+					}
+				}
+			case 1, 2, 3, 4, 5, 6, 7, 8:
+				require.NoError(t, b.Delete(key))
+				delete(model, string(key))
+			default:
+				require.NoError(t, b.Set(key, fmt.Append(nil, i)))
+				model[string(key)] = fmt.Sprint(i)
+			}
+			require.False(t, b.Empty())
+		}
+		wait, err := db.Apply(b, rng.IntN(2) == 0)
+		require.NoError(t, err)
+		require.NoError(t, wait())
+		got := map[string]string{}
+		it, err := db.Iter(storage.AppendIndexPrefix(nil, 0), storage.AppendIndexPrefix(nil, 12), false)
+		require.NoError(t, err)
+		for it.Next() {
+			v, err := it.Value()
+			require.NoError(t, err)
+			got[string(it.Key())] = string(v)
+		}
+		require.NoError(t, it.Close())
+		require.Equal(t, model, got)
+	}
+}

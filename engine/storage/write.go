@@ -8,30 +8,6 @@ type Writer interface {
 	Delete(key []byte) error
 }
 
-// Batch is a group of changes that become visible and durable together.
-type Batch struct{ p *pebble.Batch }
-
-// NewBatch starts an empty batch.
-func (d *DB) NewBatch() *Batch { return &Batch{d.p.NewBatch()} }
-
-// Set implements Writer.
-func (b *Batch) Set(key, value []byte) error { return b.p.Set(key, value, nil) }
-
-// Delete implements Writer.
-func (b *Batch) Delete(key []byte) error { return b.p.Delete(key, nil) }
-
-// DeleteRange deletes the keys of [lower, upper).
-func (b *Batch) DeleteRange(lower, upper []byte) error { return b.p.DeleteRange(lower, upper, nil) }
-
-// Len is the size of the batch in bytes.
-func (b *Batch) Len() int { return b.p.Len() }
-
-// Empty tells whether nothing is in the batch.
-func (b *Batch) Empty() bool { return b.p.Empty() }
-
-// Close drops a batch, applied or not.
-func (b *Batch) Close() error { return b.p.Close() }
-
 // Apply makes the batch visible at once, without waiting for the disk. With
 // sync, the returned function waits until it is durable; because the log is
 // written in order, everything applied earlier is durable then, too. The
@@ -39,6 +15,9 @@ func (b *Batch) Close() error { return b.p.Close() }
 // one fsync. wait must be called; it also closes the batch.
 func (d *DB) Apply(b *Batch, sync bool) (wait func() error, err error) {
 	defer recoverFatal(&err)
+	if err := b.join(); err != nil {
+		return nil, err
+	}
 	d.begun.Add(1)
 	defer d.ended.Add(1)
 	if !sync {
