@@ -24,6 +24,8 @@ import (
 	"weir/engine"
 	"weir/engine/opmsg"
 	"weir/gateway"
+	"weir/store"
+	"weir/store/remote"
 )
 
 // URIVariable names a MongoDB replica set for tests.
@@ -65,6 +67,10 @@ func Start(t testing.TB, mode Mode, o *gateway.Options) *Gateway {
 	} else if o.MongoListen == "" {
 		o.MongoListen = "127.0.0.1:0"
 	}
+	return open(t, o)
+}
+
+func open(t testing.TB, o *gateway.Options) *Gateway {
 	g, err := gateway.Open(context.Background(), *o)
 	require.NoError(t, err)
 	run(t, g.Run, func() { require.NoError(t, g.Close()) })
@@ -73,6 +79,17 @@ func Start(t testing.TB, mode Mode, o *gateway.Options) *Gateway {
 		kit.mongoURI = "mongodb://" + g.MongoAddr().String() + "/?directConnection=true"
 	}
 	return kit
+}
+
+// StartBehind is Start in the mode Remote, with what wrap makes of the remote
+// store in the place of it.
+func StartBehind(t testing.TB, wrap func(store.Store) store.Store) *Gateway {
+	t.Helper()
+	uri := startEngine(t)
+	st, err := remote.Open(context.Background(), uri, remote.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, st.Close()) })
+	return open(t, &gateway.Options{Store: wrap(st), MongoURI: uri, AllowPrivateTargets: true})
 }
 
 // run starts f and ends it with the test, then calls after.
