@@ -14,6 +14,19 @@ import (
 // TempPrefix begins the names of sessions' temporary databases.
 const TempPrefix = "weir_temp_"
 
+// TempDatabase names a session's temporary database after its gateway.
+func TempDatabase(owner, session string) string { return TempPrefix + owner + "_" + session }
+
+// TempOwner gives the gateway of a temporary database, "": not known.
+func TempOwner(db string) string {
+	rest, ok := strings.CutPrefix(db, TempPrefix)
+	if !ok {
+		return ""
+	}
+	owner, _, _ := strings.Cut(rest, "_")
+	return owner
+}
+
 // IsTemporary tells whether a database holds a session's temporary relations.
 func IsTemporary(db string) bool { return strings.HasPrefix(db, TempPrefix) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -130,6 +131,32 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 		return err
 	}
 	return m.saveCounters(ctx)
+}
+
+// Gateway is the id of this gateway in event_gateways.
+func (m *Manager) Gateway() string { return m.gateway }
+
+// Gateways gives the ids of the gateways that are alive.
+func (m *Manager) Gateways(ctx context.Context) (map[string]bool, error) {
+	alive := marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "expire_at", Value: bson.D{{Key: "$gt", Value: m.clock()}}}}}})
+	cur, err := m.st.Aggregate(ctx, ns(collGateways), []bson.Raw{alive}, store.AggregateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read the gateways: %w", err)
+	}
+	defer cur.Close()
+	out := map[string]bool{}
+	for {
+		doc, err := cur.Next(ctx)
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the gateways: %w", err)
+		}
+		if id, ok := doc.Lookup("_id").StringValueOK(); ok {
+			out[id] = true
+		}
+	}
 }
 
 // farewell takes this gateway's row away.

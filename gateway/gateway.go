@@ -41,7 +41,10 @@ type Options struct {
 	Listen      string      // where PostgreSQL clients connect; "": a free loopback port
 	MongoListen string      // where MongoDB drivers reach the embedded engine; "": nowhere
 	OplogBytes  int64       // bound of the embedded engine's oplog; 0: 1 GiB
-	TempDir     string      // where rows go that are too many for memory; "": tmp below Dir, else the system's
+	// TempSweep is how often temporary databases of gateways that are gone are
+	// looked for, 0: every minute.
+	TempSweep time.Duration
+	TempDir   string // where rows go that are too many for memory; "": tmp below Dir, else the system's
 
 	SecretKey  []byte            // encrypts the credentials of connections in the store; nil: none are stored
 	EventLease time.Duration     // of the event runtime, see events.Options; 0: its default
@@ -72,6 +75,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.TempSweep == 0 {
+		o.TempSweep = time.Minute
 	}
 	return o
 }
@@ -173,7 +179,7 @@ func (g *Gateway) assemble() error {
 		events.Options{Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
-	so := session.Options{Version: o.Version, Settings: o.Settings, TempDir: o.TempDir, Logger: o.Logger, Now: o.Now}
+	so := session.Options{Version: o.Version, Settings: o.Settings, TempDir: o.TempDir, Owner: g.events.Gateway(), Logger: o.Logger, Now: o.Now}
 	if o.Auth {
 		l, err := newLogin(g.store)
 		if err != nil {
@@ -223,6 +229,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.events.Run(gctx) })
 	group.Go(func() error { return g.catalog.Run(gctx) })
+	group.Go(func() error { return g.sweepTemporary(gctx) })
 	group.Go(func() error { return g.sql.Serve(gctx, g.sqlLn) })
 	if g.mongo != nil {
 		group.Go(func() error { return g.mongo.Serve(gctx, g.mongoLn) })

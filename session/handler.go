@@ -41,6 +41,9 @@ type Options struct {
 	// Authorize tells what a user may do once the password was right; its error
 	// ends the connection. nil: everything.
 	Authorize func(ctx context.Context, user, database string) (Access, error)
+	// Owner names this gateway in the names of temporary databases, so that
+	// others can tell whose they are when it has crashed.
+	Owner string
 	// TempDir is where rows go that are too many for memory, "": the system's.
 	TempDir string
 	Logger  *slog.Logger

@@ -43,7 +43,7 @@ func (s *Session) useTemporary() {
 	if s.temp.db == "" {
 		var id [8]byte
 		_, _ = rand.Read(id[:])
-		s.temp.db = catalog.TempPrefix + hex.EncodeToString(id[:])
+		s.temp.db = catalog.TempDatabase(s.h.opts.Owner, hex.EncodeToString(id[:]))
 		s.scope.catalog = nil
 	}
 }
