@@ -82,6 +82,7 @@ type result struct {
 	started  time.Time
 	finished time.Time
 	probe    bool
+	recorded bool // the outcome is in the log already
 	err      *SinkError
 }
 
@@ -424,13 +425,30 @@ func (d *dispatcher) deliver(ctx context.Context, items []*item, probe bool) res
 	sctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	d.step(StepSending)
-	err := d.sink.Deliver(sctx, batch)
+	err := d.hand(sctx, batch, &r)
 	d.step(StepSent)
-	r.finished = d.clock()
+	if r.finished.IsZero() {
+		r.finished = d.clock()
+	}
 	if err != nil {
 		r.err = asSinkError(err)
 	}
 	return r
+}
+
+// hand gives a batch to the sink; one that can has the outcome recorded with it.
+func (d *dispatcher) hand(ctx context.Context, batch []Delivery, r *result) error {
+	if s, ok := d.sink.(Settler); ok {
+		ok, err := s.Settle(ctx, batch, func(ctx context.Context, q store.Queryer) error {
+			r.finished = d.clock()
+			return d.recordSent(ctx, q, r)
+		})
+		if ok {
+			r.recorded = err == nil
+			return err
+		}
+	}
+	return d.sink.Deliver(ctx, batch)
 }
 
 func (d *dispatcher) transform(it *item) error {

@@ -113,7 +113,9 @@ func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
 		if d.summarised(o) {
 			continue
 		}
-		ops = append(ops, store.WriteOp{Kind: store.Update, Filter: idFilter(o.it.ID), Update: documentValue(d.rowUpdate(&o))})
+		if !o.recorded {
+			ops = append(ops, store.WriteOp{Kind: store.Update, Filter: idFilter(o.it.ID), Update: documentValue(d.rowUpdate(&o))})
+		}
 		if o.it.dead && o.status == StatusCompleted {
 			closed = append(closed, o.it.ID)
 		}
@@ -122,6 +124,30 @@ func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
 		return fmt.Errorf("record outcomes: %w", err)
 	}
 	return d.closeDead(ctx, closed)
+}
+
+// errOvertaken ends a dispatcher that met rows which are settled already: another
+// one delivered them, or a commit went through that was not heard of. It begins
+// anew from what the log says.
+var errOvertaken = errors.New("events were settled meanwhile")
+
+// recordSent completes the rows of a delivery in its transaction. Only rows that
+// are not settled are: of two dispatchers that deliver an event one goes through.
+func (d *dispatcher) recordSent(ctx context.Context, q store.Queryer, r *result) error {
+	ops := make([]store.WriteOp, len(r.items))
+	for i, it := range r.items {
+		filter := marshal(bson.D{{Key: "_id", Value: it.ID}, {Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{StatusQueued, StatusProcessing, StatusRetrying}}}}})
+		o := outcome{it: it, status: StatusCompleted, started: r.started, finished: r.finished}
+		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Update: documentValue(d.rowUpdate(&o))}
+	}
+	res, err := q.Write(ctx, ns(collLog), ops, store.WriteOptions{Durable: true})
+	if err == nil {
+		err = res.Err()
+	}
+	if err == nil && res.Matched < int64(len(ops)) {
+		err = errOvertaken
+	}
+	return err
 }
 
 // closeDead closes the dead letters of events that a rewind brought through.

@@ -16,6 +16,7 @@ type outcome struct {
 	finished   time.Time
 	err        *SinkError
 	deadReason string
+	recorded   bool // in the transaction of its delivery
 }
 
 // settle takes the end of a send: successes leave their lanes, failures wait or die.
@@ -26,6 +27,9 @@ func (d *dispatcher) settle(ctx context.Context, r result) error {
 			d.breaker.cancel()
 		}
 		return ctx.Err() // the send was cut off by us; it says nothing about the receiver
+	}
+	if r.err != nil && errors.Is(r.err, errOvertaken) {
+		return errOvertaken
 	}
 	d.breaker.done(r.err == nil || answered(r.err), r.probe, r.finished)
 	switch {
@@ -76,7 +80,7 @@ func (d *dispatcher) take(r result) {
 		if it.began.IsZero() {
 			it.began = r.started
 		}
-		o := outcome{it: it, attempt: it.Attempt, started: r.started, finished: r.finished, err: r.err, status: StatusCompleted}
+		o := outcome{it: it, attempt: it.Attempt, started: r.started, finished: r.finished, err: r.err, status: StatusCompleted, recorded: r.recorded}
 		if r.err != nil && (r.err.Failed == nil || slices.Contains(r.err.Failed, it.ID)) {
 			o.status, o.deadReason = d.fail(it, r)
 		} else {

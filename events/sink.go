@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/store"
 )
 
 // Delivery is one event on its way to a sink: its row of the log.
@@ -24,6 +26,15 @@ type Delivery struct {
 type Sink interface {
 	Deliver(ctx context.Context, events []Delivery) error
 	Close() error
+}
+
+// Settler is a sink in the store that also holds the log: it takes events and has
+// their outcome recorded in one transaction, so that each is taken exactly once.
+// record may be called again, in another transaction, after a conflict. ok is
+// false when the store has no transactions; then nothing was done.
+type Settler interface {
+	Sink
+	Settle(ctx context.Context, events []Delivery, record func(context.Context, store.Queryer) error) (ok bool, err error)
 }
 
 // FailureClass says what to do after a failed delivery.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -20,6 +21,9 @@ type Collection struct {
 	ns      store.Namespace
 	payload payload
 	inbox   bool
+
+	mu   sync.Mutex
+	made bool // the collections are there: made in many transactions at once, they would be in each other's way
 }
 
 // inboxSuffix names the collection beside the target that records what was received.
@@ -41,15 +45,108 @@ func (c *Collection) Close() error { return nil }
 // Deliver upserts each event by its id; with an inbox, all of them in one
 // transaction with what the inbox records.
 func (c *Collection) Deliver(ctx context.Context, ds []events.Delivery) error {
+	if err := c.write(ctx, c.upserts(ds), ds); err != nil {
+		return classify(err)
+	}
+	return nil
+}
+
+func (c *Collection) upserts(ds []events.Delivery) []store.WriteOp {
 	ops := make([]store.WriteOp, len(ds))
 	for i := range ds {
 		filter, doc := c.document(&ds[i])
 		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Upsert: true, Update: bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}}
 	}
-	if err := c.write(ctx, ops, ds); err != nil {
-		return classify(err)
+	return ops
+}
+
+// settleTries is how often a transaction is begun that meets others.
+const settleTries = 5
+
+// Settle implements events.Settler: the documents, what the inbox records and the
+// outcome are one transaction. Documents are inserted, which costs less than to
+// upsert them; those that are there already, from before a rewind, are upserted.
+func (c *Collection) Settle(ctx context.Context, ds []events.Delivery, record func(context.Context, store.Queryer) error) (bool, error) {
+	if !c.st.Capabilities().Transactions {
+		return false, nil
 	}
+	if err := c.make(ctx); err != nil {
+		return true, classify(err)
+	}
+	ops := c.upserts(ds)
+	there := false
+	for try := 1; ; try++ {
+		err := c.settle(ctx, ops, ds, there, record)
+		switch {
+		case err == nil:
+			return true, nil
+		case !there && errors.Is(err, mongoerr.Code(mongoerr.DuplicateKey)):
+			there = true
+		case try == settleTries || !conflict(err) || ctx.Err() != nil:
+			return true, classify(err)
+		}
+	}
+}
+
+// make makes the collections that are not there.
+func (c *Collection) make(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made {
+		return nil
+	}
+	names := []string{c.ns.Coll}
+	if c.inbox {
+		names = append(names, c.ns.Coll+inboxSuffix)
+	}
+	for _, name := range names {
+		cmd, err := bson.Marshal(bson.D{{Key: "create", Value: name}})
+		if err != nil {
+			return err
+		}
+		if _, err := c.st.Command(ctx, c.ns.DB, cmd); err != nil && !errors.Is(err, mongoerr.Code(mongoerr.NamespaceExists)) {
+			return err
+		}
+	}
+	c.made = true
 	return nil
+}
+
+func conflict(err error) bool {
+	var m *mongoerr.Error
+	return errors.As(err, &m) && m.HasLabel("TransientTransactionError")
+}
+
+func (c *Collection) settle(ctx context.Context, ops []store.WriteOp, ds []events.Delivery, there bool, record func(context.Context, store.Queryer) error) error {
+	tx, err := c.st.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Abort(context.WithoutCancel(ctx)) }()
+	if !there {
+		ops = inserts(ops)
+	}
+	if err := writeAll(ctx, tx, c.ns, ops); err != nil {
+		return err
+	}
+	if c.inbox {
+		if err := writeAll(ctx, tx, store.Namespace{DB: c.ns.DB, Coll: c.ns.Coll + inboxSuffix}, inboxOps(ds)); err != nil {
+			return err
+		}
+	}
+	if err := record(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+// inserts gives upserts of documents as inserts.
+func inserts(ops []store.WriteOp) []store.WriteOp {
+	out := make([]store.WriteOp, len(ops))
+	for i := range ops {
+		out[i] = store.WriteOp{Kind: store.Insert, Document: ops[i].Update.Value}
+	}
+	return out
 }
 
 func (c *Collection) write(ctx context.Context, ops []store.WriteOp, ds []events.Delivery) error {
@@ -76,11 +173,7 @@ func (c *Collection) write(ctx context.Context, ops []store.WriteOp, ds []events
 // insertFirst inserts the documents, which costs less than to upsert them, and
 // upserts those that are there already from an earlier send.
 func (c *Collection) insertFirst(ctx context.Context, ops []store.WriteOp) error {
-	inserts := make([]store.WriteOp, len(ops))
-	for i := range ops {
-		inserts[i] = store.WriteOp{Kind: store.Insert, Document: ops[i].Update.Value}
-	}
-	res, err := c.st.Write(ctx, c.ns, inserts, store.WriteOptions{Durable: true, Unordered: true})
+	res, err := c.st.Write(ctx, c.ns, inserts(ops), store.WriteOptions{Durable: true, Unordered: true})
 	if err != nil {
 		return err
 	}

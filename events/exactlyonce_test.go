@@ -1,0 +1,85 @@
+package events_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"weir/store"
+)
+
+// dyingTx is a store whose process dies at a commit: before it, or when it went
+// through without being heard of.
+type dyingTx struct {
+	*mortal
+	commits atomic.Int32
+	at      int32 // the commit that is the last one
+	through bool
+}
+
+func (s *dyingTx) Begin(ctx context.Context) (store.Tx, error) {
+	if s.dead.Load() {
+		return nil, errDead
+	}
+	tx, err := s.mortal.Begin(ctx)
+	return &dyingCommit{tx, s}, err
+}
+
+type dyingCommit struct {
+	store.Tx
+	s *dyingTx
+}
+
+func (c *dyingCommit) Commit(ctx context.Context) error {
+	dies := c.s.commits.Add(1) >= c.s.at
+	if c.s.dead.Load() || dies && !c.s.through {
+		c.s.dead.Store(true)
+		_ = c.Abort(ctx)
+		return errDead
+	}
+	err := c.Tx.Commit(ctx)
+	if dies {
+		c.s.dead.Store(true)
+		return errDead
+	}
+	return err
+}
+
+// TestCollectionExactlyOnce has a gateway die at a commit of a collection sink:
+// the one that takes over writes what is missing and nothing again. The changes
+// of the target tell: there is one insert for each event, and no other write.
+func TestCollectionExactlyOnce(t *testing.T) {
+	for name, through := range map[string]bool{"before the commit": false, "after the commit": true} {
+		for _, tracking := range []string{"events", "summary"} {
+			t.Run(name+", "+tracking, func(t *testing.T) {
+				t.Parallel()
+				const n = 600
+				e := openEngine(t)
+				dying := &dyingTx{mortal: &mortal{Store: e}, at: 3, through: through}
+				a := startNode(t, dying, time.Second)
+				conn := connect(t, a.Gateway, "once")
+				exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION copies WITH (inbox = true, tracking = '%s')`, tracking)
+				insertDocs(t, e, "once", 0, n)
+				for i := n; !dying.dead.Load(); i += 50 {
+					insertDocs(t, e, "once", i, 50)
+				}
+				b := startNode(t, e, time.Second)
+				cb := connect(t, b.Gateway, "once")
+				require.Eventually(t, func() bool {
+					return scalar[bool](t, cb, `SELECT (SELECT count(*) FROM copies) = (SELECT count(*) FROM docs) AND (SELECT count(*) FROM "copies_inbox") = (SELECT count(*) FROM docs)`)
+				}, patience, 10*time.Millisecond)
+				require.Eventually(t, func() bool {
+					return scalar[int64](t, cb, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('copied') WHERE processing_status <> 'completed'`) == 0
+				}, patience, 10*time.Millisecond)
+				const changes = `SELECT count(*) FROM CHANGE_STREAM_EVENTS('copies', now() - interval '5 min') WHERE event_type IN ('insert', 'update', 'replace')`
+				require.Equal(t, scalar[int64](t, cb, `SELECT count(*) FROM docs`), scalar[int64](t, cb, changes))
+				a.stop()
+				<-a.ended
+				b.end(t)
+			})
+		}
+	}
+}
