@@ -254,7 +254,7 @@ func (c *Catalog) loadDatabase(ctx context.Context, db string) (*database, error
 		if o.OID != 0 {
 			c.oids.keep("relation", db, name, uint32(o.OID))
 		}
-		if _, ok := d.collections[name]; !ok && (o.Kind == "view" || o.Kind == "sequence") {
+		if _, ok := d.collections[name]; !ok && (o.virtual()) {
 			d.sorted = append(d.sorted, name)
 		}
 	}

@@ -58,7 +58,14 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 	case ast.SetColumnStatistics, ast.SetColumnStorage, ast.SetLogged, ast.SetUnlogged, ast.ClusterOn, ast.SetWithoutCluster, ast.ReplicaIdentity, ast.ValidateConstraint:
 		return nil
 	}
-	if a.table.Kind != Collection {
+	if x.Kind == ast.AttachPartition || x.Kind == ast.DetachPartition {
+		return a.partitions(ctx, x)
+	}
+	if a.table.IsPartition() {
+		if err := ofPartition(a.table, x); err != nil {
+			return err
+		}
+	} else if a.table.Kind != Collection {
 		return unsupported(x.Pos(), "Create it anew with CREATE OR REPLACE.", "this change of %q is not supported", a.table.Name)
 	}
 	switch x.Kind {
@@ -271,6 +278,9 @@ func (a *alteration) renameColumn(x *ast.AlterAction) error {
 func (a *alteration) renameTo(ctx context.Context, x *ast.AlterAction) error {
 	o := a.tb.o
 	p := place{schema: a.table.Schema, db: o.DB, name: x.NewName.Name, pos: x.Pos()}
+	if o.Partition != nil {
+		return unsupported(x.Pos(), "Create it anew.", "renaming partitions and partitioned tables is not supported")
+	}
 	if _, err := a.free(ctx, p, false); err != nil {
 		return err
 	}
@@ -313,6 +323,11 @@ func (a *alteration) finish(ctx context.Context) error {
 	o := a.tb.o
 	if err := a.tb.bindChecks(ctx); err != nil {
 		return err
+	}
+	if o.Partition != nil {
+		if err := a.finishPartitioned(ctx); err != nil || o.Partition.Parent != "" {
+			return err
+		}
 	}
 	for _, name := range a.drops {
 		err := a.run(ctx, o.DB, func(b *value.Builder) {

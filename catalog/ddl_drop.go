@@ -25,12 +25,21 @@ func (d *ddl) drop(ctx context.Context, x *ast.Drop) error {
 	return unsupported(x.Pos(), "Tables, views, materialized views, indexes, sequences and schemas can be dropped.", "DROP %s is not supported", x.Kind)
 }
 
-var kindWords = map[TableKind]struct {
+type kindWord struct {
 	kind ast.ObjectKind
 	word string
-}{
+}
+
+var kindWords = map[TableKind]kindWord{
 	Collection: {ast.KindTable, "table"}, View: {ast.KindView, "view"}, MongoView: {ast.KindView, "view"},
 	MaterializedView: {ast.KindMaterializedView, "materialized view"}, Sequence: {ast.KindSequence, "sequence"},
+}
+
+func kindOf(t *Table) kindWord {
+	if t.IsPartition() {
+		return kindWords[Collection]
+	}
+	return kindWords[t.Kind]
 }
 
 func wordOf(kind ast.ObjectKind) string {
@@ -55,7 +64,7 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 		if t == nil {
 			continue
 		}
-		if k := kindWords[t.Kind]; k.kind != x.Kind {
+		if k := kindOf(t); k.kind != x.Kind {
 			if k.word == "" {
 				return sqlerr.New(sqlerr.InsufficientPrivilege, "permission denied: %q is a system relation", t.Name).At(n.Pos())
 			}
@@ -63,6 +72,10 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 				WithHint("Use DROP %s to remove a %s.", k.kind, k.word)
 		}
 		tables, going[t.OID] = append(tables, t), true
+	}
+	tables, err := d.withPartitions(ctx, tables, going)
+	if err != nil {
+		return err
 	}
 	for i := 0; i < len(tables); i++ {
 		views, err := d.dependents(ctx, tables[i].OID)
@@ -75,12 +88,12 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 			}
 			vt := d.known(v.DB, v.Name, &database{objects: map[string]*object{v.Name: v}})
 			if x.Behavior != ast.Cascade {
-				word := kindWords[tables[i].Kind].word
+				word := kindOf(tables[i]).word
 				return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", word, tables[i].Name).
-					WithDetail("%s %s depends on %s %s", kindWords[vt.Kind].word, v.Name, word, tables[i].Name).
+					WithDetail("%s %s depends on %s %s", kindOf(vt).word, v.Name, word, tables[i].Name).
 					WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
 			}
-			d.out.notice(sqlerr.SuccessfulCompletion, "drop cascades to %s %s", kindWords[vt.Kind].word, v.Name)
+			d.out.notice(sqlerr.SuccessfulCompletion, "drop cascades to %s %s", kindOf(vt).word, v.Name)
 			tables, going[uint32(v.OID)] = append(tables, vt), true
 		}
 	}
@@ -89,7 +102,7 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 			return err
 		}
 	}
-	return nil
+	return d.emptied(ctx, tables, going)
 }
 
 // dependents are the views that read a relation.

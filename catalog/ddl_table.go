@@ -35,11 +35,12 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 	switch {
 	case len(x.Inherits) > 0:
 		return unsupported(x.Inherits[0].Pos(), "Use a view over both tables.", "INHERITS is not supported")
-	case x.Partition != nil:
-		return unsupported(x.Partition.Pos(), "Shard the collection.", "PARTITION BY is not supported")
 	}
 	if err := d.temporary(x.Persistence, x.OnCommit, x.Pos()); err != nil {
 		return err
+	}
+	if x.PartitionOf != nil {
+		return d.createPartition(ctx, x)
 	}
 	p, err := d.placeOf(ctx, x.Name)
 	if err != nil {
@@ -57,6 +58,12 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 	}
 	if err := t.bindChecks(ctx); err != nil {
 		return err
+	}
+	if x.Partition != nil {
+		if err := t.partitionBy(ctx, x.Partition); err != nil {
+			return err
+		}
+		newPartitionTree(nil).compute(t.o)
 	}
 	return t.create(ctx, p)
 }

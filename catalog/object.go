@@ -21,24 +21,30 @@ var objects = store.Namespace{DB: systemDB, Coll: "catalog"}
 // object is a document of it. Its _id is "database.name": relations of a
 // database share one space of names, as in PostgreSQL.
 type object struct {
-	ID          string          `bson:"_id"`
-	DB          string          `bson:"db"`
-	Name        string          `bson:"name"`
-	Kind        string          `bson:"kind"` // table, view, matview, sequence, comment
-	OID         int64           `bson:"oid"`
-	Version     int64           `bson:"version"`
-	Declared    bool            `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
-	Columns     []objectColumn  `bson:"columns,omitempty"`
-	NextAttr    int32           `bson:"next_attr,omitempty"`
-	PrimaryKey  []string        `bson:"primary_key,omitempty"`
-	Checks      []objectCheck   `bson:"checks,omitempty"`
-	SQL         string          `bson:"sql,omitempty"`
-	Deps        []int64         `bson:"deps,omitempty"`
-	Comment     string          `bson:"comment,omitempty"`
-	Owner       string          `bson:"owner,omitempty"`
-	Unpopulated bool            `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
-	Sequence    *objectSequence `bson:"sequence,omitempty"`
-	CheckOption string          `bson:"check_option,omitempty"` // of a view
+	ID          string           `bson:"_id"`
+	DB          string           `bson:"db"`
+	Name        string           `bson:"name"`
+	Kind        string           `bson:"kind"` // table, partition, view, matview, sequence, comment
+	OID         int64            `bson:"oid"`
+	Version     int64            `bson:"version"`
+	Declared    bool             `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
+	Columns     []objectColumn   `bson:"columns,omitempty"`
+	NextAttr    int32            `bson:"next_attr,omitempty"`
+	PrimaryKey  []string         `bson:"primary_key,omitempty"`
+	Checks      []objectCheck    `bson:"checks,omitempty"`
+	SQL         string           `bson:"sql,omitempty"`
+	Deps        []int64          `bson:"deps,omitempty"`
+	Comment     string           `bson:"comment,omitempty"`
+	Owner       string           `bson:"owner,omitempty"`
+	Unpopulated bool             `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
+	Sequence    *objectSequence  `bson:"sequence,omitempty"`
+	CheckOption string           `bson:"check_option,omitempty"` // of a view
+	Partition   *objectPartition `bson:"partition,omitempty"`
+}
+
+// virtual tells whether a relation has no collection of its own.
+func (o *object) virtual() bool {
+	return o.Kind == "view" || o.Kind == "sequence" || o.Kind == "partition"
 }
 
 type objectColumn struct {

@@ -70,6 +70,12 @@ const (
 
 // relkind is pg_class.relkind.
 func (t *Table) relkind() byte {
+	switch {
+	case t.Partitioned():
+		return 'p'
+	case t.IsPartition():
+		return 'r'
+	}
 	switch t.Kind {
 	case View, MongoView:
 		return 'v'

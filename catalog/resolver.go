@@ -174,7 +174,7 @@ func (d *database) has(name string) bool {
 		return true
 	}
 	o, ok := d.objects[name]
-	return ok && (o.Kind == "view" || o.Kind == "sequence")
+	return ok && (o.virtual())
 }
 
 func quotedList(names []string) string {
@@ -183,7 +183,7 @@ func quotedList(names []string) string {
 
 // load makes the table of a stored name.
 func (s *Scoped) load(ctx context.Context, db, name string, d *database) (*Table, error) {
-	if o, ok := d.objects[name]; ok && (o.Kind == "view" || o.Kind == "sequence") {
+	if o, ok := d.objects[name]; ok && (o.virtual()) {
 		return s.show(s.objectTable(o)), nil
 	}
 	e, err := s.sampled(ctx, store.Namespace{DB: db, Coll: name}, false)
@@ -202,6 +202,7 @@ func (c *Catalog) objectTable(o *object) *Table {
 	for i := range o.Columns {
 		t.Columns = append(t.Columns, o.Columns[i].column())
 	}
+	t.Partition = o.partition()
 	if o.Kind == "sequence" {
 		t.Kind, t.Columns = Sequence, sequenceColumns()
 		t.SequenceID = o.ID
@@ -216,6 +217,10 @@ func (s *Scoped) show(t *Table) *Table {
 	shown.Schema = s.SchemaOf(db)
 	if t.Kind == Sequence {
 		shown.NS = objects
+		return &shown
+	}
+	if t.IsPartition() {
+		shown.Definition = partitionQuery(shown.Schema, t)
 		return &shown
 	}
 	if s.scope.Flatten {
@@ -343,7 +348,7 @@ func (s *Scoped) versionOf(ctx context.Context, oid uint32) (uint64, bool) {
 	if err != nil || !d.has(name) {
 		return 0, false
 	}
-	if o, ok := d.objects[name]; ok && (o.Kind == "view" || o.Kind == "sequence") {
+	if o, ok := d.objects[name]; ok && (o.virtual()) {
 		return uint64(o.Version), true
 	}
 	e, err := s.sampled(ctx, store.Namespace{DB: db, Coll: name}, false)

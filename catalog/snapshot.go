@@ -131,7 +131,7 @@ func (s *Scoped) addDatabase(ctx context.Context, snap *Snapshot, sch Schema, co
 
 // known gives a relation without looking at documents.
 func (s *Scoped) known(db, name string, d *database) *Table {
-	if o, ok := d.objects[name]; ok && (o.Kind == "view" || o.Kind == "sequence") {
+	if o, ok := d.objects[name]; ok && (o.virtual()) {
 		return s.show(s.objectTable(o))
 	}
 	s.mu.Lock()

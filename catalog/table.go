@@ -44,6 +44,8 @@ type Table struct {
 	NS store.Namespace
 	// Definition is a view's SELECT.
 	Definition string
+	// Partition is set for partitions (Kind View) and partitioned tables.
+	Partition *Partition
 	// CheckOption is a view's: "", LOCAL or CASCADED.
 	CheckOption string
 	// Rows makes the documents of a Virtual relation; it may use the filter

@@ -117,14 +117,22 @@ func notNull(w *translator.Write, targets []translator.WriteTarget, values []val
 
 func violation(w *translator.Write, c translator.Check) error {
 	var err *sqlerr.Error
+	relation := w.Table.Name
+	if c.Relation != "" {
+		relation = c.Relation
+	}
 	switch {
+	case c.View && c.Partition:
+		err = sqlerr.New(sqlerr.CheckViolation, "new row for relation %q violates partition constraint", c.Name)
+	case c.Partition && c.Name == "" && c.Column == "":
+		err = sqlerr.New(sqlerr.CheckViolation, "no partition of relation %q found for row", relation)
 	case c.View:
 		err = sqlerr.New(sqlerr.WithCheckOptionViolation, "new row violates check option for view %q", c.Name)
 	case c.Name == "":
-		err = sqlerr.New(sqlerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Column, w.Table.Name)
+		err = sqlerr.New(sqlerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Column, relation)
 		err.Column = c.Column
 	default:
-		err = sqlerr.New(sqlerr.CheckViolation, "new row for relation %q violates check constraint %q", w.Table.Name, c.Name)
+		err = sqlerr.New(sqlerr.CheckViolation, "new row for relation %q violates check constraint %q", relation, c.Name)
 		err.Constraint = c.Name
 	}
 	err.Schema, err.Table = w.Table.Schema, w.Table.Name

@@ -101,8 +101,16 @@ func (p *Parser) alterRelation(t *token) ast.Statement {
 			return &ast.AlterSequence{IfExists: s.IfExists, Name: s.Table.Name, Options: options, Stmt: p.stmt(t)}
 		}
 	}
-	if p.atAny("attach", "detach") {
+	if kind != ast.KindTable && p.atAny("attach", "detach") {
 		return p.skipTo(t, "ALTER "+string(kind)+" ... "+upper(p.tok.name)+" PARTITION")
+	}
+	if p.atAny("attach", "detach") {
+		from, a := p.tok, &ast.AlterAction{}
+		p.partitionAction(a)
+		a.Span = p.span(from)
+		s.Actions = append(s.Actions, a)
+		s.Stmt = p.stmt(t)
+		return s
 	}
 	for first := true; first || p.acceptOp(","); first = false {
 		s.Actions = append(s.Actions, p.alterAction())

@@ -7,17 +7,19 @@ func (p *Parser) createTable(t *token, persistence ast.Persistence) ast.Statemen
 	p.next()
 	s := &ast.CreateTable{Persistence: persistence, IfNotExists: p.ifNotExists(), Name: p.name()}
 	switch {
-	case p.at("partition", "of"):
-		return p.skipTo(t, "CREATE TABLE ... PARTITION OF")
 	case p.accept("of"):
 		return p.skipTo(t, "CREATE TABLE ... OF")
 	case p.atOp("(") && p.atColumnNames():
 		return p.createTableAs(t, s, p.columns())
-	case !p.atOp("("):
+	case !p.atOp("(") && !p.at("partition", "of"):
 		return p.createTableAs(t, s, nil)
 	}
-	s.Elements = p.tableElements()
-	if p.accept("inherits") {
+	if p.at("partition", "of") {
+		p.partitionOf(s)
+	} else {
+		s.Elements = p.tableElements()
+	}
+	if s.Bound == nil && p.accept("inherits") {
 		p.expectOp("(")
 		s.Inherits = p.names()
 		p.expectOp(")")

@@ -56,7 +56,11 @@ func BuildExpr(ctx context.Context, env *Env, e ast.Expr, t *catalog.Table, want
 }
 
 // ForDDL is the planner as the catalog's DDL uses it.
-type ForDDL struct{ Env *Env }
+type ForDDL struct {
+	Env *Env
+	// Run answers a query with its first value; nil: there is nobody to run it.
+	Run func(ctx context.Context, sql string) (string, bool, error)
+}
 
 var _ catalog.Planner = ForDDL{}
 
@@ -74,6 +78,14 @@ func (d ForDDL) Describe(ctx context.Context, q ast.Statement) ([]catalog.Column
 		cols[i] = catalog.Column{Name: c.Name, Attr: int16(i + 1), Type: c.Type}
 	}
 	return cols, p.Deps, p.Notices, nil
+}
+
+// Text implements catalog.Planner.
+func (d ForDDL) Text(ctx context.Context, sql string) (string, bool, error) {
+	if d.Run == nil {
+		return "", false, nil
+	}
+	return d.Run(ctx, sql)
 }
 
 // CheckExpr implements catalog.Planner.

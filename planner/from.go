@@ -115,6 +115,9 @@ func (b *builder) tableRef(x *ast.TableRef, parent *scope, ctes *cteScope) (Node
 		return nil, nil, err
 	}
 	b.depend(t)
+	if x.Only && t.Partitioned() {
+		return b.onlyPartitioned(x, t)
+	}
 	if t.Kind == catalog.View {
 		n, src, err := b.view(t)
 		if err != nil {

@@ -30,6 +30,9 @@ func (b *builder) columnRef(sc *scope, e *ast.ColumnRef) (Expr, error) {
 	if x != nil {
 		return b.descend(x, p[1:], e.Pos())
 	}
+	if x, err := b.systemColumn(sc, e); x != nil || err != nil {
+		return x, err
+	}
 	if len(p) > 1 {
 		return b.unknownQualified(sc, e)
 	}

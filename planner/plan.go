@@ -223,7 +223,11 @@ type CheckExpr struct {
 	Name   string // of the constraint or view; "" for NOT NULL
 	View   bool   // a view's WITH CHECK OPTION
 	Column string // of NOT NULL
-	Expr   Expr
+	// Partition tells that the constraint is that of the partition Relation: its
+	// bounds (View), a NOT NULL or CHECK, or else that there is one for the row.
+	Partition bool
+	Relation  string
+	Expr      Expr
 }
 
 // FuncCall is one function of a FuncScan; Cols of them are its columns.

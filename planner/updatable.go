@@ -41,7 +41,7 @@ func (b *builder) updatableView(t *catalog.Table, verb string, pos int) (*catalo
 	if err != nil {
 		return nil, err
 	}
-	level := viewLevel{view: t, of: of, name: ref.Name.Last(), where: sel.Where, check: t.CheckOption != ""}
+	level := viewLevel{view: t, of: of, name: ref.Name.Last(), where: sel.Where, check: t.CheckOption != "" || t.IsPartition()}
 	if ref.Alias != nil {
 		level.name = ref.Alias.Name
 	}
@@ -131,7 +131,7 @@ func viewTable(t, of *catalog.Table, name ast.Ident, items []*ast.SelectItem) (*
 	}
 	out := *of
 	out.OID, out.Schema, out.Name, out.Version, out.Open = t.OID, t.Schema, t.Name, t.Version, false
-	out.Columns, out.Checks = nil, nil
+	out.Columns, out.Checks, out.Partition = nil, nil, t.Partition
 	used := map[*catalog.Column]bool{}
 	for _, vc := range t.Columns {
 		c := shown[vc.Path[0]]
@@ -141,6 +141,9 @@ func viewTable(t, of *catalog.Table, name ast.Ident, items []*ast.SelectItem) (*
 		used[c] = true
 		col := *c
 		col.Name, col.Attr, col.Hidden = vc.Name, vc.Attr, false
+		if t.IsPartition() {
+			col.Default = vc.Default
+		}
 		out.Columns = append(out.Columns, col)
 	}
 	for i := range of.Columns {
@@ -207,10 +210,11 @@ func (b *builder) levelCondition(l viewLevel, scan *Scan) (Expr, error) {
 
 // viewChecks are the constraints of the collection below and the CHECK OPTIONs.
 func (b *builder) viewChecks(v *viewTarget, scan *Scan, changed map[string]bool) ([]CheckExpr, error) {
-	out, err := b.checks(v.base, b.over(v.base, ast.Ident{}, scan), changed)
+	base, err := b.checks(v.base, b.over(v.base, ast.Ident{}, scan), changed)
 	if err != nil {
 		return nil, err
 	}
+	var out []CheckExpr
 	for _, l := range v.levels {
 		if !l.check {
 			continue
@@ -225,7 +229,7 @@ func (b *builder) viewChecks(v *viewTarget, scan *Scan, changed map[string]bool)
 		if hasSubquery(x) {
 			return nil, sqlerr.Unsupported(0, "Leave WITH CHECK OPTION out.", "WITH CHECK OPTION of view %q holds a subquery, which is not supported", l.view.Name)
 		}
-		out = append(out, CheckExpr{Name: l.view.Name, View: true, Expr: &Test{X: x, Is: IsTrue}})
+		out = append(out, CheckExpr{Name: l.view.Name, View: true, Partition: l.view.IsPartition(), Expr: &Test{X: x, Is: IsTrue}})
 	}
-	return out, nil
+	return append(out, base...), nil
 }

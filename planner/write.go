@@ -156,6 +156,13 @@ func (b *builder) checks(t *catalog.Table, src *source, changed map[string]bool)
 		}
 		out = append(out, CheckExpr{Column: c.Name, Expr: &Test{X: b.ref(src, i, 0), Is: IsNotNull}})
 	}
+	if t.Partition != nil {
+		rules, err := b.partitionRules(t, src)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rules...)
+	}
 	for _, k := range t.Checks {
 		x, err := b.stored(k.SQL, src, "check constraints")
 		if err != nil {

@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 
+	"weir/engine/value"
+	"weir/parser"
 	"weir/parser/ast"
 	"weir/planner"
 	"weir/sqlerr"
@@ -49,10 +51,15 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 			return "", err
 		}
 	}
+	if x, ok := stmt.(*ast.AlterTable); ok && s.tx.store != nil {
+		if err := s.unwrittenPartition(ctx, x); err != nil {
+			return "", err
+		}
+	}
 	if makesTemporary(stmt) {
 		s.useTemporary()
 	}
-	change, err := s.scoped().DDL(ctx, planner.ForDDL{Env: s.planEnv()}, stmt)
+	change, err := s.scoped().DDL(ctx, s.forDDL(), stmt)
 	if err != nil {
 		return "", err
 	}
@@ -74,6 +81,38 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 		return "SELECT " + itoa(int(n)), nil
 	}
 	return change.Tag, nil
+}
+
+// forDDL is the planner as DDL needs it, and what runs its questions.
+func (s *Session) forDDL() planner.ForDDL { return planner.ForDDL{Env: s.planEnv(), Run: s.ask} }
+
+// ask runs a query and gives the first value as text.
+func (s *Session) ask(ctx context.Context, sql string) (string, bool, error) {
+	stmts, err := parser.Parse(sql)
+	if err != nil {
+		return "", false, err
+	}
+	q, err := s.planIn(ctx, s.planEnv(), stmts[0], nil)
+	if err != nil {
+		return "", false, err
+	}
+	r, err := s.execute(ctx, q, nil, false)
+	if err != nil {
+		return "", false, err
+	}
+	defer r.close()
+	doc, err := r.next(ctx)
+	if err != nil {
+		if isEnd(err) {
+			err = nil
+		}
+		return "", false, err
+	}
+	v := value.Lookup(doc, q.cols[0].path[0])
+	if !v.IsString() {
+		return "", true, nil
+	}
+	return v.Str(), true, nil
 }
 
 // complete runs a statement that finishes a change, and counts what it wrote.

@@ -5,7 +5,6 @@ import (
 
 	"weir/catalog"
 	"weir/parser/ast"
-	"weir/planner"
 	"weir/sqlerr"
 )
 
@@ -39,10 +38,32 @@ func (s *Session) unwritten(ctx context.Context, x *ast.CreateIndex) error {
 	return nil
 }
 
+// unwrittenPartition refuses to attach a table that the block has written: its
+// documents are moved outside of the transaction.
+func (s *Session) unwrittenPartition(ctx context.Context, x *ast.AlterTable) error {
+	for _, a := range x.Actions {
+		if a.Kind != ast.AttachPartition {
+			continue
+		}
+		last := a.Parent.Last()
+		t, found, err := s.scoped().Table(ctx, a.Parent.Qualifier().Name, last.Text, last.Quoted)
+		if err != nil || !found {
+			return nil // told by the statement itself
+		}
+		for _, w := range s.tx.log.writes {
+			if w.ns == t.NS {
+				return sqlerr.Unsupported(a.Pos(), "Attach the table before its rows are written, or after COMMIT.",
+					"ATTACH PARTITION of table \"%s\", which this transaction has changed, is not supported", t.Name)
+			}
+		}
+	}
+	return nil
+}
+
 // undo drops what statements made, the last one first.
 func (s *Session) undo(ctx context.Context, made []ast.Statement) {
 	for i := len(made) - 1; i >= 0; i-- {
-		if _, err := s.scoped().DDL(context.WithoutCancel(ctx), planner.ForDDL{Env: s.planEnv()}, made[i]); err != nil {
+		if _, err := s.scoped().DDL(context.WithoutCancel(ctx), s.forDDL(), made[i]); err != nil {
 			s.h.opts.Logger.Warn("undo a definition", "error", err)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"weir/catalog"
 	"weir/parser/ast"
-	"weir/planner"
 )
 
 // temporary is the session's own database of temporary relations.
@@ -65,7 +64,7 @@ func (s *Session) dropTemporary() error {
 	defer cancel()
 	drop := &ast.Drop{Kind: ast.KindSchema, IfExists: true, Behavior: ast.Cascade,
 		Names: []*ast.Name{{Parts: []ast.Ident{ast.MakeIdent(s.temp.db)}}}}
-	_, err := s.scoped().DDL(ctx, planner.ForDDL{Env: s.planEnv()}, drop)
+	_, err := s.scoped().DDL(ctx, s.forDDL(), drop)
 	s.touchTemporary()
 	return err
 }

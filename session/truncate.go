@@ -28,12 +28,19 @@ func (s *Session) truncate(ctx context.Context, stmt *ast.Truncate, c *call) (st
 		if err != nil {
 			return "", err
 		}
-		if t.Kind != catalog.Collection {
+		if t.Kind != catalog.Collection && !t.IsPartition() {
 			return "", sqlerr.New(sqlerr.WrongObjectType, "\"%s\" is not a table", t.Name).At(ref.Name.Pos())
 		}
 		tables = append(tables, t)
 	}
 	for _, t := range tables {
+		if t.IsPartition() {
+			name := &ast.Name{Parts: []ast.Ident{ast.MakeIdent(t.Schema), ast.MakeIdent(t.Name)}}
+			if _, err := s.complete(ctx, &ast.Delete{Table: &ast.TableRef{Name: name}}, c.last && len(tables) == 1); err != nil {
+				return "", err
+			}
+			continue
+		}
 		on, err := s.queryer(ctx, true, c.last && len(tables) == 1)
 		if err != nil {
 			return "", err

@@ -68,6 +68,9 @@ type Check struct {
 	Name   string // "" for NOT NULL
 	Column string
 	View   bool // WITH CHECK OPTION of the view Name
+	// Partition and Relation are those of planner.CheckExpr.
+	Partition bool
+	Relation  string
 }
 
 // Direct is an update or delete in one operation. Set are documents {v: value}
@@ -166,7 +169,7 @@ func (c *compiler) checks(target *planner.Scan, checks []planner.CheckExpr) ([]C
 	var out []Check
 	results := list{}
 	for _, k := range checks {
-		out = append(out, Check{Name: k.Name, Column: k.Column, View: k.View})
+		out = append(out, Check{Name: k.Name, Column: k.Column, View: k.View, Partition: k.Partition, Relation: k.Relation})
 		results = append(results, op("$not", s.isFalse(k.Expr)))
 	}
 	f.add("$project", obj{{"_id", 0}, {"r", results}})

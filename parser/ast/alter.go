@@ -41,6 +41,8 @@ const (
 	SetWithoutCluster
 	InheritFrom
 	NoInheritFrom
+	AttachPartition
+	DetachPartition // CONCURRENTLY or FINALIZE is in Text
 	OwnerTo
 	SetSchema
 	RenameTo
@@ -69,7 +71,8 @@ type AlterAction struct {
 	Always    bool
 	Options   []*Option
 	Sequence  []*SequenceOption
-	Parent    *Name
+	Parent    *Name // of INHERIT; the partition of ATTACH and DETACH
+	Bound     *PartitionBound
 	Text      string
 	Behavior  Behavior
 }
@@ -108,6 +111,7 @@ func (n *AlterAction) children(visit func(Node)) {
 	visitAll(visit, n.Options)
 	visitAll(visit, n.Sequence)
 	visitOne(visit, n.Parent)
+	visitOne(visit, n.Bound)
 }
 
 func (n *AlterObject) children(visit func(Node)) {

@@ -22,6 +22,7 @@ const (
 // CreateTable is
 //
 //	CREATE [TEMPORARY | UNLOGGED] TABLE [IF NOT EXISTS] name (element, …) [INHERITS (table, …)]
+//	CREATE … TABLE [IF NOT EXISTS] name PARTITION OF table [(element, …)] bound
 //	[PARTITION BY method (elem, …)] [USING method] [WITH (option, …)] [ON COMMIT …] [TABLESPACE name]
 type CreateTable struct {
 	Stmt
@@ -30,6 +31,8 @@ type CreateTable struct {
 	Name        *Name
 	Elements    []TableElement
 	Inherits    []*Name
+	PartitionOf *Name // columns are of the parent; those in Elements have no type
+	Bound       *PartitionBound
 	Partition   *PartitionBy
 	Method      Ident
 	Options     []*Option
@@ -42,6 +45,16 @@ type PartitionBy struct {
 	Span
 	Method Ident
 	Elems  []*IndexElem
+}
+
+// PartitionBound is DEFAULT | FOR VALUES IN (value, …) | FOR VALUES FROM (value, …) TO (value, …) |
+// FOR VALUES WITH (MODULUS n, REMAINDER n). MINVALUE and MAXVALUE are names of columns.
+type PartitionBound struct {
+	Span
+	Default            bool
+	In                 []Expr
+	From, To           []Expr
+	Modulus, Remainder Expr
 }
 
 // CreateTableAs is CREATE [TEMPORARY | UNLOGGED] TABLE [IF NOT EXISTS] name [(column, …)] … AS query [WITH [NO] DATA]
@@ -276,12 +289,22 @@ func (n *CreateTable) children(visit func(Node)) {
 	visitOne(visit, n.Name)
 	visitAll(visit, n.Elements)
 	visitAll(visit, n.Inherits)
+	visitOne(visit, n.PartitionOf)
+	visitOne(visit, n.Bound)
 	visitOne(visit, n.Partition)
 	visitAll(visit, n.Options)
 }
 
 func (n *PartitionBy) children(visit func(Node)) {
 	visitAll(visit, n.Elems)
+}
+
+func (n *PartitionBound) children(visit func(Node)) {
+	visitAll(visit, n.In)
+	visitAll(visit, n.From)
+	visitAll(visit, n.To)
+	visitAny(visit, n.Modulus)
+	visitAny(visit, n.Remainder)
 }
 
 func (n *CreateTableAs) children(visit func(Node)) {

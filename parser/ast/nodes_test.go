@@ -11,6 +11,7 @@ var allNodes = []Node{
 	&Option{},
 	&CreateTable{},
 	&PartitionBy{},
+	&PartitionBound{},
 	&CreateTableAs{},
 	&ColumnDef{},
 	&LikeClause{},

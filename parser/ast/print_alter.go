@@ -156,6 +156,15 @@ func (p *printer) tableAction(a *AlterAction) {
 	case InheritFrom, NoInheritFrom:
 		p.s(ifWords(a.Kind == NoInheritFrom, "NO "), "INHERIT ")
 		p.name(a.Parent)
+	case AttachPartition:
+		p.s("ATTACH PARTITION ")
+		p.name(a.Parent)
+		p.s(" ")
+		p.node(a.Bound)
+	case DetachPartition:
+		p.s("DETACH PARTITION ")
+		p.name(a.Parent)
+		p.opt(a.Text != "", " "+a.Text)
 	case RowSecurity:
 		p.s(a.Text, " ROW LEVEL SECURITY")
 	case Triggers:

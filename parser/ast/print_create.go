@@ -12,6 +12,8 @@ func (p *printer) create(n Node) bool {
 		p.s(" (")
 		nodes(p, n.Elems)
 		p.s(")")
+	case *PartitionBound:
+		p.bound(n)
 	case *ColumnDef:
 		p.columnDef(n)
 	case *LikeClause:
@@ -72,9 +74,19 @@ func (p *printer) storage(method Ident, options []*Option, c OnCommit, tablespac
 func (p *printer) createTable(n *CreateTable) {
 	p.s("CREATE ", persistenceWords[n.Persistence], "TABLE ", ifWords(n.IfNotExists, "IF NOT EXISTS "))
 	p.name(n.Name)
-	p.s(" (")
-	nodes(p, n.Elements)
-	p.s(")")
+	if n.PartitionOf != nil {
+		p.s(" PARTITION OF ")
+		p.name(n.PartitionOf)
+	}
+	if n.PartitionOf == nil || n.Elements != nil {
+		p.s(" (")
+		nodes(p, n.Elements)
+		p.s(")")
+	}
+	if n.Bound != nil {
+		p.s(" ")
+		p.node(n.Bound)
+	}
 	if n.Inherits != nil {
 		p.s(" INHERITS (")
 		p.names(n.Inherits)
@@ -85,6 +97,29 @@ func (p *printer) createTable(n *CreateTable) {
 		p.node(n.Partition)
 	}
 	p.storage(n.Method, n.Options, n.OnCommit, n.Tablespace)
+}
+
+func (p *printer) bound(b *PartitionBound) {
+	list := func(word string, l []Expr) {
+		p.s(word, " (")
+		nodes(p, l)
+		p.s(")")
+	}
+	switch {
+	case b.Default:
+		p.s("DEFAULT")
+	case b.In != nil:
+		list("FOR VALUES IN", b.In)
+	case b.From != nil:
+		list("FOR VALUES FROM", b.From)
+		list(" TO", b.To)
+	case b.Modulus != nil:
+		p.s("FOR VALUES WITH (MODULUS ")
+		p.node(b.Modulus)
+		p.s(", REMAINDER ")
+		p.node(b.Remainder)
+		p.s(")")
+	}
 }
 
 func (p *printer) createTableAs(n *CreateTableAs) {

@@ -11,6 +11,7 @@ func (n *TypeName) String() string                  { return Print(n) }
 func (n *Option) String() string                    { return Print(n) }
 func (n *CreateTable) String() string               { return Print(n) }
 func (n *PartitionBy) String() string               { return Print(n) }
+func (n *PartitionBound) String() string            { return Print(n) }
 func (n *CreateTableAs) String() string             { return Print(n) }
 func (n *ColumnDef) String() string                 { return Print(n) }
 func (n *LikeClause) String() string                { return Print(n) }
