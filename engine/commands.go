@@ -55,6 +55,7 @@ type request struct {
 	session *logicalSession
 	tx      *transaction
 	retry   *retryWrite
+	hasTurn bool     // of the retryable writes of its session
 	concern bson.Raw // writeConcernError of the reply
 	labels  []string // errorLabels beside it
 	level   string   // readConcern
@@ -141,6 +142,7 @@ func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson
 		ctx, cancel = context.WithTimeout(ctx, r.maxTime)
 		defer cancel()
 	}
+	defer r.leave()
 	if err := r.enter(ctx, c); err != nil {
 		return nil, err
 	}
@@ -407,7 +409,7 @@ func (r *request) appendSnapshotTime(dst []byte) []byte {
 }
 
 // enter finds the session, transaction or retryable write of the command.
-func (r *request) enter(_ context.Context, c command) error {
+func (r *request) enter(ctx context.Context, c command) error {
 	if err := r.checkReadConcern(c); err != nil {
 		return err
 	}
@@ -439,12 +441,7 @@ func (r *request) enter(_ context.Context, c command) error {
 	if !c.retry {
 		return mongoerr.New(50768, "txnNumber may only be provided for multi-document transactions and retryable write commands. autocommit:false was not provided, and %s is not a retryable write command.", r.name)
 	}
-	var err error
-	r.retry, err = r.session.newRetry(r.e, r.txnNumber)
-	if r.retry != nil {
-		r.retry.stmts = r.stmtIDs
-	}
-	return err
+	return r.enterRetry(ctx)
 }
 
 func (r *request) enterTransaction(c command) error {

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/storage"
@@ -149,6 +151,30 @@ func (r *retryWrite) saveNumber(u *unit) error {
 	doc = value.AppendElement(doc, "n", value.Int64(r.txn))
 	doc = value.AppendElement(doc, "t", value.Date(u.e.opts.Now().UnixMilli()))
 	return u.w.Set(storage.SessionKey(r.session.id), value.EndDocument(doc, start))
+}
+
+// enterRetry begins a retryable write, once no other runs in the session: a
+// client that lost its connection may repeat a command that is still running,
+// and what that does must be known first.
+func (r *request) enterRetry(ctx context.Context) (err error) {
+	select {
+	case r.session.writing <- struct{}{}:
+		r.hasTurn = true
+	case <-ctx.Done():
+		return interrupted(ctx)
+	}
+	r.retry, err = r.session.newRetry(r.e, r.txnNumber)
+	if r.retry != nil {
+		r.retry.stmts = r.stmtIDs
+	}
+	return err
+}
+
+// leave lets the next retryable write of the session begin.
+func (r *request) leave() {
+	if r.hasTurn {
+		<-r.session.writing
+	}
 }
 
 // newRetry checks the number of a retryable write against the session's.

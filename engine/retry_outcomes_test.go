@@ -1,10 +1,12 @@
 package engine_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
 
 	"weir/engine"
 	"weir/engine/storage"
@@ -67,4 +69,25 @@ func TestOutcomesKept(t *testing.T) {
 		require.Equal(t, n, retried(insert(e, int64(10*txn+2), next-n, n)))
 		require.NoError(t, e.Close())
 	}
+}
+
+// A retryable write that is sent again while the first is still running is done once.
+func TestRepeatedAtOnce(t *testing.T) {
+	e := openEngine(t, "", engine.Options{})
+	run(t, e, `{"insert": "c", "documents": [{"_id": 1, "n": 0}]}`)
+	const commands, tries = 50, 4
+	for txn := range commands {
+		cmd := js(t, fmt.Sprintf(`{"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$inc": {"n": 1}}}],
+			"lsid": {"id": {"$binary": {"base64": "AAAAAAAAAAAAAAAAAAAAAA==", "subType": "04"}}}, "txnNumber": {"$numberLong": "%d"}}`, txn))
+		var group errgroup.Group
+		for range tries {
+			group.Go(func() error {
+				_, err := e.RunCommand(t.Context(), nil, "d", cmd, nil)
+				return err
+			})
+		}
+		require.NoError(t, group.Wait())
+	}
+	r := run(t, e, `{"find": "c"}`)
+	require.EqualValues(t, commands, r.Lookup("cursor", "firstBatch", "0", "n").AsInt64())
 }

@@ -60,7 +60,8 @@ type logicalSession struct {
 	state     txnState
 	tx        *transaction
 
-	kept keptOutcomes
+	writing chan struct{} // holds one item while a retryable write runs
+	kept    keptOutcomes
 }
 
 type sessionTable struct {
@@ -74,7 +75,7 @@ func (t *sessionTable) get(id []byte, now time.Time) *logicalSession {
 	defer t.mu.Unlock()
 	s := t.byID[string(id)]
 	if s == nil {
-		s = &logicalSession{id: append([]byte(nil), id...), number: -1, kept: keptOutcomes{number: -1}}
+		s = &logicalSession{id: append([]byte(nil), id...), number: -1, writing: make(chan struct{}, 1), kept: keptOutcomes{number: -1}}
 		t.byID[string(id)] = s
 	}
 	s.mu.Lock()
