@@ -136,7 +136,7 @@ func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes m
 		if err != nil {
 			return err
 		}
-		if err := u.e.checkView(m.ns, m.view); err != nil {
+		if err := u.e.checkView(m.ns, m); err != nil {
 			return err
 		}
 	}

@@ -39,6 +39,11 @@ func cmdFind(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if err := a.check(); err != nil {
 		return dst, err
 	}
+	if c := r.e.collection(r.tx, ns); c != nil && c.load().view != nil {
+		if err := a.checkView(); err != nil {
+			return dst, err
+		}
+	}
 	r.e.counters.query.Add(1)
 	o := pipelineOptions{tx: r.tx}
 	if a.tailable {
@@ -119,6 +124,29 @@ func strictBool(key string, v value.Value) (bool, error) {
 		return false, mongoerr.New(mongoerr.TypeMismatch, "Field '%s' should be a boolean value, but found: %s", key, value.TypeName(v.Kind()))
 	}
 	return v.AsBool(), nil
+}
+
+// checkView refuses what has no place in the pipeline that a find over a view
+// becomes.
+func (a *findArgs) checkView() error {
+	for _, o := range [...]struct {
+		name string
+		set  bool
+	}{
+		{"returnKey", a.returnKey}, {"showRecordId", a.recordID}, {"tailable", a.tailable}, {"min", a.min != nil}, {"max", a.max != nil},
+	} {
+		if o.set {
+			return mongoerr.New(mongoerr.InvalidPipelineOperator, "Option %s not supported in aggregation.", o.name)
+		}
+	}
+	if a.projection == nil || value.Len(a.projection) == 0 {
+		return nil
+	}
+	_, err := agg.Compile([]bson.Raw{stageDoc("$project", value.Document(a.projection))}, &agg.Env{})
+	if mongoerr.CodeOf(err) == 17276 { // a variable of let
+		return nil
+	}
+	return err
 }
 
 func (a *findArgs) check() error {

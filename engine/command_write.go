@@ -104,6 +104,14 @@ func (a *writeArgs) variables(i int) bson.Raw {
 	return value.EndDocument(d, start)
 }
 
+// checkConstants refuses variables of an update that is no pipeline.
+func (a *writeArgs) checkConstants(i int, op *store.WriteOp) error {
+	if i < len(a.constants) && a.constants[i] != nil && op.Update.Type != bson.TypeArray {
+		return mongoerr.New(51198, "Constant values may only be specified for pipeline updates")
+	}
+	return nil
+}
+
 func (r *request) writeArgs(list string) (writeArgs, error) {
 	a := writeArgs{ordered: true}
 	var given value.Value
@@ -283,7 +291,9 @@ func (w *writer) runOps(ctx context.Context, ns store.Namespace, ops []store.Wri
 			reply.retried = append(reply.retried, w.retry.statement(i))
 			o.upserted = o.upserted.Clone()
 		} else {
-			o, err = w.runOp(ctx, ns, &ops[i], a.variables(i), i)
+			if err = a.checkConstants(i, &ops[i]); err == nil {
+				o, err = w.runOp(ctx, ns, &ops[i], a.variables(i), i)
+			}
 		}
 		if err != nil { // what a failed statement did before is not counted
 			o = writeOutcome{}

@@ -86,7 +86,7 @@ func (e *Engine) createCollection(ctx context.Context, ns store.Namespace, optio
 		return nil, err
 	}
 	if m.view != nil {
-		if err := e.checkView(ns, m.view); err != nil {
+		if err := e.checkView(ns, m); err != nil {
 			return nil, err
 		}
 	}
@@ -159,7 +159,8 @@ func createDescription(m *meta) bson.Raw {
 const maxViewDepth = 20
 
 // checkView compiles a view's pipeline and refuses cycles.
-func (e *Engine) checkView(ns store.Namespace, v *view) error {
+func (e *Engine) checkView(ns store.Namespace, m *meta) error {
+	v := m.view
 	if v.on == "" {
 		return mongoerr.New(mongoerr.BadValue, "'viewOn' cannot be empty")
 	}
@@ -173,6 +174,9 @@ func (e *Engine) checkView(ns store.Namespace, v *view) error {
 		c := e.catalog.get(store.Namespace{DB: ns.DB, Coll: on})
 		if c == nil || c.load().view == nil {
 			break
+		}
+		if !sameCollation(c.load().collation, m.collation) {
+			return mongoerr.New(mongoerr.OptionNotSupportedOnView, "View %s has a collation that does not match the collation of view %s", ns, c.load().ns)
 		}
 		on = c.load().view.on
 	}

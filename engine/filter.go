@@ -104,5 +104,6 @@ func sameCollation(a, b *value.Collation) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a == b || string(a.Spec()) == string(b.Spec())
+	return a == b || string(a.Spec()) == string(b.Spec()) ||
+		value.Compare(value.Document(completeCollation(a.Spec())), value.Document(completeCollation(b.Spec()))) == 0
 }

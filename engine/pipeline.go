@@ -64,6 +64,9 @@ func (e *Engine) sourceOf(ns store.Namespace, collation *value.Collation, o pipe
 	if c == nil || c.load().view == nil {
 		return &source{e: e, c: c, tx: o.tx, collation: collation, report: o.report}, nil
 	}
+	if m := c.load(); !sameCollation(m.collation, collation) {
+		return nil, mongoerr.New(mongoerr.OptionNotSupportedOnView, "Cannot override the default collation of view %s", ns)
+	}
 	base, pipeline, err := e.resolve(ns)
 	if err != nil {
 		return nil, err
@@ -138,8 +141,12 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 		o.fields, o.distinct = nil, ""
 	}
 	env := e.pipelineEnv(base, o)
-	if env.Collation, err = collationOf(o.collationSpec, e.collection(o.tx, ns)); err != nil {
+	c := e.collection(o.tx, ns)
+	if env.Collation, err = collationOf(o.collationSpec, c); err != nil {
 		return opened{}, err
+	}
+	if c != nil && c.load().view != nil && !sameCollation(env.Collation, c.load().collation) {
+		return opened{}, mongoerr.New(mongoerr.OptionNotSupportedOnView, "Cannot override a view's default collation")
 	}
 	if env.Let, err = e.evalLet(o.let); err != nil {
 		return opened{}, err

@@ -121,6 +121,9 @@ func (u *Update) finishOperators() error {
 			if conflict(u.ops[j].path, u.ops[i].path) {
 				return conflictError(u.ops[j].path, u.ops[i].path)
 			}
+			if n := mixed(u.ops[j].path, u.ops[i].path); n > 0 {
+				return conflictError(u.ops[i].path, u.ops[j].path[:n])
+			}
 		}
 	}
 	slices.SortStableFunc(u.ops, func(a, b pathOp) int { return comparePaths(a.path, b.path) })
@@ -144,32 +147,13 @@ type application struct {
 func (u *Update) applyOperators(c *expr.Context, doc bson.Raw, m *match.Matcher, insert bool) (bson.Raw, *Description, error) {
 	a := &application{u: u, c: c, doc: doc, root: newRoot(doc), insert: insert, matcher: m, matched: -2}
 	a.log.root = a.root
-	var done [][]string
-	for i := range u.ops {
-		op := &u.ops[i]
-		if op.mod == nil {
-			continue
-		}
-		if !op.dynamic {
-			if err := a.one(op.mod, op.path); err != nil {
-				return nil, nil, err
-			}
-			continue
-		}
-		paths, err := a.resolve(nil, op.path, nil, a.root)
-		if err != nil {
+	steps, err := a.steps()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, st := range steps {
+		if err := a.one(st.mod, st.path); err != nil {
 			return nil, nil, err
-		}
-		for _, p := range paths {
-			for _, d := range done {
-				if conflict(d, p) {
-					return nil, nil, conflictError(d, p)
-				}
-			}
-			done = append(done, p)
-			if err := a.one(op.mod, p); err != nil {
-				return nil, nil, err
-			}
 		}
 	}
 	for _, path := range a.filtered {
@@ -180,6 +164,62 @@ func (u *Update) applyOperators(c *expr.Context, doc bson.Raw, m *match.Matcher,
 		return nil, nil, err
 	}
 	return out, a.log.description(), nil
+}
+
+// step is one modifier at a plain path.
+type step struct {
+	mod  modifier
+	path []string
+	op   int
+}
+
+// steps finds what all paths stand for before anything is changed: filters see
+// the items as they were.
+func (a *application) steps() ([]step, error) {
+	all := make([]step, 0, len(a.u.ops))
+	for i := range a.u.ops {
+		op := &a.u.ops[i]
+		if op.mod == nil {
+			continue
+		}
+		rivals := a.u.rivals(i)
+		paths := [][]string{op.path}
+		if op.dynamic {
+			var err error
+			if paths, err = a.resolve(nil, op.path, nil, a.root); err != nil {
+				return nil, err
+			}
+		}
+		before := len(all)
+		if len(rivals) == 0 {
+			before = 0
+		}
+		for _, p := range paths {
+			for _, s := range all[:before] {
+				if slices.Contains(rivals, s.op) && conflict(s.path, p) {
+					return nil, mongoerr.New(mongoerr.ConflictingUpdateOperators, "Update created a conflict at '%s'", dotted(p))
+				}
+			}
+			all = append(all, step{op.mod, p, i})
+		}
+	}
+	return all, nil
+}
+
+// rivals are the operators before the nth that may stand for the same paths.
+func (u *Update) rivals(n int) []int {
+	var out []int
+	for i := range n {
+		a, b := u.ops[i].path, u.ops[n].path
+		meet := u.ops[i].dynamic || u.ops[n].dynamic
+		for k := range min(len(a), len(b)) {
+			meet = meet && (a[k] == b[k] || isPositional(a[k]) || isPositional(b[k]))
+		}
+		if meet {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 func (a *application) one(mod modifier, path []string) error {

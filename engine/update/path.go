@@ -67,6 +67,20 @@ func conflict(a, b []string) bool {
 	return slices.Equal(a[:n], b[:n])
 }
 
+// mixed tells how long the common beginning of two paths is where one of them
+// goes on with $[] or $[id] and the other with something else; otherwise -1.
+func mixed(a, b []string) int {
+	for i := range min(len(a), len(b)) {
+		if x, y := strings.HasPrefix(a[i], "$["), strings.HasPrefix(b[i], "$["); x != y {
+			return i
+		}
+		if a[i] != b[i] {
+			break
+		}
+	}
+	return -1
+}
+
 func conflictError(a, b []string) error {
 	short := a
 	if len(b) < len(a) {

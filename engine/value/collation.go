@@ -33,6 +33,7 @@ type collator struct {
 // collationSpec is MongoDB's collation document.
 type collationSpec struct {
 	locale, caseFirst, alternate  string
+	variable                      string // maxVariable
 	strength                      int64
 	caseLevel, numeric, backwards bool
 }
@@ -53,7 +54,13 @@ func ParseCollation(spec bson.Raw) (*Collation, error) {
 		return nil, mongoerr.New(mongoerr.NoSuchKey, "Missing expected field \"locale\"")
 	}
 	if s.locale == "simple" {
+		if Len(spec) > 1 && Lookup(spec, "version").IsMissing() { // but as the server shows it
+			return nil, mongoerr.New(mongoerr.FailedToParse, "If \"locale\" is \"simple\", no other fields should be present in: %s", Document(spec))
+		}
 		return nil, nil
+	}
+	if err := s.check(); err != nil {
+		return nil, err
 	}
 	tag, err := s.tag()
 	if err != nil || s.locale == "" {
@@ -62,6 +69,20 @@ func ParseCollation(spec bson.Raw) (*Collation, error) {
 	col := s.build(tag)
 	col.spec = append(bson.Raw(nil), spec...)
 	return col, nil
+}
+
+// check refuses options that have no effect together, as the server does, and
+// what the tables do not tell.
+func (s *collationSpec) check() error {
+	switch {
+	case s.backwards && s.strength == 1:
+		return mongoerr.New(mongoerr.BadValue, "'backwards' is invalid with 'strength' of 1")
+	case s.caseFirst != "" && s.caseFirst != "off" && !s.caseLevel && s.strength < 3:
+		return mongoerr.New(mongoerr.BadValue, "'caseFirst' is invalid unless 'caseLevel' is on or 'strength' is greater than 2")
+	case s.alternate == "shifted" && s.variable == "space":
+		return mongoerr.New(mongoerr.CommandNotSupported, "a collation that is shifted for spaces only (maxVariable: \"space\") is not supported")
+	}
+	return nil
 }
 
 func (s *collationSpec) set(key string, v Value) error {
@@ -97,6 +118,7 @@ func (s *collationSpec) set(key string, v Value) error {
 		s.alternate = v.Str()
 		return oneOf(key, v, "non-ignorable", "shifted")
 	case "maxVariable":
+		s.variable = v.Str()
 		return oneOf(key, v, "punct", "space")
 	case "caseLevel":
 		s.caseLevel = v.AsBool()
