@@ -163,7 +163,7 @@ func cmdInsert(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	w := r.writer()
-	w.bypass = a.bypass
+	w.bypass, w.one = a.bypass, len(a.docs) == 1
 	var reply writeReply
 	docs, index, err := r.fresh(a.docs, &reply)
 	if err != nil {
@@ -271,7 +271,7 @@ func cmdDelete(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 
 func (r *request) runWrites(ctx context.Context, dst []byte, ns store.Namespace, ops []store.WriteOp, a writeArgs, isUpdate bool) ([]byte, error) {
 	w := r.writer()
-	w.bypass = a.bypass
+	w.bypass, w.one = a.bypass, len(ops) == 1 && !ops[0].Multi
 	reply := writeReply{update: isUpdate}
 	err := w.runOps(ctx, ns, ops, a, &reply)
 	if serr := w.finish(); err == nil {

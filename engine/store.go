@@ -135,6 +135,7 @@ func (e *Engine) writeIn(ctx context.Context, tx *transaction, ns store.Namespac
 func (w *writer) runMixed(ctx context.Context, ns store.Namespace, ops []store.WriteOp, let bson.Raw, ordered bool) (store.WriteResult, error) {
 	var res store.WriteResult
 	var reply writeReply
+	w.one = len(ops) == 1 && !ops[0].Multi
 	for at := 0; at < len(ops); {
 		if ops[at].Kind == store.Insert {
 			n, err := w.runInserts(ctx, ns, ops[at:], at, &res, &reply, ordered)

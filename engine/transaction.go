@@ -178,7 +178,11 @@ func (t *transaction) apply() (uint64, error) {
 	if err := errors.Join(t.publish(u), t.fill(u)); err != nil {
 		return 0, errors.Join(err, u.b.Close())
 	}
-	return u.last, u.apply(false)
+	wait, err := u.apply(false)
+	if err != nil {
+		return u.last, err
+	}
+	return u.last, wait()
 }
 
 func (t *transaction) fill(u *unit) error {

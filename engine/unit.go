@@ -48,6 +48,10 @@ type writer struct {
 	lazy     bool        // w: 0 or j: false: do not wait for the disk
 	applied  uint64      // cluster time of the last applied unit
 	unsynced bool
+	// one: the command is one unit, so its batch asks for the disk itself, and
+	// onDisk waits for it.
+	one    bool
+	onDisk func() error
 	// replyOf makes the reply of a findAndModify, which is kept with its change.
 	replyOf func(before, after bson.Raw, upserted value.Value) bson.Raw
 }
@@ -86,23 +90,33 @@ func (w *writer) attempt(f func(*unit) error) error {
 	if u.last == 0 {
 		return u.b.Close()
 	}
-	if err := u.apply(false); err != nil {
+	sync := w.one && !w.lazy && w.onDisk == nil
+	wait, err := u.apply(sync)
+	if err != nil {
 		return err
 	}
 	w.applied, w.unsynced = u.last, true
-	return nil
+	if sync {
+		w.onDisk = wait // not while others cannot write
+		return nil
+	}
+	if first := w.onDisk; first != nil { // it was not the only unit
+		w.onDisk = func() error { return errors.Join(first(), w.e.db.Sync()) }
+	}
+	return wait()
 }
 
-// apply makes the unit's batch visible.
-func (u *unit) apply(sync bool) error {
+// apply makes the unit's batch visible. The function that it returns must be
+// called: with sync, it waits for the disk.
+func (u *unit) apply(sync bool) (wait func() error, err error) {
 	for c, d := range u.stats {
 		if err := c.saveStats(u.b, c.count.Load()+d.count, c.size.Load()+d.size); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	wait, err := u.e.db.Apply(u.b, sync)
+	wait, err = u.e.db.Apply(u.b, sync)
 	if err != nil {
-		return u.e.breakDown(err)
+		return nil, u.e.breakDown(err)
 	}
 	for c, d := range u.stats {
 		c.count.Add(d.count)
@@ -113,7 +127,7 @@ func (u *unit) apply(sync bool) error {
 	for _, f := range u.after {
 		f()
 	}
-	return wait()
+	return wait, nil
 }
 
 // finish acknowledges the command: it waits until everything is durable,
@@ -130,7 +144,11 @@ func (w *writer) finish() error {
 		}
 		return nil
 	}
-	if err := w.e.db.Sync(); err != nil {
+	wait := w.onDisk
+	if w.onDisk = nil; wait == nil {
+		wait = w.e.db.Sync
+	}
+	if err := wait(); err != nil {
 		return w.e.breakDown(err)
 	}
 	w.e.log.MarkDurable(w.applied)
