@@ -25,6 +25,13 @@ func (d *ddl) alterTable(ctx context.Context, x *ast.AlterTable) error {
 	if err != nil {
 		return err
 	}
+	if len(o.Children) > 0 || len(o.Inherits) > 0 {
+		for _, act := range x.Actions {
+			if act.Kind != ast.OwnerTo && act.Kind != ast.SetColumnDefault && act.Kind != ast.DropColumnDefault {
+				return unsupported(x.Pos(), "Create the tables anew.", "this change of a table with inheritance is not supported")
+			}
+		}
+	}
 	a := &alteration{ddl: d, table: t, tb: &tableBuilder{d: d, o: o}}
 	for _, act := range x.Actions {
 		if err := a.action(ctx, act); err != nil {

@@ -86,7 +86,11 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 			if going[uint32(v.OID)] {
 				continue
 			}
-			vt := d.known(v.DB, v.Name, &database{objects: map[string]*object{v.Name: v}})
+			db, err := d.database(ctx, v.DB, 0)
+			if err != nil {
+				return err
+			}
+			vt := d.known(v.DB, v.Name, db)
 			if x.Behavior != ast.Cascade {
 				word := kindOf(tables[i]).word
 				return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", word, tables[i].Name).
@@ -147,8 +151,18 @@ func (d *ddl) dropRelation(ctx context.Context, t *Table) error {
 	d.mu.Lock()
 	delete(d.tables, t.NS)
 	d.mu.Unlock()
+	known, err := d.database(ctx, db, 0)
+	if err != nil {
+		return err
+	}
+	o := known.objects[name]
 	if err := d.deleteObject(ctx, db, name); err != nil {
 		return err
+	}
+	if o != nil {
+		if err := d.adopt(ctx, o, true); err != nil {
+			return err
+		}
 	}
 	return d.dropOwned(ctx, db, name)
 }

@@ -32,10 +32,6 @@ type tableBuilder struct {
 }
 
 func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
-	switch {
-	case len(x.Inherits) > 0:
-		return unsupported(x.Inherits[0].Pos(), "Use a view over both tables.", "INHERITS is not supported")
-	}
 	if err := d.temporary(x.Persistence, x.OnCommit, x.Pos()); err != nil {
 		return err
 	}
@@ -51,7 +47,18 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 	}
 	t := &tableBuilder{d: d, o: d.newObject(p, "table")}
 	t.o.Declared = true
+	if err := t.inherit(ctx, x.Inherits); err != nil {
+		return err
+	}
 	for _, el := range x.Elements {
+		if def, ok := el.(*ast.ColumnDef); ok {
+			if merged, err := t.inherited(ctx, def); merged || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		if err := t.element(ctx, el); err != nil {
 			return err
 		}
@@ -65,7 +72,10 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 		}
 		newPartitionTree(nil).compute(t.o)
 	}
-	return t.create(ctx, p)
+	if err := t.create(ctx, p); err != nil {
+		return err
+	}
+	return d.adopt(ctx, t.o, false)
 }
 
 // create makes the collection, its indexes and sequences, and the catalog's
@@ -405,7 +415,9 @@ func (d *ddl) tableOf(ctx context.Context, name *ast.Name, names []ast.Ident, if
 func depOIDs(deps []Dep) []int64 {
 	var out []int64
 	for _, d := range deps {
-		out = append(out, int64(d.OID))
+		if !d.Implied {
+			out = append(out, int64(d.OID))
+		}
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func declaredTable(t *Table, o *object) {
 			Kinds: KindObjectID, Type: sqltype.Of(sqltype.Text),
 		})
 	}
-	t.PrimaryKey, t.Partition = o.PrimaryKey, o.partition()
+	t.PrimaryKey, t.Partition, t.Children = o.PrimaryKey, o.partition(), o.Children
 	for _, k := range o.Checks {
 		t.Checks = append(t.Checks, Check{OID: uint32(k.OID), Name: k.Name, SQL: k.SQL})
 	}

@@ -40,6 +40,8 @@ type object struct {
 	Sequence    *objectSequence  `bson:"sequence,omitempty"`
 	CheckOption string           `bson:"check_option,omitempty"` // of a view
 	Partition   *objectPartition `bson:"partition,omitempty"`
+	Inherits    []string         `bson:"inherits,omitempty"` // tables above, in the same database
+	Children    []string         `bson:"children,omitempty"` // tables that inherit from this one
 }
 
 // virtual tells whether a relation has no collection of its own.

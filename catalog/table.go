@@ -46,6 +46,8 @@ type Table struct {
 	Definition string
 	// Partition is set for partitions (Kind View) and partitioned tables.
 	Partition *Partition
+	// Children are the tables that inherit from this one, in the same schema.
+	Children []string
 	// CheckOption is a view's: "", LOCAL or CASCADED.
 	CheckOption string
 	// Rows makes the documents of a Virtual relation; it may use the filter
@@ -172,6 +174,8 @@ type Session interface {
 type Dep struct {
 	OID     uint32
 	Version uint64
+	// Implied relations inherit from one that is named: they can be dropped alone.
+	Implied bool
 }
 
 // Resolver is what the planner asks.

@@ -100,6 +100,8 @@ type builder struct {
 	depth       int
 	// inView is the depth of views: positions in their text mean nothing to the client.
 	inView int
+	// inChildren tells that tables are read that inherit from the one that is named.
+	inChildren int
 	// strictNames refuses unknown names whatever the mode (subscriptions, defaults, checks).
 	strictNames bool
 	// scanDefs tell what the catalog knows of columns of scans.
@@ -148,7 +150,7 @@ func (b *builder) warn(code string, pos int, hint, format string, args ...any) {
 }
 
 func (b *builder) depend(t *catalog.Table) {
-	d := catalog.Dep{OID: t.OID, Version: t.Version}
+	d := catalog.Dep{OID: t.OID, Version: t.Version, Implied: b.inChildren > 0}
 	if d.OID != 0 && !slices.Contains(b.deps, d) {
 		b.deps = append(b.deps, d)
 	}

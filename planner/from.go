@@ -115,6 +115,13 @@ func (b *builder) tableRef(x *ast.TableRef, parent *scope, ctes *cteScope) (Node
 		return nil, nil, err
 	}
 	b.depend(t)
+	if len(t.Children) > 0 && !x.Only {
+		b.inChildren++
+		defer func() { b.inChildren-- }()
+		if t, err = b.withChildren(t); err != nil {
+			return nil, nil, err
+		}
+	}
 	if x.Only && t.Partitioned() {
 		return b.onlyPartitioned(x, t)
 	}

@@ -27,6 +27,9 @@ func (b *builder) targetRows(ref *ast.TableRef, with []ast.TableExpr, where ast.
 	if err != nil {
 		return nil, err
 	}
+	if err := onlyOne(t, ref, verb); err != nil {
+		return nil, err
+	}
 	scan, src := b.scan(t)
 	if err := rename(src, ref.Alias); err != nil {
 		return nil, err

@@ -22,7 +22,11 @@ func (s *Session) analyzeCopy(ctx context.Context, stmt *ast.Copy, src source) (
 	}
 	inner := stmt.Query
 	if inner == nil {
-		if inner, err = parseOne("SELECT " + columnList(stmt.Columns) + " FROM " + sqlName(stmt.Table)); err != nil {
+		only := ""
+		if t, err := s.table(ctx, stmt.Table); err == nil && len(t.Children) > 0 {
+			only = "ONLY "
+		}
+		if inner, err = parseOne("SELECT " + columnList(stmt.Columns) + " FROM " + only + sqlName(stmt.Table)); err != nil {
 			return nil, err
 		}
 	}

@@ -31,6 +31,9 @@ func (s *Session) truncate(ctx context.Context, stmt *ast.Truncate, c *call) (st
 		if t.Kind != catalog.Collection && !t.IsPartition() {
 			return "", sqlerr.New(sqlerr.WrongObjectType, "\"%s\" is not a table", t.Name).At(ref.Name.Pos())
 		}
+		if len(t.Children) > 0 && !ref.Only {
+			return "", sqlerr.Unsupported(ref.Pos(), "Name each table with ONLY.", "TRUNCATE of table \"%s\" together with those that inherit from it is not supported", t.Name)
+		}
 		tables = append(tables, t)
 	}
 	for _, t := range tables {
