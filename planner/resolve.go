@@ -369,22 +369,21 @@ func (b *builder) operator(name string, args []Expr, pos int) (Expr, error) {
 // the session is strict.
 func (b *builder) warnZeroDivisor(e Expr) {
 	c, ok := e.(*Call)
-	if !ok || b.strict() || len(c.Args) != 2 || !strings.HasPrefix(c.Func.Impl, "div_") && !strings.HasPrefix(c.Func.Impl, "mod_") {
+	if !ok || b.strict() || !divides(c) {
+		return
+	}
+	if b.inView > 0 {
+		c.P = 0
 		return
 	}
 	divisor := c.Args[1]
 	for cast, is := divisor.(*Cast); is; cast, is = divisor.(*Cast) {
 		divisor = cast.X
 	}
-	k, ok := divisor.(*Const)
-	if !ok || !k.Value.IsNumber() || k.Value.IsNaN() || k.Value.AsDouble() != 0 {
-		return
+	if k, ok := divisor.(*Const); ok && k.Value.IsNumber() && !k.Value.IsNaN() && k.Value.AsDouble() == 0 {
+		n := zeroNotice(c)
+		b.warn(n.Code, n.Position, n.Hint, "%s", n.Message)
 	}
-	what := exprText(c.Args[0])
-	if r, ok := c.Args[0].(*ColRef); ok {
-		what = r.Name
-	}
-	b.warn(sqlerr.DivisionByZero, c.P, "SET weir.strict = on refuses it.", "division of \"%s\" by zero, it reads as NULL", what)
 }
 
 func typesOf(args []Expr) []sqltype.OID {

@@ -27,6 +27,7 @@ type query struct {
 	cols     []column
 	verb     string // INSERT, UPDATE …, as messages name it
 	settings string // those that it was planned with
+	zeros    []zeroProbe
 }
 
 func (q *query) result() []column { return q.cols }
@@ -115,7 +116,7 @@ func (s *Session) planIn(ctx context.Context, env *planner.Env, stmt ast.Stateme
 	if err != nil {
 		return nil, err
 	}
-	q := &query{prog: prog, verb: queryVerb(stmt), settings: s.planSettings()}
+	q := &query{prog: prog, verb: queryVerb(stmt), settings: s.planSettings(), zeros: s.zeroProbes(plan)}
 	if plan.Cols == nil {
 		return q, nil
 	}
@@ -178,6 +179,10 @@ func (s *Session) execute(ctx context.Context, q *query, args []value.Value, las
 		return nil, err
 	}
 	st := s.stores(on)
+	if !q.readOnly() {
+		s.warnOfZeros(ctx, q, args, 0) // before it changes what it reads
+	}
+	start := time.Now()
 	var r *executor.Rows
 	for attempt := 0; ; attempt++ {
 		bound, err := q.prog.Bind(ctx, args, s.env)
@@ -195,7 +200,7 @@ func (s *Session) execute(ctx context.Context, q *query, args []value.Value, las
 	for _, w := range q.prog.With {
 		s.touch(&w.Query)
 	}
-	return &queryRows{s: s, q: q, rows: r}, nil
+	return &queryRows{s: s, q: q, rows: r, args: args, start: start}, nil
 }
 
 // maxAttempts bounds how often a writing statement that has a transaction of
@@ -245,13 +250,23 @@ func (s *Session) touch(q *translator.Query) {
 
 // queryRows are the rows of a program.
 type queryRows struct {
-	s    *Session
-	q    *query
-	rows *executor.Rows
+	s     *Session
+	q     *query
+	rows  *executor.Rows
+	args  []value.Value
+	start time.Time
+	ended bool
 }
 
 func (r *queryRows) next(ctx context.Context) (bson.Raw, error) {
-	return r.rows.Next(ctx)
+	doc, err := r.rows.Next(ctx)
+	if err == io.EOF && !r.ended {
+		r.ended = true
+		if r.q.readOnly() {
+			r.s.warnOfZeros(ctx, r.q, r.args, time.Since(r.start))
+		}
+	}
+	return doc, err
 }
 
 func (r *queryRows) tag(n int) string {

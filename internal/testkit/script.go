@@ -30,6 +30,8 @@ import (
 //	                                column weir_position is @POSITION. eventually asks
 //	                                again until the rows are there, at most 15 s;
 //	                                part leaves rows out that are not expected.
+//	notices                         the lines "SEVERITY CODE MESSAGE at POSITION"
+//	                                that the record before brought
 //	mongo COLLECTION                Extended JSON, a document a line: inserted by
 //	                                the official driver
 //	extended                        the following records use the extended protocol
@@ -67,7 +69,8 @@ func RunScript(t *testing.T, g *Gateway, path string) {
 	db := g.Mongo(t)
 	require.NoError(t, db.Drop(context.Background()))
 	t.Cleanup(func() { _ = db.Drop(context.Background()) })
-	r := &runner{t: t, file: filepath.Base(path), conn: g.Connect(t), db: db, mode: pgx.QueryExecModeSimpleProtocol}
+	said := &[]string{}
+	r := &runner{t: t, file: filepath.Base(path), conn: g.ConnectHearing(t, said), db: db, mode: pgx.QueryExecModeSimpleProtocol, said: said}
 	for _, rec := range parseScript(string(data)) {
 		r.run(rec)
 	}
@@ -104,6 +107,7 @@ type runner struct {
 	conn *pgx.Conn
 	db   *mongo.Database
 	mode pgx.QueryExecMode
+	said *[]string // the notices since the last statement began
 }
 
 func (r *runner) run(rec record) {
@@ -127,6 +131,8 @@ func (r *runner) run(rec record) {
 		}
 	case "query":
 		r.compare(rec, at)
+	case "notices":
+		require.Equal(r.t, strings.TrimSpace(rec.sql), strings.Join(*r.said, "\n"), at)
 	default:
 		r.t.Fatalf("%s: unknown record %q", at, rec.head[0])
 	}
@@ -164,6 +170,7 @@ func (r *runner) compare(rec record, at string) {
 func (r *runner) query(sql string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	*r.said = nil
 	if r.mode == pgx.QueryExecModeSimpleProtocol {
 		return textRows(r.conn.PgConn().Exec(ctx, sql))
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -136,6 +137,21 @@ func (g *Gateway) DSN() string {
 func (g *Gateway) Connect(t testing.TB) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), g.DSN())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// ConnectHearing is Connect; what the server notes is appended to said, as
+// "SEVERITY CODE MESSAGE at POSITION".
+func (g *Gateway) ConnectHearing(t testing.TB, said *[]string) *pgx.Conn {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(g.DSN())
+	require.NoError(t, err)
+	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		*said = append(*said, fmt.Sprintf("%s %s %s at %d", n.Severity, n.Code, n.Message, n.Position))
+	}
+	conn, err := pgx.ConnectConfig(context.Background(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
