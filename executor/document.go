@@ -12,7 +12,8 @@ import (
 )
 
 // stored is a SQL value in the form that documents hold: numbers in the one
-// BSON type of the column, text that names an ObjectId as one, jsonb's null as null.
+// BSON type of the column, text that names an ObjectId as one, null
+// inside of jsonb as null.
 func stored(v value.Value, t translator.WriteTarget) value.Value {
 	switch t.Type.OID {
 	case sqltype.Int8:
@@ -28,6 +29,9 @@ func stored(v value.Value, t translator.WriteTarget) value.Value {
 			return v.AsDecimal()
 		}
 	case sqltype.JSONB:
+		if v.Kind() == bson.TypeSymbol && len(t.Path) == 1 {
+			return v // the JSON null is not SQL's
+		}
 		return plainJSON(v)
 	}
 	if t.OID && v.IsString() && len(v.Str()) == 24 {

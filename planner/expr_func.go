@@ -78,6 +78,9 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 	if len(funcs) == 0 {
 		return b.noFunction(x, args)
 	}
+	if err := b.jsonRows(sc, funcs, args); err != nil {
+		return nil, err
+	}
 	e, err := b.callResolved(funcs, name, args, names, x)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,10 @@ func (b *builder) apply(c *candidate, args []Expr, pos int) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.fn.Impl == "octet_length_bpchar" && len(out) == 1 {
+		// the blanks that it is padded with are not stored
+		out = append(out, &Const{T: int4Type, Value: int32Value(int(out[0].Type().Mod) - 4), P: pos})
+	}
 	return &Call{Func: c.fn, Args: out, T: t, P: pos}, nil
 }
 
@@ -24,7 +28,7 @@ func (b *builder) settle(c *candidate, args []Expr, pos int) ([]Expr, sqltype.Ty
 	out := make([]Expr, len(args))
 	for i, a := range args {
 		if want[i] == sqltype.Any {
-			if out[i] = a; a.Type().OID == sqltype.Unknown && !isLenientNull(a) {
+			if out[i] = a; a.Type().OID == sqltype.Unknown && !isLenientNull(a) && c.fn.AnyAs != sqltype.Regtype {
 				if out[i], _, err = b.coerce(a, textType, implicit); err != nil {
 					return nil, unknown, err
 				}

@@ -107,7 +107,7 @@ func ioCast(from, to sqltype.OID) (*Cast, bool) {
 
 // Convert gives the conversion of arguments that Func.AnyAs asks for.
 func (t *Table) Convert(from, as sqltype.OID) *Cast {
-	if from == sqltype.Unknown {
+	if from == sqltype.Unknown && as != sqltype.Regtype {
 		from = sqltype.Text
 	}
 	switch as {

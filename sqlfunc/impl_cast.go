@@ -149,8 +149,14 @@ func castByText(from sqltype.OID) conversion {
 // castFromJSONB takes a jsonb scalar as a SQL value of its class. Others by
 // class; what MySQL reads out of JSON casts by its text.
 func castFromJSONB(c *expr.Context, v value.Value, t sqltype.Type, explicit bool) (value.Value, error) {
-	name := func() string { return jsonTypeName(v) }
+	name := func() string {
+		if v.IsNumber() {
+			return "numeric" // as PostgreSQL calls it here, and nowhere else
+		}
+		return jsonTypeName(v)
+	}
 	switch {
+	case explicit && strictly(c) && (isJSONNull(v) || jsonbRank(v) == 1) && t.OID.Category() != 'D':
 	case isJSONNull(v):
 		return null()
 	case t.OID == sqltype.Bool && v.Kind() == bson.TypeBoolean:
@@ -164,6 +170,16 @@ func castFromJSONB(c *expr.Context, v value.Value, t sqltype.Type, explicit bool
 		return sqltype.ParseText(text(v), t, envOf(c))
 	}
 	return failf(sqlerr.InvalidParameterValue, "cannot cast jsonb %s to type %s", name(), t.OID)
+}
+
+// strictly tells whether the session has weir.strict on.
+func strictly(c *expr.Context) bool {
+	s, ok := c.Session.(Session)
+	if !ok || s == nil {
+		return false
+	}
+	on, _ := s.Setting("weir.strict")
+	return on == "on"
 }
 
 type typedConversion func(c *expr.Context, v value.Value, from sqltype.OID, t sqltype.Type, explicit bool) (value.Value, error)

@@ -152,7 +152,7 @@ func appendJSON(b []byte, c *expr.Context, v value.Value, from sqltype.OID) ([]b
 				b = append(b, ',')
 			}
 			elem := from.Elem()
-			if e.IsArray() && elem != sqltype.JSONB {
+			if e.IsArray() && elem != sqltype.JSONB && elem != sqltype.Record {
 				elem = from
 			}
 			var err error

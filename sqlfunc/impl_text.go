@@ -385,9 +385,17 @@ var textFuncs = map[string]evaluator{
 	"length": measure(textLen), "octet_length": measure(func(s string) int { return len(s) }),
 	"bit_length":          measure(func(s string) int { return 8 * len(s) }),
 	"length_bpchar":       measure(trimmedLen),
-	"octet_length_bpchar": measure(func(s string) int { return len(s) }),
+	"octet_length_bpchar": octetsPadded,
 	"starts_with": func(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return boolean(strings.HasPrefix(text(a[0]), text(a[1])))
 	},
 	"concat_op": func(_ *expr.Context, a []value.Value) (value.Value, error) { return str(text(a[0]) + text(a[1])) },
+}
+
+// octetsPadded is the length in bytes of a character(n) with its blanks; n is
+// the second argument, negative where it is not known.
+func octetsPadded(_ *expr.Context, a []value.Value) (value.Value, error) {
+	s := text(a[0])
+	pad := optional(a, 1, -1) - int64(utf8.RuneCountInString(s))
+	return int4(len(s) + int(max(pad, 0)))
 }

@@ -87,16 +87,36 @@ func (m *moment) key(n node) (string, error) {
 			return n.signed(int64(m.c.Day)+30*(int64(m.c.Month)+12*int64(m.c.Year)), 3), nil
 		case "MM":
 			return n.num(int64(m.c.Month), 2), nil
-		case "Q", "RM":
+		case "Q":
+			if m.c.Month == 0 {
+				return "", nil
+			}
+			return n.num(int64((m.c.Month-1)/3+1), 1), nil
+		case "RM":
+			return m.romanMonth(n), nil
 		default:
 			return "", sqlerr.New(sqlerr.InvalidDatetimeFormat, "invalid format specification for an interval value").
 				WithHint("Intervals are not tied to specific calendar dates.")
 		}
-		if m.c.Month <= 0 {
-			return "", nil
-		}
 	}
 	return m.dateKey(n), nil
+}
+
+// romanMonth is the month of an interval: whole years end with the twelfth,
+// negative months count back from it.
+func (m *moment) romanMonth(n node) string {
+	i := m.c.Month
+	switch {
+	case i == 0 && m.c.Year == 0:
+		return ""
+	case i == 0 && m.c.Year > 0:
+		i = 12
+	case i == 0:
+		i = 1
+	case i < 0:
+		i += 13
+	}
+	return n.name(romanMonths[i-1], 4)
 }
 
 func (m *moment) clockKey(n node) (string, bool) {

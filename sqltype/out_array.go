@@ -142,7 +142,7 @@ const (
 // ShowsInRecord tells of types that the kind of a value says enough about.
 func ShowsInRecord(t OID) bool {
 	switch t {
-	case Bool, Int4, Int8, Float8, Numeric, Text, Timestamptz, JSONB, Bytea, UUID, Record, Unknown:
+	case Bool, Int4, Int8, Float8, Numeric, Text, Timestamptz, Bytea, UUID, Record, Unknown:
 		return true
 	}
 	return false

@@ -25,12 +25,20 @@ func MapError(err error) error {
 	switch {
 	case strings.Contains(m.Message, TooManyRows):
 		return sqlerr.New(sqlerr.CardinalityViolation, "more than one row returned by a subquery used as an expression").Because(err)
+	case strings.Contains(m.Message, notWhole):
+		_, what, _ := strings.Cut(m.Message, notWhole)
+		what, _, _ = strings.Cut(what, "'")
+		return sqlerr.New(sqlerr.FeatureNotSupported, "cannot convert %s", what).Because(err)
 	case strings.Contains(m.Message, outOfRange):
 		return sqlerr.New(sqlerr.NumericValueOutOfRange, "bigint out of range").Because(err)
 	case strings.Contains(m.Message, numericOutOfRange):
 		return sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format").Because(err)
 	case strings.Contains(m.Message, floatOutOfRange):
-		return sqlerr.New(sqlerr.NumericValueOutOfRange, "value out of range: overflow or underflow").Because(err)
+		what := "overflow"
+		if strings.Contains(m.Message, floatOutOfRange+"underflow") {
+			what = "underflow"
+		}
+		return sqlerr.New(sqlerr.NumericValueOutOfRange, "value out of range: %s", what).Because(err)
 	case m.Code == mongoerr.InvalidPipelineOperator && strings.Contains(m.Message, expr.LocalPrefix):
 		return sqlerr.New(sqlerr.FeatureNotSupported, "a function of this statement is not supported yet").WithDetail("%s", m.Message).Because(err)
 	case m.Code == mongoerr.ConversionFailure:

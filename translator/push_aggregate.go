@@ -1,7 +1,10 @@
 package translator
 
 import (
+	"math"
+
 	"weir/engine/expr"
+	"weir/engine/value"
 	"weir/planner"
 	"weir/sqltype"
 )
@@ -14,7 +17,7 @@ func aggTable() map[string]aggBuilder {
 		"sum_int":     func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, nil) },
 		"sum_int8":    func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, toDecimal) },
 		"sum_numeric": func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, toDecimal) },
-		"sum_float8":  func(g *grouping, a *planner.AggCall) any { return aggSum(g, a, toDouble) },
+		"sum_float8":  func(g *grouping, a *planner.AggCall) any { return g.inRange(a, aggSum(g, a, toDouble)) },
 		"avg_int":     aggAverage,
 		"avg_numeric": aggAverage,
 		"avg_float8":  aggAverageFloat,
@@ -191,7 +194,28 @@ func aggAverageFloat(g *grouping, a *planner.AggCall) any {
 		}
 		return op1("$avg", set)
 	}
-	return "$" + g.acc("$avg", g.filtered(a, g.s.value(a.Args[0]), null), null)
+	return g.inRange(a, "$"+g.acc("$avg", g.filtered(a, g.s.value(a.Args[0]), null), null))
+}
+
+// inRange raises an error where the total of finite doubles is not: a hidden
+// accumulator tells whether one of them was no ordinary number.
+func (g *grouping) inRange(a *planner.AggCall, total any) any {
+	if total == nil || a.Distinct || !mayOverflow(a.Args[0]) {
+		return total
+	}
+	special := list{value.Double(math.Inf(1)), value.Double(math.Inf(-1)), value.Double(math.NaN())}
+	odd := "$" + g.acc("$max", g.filtered(a, op("$in", g.s.value(a.Args[0]), special), null), null)
+	return g.c.once(total, func(r any) any {
+		lost := op("$and", op("$in", r, special), op("$ne", odd, true))
+		return cond(lost, outsideFloat(r), r)
+	})
+}
+
+// mayOverflow tells of all doubles but those made of integers, of which no
+// collection holds enough.
+func mayOverflow(e planner.Expr) bool {
+	c, ok := e.(*planner.Cast)
+	return !ok || !isInteger(c.X.Type().OID)
 }
 
 // aggExtreme is the least or greatest value; NULLs do not count.

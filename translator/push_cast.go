@@ -1,6 +1,8 @@
 package translator
 
 import (
+	"math"
+
 	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/planner"
@@ -51,8 +53,8 @@ var castTable = map[string]func(s scope, x any) any{
 	"cast_int8_int4":      toConv("$toInt"),
 	"cast_float8_int4":    func(_ scope, x any) any { return op1("$toInt", op1("$round", x)) },
 	"cast_float8_int8":    func(_ scope, x any) any { return op1("$toLong", op1("$round", x)) },
-	"cast_numeric_int4":   func(s scope, x any) any { return op1("$toInt", s.roundAway(x)) },
-	"cast_numeric_int8":   func(s scope, x any) any { return op1("$toLong", s.roundAway(x)) },
+	"cast_numeric_int4":   func(s scope, x any) any { return s.wholeNumber(x, "$toInt", "integer") },
+	"cast_numeric_int8":   func(s scope, x any) any { return s.wholeNumber(x, "$toLong", "bigint") },
 	"cast_int4_bool":      func(_ scope, x any) any { return op1("$toBool", x) },
 	"cast_bool_int4":      func(_ scope, x any) any { return op1("$toInt", x) },
 }
@@ -61,6 +63,19 @@ func toText(_ scope, x any) any { return op1("$toString", x) }
 
 func toConv(name string) func(scope, any) any {
 	return func(_ scope, x any) any { return op1(name, x) }
+}
+
+// notWhole begins the text that NaN and the infinities fail to convert from: of
+// numeric that is another error than of doubles.
+const notWhole = "weir: cannot convert "
+
+// wholeNumber converts a numeric, rounded; the last arm is never a number.
+func (s scope) wholeNumber(x any, conv, name string) any {
+	return s.c.once(x, func(x any) any {
+		what := op1("$toInt", op("$concat", notWhole, cond(infinite(x), "infinity", "NaN"), " to "+name))
+		special := op("$in", x, list{value.Double(math.NaN()), value.Double(math.Inf(1)), value.Double(math.Inf(-1))})
+		return op1(conv, cond(special, what, s.roundAway(x)))
+	})
 }
 
 // roundAway rounds a decimal half away from zero.

@@ -87,9 +87,14 @@ func (s scope) checkedFloat(e *planner.Call) any {
 	}
 	return s.c.onceEach(args, func(xs []any) any {
 		return s.c.once(s.floatOp(e, xs[0], xs[1]), func(r any) any {
-			return cond(lost(e.Func.Impl, r, xs[0], xs[1]), op1("$toInt", op("$concat", floatOutOfRange, op1("$type", r))), r)
+			return cond(lost(e.Func.Impl, r, xs[0], xs[1]), outsideFloat(r), r)
 		})
 	})
+}
+
+// outsideFloat raises the error of a result that left the range upwards or down to zero.
+func outsideFloat(r any) any {
+	return op1("$toInt", op("$concat", floatOutOfRange, cond(op("$eq", r, 0), "underflow", "overflow")))
 }
 
 // lost tells whether r = a op b has left the range of doubles.

@@ -24,10 +24,11 @@ func (s scope) spreadCall(e *planner.Call) any {
 	return obj{{expr.LocalPrefix + opSpread, append(args, s.value(e.Args[last]))}}
 }
 
-// spreadOp calls a function of the library; a NULL array gives NULL.
+// spreadOp calls a function of the library; a NULL array gives NULL, but is an
+// empty one for format.
 func spreadOp(lib *expr.Library, c *expr.Context, a []value.Value) (value.Value, error) {
 	arr := a[len(a)-1]
-	if !arr.IsArray() {
+	if !arr.IsArray() && a[0].Str() != "format" {
 		return value.Null(), nil
 	}
 	args := append([]value.Value(nil), a[2:len(a)-1]...)
