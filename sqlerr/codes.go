@@ -18,6 +18,7 @@ const (
 	DatetimeFieldOverflow         = "22008"
 	InvalidTimeZoneDisplacement   = "22009"
 	SubstringError                = "22011"
+	StringDataLengthMismatch      = "22026"
 	DivisionByZero                = "22012"
 	IntervalFieldOverflow         = "22015"
 	InvalidEscapeSequence         = "22025"

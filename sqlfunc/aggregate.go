@@ -229,6 +229,9 @@ func accumulators() map[string]func() expr.Accumulator {
 		"bit_xor":   bitAggregate(func(x, y int64) int64 { return x ^ y }),
 		"any_value": firstValue,
 	}
+	for _, op := range []string{"and", "or", "xor"} {
+		m["bit_"+op+"_bit"] = bitsAggregate(bitFuncs[op+"_bit"])
+	}
 	for suffix, f := range map[string]func(a, b value.Value) int{
 		"": compareValues, "_interval": compareIntervals, "_array": compareArrays, "_timetz": compareTimetz, "_bpchar": compareBpchar,
 	} {

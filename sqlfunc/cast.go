@@ -189,7 +189,7 @@ func arrayImpl(c *Cast) string {
 // modifierImpl is the cast that applies a type modifier.
 func modifierImpl(t sqltype.OID) string {
 	switch t {
-	case sqltype.Varchar, sqltype.Bpchar, sqltype.Numeric, sqltype.Time, sqltype.Timetz, sqltype.Timestamp, sqltype.Timestamptz, sqltype.Interval:
+	case sqltype.Varchar, sqltype.Bpchar, sqltype.Bit, sqltype.Varbit, sqltype.Numeric, sqltype.Time, sqltype.Timetz, sqltype.Timestamp, sqltype.Timestamptz, sqltype.Interval:
 		return "cast_" + implName(t) + "_" + implName(t)
 	}
 	if e := t.Elem(); e != sqltype.Invalid && modifierImpl(e) != "" {

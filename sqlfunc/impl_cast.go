@@ -40,6 +40,10 @@ func conversionOf(from, to sqltype.OID) conversion {
 		return castFromString
 	case from == sqltype.CharByte && to == sqltype.Int4:
 		return castCharInt
+	case from == sqltype.Bit && to == sqltype.Int4:
+		return bitsToInt(width4)
+	case from == sqltype.Bit && to == sqltype.Int8:
+		return bitsToInt(width8)
 	case from == sqltype.JSONB && to != sqltype.JSON:
 		return castFromJSONB
 	}
@@ -191,6 +195,7 @@ var plainConversions = map[sqltype.OID]typedConversion{
 	sqltype.Regnamespace: castOid, sqltype.Regrole: castOid, sqltype.Regoper: castOid, sqltype.Regoperator: castOid,
 	sqltype.Date: castDate, sqltype.Timestamp: castTimestamp, sqltype.Timestamptz: castTimestamptz,
 	sqltype.Time: castTime, sqltype.Timetz: castTimetz, sqltype.Interval: castInterval,
+	sqltype.Bit: castBits, sqltype.Varbit: castBits,
 	sqltype.JSONB: func(_ *expr.Context, v value.Value, _ sqltype.OID, _ sqltype.Type, _ bool) (value.Value, error) {
 		return parsed(v)
 	},

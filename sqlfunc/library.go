@@ -16,7 +16,7 @@ var evaluators = []map[string]evaluator{
 	textFuncs, bytesFuncs, formatFuncs,
 	datetimeFuncs, datePartFuncs, mysqlDateFuncs, mysqlTextFuncs,
 	jsonFuncs, jsonChangeFuncs, mysqlJSONFuncs,
-	arrayFuncs, setFuncs, sessionFuncs, catalogFuncs, otherFuncs,
+	arrayFuncs, setFuncs, sessionFuncs, catalogFuncs, otherFuncs, bitFuncs,
 }
 
 // Library makes the local operators: `$weir.IMPL` for every meaning that is

@@ -82,11 +82,11 @@ func New() *Table {
 
 var scalarTables = [][]functionRow{
 	functionsMath, functionsText, functionsDatetime, functionsJson, functionsArray, functionsUuid,
-	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra,
+	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra, functionsBit,
 }
 
 var operatorTables = [][]operatorRow{
-	operatorsCompare, operatorsCompareOther, operatorsNumber, operatorsText, operatorsDatetime, operatorsJson, operatorsArray,
+	operatorsCompare, operatorsCompareOther, operatorsNumber, operatorsText, operatorsDatetime, operatorsJson, operatorsArray, operatorsBit,
 }
 
 var mysqlTables = [][]functionRow{functionsMySQLDate, functionsMySQLText, functionsMySQLJSON, functionsMySQLOther}

@@ -131,6 +131,9 @@ func decodeVarying(b []byte, t Type, e *Env) (value.Value, error) {
 		return value.Binary(0, append([]byte(nil), b...)), nil
 	case Numeric:
 		return decodeNumeric(b, t)
+	case Bit, Varbit:
+		s, err := parseBitsBinary(b, t)
+		return value.String(s), err
 	case JSONB, JSONPath:
 		if len(b) < 1 || b[0] != 1 {
 			return value.Value{}, sqlerr.New(sqlerr.InvalidBinaryRepresentation, "unsupported %s version number", t.OID)

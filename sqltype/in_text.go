@@ -43,6 +43,12 @@ func ParseText(s string, t Type, e *Env) (value.Value, error) {
 		return value.String(s), CheckJSON(s)
 	case JSONB:
 		return ParseJSONB(s)
+	case Bit, Varbit:
+		bits, err := ParseBits(s)
+		if err == nil {
+			bits, err = FitBits(bits, t, false)
+		}
+		return value.String(bits), err
 	case UUID:
 		b, err := ParseUUID(s)
 		return value.Binary(4, b), err

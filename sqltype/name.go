@@ -45,6 +45,8 @@ func Modifier(oid OID, args []int64) (int32, error) {
 		return lengthModifier(oid, args)
 	case Numeric:
 		return numericModifier(args)
+	case Bit, Varbit:
+		return bitsModifier(oid, args)
 	case Time, Timetz, Timestamp, Timestamptz, Interval:
 		return precisionModifier(oid, args)
 	case Float8, Float4, Bytea, Int2, Int4, Int8:
@@ -142,6 +144,8 @@ func FormatType(oid OID, mod int32) string {
 		return info.Display
 	}
 	switch oid {
+	case Bit, Varbit:
+		return info.Display + "(" + strconv.Itoa(int(mod)) + ")"
 	case Varchar, Bpchar:
 		return info.Display + "(" + strconv.Itoa(int(mod)-4) + ")"
 	case Numeric:
@@ -216,7 +220,7 @@ func ParseName(s string) (Type, error) {
 	if !found {
 		return Type{}, sqlerr.New(sqlerr.UndefinedObject, "type %q does not exist", words)
 	}
-	if oid == Bpchar && len(args) == 0 && name != "bpchar" {
+	if (oid == Bpchar && name != "bpchar" || oid == Bit) && len(args) == 0 {
 		args = []int64{1}
 	}
 	mod, err := Modifier(oid, args)

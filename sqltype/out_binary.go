@@ -52,6 +52,11 @@ func AppendBinary(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
 		return AppendText(append(dst, 1), v, t, e)
 	case UUID, Bytea:
 		return appendBytesBinary(dst, v, t.OID)
+	case Bit, Varbit:
+		if v.Kind() != bson.TypeString {
+			return dst, misfit(v, t.OID)
+		}
+		return appendBitsBinary(dst, v.Str()), nil
 	}
 	return appendComposedBinary(dst, v, t, e)
 }

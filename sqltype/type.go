@@ -99,6 +99,7 @@ const (
 //	float4 float8                 double
 //	numeric                       decimal128 (documents may hold any number)
 //	text varchar bpchar name "char" xml json(text)  string (documents: ObjectId where the column says so)
+//	bit varbit                    string of 0 and 1; the modifier is the length
 //	bytea                         binary subtype 0
 //	uuid                          binary subtype 4
 //	date timestamp timestamptz    date: ms since the epoch, UTC; date at midnight, timestamp as if UTC
