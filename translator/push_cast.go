@@ -19,7 +19,11 @@ func (s scope) cast(e *planner.Cast) any {
 		s.c.fail(sqlerr.New(sqlerr.CannotCoerce, "cannot cast type %s to %s", from.OID, to.OID).At(e.P))
 		return null
 	}
-	return s.convert(e.X, c, e.T, e.Explicit)
+	given := e.Explicit
+	if f, ok := e.X.(*planner.Call); ok && from.OID == sqltype.JSONB && f.Func.Extra() {
+		given = false // what MySQL's functions read out of JSON casts by its text
+	}
+	return s.convert(e.X, c, e.T, given)
 }
 
 func (s scope) convert(x planner.Expr, c *sqlfunc.Cast, to sqltype.Type, explicit bool) any {
