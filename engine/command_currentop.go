@@ -143,10 +143,12 @@ func (s *logicalSession) describe(e *Engine, now time.Time) bson.Raw {
 	d = value.AppendElement(d, "txnNumber", value.Int64(s.number))
 	d = value.AppendElement(d, "autocommit", value.Bool(false))
 	d = value.EndDocument(d, p)
-	opened := s.tx.expires.Add(-e.opts.TransactionLifetime)
+	opened := s.tx.opened
 	d = value.AppendElement(d, "startWallClockTime", value.String(opened.UTC().Format("2006-01-02T15:04:05.000Z07:00")))
 	d = value.AppendElement(d, "timeOpenMicros", value.Int64(now.Sub(opened).Microseconds()))
-	d = value.AppendElement(d, "expiryTime", value.String(s.tx.expires.UTC().Format("2006-01-02T15:04:05.000Z07:00")))
+	if !s.tx.expires.IsZero() {
+		d = value.AppendElement(d, "expiryTime", value.String(s.tx.expires.UTC().Format("2006-01-02T15:04:05.000Z07:00")))
+	}
 	d = value.EndDocument(d, tx)
 	return value.EndDocument(d, start)
 }

@@ -179,7 +179,7 @@ func (s *logicalSession) committed(number int64) bool {
 func (t *sessionTable) expire(e *Engine, now time.Time) {
 	for _, s := range t.idle(now, e.opts.SessionTimeout) {
 		s.mu.Lock()
-		if s.tx != nil && now.After(s.tx.expires) {
+		if s.tx != nil && s.tx.late(now) {
 			s.endTransaction(e)
 		}
 		s.mu.Unlock()
@@ -196,7 +196,7 @@ func (t *sessionTable) idle(now time.Time, timeout time.Duration) []*logicalSess
 		if !s.mu.TryLock() {
 			continue // in use
 		}
-		if s.tx != nil && now.After(s.tx.expires) {
+		if s.tx != nil && s.tx.late(now) {
 			late = append(late, s)
 		}
 		if s.tx == nil && now.Sub(s.used) > timeout {

@@ -232,6 +232,10 @@ func (e *Engine) Begin(context.Context) (store.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Who holds it is in this process and ends it; a load may take its time.
+	s.mu.Lock()
+	t.expires = time.Time{}
+	s.mu.Unlock()
 	return &localTx{e: e, t: t, s: s}, nil
 }
 

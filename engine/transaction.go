@@ -25,7 +25,8 @@ type transaction struct {
 	snap    *storage.Snapshot
 	ws      *storage.WriteSet
 	asOf    uint64 // applied cluster time at the snapshot
-	expires time.Time
+	opened  time.Time
+	expires time.Time     // zero: never
 	done    chan struct{} // closed at the end
 
 	run     sync.Mutex // one statement at a time
@@ -49,12 +50,16 @@ func (e *Engine) begin(lsid bson.Raw, number int64) *transaction {
 	e.write.Lock()
 	defer e.write.Unlock()
 	snap := e.db.Snapshot()
+	now := e.opts.Now()
 	return &transaction{
 		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: e.applied.Load(),
-		expires: e.opts.Now().Add(e.opts.TransactionLifetime),
-		done:    make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{},
+		opened: now, expires: now.Add(e.opts.TransactionLifetime),
+		done: make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{},
 	}
 }
+
+// late tells whether the transaction has outlived its time.
+func (t *transaction) late(now time.Time) bool { return !t.expires.IsZero() && now.After(t.expires) }
 
 func (t *transaction) reader() storage.Reader { return t.ws }
 

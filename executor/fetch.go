@@ -204,6 +204,9 @@ func (e *execution) store(name string, r *agg.Spool) {
 // source is where local stages read other collections: Fetches by name, else
 // collections of the store.
 func (e *execution) source(ctx context.Context, ns store.Namespace) (agg.Source, error) {
+	if f, ok := e.prog.Fetches[ns.Coll]; ok && f.Key != "" && e.fetched[ns.Coll] == nil {
+		return e.keyedSource(ns.Coll, f), nil
+	}
 	r, err := e.named(ctx, ns.Coll)
 	if err != nil {
 		return nil, err

@@ -114,6 +114,7 @@ type execution struct {
 	env  *agg.Env
 
 	fetched map[string]*agg.Spool // Fetches and WITH queries by name
+	sides   map[string]*joinSide  // sides of joins of which not all rows were needed yet
 	working map[string]*agg.Spool
 	// touched tells that a working table was read since it was last cleared.
 	touched bool

@@ -66,5 +66,8 @@ func fromMongo(err error) *Error {
 		state = SerializationFailure
 	}
 	e := New(state, "%s", m.Message).Because(err)
+	if m.Code == mongoerr.NoSuchTransaction {
+		e = e.WithHint("MongoDB ends transactions that are open longer than transactionLifetimeLimitSeconds, 60 s by default. Do the work in smaller ones, or raise the limit.")
+	}
 	return e.WithDetail("MongoDB error %d (%s).", m.Code, m.Name)
 }

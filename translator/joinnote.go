@@ -21,6 +21,8 @@ func (c *compiler) joinMethod(left, right *fragment, eq *equality, runs bool) st
 		return "the pipeline in the store for each row, because no column equals one of the other side"
 	case eq == nil:
 		return "the pipeline here for each row, because " + c.lookupReason(left, right)
+	case !runs && right.src.remote() && !right.local() && indexed(scan, eq.foreign):
+		return "by the index in MongoDB for few rows, many keys at a time, else by hash here, because " + c.lookupReason(left, right)
 	case !runs:
 		return "by hash here, because " + c.lookupReason(left, right)
 	case c.opts.Capabilities.Embedded && indexed(scan, eq.foreign):

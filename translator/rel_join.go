@@ -243,8 +243,13 @@ func (c *compiler) lookup(left, right *fragment, let obj, as string, eq *equalit
 	}
 	cut := min(firstOuter(right.stages), right.base)
 	inner := &fragment{src: right.src, stages: right.stages[:cut:cut], cols: right.cols}
+	keyed := eq != nil && inner.src.scan != nil && inner.src.remote() && filtersOnly(inner.stages)
 	c.projectScan(inner)
-	spec = append(spec, field{"from", c.named(inner)})
+	name := c.named(inner)
+	if f := c.prog.Fetches[name]; keyed && len(f.Local) == 0 {
+		f.Key, f.Indexed, f.Rows = eq.foreign, indexed(inner.src.scan, eq.foreign), inner.src.scan.Table.Estimate
+	}
+	spec = append(spec, field{"from", name})
 	left.addLocal(c.lookupReason(left, right), "$lookup", finishLookup(spec, let, pipelineOf(c.localise(right.stages[cut:], right.src.ns.DB)), as, eq))
 }
 

@@ -34,6 +34,8 @@ type joiner struct {
 	hits      []int32
 	hit       hitCursor // the one cursor over hits that is open at a time
 	disk      diskHits  // and that over a table on disk
+	batch     joinBatch // local documents read ahead
+	asked     bool      // whether there are batches
 	key       []byte
 	sub       *run // of the residual filter
 	extra     value.Value
@@ -161,18 +163,23 @@ func (j *joiner) buildTable(ctx context.Context, keys keysOf) error {
 }
 
 func (j *joiner) fillTable(ctx context.Context, keys keysOf, filter *matchStage) (*hashTable, error) {
+	cur, err := j.openForeign(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return j.tableOf(ctx, cur, keys, filter)
+}
+
+// tableOf makes a table of the documents of a cursor, which it closes.
+func (j *joiner) tableOf(ctx context.Context, cur store.Cursor, keys keysOf, filter *matchStage) (*hashTable, error) {
+	defer cur.Close()
 	h := &j.s.hashed
 	t := &hashTable{coll: j.s.coll, index: map[string][]int32{}, keep: h.keep, filtered: filter != nil}
 	if j.s.local != nil && j.s.joinOn != nil {
 		t.second = j.s.joinOn.path
 	}
-	cur, err := j.openForeign(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer cur.Close()
 	x := &expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session}
-	err = drain(ctx, cur, func(doc bson.Raw) error {
+	err := drain(ctx, cur, func(doc bson.Raw) error {
 		if filter != nil {
 			x.Root = doc
 			if ok, err := filter.m.Match(x, doc); !ok || err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"weir/engine/agg"
 	"weir/engine/value"
+	"weir/store"
 )
 
 // TestSpillingChangesNothing runs blocking stages with ample memory and with
@@ -76,7 +77,7 @@ func TestJoinsOnDiskChangeNothing(t *testing.T) {
 		return b.Doc()
 	}
 	db := memDB{}
-	for i := range int32(200) {
+	for i := range int32(60) {
 		d := doc(i, r.Int32N(700))
 		if i%9 == 0 {
 			d = doc(i, r.Int32N(700), r.Int32N(700), r.Int32N(20))
@@ -113,6 +114,10 @@ func TestJoinsOnDiskChangeNothing(t *testing.T) {
 		for _, env := range []*agg.Env{
 			{AllowDiskUse: true, MemoryLimit: 64 << 10, TempDir: dir, Collections: db.collections},
 			{MemoryLimit: 64 << 10, TempDir: dir, Collections: db.collections},
+			{Collections: db.far(1 << 20)},
+			{Collections: db.far(100)},
+			{Collections: db.far(0)},
+			{AllowDiskUse: true, MemoryLimit: 4 << 10, TempDir: dir, Collections: db.far(1 << 20)},
 		} {
 			got, err := runPipeline(db, "c", stages, env)
 			require.NoError(t, err)
@@ -146,4 +151,37 @@ func TestSpool(t *testing.T) {
 		s.Close()
 		s.Close()
 	}
+}
+
+// far makes sources that are asked for many keys at once, up to a number of them.
+func (m memDB) far(budget int) func(context.Context, store.Namespace) (agg.Source, error) {
+	return func(ctx context.Context, ns store.Namespace) (agg.Source, error) {
+		src, err := m.collections(ctx, ns)
+		return &farSource{src, budget}, err
+	}
+}
+
+type farSource struct {
+	agg.Source
+	budget int
+}
+
+func (s *farSource) SeekMany(ctx context.Context, path string, values []value.Value, _ bool) (store.Cursor, bool, error) {
+	if s.budget -= len(values); s.budget < 0 {
+		return nil, false, nil
+	}
+	filter, err := bson.Marshal(bson.D{{Key: path, Value: bson.D{{Key: "$in", Value: bson.RawValue(value.ArrayFrom(values).RawValue())}}}})
+	if err != nil {
+		return nil, false, err
+	}
+	match, err := bson.Marshal(bson.D{{Key: "$match", Value: bson.Raw(filter)}})
+	if err != nil {
+		return nil, false, err
+	}
+	p, err := agg.Compile([]bson.Raw{match}, &agg.Env{})
+	if err != nil {
+		return nil, false, err
+	}
+	cur, err := p.Run(ctx, s.Source)
+	return cur, err == nil, err
 }

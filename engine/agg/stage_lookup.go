@@ -310,7 +310,7 @@ type lookupCursor struct {
 const maxLookup = 16<<20 + 16<<10
 
 func (c *lookupCursor) Next(ctx context.Context) (bson.Raw, error) {
-	doc, err := c.in.Next(ctx)
+	doc, err := c.j.local(ctx, c.in)
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +347,7 @@ type lookupUnwind struct {
 func (c *lookupUnwind) Next(ctx context.Context) (bson.Raw, error) {
 	for {
 		if c.matches == nil {
-			doc, err := c.in.Next(ctx)
+			doc, err := c.j.local(ctx, c.in)
 			if err != nil {
 				return nil, err
 			}
@@ -385,6 +385,9 @@ func (c *lookupUnwind) Close() error {
 	if c.matches != nil {
 		c.matches.Close()
 		c.matches = nil
+	}
+	if c.j.batch.src != nil {
+		c.j.dropTable()
 	}
 	return c.in.Close()
 }
