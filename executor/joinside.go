@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -48,17 +49,17 @@ func (k *joinSide) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.S
 	return all.Open(ctx, r)
 }
 
-// SeekMany implements agg.BatchSeeker. Values find their rows by an index, a
-// few times cheaper than all rows are read; without one, once, when the left
-// side is at its end, so that at least not all rows have to come here.
-func (k *joinSide) SeekMany(ctx context.Context, path string, values []value.Value, more bool) (store.Cursor, bool, error) {
+// SeekMany implements agg.BatchSeeker. A hundredth of the rows may be looked up; what that has cost when it turns out to be too little is
+// small beside reading everything.
+func (k *joinSide) SeekMany(ctx context.Context, path string, values []value.Value, _ bool) (store.Cursor, bool, error) {
 	k.asked += seekCost + int64(len(values))
+	_, outside := k.e.q.(store.Store)
 	switch {
+	case !outside: // an error of the hint would end the transaction
+		return nil, false, nil
 	case path != k.fetch.Key || k.e.fetched[k.name] != nil:
 		return nil, false, nil
-	case k.fetch.Indexed && k.asked > max(seekBudget, k.fetch.Rows/4):
-		return nil, false, nil
-	case !k.fetch.Indexed && (more || k.asked > 2*seekBudget || k.asked > seekCost+int64(len(values))):
+	case k.asked > max(seekBudget, k.fetch.Rows/100):
 		return nil, false, nil
 	}
 	in := values[:0:0]
@@ -82,6 +83,15 @@ func (k *joinSide) SeekMany(ctx context.Context, path string, values []value.Val
 	filter.Open(bson.TypeEmbeddedDocument, path)
 	filter.Add("$in", value.ArrayFrom(in))
 	filter.Close()
-	cur, err := k.e.q.Aggregate(ctx, k.fetch.NS, append([]bson.Raw{matchStage(filter.Doc())}, remote...), store.AggregateOptions{AllowDiskUse: true})
+	// The table's own conditions come first: they are fewer to test than values.
+	at := len(remote)
+	if at > 0 && value.Lookup(remote[at-1], "$match").IsMissing() {
+		at--
+	}
+	pipeline := slices.Insert(slices.Clone(remote), at, matchStage(filter.Doc()))
+	cur, err := k.e.q.Aggregate(ctx, k.fetch.NS, pipeline, store.AggregateOptions{AllowDiskUse: true, Hint: value.String(k.fetch.Index).RawValue()})
+	if err != nil && ctx.Err() == nil {
+		return nil, false, nil // the index is gone: all rows will do
+	}
 	return cur, err == nil, err
 }

@@ -63,12 +63,12 @@ type Fetch struct {
 	Reason string // why Local is not remote, for EXPLAIN
 	// Single tells that at most one document comes.
 	Single bool
-	// Key is the path of a joined column: instead of all rows those with certain
-	// values can be fetched. Indexed tells that an index finds them; Rows is how
-	// many there are about. "": all are fetched.
-	Key     string
-	Indexed bool
-	Rows    int64
+	// Key is the path of a joined column that an index finds: instead of all rows
+	// those with certain values can be fetched. Rows is how many there are about.
+	// "": all are fetched.
+	Key   string
+	Index string // its name
+	Rows  int64
 }
 
 // Stage is a stage or a constant document; Bound tells that it holds placeholders.

@@ -243,11 +243,11 @@ func (c *compiler) lookup(left, right *fragment, let obj, as string, eq *equalit
 	}
 	cut := min(firstOuter(right.stages), right.base)
 	inner := &fragment{src: right.src, stages: right.stages[:cut:cut], cols: right.cols}
-	keyed := eq != nil && inner.src.scan != nil && inner.src.remote() && filtersOnly(inner.stages)
+	keyed := eq != nil && indexed(inner.src.scan, eq.foreign) && inner.src.remote() && filtersOnly(inner.stages)
 	c.projectScan(inner)
 	name := c.named(inner)
 	if f := c.prog.Fetches[name]; keyed && len(f.Local) == 0 {
-		f.Key, f.Indexed, f.Rows = eq.foreign, indexed(inner.src.scan, eq.foreign), inner.src.scan.Table.Estimate
+		f.Key, f.Index, f.Rows = eq.foreign, indexName(inner.src.scan, eq.foreign), inner.src.scan.Table.Estimate
 	}
 	spec = append(spec, field{"from", name})
 	left.addLocal(c.lookupReason(left, right), "$lookup", finishLookup(spec, let, pipelineOf(c.localise(right.stages[cut:], right.src.ns.DB)), as, eq))
@@ -350,19 +350,22 @@ func (c *compiler) lookupRuns(left, right *fragment, eq *equality) bool {
 // done here: the server would read it again for every row.
 const hashJoinFrom = 2000
 
-func indexed(n *planner.Scan, path string) bool {
+func indexed(n *planner.Scan, path string) bool { return indexName(n, path) != "" }
+
+// indexName is an index that finds documents by a path, "": none does.
+func indexName(n *planner.Scan, path string) string {
 	if n == nil {
-		return false
+		return ""
 	}
 	if path == "_id" {
-		return true
+		return "_id_"
 	}
 	for _, ix := range n.Table.Indexes {
 		if len(ix.Keys) > 0 && ix.Keys[0].Path == path && ix.Keys[0].Kind == "" && ix.Partial == nil {
-			return true
+			return ix.Name
 		}
 	}
-	return false
+	return ""
 }
 
 // fullJoin is a left join and then the right rows that match nothing.
