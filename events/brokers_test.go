@@ -103,22 +103,29 @@ func TestRedis(t *testing.T) {
 	require.ErrorContains(t, err, "2BP01")
 }
 
+// makeStream waits for a server and makes the stream of events.>.
+func makeStream(t *testing.T, port, token string) jetstream.Stream {
+	t.Helper()
+	var nc *nats.Conn
+	require.Eventually(t, func() bool {
+		var err error
+		nc, err = nats.Connect("nats://127.0.0.1:"+port, nats.Token(token))
+		return err == nil
+	}, patience, 20*time.Millisecond)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	stream, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}})
+	require.NoError(t, err)
+	return stream
+}
+
 func TestNATS(t *testing.T) {
 	port := freePort(t)
 	server(t, "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir(), "--auth", "tok")
 	g, conn := brokered(t)
 	ctx := context.Background()
-	var nc *nats.Conn
-	require.Eventually(t, func() (ok bool) {
-		var err error
-		nc, err = nats.Connect("nats://127.0.0.1:"+port, nats.Token("tok"))
-		return err == nil
-	}, patience, 20*time.Millisecond)
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	require.NoError(t, err)
-	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}})
-	require.NoError(t, err)
+	stream := makeStream(t, port, "tok")
 	exec(t, conn, `CREATE CONNECTION bus TO NATS (url = 'nats://127.0.0.1:%s', token = 'tok')`, port)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION published ON docs DELIVER TO NATS 'events.docs' USING bus WITH (%s)`, fast)
 	insertDocs(t, g.Store(), g.Database, 0, 50)

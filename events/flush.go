@@ -67,7 +67,11 @@ func (d *dispatcher) recorded(ctx context.Context, err error) error {
 	d.settled(batch)
 	switch {
 	case d.gone != nil && slices.ContainsFunc(batch, func(o outcome) bool { return o.err == d.gone }):
-		return d.suspend(ctx, "endpoint_gone", d.gone.Error())
+		reason := "endpoint_gone"
+		if d.gone.Class == FailAuth {
+			reason = "auth"
+		}
+		return d.suspend(ctx, reason, d.gone.Error())
 	case pause:
 		return d.suspend(ctx, "dead_letter", "on_dead_letter = pause")
 	}

@@ -38,7 +38,7 @@ func (d *dispatcher) settle(ctx context.Context, r result) error {
 	case r.err.Reason == "transform_error" && len(r.items) > 1:
 		d.takeOneOf(r)
 		return nil
-	case len(r.items) > 1 && r.err.Failed == nil:
+	case len(r.items) > 1 && r.err.Failed == nil && !classify(d.spec, r.err).suspends():
 		d.halve(r)
 		return nil
 	}
@@ -92,7 +92,7 @@ func (d *dispatcher) take(r result) {
 
 // fail decides what becomes of a failed event.
 func (d *dispatcher) fail(it *item, r result) (status, reason string) {
-	if r.probe && r.err.Reason == "" {
+	if r.probe && r.err.Reason == "" && !classify(d.spec, r.err).suspends() {
 		it.next = r.finished
 		return StatusRetrying, ""
 	}

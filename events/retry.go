@@ -45,7 +45,7 @@ func judge(s *Spec, f *SinkError, attempt int, eventMS int64, now time.Time) (v 
 	switch {
 	case f.Reason != "":
 		return verdictDead, f.Reason
-	case class == FailGone:
+	case class.suspends():
 		return verdictSuspend, ""
 	case class == FailTerminal && slices.Contains(s.TerminalStatuses, f.Status):
 		return verdictDead, "terminal_status"
@@ -58,6 +58,9 @@ func judge(s *Spec, f *SinkError, attempt int, eventMS int64, now time.Time) (v 
 	}
 	return verdictRetry, ""
 }
+
+// suspends tells that no event can be delivered until a person did something.
+func (c FailureClass) suspends() bool { return c == FailGone || c == FailAuth }
 
 func allowed(s *Spec) int {
 	if s.MaxRetryAttempts < 0 {

@@ -41,11 +41,13 @@ type Settler interface {
 type FailureClass uint8
 
 // The classes: retried by the subscription's policy; ended after few sends; the
-// receiver is gone for good, which suspends the subscription.
+// receiver is gone for good, or does not take the credentials, both of which
+// suspend the subscription: a person must look at it.
 const (
 	FailRetry FailureClass = iota
 	FailTerminal
 	FailGone
+	FailAuth
 )
 
 // SinkError is a receiver's answer that is not a success.

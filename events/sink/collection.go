@@ -240,8 +240,10 @@ func classify(err error) error {
 	var m *mongoerr.Error
 	if errors.As(err, &m) && !m.HasLabel("TransientTransactionError") {
 		switch m.Code {
-		case mongoerr.DocumentValidationFailure, mongoerr.BSONObjectTooLarge, mongoerr.InvalidNamespace, mongoerr.Unauthorized:
+		case mongoerr.DocumentValidationFailure, mongoerr.BSONObjectTooLarge, mongoerr.InvalidNamespace:
 			class = events.FailTerminal
+		case mongoerr.Unauthorized, mongoerr.AuthenticationFailed:
+			class = events.FailAuth
 		}
 	}
 	return &events.SinkError{Class: class, Err: err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -78,11 +79,32 @@ func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 	if err == nil {
 		return nil
 	}
+	err = k.cause(err)
 	class := events.FailRetry
-	if errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.InvalidTopicException) {
+	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+		class = events.FailAuth
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.InvalidTopicException):
 		class = events.FailTerminal
 	}
 	return &events.SinkError{Class: class, Err: fmt.Errorf("kafka %s: %w", k.topic, err)}
+}
+
+// pingTime bounds the question why nothing is produced.
+const pingTime = time.Second
+
+// cause finds why records were not produced in time: the client goes on trying
+// and keeps the reason to itself.
+func (k *Kafka) cause(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
+	defer cancel()
+	if why := k.client.Ping(ctx); why != nil && !errors.Is(why, context.DeadlineExceeded) {
+		return why
+	}
+	return err
 }
 
 func (k *Kafka) record(d *events.Delivery) (*kgo.Record, error) {

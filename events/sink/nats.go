@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,11 +20,14 @@ type NATS struct {
 	js      jetstream.JetStream
 	subject string
 	payload payload
+	refused atomic.Bool // the server did not take the credentials when it was tried last
 }
 
 // NewNATS makes the sink of a subscription.
 func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
-	opts := []nats.Option{nats.Name("weir " + s.ID), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true)}
+	n := &NATS{subject: s.Target.Name, payload: payload{format: s.PayloadFormat}}
+	opts := []nats.Option{nats.Name("weir " + s.ID), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { n.refused.Store(unauthorized(err)) })}
 	if c.Settings.Username != "" {
 		opts = append(opts, nats.UserInfo(c.Settings.Username, c.Credentials.Password))
 	}
@@ -45,7 +50,8 @@ func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &NATS{conn: conn, js: js, subject: s.Target.Name, payload: payload{format: s.PayloadFormat}}, nil
+	n.conn, n.js = conn, js
+	return n, nil
 }
 
 // Close closes the connection.
@@ -97,10 +103,19 @@ func (n *NATS) message(d *events.Delivery) (*nats.Msg, error) {
 // passedOn are the headers that carry an event's ids.
 var passedOn = map[string]string{"traceparent": "trace_parent", "x-correlation-id": "correlation_id", "x-causation-id": "causation_id"}
 
+// unauthorized tells that the server does not take the credentials. What it says
+// while the client reconnects comes as text.
+func unauthorized(err error) bool {
+	return err != nil && strings.Contains(strings.ToLower(err.Error()), "authorization violation")
+}
+
 func (n *NATS) failed(err error) error {
 	class := events.FailRetry
-	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) {
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject):
 		class = events.FailTerminal
+	case !n.conn.IsConnected() && (n.refused.Load() || unauthorized(n.conn.LastError())):
+		class, err = events.FailAuth, nats.ErrAuthorization
 	}
 	return &events.SinkError{Class: class, Err: fmt.Errorf("NATS %s: %w", n.subject, err)}
 }

@@ -93,7 +93,10 @@ func (r *Redis) Deliver(ctx context.Context, ds []events.Delivery) error {
 		return bad
 	}
 	class := events.FailRetry
-	if redis.HasErrorPrefix(err, "WRONGTYPE") || redis.HasErrorPrefix(err, "NOPERM") {
+	switch {
+	case redis.HasErrorPrefix(err, "WRONGPASS"), redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "NOPERM"):
+		class = events.FailAuth
+	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		class = events.FailTerminal
 	}
 	return &events.SinkError{Class: class, Err: fmt.Errorf("redis %s: %w", r.key, err)}
