@@ -34,8 +34,9 @@ type Options struct {
 	Auth bool
 	// TestCommands allows configureFailPoint.
 	TestCommands bool
-	// InternalDatabases are left out of change streams on the whole cluster, as
-	// admin, config and local are. A stream on such a database itself works.
+	// InternalDatabases are what the host of the engine keeps for itself. They have
+	// no change streams, as admin, config and local have none, and the changes of
+	// their documents are not in the oplog: they cost half as much.
 	InternalDatabases []string
 	// Host is the address that hello names; opmsg sets it to the listener's.
 	Host string

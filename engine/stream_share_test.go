@@ -100,30 +100,3 @@ func TestStreamsMissNothing(t *testing.T) {
 		require.NoError(t, <-done)
 	}
 }
-
-// A stream on the whole cluster leaves out the databases that the host of the
-// engine keeps for itself; a stream on such a database itself shows it.
-func TestStreamsLeaveOutInternalDatabases(t *testing.T) {
-	e := openEngine(t, "", engine.Options{InternalDatabases: []string{"own"}})
-	ctx := context.Background()
-	own := store.Namespace{DB: "own", Coll: "state"}
-	cluster, err := e.Watch(ctx, store.Namespace{}, nil, store.WatchOptions{Cluster: true})
-	require.NoError(t, err)
-	defer cluster.Close()
-	database, err := e.Watch(ctx, store.Namespace{DB: "own"}, nil, store.WatchOptions{})
-	require.NoError(t, err)
-	defer database.Close()
-	_, err = e.Write(ctx, own, []store.WriteOp{insertOp(t, bson.D{{Key: "_id", Value: "hidden"}})}, store.WriteOptions{})
-	require.NoError(t, err)
-	_, err = e.Command(ctx, "own", raw(t, bson.D{{Key: "dropDatabase", Value: 1}}))
-	require.NoError(t, err)
-	_, err = e.Write(ctx, crashNS, []store.WriteOp{insertOp(t, bson.D{{Key: "_id", Value: "seen"}})}, store.WriteOptions{})
-	require.NoError(t, err)
-
-	ev, err := cluster.Next(ctx, time.Second)
-	require.NoError(t, err)
-	require.Equal(t, "seen", ev.Lookup("documentKey", "_id").StringValue())
-	ev, err = database.Next(ctx, time.Second)
-	require.NoError(t, err)
-	require.Equal(t, "hidden", ev.Lookup("documentKey", "_id").StringValue())
-}

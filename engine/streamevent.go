@@ -59,9 +59,19 @@ func (s *changeStream) inScope(e *oplog.Entry) bool {
 	return s.scope.Coll == e.Coll
 }
 
-// isInternal tells whether a database is left out of streams on the whole cluster.
+// isInternal tells whether a database has no change streams.
 func (e *Engine) isInternal(db string) bool {
 	return isServersOwn(db) || slices.Contains(e.opts.InternalDatabases, db)
+}
+
+// unlogged tells of a change of a document that the oplog leaves out: nothing
+// could show it.
+func (e *Engine) unlogged(c *oplog.Entry) bool {
+	switch c.Kind {
+	case oplog.Insert, oplog.Update, oplog.Replace, oplog.Delete:
+		return slices.Contains(e.opts.InternalDatabases, c.DB)
+	}
+	return false
 }
 
 func isServersOwn(db string) bool { return db == "admin" || db == "config" || db == "local" }

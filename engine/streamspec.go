@@ -124,7 +124,7 @@ func (s *changeStream) start(ns store.Namespace, spec bson.Raw) error {
 			return mongoerr.New(mongoerr.InvalidOptions, "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database, and with no collection name; found %s", ns)
 		}
 		s.scope = store.Namespace{}
-	} else if isServersOwn(ns.DB) {
+	} else if s.e.isInternal(ns.DB) {
 		return mongoerr.New(mongoerr.InvalidNamespace, "$changeStream may not be opened on the internal %s database", ns.DB)
 	} else if strings.HasPrefix(ns.Coll, "system.") {
 		return mongoerr.New(mongoerr.InvalidNamespace, "$changeStream may not be opened on the internal %s collection", ns)

@@ -201,13 +201,18 @@ func (t *transaction) fill(u *unit) error {
 		return err
 	}
 	now := t.e.opts.Now().UnixMilli()
+	pos := storage.OplogPos{TS: u.last}
 	for i := range t.changes {
 		c := &t.changes[i]
+		if t.e.unlogged(&c.entry) {
+			u.bare = true
+			continue
+		}
 		c.entry.Wall, c.entry.Session, c.entry.Txn = now, t.lsid, t.number
-		pos := storage.OplogPos{TS: u.last, Ord: uint32(i)}
 		if err := u.append(pos, c.images, &c.entry, c.before, c.after); err != nil {
 			return err
 		}
+		pos.Ord++
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ type unit struct {
 	w    storage.Writer
 	tx   *transaction   // nil outside of transactions
 	b    *storage.Batch // nil inside of transactions
-	last uint64         // cluster time of the last entry
+	last uint64         // cluster time of the last change
+	bare bool           // a change is not in the oplog
 
 	// seen are the unique keys that the batch holds already.
 	seen  map[string]struct{}
@@ -109,6 +110,11 @@ func (w *writer) attempt(f func(*unit) error) error {
 // apply makes the unit's batch visible. The function that it returns must be
 // called: with sync, it waits for the disk.
 func (u *unit) apply(sync bool) (wait func() error, err error) {
+	if u.bare {
+		if err := u.e.log.Pass(u.b, u.last); err != nil {
+			return nil, err
+		}
+	}
 	for c, d := range u.stats {
 		if err := c.saveStats(u.b, c.count.Load()+d.count, c.size.Load()+d.size); err != nil {
 			return nil, err
@@ -156,7 +162,7 @@ func (w *writer) finish() error {
 }
 
 // record writes an oplog entry and, for collections that keep them, the
-// document before and after.
+// document before and after. What is not logged has its cluster time all the same.
 func (u *unit) record(m *meta, e *oplog.Entry, before, after bson.Raw) error {
 	e.Wall = u.e.opts.Now().UnixMilli()
 	if u.tx != nil {
@@ -164,6 +170,10 @@ func (u *unit) record(m *meta, e *oplog.Entry, before, after bson.Raw) error {
 		return nil
 	}
 	u.last = u.e.log.Next()
+	if u.e.unlogged(e) {
+		u.bare = true
+		return nil
+	}
 	return u.append(storage.OplogPos{TS: u.last}, m.images, e, before, after)
 }
 

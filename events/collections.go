@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/mongoerr"
 	"weir/store"
 )
 
@@ -38,6 +39,11 @@ type index struct {
 	partial    bson.D
 }
 
+// having is the condition of an index of the rows that have a field.
+func having(field string) bson.D {
+	return bson.D{{Key: field, Value: bson.D{{Key: "$exists", Value: true}}}}
+}
+
 func asc(fields ...string) bson.D {
 	var d bson.D
 	for _, f := range fields {
@@ -53,8 +59,8 @@ var indexes = []index{
 	{coll: collLog, name: "position", keys: asc("position")},
 	{coll: collLog, name: "status_time", keys: asc("processing_status", "event_timestamp")},
 	{coll: collLog, name: "time", keys: asc("event_timestamp")},
-	{coll: collLog, name: "correlation", keys: asc("correlation_id"), partial: bson.D{{Key: "correlation_id", Value: bson.D{{Key: "$exists", Value: true}}}}},
-	{coll: collLog, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collLog, name: "correlation", keys: asc("correlation_id"), partial: having("correlation_id")},
+	{coll: collLog, name: "settled_expiry", keys: asc("expire_at"), ttl: true, partial: having("expire_at")},
 	{coll: collDead, name: "subscription_status", keys: asc("subscription_id", "status")},
 	{coll: collDead, name: "created", keys: asc("created_at")},
 	{coll: collDead, name: "expiry", keys: asc("expire_at"), ttl: true},
@@ -67,8 +73,17 @@ var indexes = []index{
 	{coll: collSubscriptions, name: "database", keys: asc("spec.database_name")},
 }
 
+// replaced are the names of indexes of the log that earlier versions made.
+var replaced = []string{"expiry"}
+
 // prepare makes the indexes; it may run on every start and on several gateways.
 func prepare(ctx context.Context, st store.Store) error {
+	for _, name := range replaced {
+		_, err := command(ctx, st, bson.D{{Key: "dropIndexes", Value: collLog}, {Key: "index", Value: name}})
+		if code := mongoerr.CodeOf(err); err != nil && code != mongoerr.IndexNotFound && code != mongoerr.NamespaceNotFound {
+			return fmt.Errorf("drop the index %s of %s: %w", name, collLog, err)
+		}
+	}
 	for _, ix := range indexes {
 		spec := bson.D{{Key: "key", Value: ix.keys}, {Key: "name", Value: ix.name}}
 		if ix.ttl {

@@ -22,6 +22,9 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err != nil || skip {
 		return err
 	}
+	if err := c.supported(d.Spec, n.Pos()); err != nil {
+		return err
+	}
 	if err := c.fits(ctx, d.Spec, n.Pos()); err != nil {
 		return err
 	}
@@ -62,6 +65,14 @@ func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, sk
 			WithHint("Use CREATE OR REPLACE EVENT_SUBSCRIPTION, or drop it first.")
 	}
 	return nil, false, nil
+}
+
+// supported refuses what nothing would honour.
+func (c *call) supported(s *Spec, pos int) error {
+	if s.Database == Database {
+		return sqlerr.Unsupported(pos, "Connect to the database whose changes are wanted.", "database \"%s\" is the gateway's own and has no event stream", Database)
+	}
+	return nil
 }
 
 // warnUnmatched names collections that match nothing yet.

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine"
+	"weir/events"
 	"weir/gateway"
 	"weir/store"
 	"weir/store/remote"
@@ -37,7 +38,7 @@ func newRig(ctx context.Context, o Options, name string) (r *rig, err error) {
 	if o.MongoURI != "" {
 		r.st, err = remote.Open(ctx, o.MongoURI, remote.Options{AppName: "weir bench"})
 	} else if r.dir, err = os.MkdirTemp(o.Dir, "weir-bench-"); err == nil {
-		r.st, err = engine.Open(r.dir, engine.Options{})
+		r.st, err = engine.Open(r.dir, engine.Options{InternalDatabases: []string{events.Database}})
 	}
 	if err != nil {
 		return nil, err

@@ -48,6 +48,11 @@ func Open(db *storage.DB, now func() time.Time) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	passed, err := l.passed()
+	if err != nil {
+		return nil, err
+	}
+	last.TS = max(last.TS, passed)
 	l.first, l.bytes = first, lastBytes+uint64(size)
 	if firstBytes > 0 {
 		l.gone = storage.OplogPos{TS: first.TS - 1, Ord: math.MaxUint32}
@@ -128,6 +133,28 @@ func (l *Log) Append(w storage.Writer, pos storage.OplogPos, e *Entry) error {
 	l.interest.note(pos.TS, e)
 	l.mu.Unlock()
 	return w.Set(storage.OplogKey(pos), v)
+}
+
+// passedKey holds the cluster time of the newest change without an entry.
+var passedKey = storage.MetaKey("passed")
+
+// Pass notes, in a change's own batch, that its cluster time was given out though
+// it has no entry: the time never goes back, not after a crash either, and so no
+// position that a reader got is ever before its next entry.
+func (l *Log) Pass(w storage.Writer, ts uint64) error {
+	return w.Set(passedKey, binary.BigEndian.AppendUint64(nil, ts))
+}
+
+// passed reads what Pass wrote, 0: nothing.
+func (l *Log) passed() (uint64, error) {
+	v, ok, err := l.db.Get(passedKey, nil)
+	if err != nil {
+		return 0, fmt.Errorf("read the oplog: %w", err)
+	}
+	if !ok || len(v) != 8 {
+		return 0, nil
+	}
+	return binary.BigEndian.Uint64(v), nil
 }
 
 // MarkDurable lets readers see everything up to ts and wakes them.
