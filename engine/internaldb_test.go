@@ -38,6 +38,36 @@ func TestInternalDatabasesHaveNoStreams(t *testing.T) {
 	require.Equal(t, "seen", ev.Lookup("documentKey", "_id").StringValue())
 }
 
+// A stream resumes from where it stood when the last change was one that the
+// oplog does not have, after a restart, too.
+func TestStreamResumesBehindUnloggedChange(t *testing.T) {
+	dir, o := t.TempDir(), engine.Options{InternalDatabases: []string{"own"}}
+	e := openEngine(t, dir, o)
+	ctx := context.Background()
+	write := func(ns store.Namespace, id int) {
+		_, err := e.Write(ctx, ns, []store.WriteOp{insertOp(t, bson.D{{Key: "_id", Value: id}})}, store.WriteOptions{})
+		require.NoError(t, err)
+	}
+	write(crashNS, 1)
+	cs, err := e.Watch(ctx, crashNS, nil, store.WatchOptions{})
+	require.NoError(t, err)
+	write(ownNS, 1)
+	ev, err := cs.Next(ctx, 0)
+	require.NoError(t, err)
+	require.Nil(t, ev)
+	token := append(bson.Raw(nil), cs.ResumeToken()...)
+	require.NoError(t, errors.Join(cs.Close(), e.Close()))
+	e = openEngine(t, dir, o)
+	write(ownNS, 2)
+	write(crashNS, 2)
+	cs, err = e.Watch(ctx, crashNS, nil, store.WatchOptions{StartAfter: token})
+	require.NoError(t, err)
+	defer cs.Close()
+	ev, err = cs.Next(ctx, time.Second)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, ev.Lookup("documentKey", "_id").Int32())
+}
+
 // A transaction over both kinds of databases shows the changes of the other one
 // and makes all of them durable.
 func TestInternalDatabaseInTransaction(t *testing.T) {

@@ -205,7 +205,8 @@ func (s *changeStream) position(at *resumePoint) error {
 	return s.checkResume(at)
 }
 
-// checkResume makes sure that the event of a token is in the log.
+// checkResume makes sure that the event of a token is in the log. A token that
+// stands for a place rather than an event may be of a change that is not logged.
 func (s *changeStream) checkResume(at *resumePoint) error {
 	if at.kind == tokenBefore {
 		return nil
@@ -214,7 +215,7 @@ func (s *changeStream) checkResume(at *resumePoint) error {
 	if ok && at.kind == tokenEvent && s.inScope(&e) && s.invalidates(&e) {
 		s.queue, s.ended = append(s.queue, s.invalidation(at.pos, &e)), true
 	}
-	if err == nil && !ok {
+	if err == nil && !ok && (at.kind != tokenAfter || at.pos.TS > s.e.log.Last()) {
 		err = mongoerr.New(mongoerr.ChangeStreamFatalError, "cannot resume stream; the resume token was not found. %s", value.Document(token(*at))).
 			WithLabels("NonResumableChangeStreamError")
 	}

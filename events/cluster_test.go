@@ -102,7 +102,7 @@ func startNode(t testing.TB, st store.Store, lease time.Duration) *node {
 
 func openEngine(t testing.TB) *engine.Engine {
 	t.Helper()
-	e, err := engine.Open("", engine.Options{})
+	e, err := engine.Open("", engine.Options{InternalDatabases: []string{"weir"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	return e

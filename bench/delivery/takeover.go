@@ -68,7 +68,7 @@ func measureTakeover(ctx context.Context, o Options) (_ []line, err error) {
 	}
 	uri := o.MongoURI
 	if uri == "" {
-		e, err := engine.Open("", engine.Options{})
+		e, err := engine.Open("", engine.Options{InternalDatabases: []string{"weir"}})
 		if err != nil {
 			return nil, err
 		}

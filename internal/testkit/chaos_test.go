@@ -76,7 +76,7 @@ const chaosKeys = 24
 // chaosStore runs an engine behind its MongoDB port, without a gateway.
 func chaosStore(t *testing.T) string {
 	t.Helper()
-	e, err := engine.Open("", engine.Options{})
+	e, err := engine.Open("", engine.Options{InternalDatabases: []string{"weir"}})
 	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
