@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -209,6 +210,24 @@ func (r *rig) logged(ctx context.Context) (int64, error) {
 	return reply.Lookup("n").AsInt64(), nil
 }
 
+// logRow gives one row of the log.
+func (r *rig) logRow(ctx context.Context) (bson.Raw, error) {
+	limit, err := bson.Marshal(bson.D{{Key: "$limit", Value: int64(1)}})
+	if err != nil {
+		return nil, err
+	}
+	cur, err := r.st.Aggregate(ctx, store.Namespace{DB: events.Database, Coll: "event_log"}, []bson.Raw{limit}, store.AggregateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = cur.Close() }()
+	row, err := cur.Next(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read a row of the log: %w", err)
+	}
+	return slices.Clone(row), nil
+}
+
 // untilLogged waits until the log has n rows more than base.
 func (r *rig) untilLogged(ctx context.Context, base, n int64) error {
 	return until(ctx, func() (bool, error) {
@@ -247,11 +266,12 @@ func (r *rig) untilSettled(ctx context.Context) error {
 // patience is how long a measure waits for its end.
 const patience = 5 * time.Minute
 
-// until asks again and again until the answer is yes.
+// until asks again and again until the answer is yes, not so often that it is
+// asking that is measured.
 func until(ctx context.Context, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		ok, err := done()
