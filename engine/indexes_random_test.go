@@ -23,6 +23,11 @@ import (
 // as the planner likes, and by a scan of the collection. The answers must be
 // equal, whatever the indexes. A failure names the seed of its round.
 func TestIndexesChangeNothing(t *testing.T) {
+	for _, seed := range []uint64{ // these have failed before
+		1795288155959059066, 1795288293344864990, 1795288296733175725, 1795288390596443492, 1795288416565065150, 1795288466284654908,
+	} {
+		compareIndexed(t, seed)
+	}
 	rounds, fresh := 60, 60
 	if testing.Short() {
 		rounds, fresh = 10, 0

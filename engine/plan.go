@@ -161,6 +161,10 @@ func (p *planner) compare(n *match.Compare) {
 		p.points(n.Path.Text, []value.Value{n.Value}, n.Collation)
 		return
 	}
+	if n.Value.Kind() == bson.TypeNull {
+		p.rest = true // what is missing fulfils $gte and $lte
+		return
+	}
 	low, high, ok := index.ClassLimits(n.Value)
 	old := p.preds[n.Path.Text]
 	if !ok || old != nil && old.cond.Points != nil {
@@ -186,13 +190,13 @@ func (p *planner) narrow(pr *predicate, n *match.Compare, classLow, classHigh in
 	atHigh := value.Compare(pr.cond.High.Value, classHigh.Value) == 0
 	inclusive := n.Op == match.Lte || n.Op == match.Gte
 	if n.Op == match.Gt || n.Op == match.Gte {
-		if atLow || value.CompareCollated(n.Value, pr.cond.Low.Value, n.Collation) > 0 {
+		if c := value.CompareCollated(n.Value, pr.cond.Low.Value, n.Collation); atLow || c > 0 || c == 0 && !inclusive {
 			pr.cond.Low = index.Limit{Value: n.Value, Inclusive: inclusive}
 		}
 		pr.twoSided = pr.twoSided || !atHigh
 		return
 	}
-	if atHigh || value.CompareCollated(n.Value, pr.cond.High.Value, n.Collation) < 0 {
+	if c := value.CompareCollated(n.Value, pr.cond.High.Value, n.Collation); atHigh || c < 0 || c == 0 && !inclusive {
 		pr.cond.High = index.Limit{Value: n.Value, Inclusive: inclusive}
 	}
 	if atLow && n.Value.IsNumber() && !n.Value.IsNaN() {
@@ -319,7 +323,7 @@ func (p *planner) conditions(ix *indexState) (conds []index.Condition, score int
 	roots := map[string]bool{}
 	for _, f := range ix.Fields {
 		pr := p.preds[f.Name]
-		if pr == nil || pr.strings && !sameCollation(pr.collation, ix.Collation) {
+		if pr == nil || f.Positional || pr.strings && !sameCollation(pr.collation, ix.Collation) {
 			break
 		}
 		if multikey && roots[f.Path[0]] {
@@ -360,7 +364,7 @@ func (p *planner) ordered(ix *indexState, conds []index.Condition, a *access) bo
 		for i < len(conds) && conds[i].Points != nil && ix.Fields[i].Name != key.Path {
 			i++
 		}
-		if i >= len(ix.Fields) || ix.Fields[i].Name != key.Path || ix.Fields[i].Hashed {
+		if i >= len(ix.Fields) || ix.Fields[i].Name != key.Path || ix.Fields[i].Hashed || ix.Fields[i].Positional {
 			return false
 		}
 		d := 1

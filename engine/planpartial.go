@@ -50,7 +50,7 @@ func (p *planner) impliesCompare(n *match.Compare) bool {
 		return true
 	}
 	low, high := pr.cond.Low, pr.cond.High
-	if value.Class(low.Value.Kind()) != value.Class(n.Value.Kind()) {
+	if n.Value.IsNaN() || value.Class(low.Value.Kind()) != value.Class(n.Value.Kind()) {
 		return false
 	}
 	switch n.Op {
@@ -61,9 +61,9 @@ func (p *planner) impliesCompare(n *match.Compare) bool {
 		return value.Compare(low.Value, n.Value) >= 0
 	case match.Lt:
 		c := value.Compare(high.Value, n.Value)
-		return c < 0 || c == 0 && !high.Inclusive
+		return !high.Value.IsNaN() && (c < 0 || c == 0 && !high.Inclusive)
 	case match.Lte:
-		return value.Compare(high.Value, n.Value) <= 0
+		return !high.Value.IsNaN() && value.Compare(high.Value, n.Value) <= 0
 	}
 	return false
 }
@@ -73,6 +73,9 @@ func satisfies(v value.Value, n *match.Compare) bool {
 		return false
 	}
 	c := value.Compare(v, n.Value)
+	if v.IsNaN() != n.Value.IsNaN() {
+		return false // NaN comes before the numbers, but is not less than they are
+	}
 	switch n.Op {
 	case match.Lt:
 		return c < 0

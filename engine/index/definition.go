@@ -8,6 +8,8 @@
 package index
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -21,6 +23,10 @@ type Field struct {
 	Path   []string
 	Desc   bool
 	Hashed bool
+	// Positional: a part of the path behind the first is a number. A query looks
+	// for it as a place in an array and as a name in the array's items, a key
+	// holds one of the two: such a field narrows and orders nothing.
+	Positional bool
 }
 
 // Definition describes an index. It is not changed once it is in use; Multikey
@@ -53,6 +59,10 @@ func FieldsOf(key bson.Raw) []Field {
 	for it := value.Walk(key); it.Next(); {
 		name := strings.Clone(it.Key())
 		f := Field{Name: name, Path: strings.Split(name, ".")}
+		f.Positional = slices.ContainsFunc(f.Path[1:], func(part string) bool {
+			_, err := strconv.ParseUint(part, 10, 32)
+			return err == nil
+		})
 		if v := it.Value(); v.IsString() {
 			f.Hashed = v.Str() == "hashed"
 		} else {

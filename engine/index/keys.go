@@ -201,7 +201,7 @@ func (d *Definition) AppendKey(dst []byte, values []value.Value) []byte {
 func (d *Definition) appendPart(dst []byte, i int, v value.Value) []byte {
 	f := &d.Fields[i]
 	if f.Hashed {
-		v = value.Int64(int64(value.Hash(seedHashed, v)))
+		v = value.Int64(int64(value.HashCollated(seedHashed, v, d.Collation)))
 	}
 	if d.Collation != nil {
 		return value.AppendSortKeyCollated(dst, v, f.Desc, d.Collation)
