@@ -32,8 +32,16 @@ func (d *ddl) alterTable(ctx context.Context, x *ast.AlterTable) error {
 			}
 		}
 	}
-	a := &alteration{ddl: d, table: t, tb: &tableBuilder{d: d, o: o}}
-	for _, act := range x.Actions {
+	a := &alteration{ddl: d, table: t, tb: &tableBuilder{d: d, o: o.forChange()}}
+	if err := a.all(ctx, x.Actions); err != nil {
+		d.forget(o.DB) // what was begun must not be seen
+		return err
+	}
+	return nil
+}
+
+func (a *alteration) all(ctx context.Context, actions []*ast.AlterAction) error {
+	for _, act := range actions {
 		if err := a.action(ctx, act); err != nil {
 			return err
 		}
@@ -45,11 +53,12 @@ func (d *ddl) alterTable(ctx context.Context, x *ast.AlterTable) error {
 // writes it once.
 type alteration struct {
 	*ddl
-	table *Table
-	tb    *tableBuilder
-	drops []string // indexes to drop
-	data  []store.WriteOp
-	gone  bool // renamed: the object was written under its new name
+	table    *Table
+	tb       *tableBuilder
+	drops    []string // indexes to drop
+	data     []store.WriteOp
+	existing []existing
+	gone     bool // renamed: the object was written under its new name
 }
 
 func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
@@ -62,7 +71,10 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 			a.tb.o.Owner = x.NewName.Name
 		}
 		return nil
-	case ast.SetColumnStatistics, ast.SetColumnStorage, ast.SetLogged, ast.SetUnlogged, ast.ClusterOn, ast.SetWithoutCluster, ast.ReplicaIdentity, ast.ValidateConstraint:
+	case ast.SetColumnStatistics, ast.SetColumnStorage, ast.SetLogged, ast.SetUnlogged, ast.ClusterOn, ast.SetWithoutCluster, ast.ReplicaIdentity:
+		return nil
+	case ast.ValidateConstraint:
+		a.validate(x.Name)
 		return nil
 	}
 	if x.Kind == ast.AttachPartition || x.Kind == ast.DetachPartition {
@@ -87,8 +99,12 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 	case ast.AddConstraint:
 		if x.Add.Kind == ast.ConstraintPrimaryKey || x.Add.Kind == ast.ConstraintUnique {
 			for _, id := range x.Add.Columns {
-				if _, err := a.own(id); err != nil {
+				oc, err := a.own(id)
+				if err != nil {
 					return err
+				}
+				if x.Add.Kind == ast.ConstraintPrimaryKey && !oc.NotNull && foldColumn(a.table.Columns, id) != nil {
+					a.noNulls(oc.Name)
 				}
 			}
 		}
@@ -133,6 +149,9 @@ func (a *alteration) addColumn(ctx context.Context, x *ast.AlterAction) error {
 		return unsupported(x.Def.Pos(), "Make the table with it, or compute it in a view.", "adding a generated column is not supported")
 	}
 	if c.Default == "" {
+		if c.NotNull {
+			a.noRows(c.Name)
+		}
 		return nil
 	}
 	// Rows that are there take the default, as PostgreSQL gives it to them.
@@ -223,6 +242,9 @@ func (a *alteration) columnRule(ctx context.Context, x *ast.AlterAction) error {
 	case ast.DropColumnDefault:
 		oc.Default = ""
 	case ast.SetColumnNotNull:
+		if !oc.NotNull {
+			a.noNulls(oc.Name)
+		}
 		oc.NotNull, oc.Pinned = true, true
 	case ast.DropColumnNotNull:
 		oc.NotNull = false
@@ -329,6 +351,9 @@ func (a *alteration) finish(ctx context.Context) error {
 	}
 	o := a.tb.o
 	if err := a.tb.bindChecks(ctx); err != nil {
+		return err
+	}
+	if err := a.testExisting(ctx); err != nil {
 		return err
 	}
 	if o.Partition != nil {

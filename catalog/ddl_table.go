@@ -215,7 +215,7 @@ func (t *tableBuilder) constraint(k *ast.Constraint, col *ast.Ident) error {
 	case ast.ConstraintCheck:
 		if k.Name.IsZero() {
 			cp := *k
-			cp.Name = ast.MakeIdent(t.checkName(col))
+			cp.Name = ast.MakeIdent(t.checkName(checkColumn(k.Expr, col)))
 			k = &cp
 		}
 		t.checks = append(t.checks, k)
@@ -227,6 +227,29 @@ func (t *tableBuilder) constraint(k *ast.Constraint, col *ast.Ident) error {
 		return unsupported(k.Pos(), "Use UNIQUE.", "exclusion constraints are not supported")
 	}
 	return unsupported(k.Pos(), "Declare it on the column.", "this constraint is not supported")
+}
+
+// checkColumn is the column that gives a CHECK constraint its name: the one it
+// is written at, or else the only one that it reads.
+func checkColumn(e ast.Expr, col *ast.Ident) *ast.Ident {
+	if col != nil {
+		return col
+	}
+	names := map[string]*ast.Ident{}
+	ast.Inspect(e, func(n ast.Node) bool {
+		if c, ok := n.(*ast.ColumnRef); ok && len(c.Parts) > 0 {
+			last := c.Parts[len(c.Parts)-1]
+			names[last.Name] = &last
+		}
+		return true
+	})
+	if len(names) != 1 {
+		return nil
+	}
+	for _, id := range names {
+		return id
+	}
+	return nil
 }
 
 func (t *tableBuilder) checkName(col *ast.Ident) string {

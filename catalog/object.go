@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,17 @@ type object struct {
 	Partition   *objectPartition `bson:"partition,omitempty"`
 	Inherits    []string         `bson:"inherits,omitempty"` // tables above, in the same database
 	Children    []string         `bson:"children,omitempty"` // tables that inherit from this one
+}
+
+// forChange is a copy of a table's object to change. The trees of partitions
+// hold each other, those are changed as they are.
+func (o *object) forChange() *object {
+	if o.Partition != nil {
+		return o
+	}
+	cp := *o
+	cp.Columns, cp.PrimaryKey, cp.Checks = slices.Clone(o.Columns), slices.Clone(o.PrimaryKey), slices.Clone(o.Checks)
+	return &cp
 }
 
 // virtual tells whether a relation has no collection of its own.

@@ -145,11 +145,33 @@ func (b *builder) besideDocument(name string, args []Expr) error {
 	}
 	for i, a := range args {
 		c, ok := a.(*Const)
-		if ok && c.T.OID == sqltype.Unknown && !c.Value.IsNullish() && isDocScalar(args[1-i]) {
+		if ok && c.T.OID == sqltype.Unknown && !c.Value.IsNullish() && isDocScalar(args[1-i]) && !b.isJSONSubscript(args[1-i]) {
 			args[i] = &Const{T: jsonbType, Value: value.String(c.Value.Str()), P: c.P}
 		}
 	}
 	return nil
+}
+
+// isJSONSubscript tells of subscripts that PostgreSQL has as well: by a text,
+// and of what is no part of a document. Literals beside them are JSON.
+func (b *builder) isJSONSubscript(e Expr) bool {
+	s, ok := e.(*Subscript)
+	if !ok {
+		return false
+	}
+	if s.Lo != nil && s.Lo.Type().OID.IsString() {
+		return true
+	}
+	switch x := s.X.(type) {
+	case *Subscript:
+		return b.isJSONSubscript(x)
+	case *ColRef:
+		scan, _ := b.scanOf(x.ID)
+		return scan != nil && !scan.Table.Open
+	case *Path:
+		return false
+	}
+	return true
 }
 
 // toJSONB makes a document's value of any value, as to_jsonb does.

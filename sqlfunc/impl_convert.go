@@ -50,7 +50,7 @@ func toJSONB(c *expr.Context, v value.Value, from sqltype.OID) (value.Value, err
 		in := items(v)
 		for i := range in {
 			var err error
-			if in[i].IsArray() && e != sqltype.JSONB {
+			if in[i].IsArray() && e != sqltype.JSONB && e != sqltype.Record { // a record is an array as well
 				in[i], err = toJSONB(c, in[i], from)
 			} else {
 				in[i], err = toJSONB(c, in[i], e)

@@ -21,6 +21,31 @@ type field struct {
 	missing  bool
 	dayPart  int64 // microseconds of a day to add to n days
 	hasClock bool
+	micros   int64 // beside n whole seconds, where wide
+	wide     bool
+}
+
+// epochField gives seconds and microseconds, apart when together they are too
+// many for 64 bits.
+func epochField(secs, us int64) (field, bool) {
+	const most = math.MaxInt64/1000000 - 1
+	secs, us = secs+sqltype.FloorDiv(us, 1000000), sqltype.FloorMod(us, 1000000)
+	if secs > most || secs < -most {
+		return field{n: secs, micros: us, wide: true}, true
+	}
+	return field{n: secs*1000000 + us, scale: 6}, true
+}
+
+func (f field) wideNumeric() *apd.Decimal {
+	d := apd.New(f.n, 0)
+	d.Coeff.Mul(&d.Coeff, apd.NewBigInt(1000000))
+	us := apd.NewBigInt(f.micros)
+	if d.Negative {
+		us.Neg(us)
+	}
+	d.Coeff.Add(&d.Coeff, us)
+	d.Exponent = -6
+	return d
 }
 
 func whole(n int64) (field, bool) { return field{n: n}, true }
@@ -118,7 +143,15 @@ func infiniteField(name string, ms int64) (field, bool) {
 		}
 		return field{infinite: 1}, true
 	}
-	return field{missing: true}, true
+	return field{missing: true}, knownFields[name]
+}
+
+// infiniteDateField leaves out the fields that dates do not have.
+func infiniteDateField(name string, ms int64) (field, bool) {
+	if _, of := dateField(name, sqltype.CivilOf(0)); !of && name != "epoch" {
+		return field{}, false
+	}
+	return infiniteField(name, ms)
 }
 
 func timestampField(name string, ms int64) (field, bool) {
@@ -129,7 +162,7 @@ func timestampField(name string, ms int64) (field, bool) {
 	us := sqltype.FloorMod(ms, sqltype.MsPerDay) * 1000
 	switch name {
 	case "epoch":
-		return field{n: ms * 1000, scale: 6}, true
+		return epochField(sqltype.FloorDiv(ms, 1000), sqltype.FloorMod(ms, 1000)*1000)
 	case "julian":
 		return field{n: c.DaysSinceEpoch + 2440588, dayPart: us, hasClock: true}, true
 	}
@@ -146,7 +179,7 @@ func timestamptzField(name string, ms int64, loc *time.Location) (field, bool) {
 	off, _ := sqltype.Offset(ms, loc)
 	switch name {
 	case "epoch":
-		return field{n: ms * 1000, scale: 6}, true
+		return epochField(sqltype.FloorDiv(ms, 1000), sqltype.FloorMod(ms, 1000)*1000)
 	case "timezone":
 		return whole(int64(off))
 	case "timezone_hour":
@@ -176,7 +209,7 @@ func intervalField(name string, s sqltype.Span) (field, bool) {
 	case "epoch":
 		// A year counts 365.25 days, a month 30.
 		secs := int64(s.Months/12)*31557600 + int64(s.Months%12)*2592000 + int64(s.Days)*86400
-		return field{n: secs*1000000 + s.Micros, scale: 6}, true
+		return epochField(secs, s.Micros)
 	}
 	return clockField(name, s.Micros)
 }
@@ -196,7 +229,7 @@ var fieldSources = map[string]fieldSource{
 	}},
 	"date": {"date", func(_ *expr.Context, name string, v value.Value) (field, bool) {
 		if sqltype.IsInfinite(v.AsDate()) {
-			return infiniteField(name, v.AsDate())
+			return infiniteDateField(name, v.AsDate())
 		}
 		if name == "epoch" {
 			return whole(v.AsDate() / 1000)
@@ -252,6 +285,10 @@ func (src fieldSource) extract(asNumeric bool) evaluator {
 			return numeric(infinity(f.infinite < 0))
 		case f.infinite != 0:
 			return double(math.Inf(f.infinite))
+		case f.wide && asNumeric:
+			return numeric(f.wideNumeric())
+		case f.wide:
+			return double((float64(f.n)*1e6 + float64(f.micros)) / 1e6)
 		case f.hasClock && asNumeric:
 			return julian(f.n, f.dayPart)
 		case f.hasClock:

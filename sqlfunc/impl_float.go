@@ -82,6 +82,11 @@ func trig(f func(x float64) float64) evaluator {
 	}
 }
 
+func expFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
+	x := a[0].AsDouble()
+	return checked(math.Exp(x), 64, math.IsInf(x, 0), x)
+}
+
 func powerFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
 	x, y := a[0].AsDouble(), a[1].AsDouble()
 	switch {
@@ -195,7 +200,7 @@ var floatFuncs = map[string]evaluator{
 	"abs_float8": float1(math.Abs), "abs_float4": float1(math.Abs),
 	"ceil_float8": float1(math.Ceil), "floor_float8": float1(math.Floor),
 	"round_float8": float1(math.RoundToEven), "trunc_float8": float1(math.Trunc), "sign_float8": float1(sign),
-	"power_float8": powerFloat, "sqrt_float8": sqrtFloat, "cbrt": float1(math.Cbrt), "exp_float8": float1(math.Exp),
+	"power_float8": powerFloat, "sqrt_float8": sqrtFloat, "cbrt": float1(math.Cbrt), "exp_float8": expFloat,
 	"ln_float8": logFloat(math.Log), "log_float8": logFloat(math.Log10), "log2": logFloat(math.Log2),
 	"degrees": float1(func(x float64) float64 { return x * (180 / math.Pi) }),
 	"radians": float1(func(x float64) float64 { return x * (math.Pi / 180) }),

@@ -414,11 +414,12 @@ func (s scope) jsonSubscript(e *planner.Subscript, x any) any {
 		s.c.fail(sqlerr.New(sqlerr.DatatypeMismatch, "jsonb subscript does not support slices").At(e.P))
 		return null
 	}
-	if e.Lo.Type().OID.IsString() {
-		// A number in a text finds an item of an array too.
-		return op(expr.LocalPrefix+"jsonb_extract_path", x, s.values([]planner.Expr{e.Lo}))
+	// A text that is a number finds items of arrays, a number finds keys.
+	key := s.value(e.Lo)
+	if !e.Lo.Type().OID.IsString() {
+		key = op1("$toString", key)
 	}
-	return op(expr.LocalPrefix+"jsonb_array_element", x, s.value(e.Lo))
+	return op(expr.LocalPrefix+"jsonb_extract_path", x, list{key})
 }
 
 func (s scope) slice(e *planner.Subscript, x any) any {
