@@ -94,7 +94,7 @@ func powerFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return double(1)
 	case x == 0 && y < 0:
 		return failf(sqlerr.InvalidArgumentForPower, "zero raised to a negative power is undefined")
-	case x < 0 && y != math.Trunc(y) && !math.IsInf(y, 0):
+	case x < 0 && y != math.Trunc(y) && !math.IsInf(y, 0) && !math.IsNaN(y):
 		return failf(sqlerr.InvalidArgumentForPower, "a negative number raised to a non-integer power yields a complex result")
 	}
 	return checked(math.Pow(x, y), 64, x == 0 || math.IsInf(x, 0) || math.IsInf(y, 0), x, y)

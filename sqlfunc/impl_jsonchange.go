@@ -134,6 +134,9 @@ func jsonbSet(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if len(path) == 0 || !create && value.Len(a[0].Doc()) == 0 {
 		return a[0], nil
 	}
+	if !create && a[0].IsArray() && value.Len(a[0].Doc()) == 0 {
+		return a[0], nil // without a look at the path
+	}
 	return change{value: a[2], create: create, replace: true}.applyAt(a[0], path, 0)
 }
 
@@ -181,6 +184,9 @@ func jsonbDeletePath(_ *expr.Context, a []value.Value) (value.Value, error) {
 	path := items(a[1])
 	if len(path) == 0 {
 		return a[0], nil
+	}
+	if a[0].IsArray() && value.Len(a[0].Doc()) == 0 {
+		return a[0], nil // without a look at the path
 	}
 	return change{remove: true}.applyAt(a[0], path, 0)
 }
@@ -252,5 +258,5 @@ var jsonChangeFuncs = map[string]evaluator{
 	"jsonb_set": jsonbSet, "jsonb_set_lax": jsonbSetLax, "jsonb_insert": jsonbInsert,
 	"jsonb_delete_path": jsonbDeletePath, "jsonb_delete": jsonbDelete, "concat_jsonb": concatJSONB,
 	"jsonb_assign":    jsonbAssign,
-	"jsonb_to_record": ofJSON(same), "json_to_record": ofJSON(same),
+	"jsonb_to_record": ofJSON(same), "json_to_record": ofJSON(same), "jsonb_array_field": arrayField,
 }

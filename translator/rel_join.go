@@ -501,6 +501,10 @@ func definedColumn(item any, col planner.Col) *loc {
 		return &loc{expr: x, t: col.Type}
 	}
 	x := op(expr.LocalPrefix+"jsonb_object_field_text", item, op1("$literal", col.Name))
+	if elem := col.Type.OID.Elem(); col.Type.OID.IsArray() {
+		asJSON := elem == sqltype.JSON || elem == sqltype.JSONB
+		x = op(expr.LocalPrefix+"jsonb_array_field", item, op1("$literal", col.Name), asJSON)
+	}
 	if col.Type.OID != sqltype.Text {
 		info := sqltype.Lookup(col.Type.OID)
 		x = op(expr.LocalPrefix+"cast_text_"+strings.Replace(info.Name, "_", "", 1)+map[bool]string{true: "[]"}[col.Type.OID.IsArray()], x, col.Type.Mod, true)
