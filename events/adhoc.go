@@ -15,9 +15,12 @@ import (
 	"weir/store"
 )
 
-// adhocEmpty is how many replies without events end it, where the stream's time
-// does not move.
-const adhocEmpty = 3
+// adhocStalled is how many replies in a row may bring neither events nor a later
+// time; each waits for adhocWait. Then the read fails: what it has may be short.
+const (
+	adhocStalled = 100
+	adhocWait    = 100 * time.Millisecond
+)
 
 // adhocSpan is how far back an ad-hoc read looks that names no time.
 const adhocSpan = 5 * time.Minute
@@ -30,7 +33,8 @@ type adhoc struct {
 	until int64
 	now   string // where the server was when it began
 	end   string // the last position that is wanted, "": it has ended
-	empty int    // replies without events
+	last  string // how far the stream was read
+	still int    // replies in a row that brought nothing
 	rows  []bson.Raw
 }
 
@@ -61,7 +65,7 @@ func (m *Manager) adhocRows(ctx context.Context, database, coll string, since, u
 		return catalog.FunctionRows{}, err
 	}
 	a := &adhoc{r: newReader(m, database), since: int64(now.T)*1000 - adhocSpan.Milliseconds(), until: 1 << 62, now: string(appendPosition(nil, now, 0)), end: endOf(now)}
-	a.r.wait = 100 * time.Millisecond
+	a.r.wait = adhocWait
 	if since.Kind() == bson.TypeDateTime {
 		a.since = since.AsDate()
 	}
@@ -122,11 +126,16 @@ func (a *adhoc) read(ctx context.Context) error {
 			a.rows = append(a.rows, oplogRow(row))
 		}
 	}
-	if len(r.events) == 0 {
-		a.empty++
+	a.still++
+	if len(r.events) > 0 || last > a.last {
+		a.last, a.still = last, 0
 	}
-	if last >= a.now || a.empty == adhocEmpty {
+	switch {
+	case last >= a.now && (len(r.events) == 0 || last > a.end): // else there may be more of the last transaction
 		a.end = ""
+	case a.still == adhocStalled:
+		return sqlerr.New(sqlerr.QueryCanceled, "the change stream did not reach the present").
+			WithHint("The server did not answer in time; run the query again, or with a later `since`.")
 	}
 	return nil
 }

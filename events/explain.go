@@ -70,6 +70,7 @@ func (c *call) explainReader(ctx context.Context, db string) error {
 
 // How far EXPLAIN looks back for events, and how many it shows.
 const (
+	explainEmpty  = 3 // replies without events end the look at the past
 	explainSpan   = 60 * time.Second
 	explainEvents = 5
 )
@@ -115,7 +116,7 @@ func (m *Manager) lastEvents(ctx context.Context, db string) (out []Event, err e
 	} else if err != nil {
 		return nil, err
 	}
-	for empty := 0; empty < adhocEmpty && (len(out) == 0 || out[len(out)-1].Time.Before(now)); {
+	for empty := 0; empty < explainEmpty && (len(out) == 0 || out[len(out)-1].Time.Before(now)); {
 		if err := r.readBatch(ctx); err != nil {
 			return out, ignoreEOF(err)
 		}

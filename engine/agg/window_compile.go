@@ -5,7 +5,6 @@ import (
 
 	"weir/engine/expr"
 	"weir/engine/value"
-	"weir/mongoerr"
 )
 
 // windowSpec is {$function: argument, window: {…}} as written.
@@ -85,14 +84,6 @@ func parseWindowSpec(field string, v value.Value) (*windowSpec, error) {
 func (w *windowSpec) noWindow() error {
 	if !w.win.IsMissing() {
 		return failParse("%s does not accept a 'window' field", w.name)
-	}
-	return nil
-}
-
-// oneSortKey asks for a sortBy of one field.
-func (w *windowSpec) oneSortKey() error {
-	if w.sort == nil || len(w.sort.keys) != 1 {
-		return mongoerr.New(5371602, "%s must be specified with a top level sortBy expression with exactly one element", w.name)
 	}
 	return nil
 }
