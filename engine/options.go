@@ -36,7 +36,7 @@ type Options struct {
 	TestCommands bool
 	// InternalDatabases are what the host of the engine keeps for itself. They have
 	// no change streams, as admin, config and local have none, and the changes of
-	// their documents are not in the oplog: they cost half as much.
+	// their documents are not in the oplog, which spares a second copy of each.
 	InternalDatabases []string
 	// Host is the address that hello names; opmsg sets it to the listener's.
 	Host string
