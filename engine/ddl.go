@@ -56,7 +56,11 @@ func (w *writer) collection(ns store.Namespace) (*collection, error) {
 		return c, err
 	}
 	if w.tx != nil {
-		return w.e.createIn(context.Background(), w.tx, ns, nil)
+		c, err := w.e.createIn(context.Background(), w.tx, ns, nil)
+		if mongoerr.CodeOf(err) == mongoerr.NamespaceExists { // made by others since we looked
+			return nil, writeConflict()
+		}
+		return c, err
 	}
 	c, err = w.e.createCollection(context.Background(), ns, nil)
 	if mongoerr.CodeOf(err) == mongoerr.NamespaceExists {

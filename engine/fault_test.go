@@ -56,6 +56,8 @@ type load struct {
 	docs map[string]version // by collection and _id
 	ctx  context.Context    // the load goes on until it ends
 	stop context.CancelFunc
+	// failed is the error that ended it, if one did.
+	failed error
 }
 
 func newLoad(t *testing.T) *load {
@@ -80,9 +82,17 @@ func (l *load) try(ids []string, v int32, write func() error) {
 		case mongoerr.CodeOf(err) == mongoerr.WriteConflict: // of two transactions that create a collection
 			l.docs[id] = version{l.docs[id].acked, l.docs[id].acked}
 		default:
-			l.stop()
+			l.fail(err)
 		}
 	}
+}
+
+// fail ends the load at an error; the first one is kept.
+func (l *load) fail(err error) {
+	if l.ctx.Err() == nil && l.failed == nil {
+		l.failed = err
+	}
+	l.stop()
 }
 
 // put brings one document to version v; 0 deletes it.
@@ -148,7 +158,9 @@ func (l *load) definer() {
 				db = "admin"
 			}
 			if _, err := l.e.Command(l.ctx, db, mustRaw(cmd)); err != nil {
-				l.stop()
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.fail(fmt.Errorf("%s: %w", cmd[0].Key, err))
 				return
 			}
 		}
@@ -167,7 +179,7 @@ func (l *load) run(fs vfs.FS, rng *rand.Rand) {
 		bson.D{{Key: "key", Value: bson.D{{Key: "n", Value: 1}}}, {Key: "name", Value: "n_1"}},
 		bson.D{{Key: "key", Value: bson.D{{Key: "t", Value: 1}}}, {Key: "name", Value: "t_1"}}}}}))
 	if err != nil {
-		l.stop()
+		l.fail(err)
 	}
 	var group sync.WaitGroup
 	for g := range 4 {
@@ -285,10 +297,8 @@ func TestPowerCut(t *testing.T) {
 			}
 			l.run(errorfs.Wrap(mem, c), rng)
 			require.NotNil(t, l.e)
-			if crashed == nil { // the load wrote less often
-				c.taken()
-			}
 			require.NoError(t, l.e.Close())
+			require.NotNil(t, crashed, "the load ended before the power did: %v", l.failed)
 			verify(t, crashed, docs)
 		})
 	}

@@ -197,6 +197,7 @@ func fuzz(f *testing.F, accepted func(*testing.T, ast.Statement)) {
 	f.Add("set time zone in")
 	f.Add("select operator(%) 0, operator(=) 1")
 	f.Add("set transaction snapshot ''")
+	f.Add("select varchar(;")
 	for _, sql := range []string{
 		"select a[1:2].b, (x).*, interval '1' day, e'\\u00e9', U&'\\00e9', $$x$$, b'01', `q` from t",
 		"with recursive r as (values (1)) select * from r union all (select 2 limit 1) for update",
@@ -254,6 +255,7 @@ func TestTruncated(t *testing.T) {
 		words := strings.Fields(sql)
 		for i := range words {
 			checkRefusal(t, strings.Join(words[:i], " "))
+			checkRefusal(t, strings.Join(words[:i], " ")+";")
 			checkRefusal(t, strings.Join(append(append([]string{}, words[:i]...), words[i+1:]...), " "))
 		}
 	}

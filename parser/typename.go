@@ -183,7 +183,7 @@ func (p *Parser) atTypedLiteral() bool {
 	}
 	if p.peek(n).op("(") {
 		for ; !p.peek(n).op(")"); n++ {
-			if k := p.peek(n).kind; k == tokenEOF || k == tokenError {
+			if p.i+n >= len(p.toks)-1 { // the last token is no parenthesis, but a semicolon may be
 				return false
 			}
 		}
