@@ -59,7 +59,7 @@ type counters struct {
 // Open opens the database in dir, creating it if there is none; "" is memory.
 func Open(dir string, opts Options) (*Engine, error) {
 	opts = opts.withDefaults()
-	db, err := storage.Open(dir, storage.Options{FS: opts.FS, CacheSize: opts.CacheSize, Logger: opts.Logger})
+	db, err := storage.Open(dir, storage.Options{FS: opts.FS, CacheSize: opts.CacheSize, Logger: opts.Logger, Down: shutDown})
 	if err != nil {
 		return nil, err
 	}
@@ -162,6 +162,9 @@ func (e *Engine) sync() error {
 
 // breakDown refuses all further writes: what is in memory may not be on disk.
 func (e *Engine) breakDown(cause error) error {
+	if mongoerr.CodeOf(cause) == mongoerr.InterruptedAtShutdown {
+		return cause
+	}
 	err := mongoerr.New(mongoerr.InternalError, "the log of the data directory cannot be written, restart is needed: %v", cause)
 	if e.broken.CompareAndSwap(nil, err) {
 		e.opts.Logger.Error("write the log", "error", cause)
@@ -169,9 +172,14 @@ func (e *Engine) breakDown(cause error) error {
 	return err
 }
 
+// shutDown is what a closed engine answers.
+func shutDown() error {
+	return mongoerr.New(mongoerr.InterruptedAtShutdown, "interrupted at shutdown")
+}
+
 func (e *Engine) usable() error {
 	if e.closed.Load() {
-		return mongoerr.New(mongoerr.InterruptedAtShutdown, "interrupted at shutdown")
+		return shutDown()
 	}
 	if err := e.broken.Load(); err != nil {
 		return err

@@ -30,6 +30,10 @@ func (d *DB) Checkpoint(dir string) (err error) {
 			return fmt.Errorf("%q exists already", name)
 		}
 	}
+	if err := d.gate.enter(); err != nil {
+		return err
+	}
+	defer d.gate.leave()
 	if err := d.p.Checkpoint(partial); err != nil {
 		return err
 	}
@@ -51,6 +55,10 @@ func syncDir(fs vfs.FS, dir string) error {
 // of the keys in them.
 func (d *DB) Verify(ctx context.Context) (err error) {
 	defer recoverFatal(&err)
+	if err := d.gate.enter(); err != nil {
+		return err
+	}
+	defer d.gate.leave()
 	if err := d.p.CheckLevels(nil); err != nil {
 		return err
 	}
@@ -94,6 +102,10 @@ func (d *DB) IndexIDs() ([]uint32, error) { return d.ids(spaceIndex) }
 
 // ids lists the ids in a space without reading what lies between them.
 func (d *DB) ids(space byte) (all []uint32, err error) {
+	if err := d.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer d.gate.leave()
 	it, err := d.p.NewIter(&pebble.IterOptions{LowerBound: []byte{space}, UpperBound: []byte{space + 1}})
 	if err != nil {
 		return nil, err

@@ -37,8 +37,9 @@ var ErrClosed = errors.New("the snapshot is closed")
 // Snapshot is a frozen state. It may be closed while others read from it.
 type Snapshot struct {
 	mu     sync.RWMutex
+	db     *DB
 	p      *pebble.Snapshot
-	closed bool
+	closed error  // what it answers, once it is closed
 	at     uint64 // writes begun when it was taken
 	quiet  bool   // all of them had ended
 }
@@ -47,8 +48,8 @@ type Snapshot struct {
 func (s *Snapshot) Get(key, dst []byte) ([]byte, bool, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed {
-		return dst, false, ErrClosed
+	if s.closed != nil {
+		return dst, false, s.closed
 	}
 	return getFrom(s.p, key, dst)
 }
@@ -57,20 +58,21 @@ func (s *Snapshot) Get(key, dst []byte) ([]byte, bool, error) {
 func (s *Snapshot) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed {
-		return nil, ErrClosed
+	if s.closed != nil {
+		return nil, s.closed
 	}
-	return newIter(s.p, lower, upper, reverse)
+	return newIter(s.db, s.p, lower, upper, reverse)
 }
 
 // Close lets go of the snapshot. Iterators that it has given stay valid.
 func (s *Snapshot) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed != nil {
 		return nil
 	}
-	s.closed = true
+	s.closed = ErrClosed
+	defer s.db.gate.leave()
 	return s.p.Close()
 }
 
@@ -95,18 +97,23 @@ type pebbleIterable interface {
 }
 
 type iter struct {
+	db      *DB
 	p       *pebble.Iterator
 	reverse bool
 	started bool
 	closed  bool
 }
 
-func newIter(src pebbleIterable, lower, upper []byte, reverse bool) (Iterator, error) {
-	p, err := src.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
+func newIter(db *DB, src pebbleIterable, lower, upper []byte, reverse bool) (Iterator, error) {
+	if err := db.gate.enter(); err != nil {
 		return nil, err
 	}
-	return &iter{p: p, reverse: reverse}, nil
+	p, err := src.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		db.gate.leave()
+		return nil, err
+	}
+	return &iter{db: db, p: p, reverse: reverse}, nil
 }
 
 func (it *iter) Next() bool {
@@ -143,5 +150,6 @@ func (it *iter) Close() error {
 		return nil
 	}
 	it.closed = true
+	defer it.db.gate.leave()
 	return it.p.Close()
 }

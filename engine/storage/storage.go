@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	crdberrors "github.com/cockroachdb/errors"
 	"github.com/cockroachdb/pebble/v2"
@@ -25,6 +26,8 @@ type Options struct {
 	Logger    *slog.Logger
 	MustExist bool // do not create a store where there is none
 	ReadOnly  bool // change no file; implies MustExist
+
+	Down func() error // makes what everything answers after Close; nil: ErrDown
 }
 
 // DB is an open store.
@@ -35,6 +38,7 @@ type DB struct {
 	dir   string
 
 	readOnly bool
+	gate     gate
 	// begun and ended count Apply, so that snapshots know whether they are old.
 	begun, ended atomic.Uint64
 }
@@ -75,6 +79,9 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open the data directory %q (is another process using it?): %w", dir, err)
 	}
 	db := &DB{p: p, cache: cache, fs: fs, dir: dir, readOnly: o.ReadOnly}
+	if db.gate.down = o.Down; o.Down == nil {
+		db.gate.down = func() error { return ErrDown }
+	}
 	if err := db.checkFormat(dir); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -142,27 +149,43 @@ func (d *DB) checkFormat(dir string) (err error) {
 	return nil
 }
 
-// Close flushes nothing that is not already in the log, and releases the lock.
+// closePatience is how long Close waits for iterators and snapshots.
+const closePatience = 30 * time.Second
+
+// Close waits for the calls under way and for all iterators and snapshots to be
+// closed, then releases the lock. It flushes nothing that is not already in the log.
 func (d *DB) Close() (err error) {
 	defer recoverFatal(&err)
+	if err := d.gate.close(closePatience); err != nil {
+		return err
+	}
 	err = d.p.Close()
 	d.cache.Unref()
 	return err
 }
 
 // Get appends the value of key to dst.
-func (d *DB) Get(key, dst []byte) ([]byte, bool, error) { return getFrom(d.p, key, dst) }
+func (d *DB) Get(key, dst []byte) ([]byte, bool, error) {
+	if err := d.gate.enter(); err != nil {
+		return dst, false, err
+	}
+	defer d.gate.leave()
+	return getFrom(d.p, key, dst)
+}
 
 // Iter walks the keys of [lower, upper) as they are now.
 func (d *DB) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
-	return newIter(d.p, lower, upper, reverse)
+	return newIter(d, d.p, lower, upper, reverse)
 }
 
 // Snapshot freezes the present state for reading. It must be closed.
 func (d *DB) Snapshot() *Snapshot {
+	if err := d.gate.enter(); err != nil {
+		return &Snapshot{closed: err}
+	}
 	at := d.begun.Load()
 	quiet := d.ended.Load() == at
-	return &Snapshot{p: d.p.NewSnapshot(), at: at, quiet: quiet}
+	return &Snapshot{db: d, p: d.p.NewSnapshot(), at: at, quiet: quiet}
 }
 
 // Current tells whether nothing was applied since a snapshot was taken, so that
@@ -171,6 +194,10 @@ func (d *DB) Current(s *Snapshot) bool { return s.quiet && d.begun.Load() == s.a
 
 // DiskUsage estimates the bytes that the keys of [lower, upper) take.
 func (d *DB) DiskUsage(lower, upper []byte) int64 {
+	if d.gate.enter() != nil {
+		return 0
+	}
+	defer d.gate.leave()
 	n, err := d.p.EstimateDiskUsage(lower, upper)
 	if err != nil {
 		return 0
@@ -181,6 +208,10 @@ func (d *DB) DiskUsage(lower, upper []byte) int64 {
 // Flush writes the memory tables to files. It gives up with the context: on a
 // disk that is full Pebble tries again for ever.
 func (d *DB) Flush(ctx context.Context) error {
+	if err := d.gate.enter(); err != nil {
+		return err
+	}
+	defer d.gate.leave()
 	done, err := d.p.AsyncFlush()
 	if err != nil {
 		return err

@@ -1,6 +1,10 @@
 package storage
 
-import "github.com/cockroachdb/pebble/v2"
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+)
 
 // Writer takes changes: a Batch, or the write set of a transaction.
 type Writer interface {
@@ -18,6 +22,15 @@ func (d *DB) Apply(b *Batch, sync bool) (wait func() error, err error) {
 	if err := b.join(); err != nil {
 		return nil, err
 	}
+	if err := d.gate.enter(); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	waits := false
+	defer func() {
+		if !waits {
+			d.gate.leave()
+		}
+	}()
 	d.begun.Add(1)
 	defer d.ended.Add(1)
 	if !sync {
@@ -29,7 +42,9 @@ func (d *DB) Apply(b *Batch, sync bool) (wait func() error, err error) {
 	if err := d.p.ApplyNoSyncWait(b.p, pebble.Sync); err != nil {
 		return nil, err
 	}
+	waits = true
 	return func() error {
+		defer d.gate.leave()
 		if err := b.p.SyncWait(); err != nil {
 			return err
 		}
