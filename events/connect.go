@@ -155,7 +155,7 @@ func (c *call) dropConnection(ctx context.Context, n *ast.DropConnection) error 
 }
 
 // fits refuses a subscription whose connection is missing or of another kind.
-func (c *call) fits(ctx context.Context, s *Spec, pos int) error {
+func (c *call) fits(ctx context.Context, s *Spec, given givenOptions, pos int) error {
 	if s.Connection == "" {
 		return nil
 	}
@@ -164,10 +164,11 @@ func (c *call) fits(ctx context.Context, s *Spec, pos int) error {
 		return err
 	}
 	if conn == nil {
-		return sqlerr.New(sqlerr.UndefinedObject, "connection \"%s\" does not exist", s.Connection).At(pos).WithHint("SHOW CONNECTIONS lists them; CREATE CONNECTION makes one.")
+		return sqlerr.New(sqlerr.UndefinedObject, "connection \"%s\" does not exist", s.Connection).At(given.at(pos, "connection", "target")).WithHint("SHOW CONNECTIONS lists them; CREATE CONNECTION makes one.")
 	}
 	if !slices.Contains(connectionKinds[conn.Kind], s.Target.Kind) {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "a %s target cannot use connection \"%s\" of kind %s", s.Target.Kind, conn.Name, strings.ToUpper(conn.Kind)).At(pos)
+		return sqlerr.New(sqlerr.InvalidParameterValue, "a %s target cannot use connection \"%s\" of kind %s", s.Target.Kind, conn.Name, strings.ToUpper(conn.Kind)).At(given.at(pos, "connection", "target")).
+			WithHint("SHOW CONNECTIONS lists the connections and their kinds.")
 	}
 	return nil
 }

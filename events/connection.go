@@ -137,7 +137,7 @@ var connectionOptions = []connectionOption{
 	{"tls", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.TLS, err = o.boolean(); return err }},
 	{"ca", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.CA, err = o.text(); return err }},
 	{"client_id", "kafka", func(c *Connection, o *OptionValue) (err error) { c.Settings.ClientID, err = o.text(); return err }},
-	{"headers", "webhook", func(c *Connection, o *OptionValue) (err error) { c.Settings.Headers, err = o.stringMap(); return err }},
+	{"headers", "webhook", func(c *Connection, o *OptionValue) (err error) { c.Settings.Headers, err = o.headers(); return err }},
 	{"secret", "webhook", func(c *Connection, o *OptionValue) error {
 		var s Spec
 		if err := setSecret(&s, o); err != nil {

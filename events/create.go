@@ -25,7 +25,7 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err := c.supported(d.Spec, n.Pos()); err != nil {
 		return err
 	}
-	if err := c.fits(ctx, d.Spec, n.Pos()); err != nil {
+	if err := c.fits(ctx, d.Spec, d.given, n.Pos()); err != nil {
 		return err
 	}
 	if err := c.connectionSecret(ctx, d); err != nil {
@@ -239,10 +239,10 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	if !n.OwnerTo.IsZero() {
 		spec.CreatedBy = n.OwnerTo.Name
 	}
-	if err := check(ctx, c.m.lang, &spec, given); err != nil {
+	if err := check(ctx, c.m.lang, &spec, given, n.Pos()); err != nil {
 		return err
 	}
-	if err := c.fits(ctx, &spec, n.Pos()); err != nil {
+	if err := c.fits(ctx, &spec, given, n.Pos()); err != nil {
 		return err
 	}
 	if spec.Target.Kind == TargetWebhook && len(spec.Secrets) == 0 {

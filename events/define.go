@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"weir/parser/ast"
@@ -17,6 +18,7 @@ type Definition struct {
 	Backfill bool
 	// NewSecret is set when the secret was generated: it is shown once.
 	NewSecret string
+	given     givenOptions
 }
 
 // define makes the spec of a CREATE EVENT_SUBSCRIPTION. Nothing is stored, so
@@ -38,10 +40,10 @@ func define(ctx context.Context, lang Language, database, user string, n *ast.Cr
 		return nil, sqlerr.New(sqlerr.InvalidParameterValue, "the name \"%s\" cannot be a subscription_id", s.Name).At(n.Name.Pos()).
 			WithHint("Give a subscription_id of 1 to 128 of the characters A-Z a-z 0-9 _ -.")
 	}
-	if err := check(ctx, lang, s, given); err != nil {
+	if err := check(ctx, lang, s, given.withDelivery(n.Deliver), n.Pos()); err != nil {
 		return nil, err
 	}
-	d := &Definition{Spec: s, Start: n.Start, Backfill: n.Backfill}
+	d := &Definition{Spec: s, Start: n.Start, Backfill: n.Backfill, given: given}
 	if s.Target.Kind == TargetWebhook && len(s.Secrets) == 0 {
 		d.NewSecret = newSecret()
 		s.Secrets = []Secret{{Key: d.NewSecret}}
@@ -58,24 +60,43 @@ func newSecret() string {
 // applyClauses takes ON, FOR, WHERE and DELIVER TO.
 func applyClauses(ctx context.Context, lang Language, s *Spec, n *ast.CreateEventSubscription) error {
 	for _, c := range n.Collections {
+		if of := c.Qualifier(); !of.IsZero() && of.Name != "public" && of.Text != s.Database {
+			return sqlerr.New(sqlerr.FeatureNotSupported, "a subscription of database \"%s\" cannot watch database \"%s\"", s.Database, of.Text).At(c.Pos()).
+				WithHint("Connect to database %s and create it there.", of.Text)
+		}
 		s.Collections = append(s.Collections, c.Last().Text)
 	}
 	if len(n.Events) > 0 {
 		s.EventTypes = nil
 	}
 	for _, e := range n.Events {
-		s.EventTypes = append(s.EventTypes, e.Event)
+		if t := eventType(e.Event); !slices.Contains(s.EventTypes, t) {
+			s.EventTypes = append(s.EventTypes, t)
+		}
 		for _, f := range e.Fields {
 			s.UpdateFields = append(s.UpdateFields, dotted(f))
 		}
 	}
 	if n.Where != nil {
-		if _, err := lang.Condition(ctx, n.Where); err != nil {
+		if err := applyWhere(ctx, lang, s, n.Where); err != nil {
 			return err
 		}
-		s.Where = lang.Print(n.Where)
 	}
 	return applyDeliver(s, n.Deliver)
+}
+
+// applyWhere takes a condition, or a filter document in its place.
+func applyWhere(ctx context.Context, lang Language, s *Spec, e ast.Expr) error {
+	_, err := lang.Condition(ctx, e)
+	if err == nil {
+		s.Where = lang.Print(e)
+		return nil
+	}
+	v, constErr := lang.Constant(ctx, e)
+	if constErr != nil || !v.IsDocument() && !(v.IsString() && strings.HasPrefix(strings.TrimSpace(v.Str()), "{")) {
+		return err
+	}
+	return setOption(s, &OptionValue{Name: "event_filter", NamePos: e.Pos(), ValuePos: e.Pos(), Value: v})
 }
 
 func dotted(n *ast.Name) string {
@@ -108,8 +129,8 @@ func applyDeliver(s *Spec, d *ast.DeliverTo) error {
 
 // applyOptions evaluates a list of options and takes them into s. fixed says
 // which an ALTER refuses; the result has the options by name.
-func applyOptions(ctx context.Context, lang Language, s *Spec, list []*ast.Option, refuse func(*option) bool) (map[string]*OptionValue, error) {
-	given := map[string]*OptionValue{}
+func applyOptions(ctx context.Context, lang Language, s *Spec, list []*ast.Option, refuse func(*option) bool) (givenOptions, error) {
+	given := givenOptions{}
 	for _, n := range list {
 		name := strings.ToLower(n.Name.Name)
 		o, ok := lookupOption(name)
@@ -161,7 +182,7 @@ func setOption(s *Spec, v *OptionValue) error {
 }
 
 // clauseTwice refuses a clause together with the option that says the same.
-func clauseTwice(n *ast.CreateEventSubscription, given map[string]*OptionValue) error {
+func clauseTwice(n *ast.CreateEventSubscription, given givenOptions) error {
 	for _, c := range []struct {
 		used   bool
 		clause string
@@ -180,16 +201,36 @@ func clauseTwice(n *ast.CreateEventSubscription, given map[string]*OptionValue) 
 	return nil
 }
 
-// check refuses what single options cannot see.
-func check(ctx context.Context, lang Language, s *Spec, given map[string]*OptionValue) error {
-	pos := func(name string) int {
-		if o := given[name]; o != nil {
+// givenOptions are the options of a statement by name, with those that its
+// clauses say.
+type givenOptions map[string]*OptionValue
+
+// at gives the position of the first of some options that is given, else that of
+// the statement.
+func (g givenOptions) at(statement int, names ...string) int {
+	for _, n := range names {
+		if o := g[n]; o != nil {
 			return o.ValuePos
 		}
-		return 0
 	}
+	return statement
+}
+
+// withDelivery adds what DELIVER TO says, for the positions of errors.
+func (g givenOptions) withDelivery(d *ast.DeliverTo) givenOptions {
+	if d != nil {
+		g["target"] = &OptionValue{Name: "target", ValuePos: d.Pos()}
+		if !d.Using.IsZero() {
+			g["connection"] = &OptionValue{Name: "connection", ValuePos: d.Using.Pos()}
+		}
+	}
+	return g
+}
+
+// check refuses what single options cannot see. pos is the statement's.
+func check(ctx context.Context, lang Language, s *Spec, given givenOptions, pos int) error {
 	bad := func(name, format string, args ...any) error {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for option %q", name).At(pos(name)).WithHint(format, args...)
+		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for option %q", name).At(given.at(pos, name, "target")).WithHint(format, args...)
 	}
 	if s.PreserveOrder == "strict" && s.DeliveryShards > 1 {
 		name := "delivery_shards"
@@ -198,37 +239,78 @@ func check(ctx context.Context, lang Language, s *Spec, given map[string]*Option
 		}
 		return bad(name, "preserve_order = 'strict' sends one event after the other, so delivery_shards must be 1.")
 	}
-	kind := s.Target.Kind
-	if needsConnection(kind) && s.Connection == "" {
-		return bad("connection", "A %s target needs a connection: CREATE CONNECTION name TO …, then USING name.", kind)
-	}
-	if s.Inbox && kind != TargetCollection {
-		return bad("inbox", "Only a collection target can record what it received; use dedupe_window or the event's id.")
-	}
-	if given["dedupe_window"] != nil && !kind.dedupes() {
-		return bad("dedupe_window", "Only NATS and Redis stream targets have a dedupe window; webhooks carry the event's id in webhook-id.")
-	}
-	if s.PayloadFormat == "cloudevents_binary" && s.Batch {
-		return bad("payload_format", "cloudevents_binary has no batches; use cloudevents, or batch_processing = false.")
+	if name, why := dishonoured(s, given); name != "" {
+		return bad(name, "%s", why)
 	}
 	if s.MaxRetryDelayMS < s.RetryDelayMS {
 		s.MaxRetryDelayMS = s.RetryDelayMS
 	}
 	if o := given["where"]; o != nil && s.Where != "" {
-		if _, err := lang.ConditionText(ctx, s.Where); err != nil {
-			e := *sqlerr.As(err)
-			e.Position = o.ValuePos
-			return &e
+		_, err := lang.ConditionText(ctx, s.Where)
+		if err := within(o, err, "The condition is over the columns of CHANGE_STREAM_EVENTS(), for example full_document->>'status' = 'paid'."); err != nil {
+			return err
 		}
 	}
 	if o := given["transform"]; o != nil && s.Transform != "" {
-		if _, err := lang.Projection(ctx, s.Transform); err != nil {
-			e := *sqlerr.As(err)
-			e.Position = o.ValuePos
-			return &e
-		}
+		_, err := lang.Projection(ctx, s.Transform)
+		return within(o, err, "It is a SELECT list over the columns of CHANGE_STREAM_EVENTS(), for example event_id, full_document->>'total' AS total.")
 	}
 	return nil
+}
+
+// within has an error of SQL text in an option point at the option.
+func within(o *OptionValue, err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	e := *sqlerr.As(err)
+	e.Position = o.ValuePos
+	if e.Hint == "" {
+		return e.WithHint("%s", hint)
+	}
+	return &e
+}
+
+// dishonoured finds an option that the target cannot honour, and says why.
+func dishonoured(s *Spec, given givenOptions) (name, why string) {
+	kind := s.Target.Kind
+	webhook := kind == TargetWebhook
+	secret := given["secret"] != nil && len(s.Secrets) > 0 && !webhook
+	fixed := kind == TargetNotify || kind == TargetPull || kind == TargetCollection
+	switch {
+	case needsConnection(kind) && s.Connection == "":
+		return "connection", "A " + string(kind) + " target needs a connection: CREATE CONNECTION name TO …, then USING name."
+	case s.Inbox && kind != TargetCollection:
+		return "inbox", "Only a collection target can record what it received; use dedupe_window or the event's id."
+	case given["dedupe_window"] != nil && !kind.dedupes():
+		return "dedupe_window", "Only NATS and Redis stream targets have a dedupe window; webhooks carry the event's id in webhook-id."
+	case s.PayloadFormat == "cloudevents_binary" && s.Batch && webhook:
+		return "payload_format", "cloudevents_binary has no batches; use cloudevents, or batch_processing = false."
+	case s.PayloadFormat == "cloudevents_binary" && kind == TargetRedisChannel:
+		return "payload_format", "A message of a Redis channel has no headers for the attributes; use cloudevents."
+	case s.PayloadFormat != "cloudevents" && fixed:
+		return "payload_format", "Only webhooks and brokers have a payload format."
+	case s.Transform != "" && (kind == TargetNotify || kind == TargetPull):
+		return "transform", "What is sent to a channel or read by PULL has its own form; select columns when reading."
+	case secret:
+		return "secret", "Only webhooks are signed."
+	case len(s.Headers) > 0 && kind != TargetNone && !webhook:
+		return "headers", "Only webhooks have headers."
+	case len(s.RetryStatuses) > 0 && kind != TargetNone && !webhook:
+		return "retry_statuses", "Only webhooks answer with HTTP statuses."
+	case len(s.TerminalStatuses) > 0 && kind != TargetNone && !webhook:
+		return "terminal_statuses", "Only webhooks answer with HTTP statuses."
+	case kind == TargetCollection && s.Connection == "" && s.writesToItself():
+		return "target", "The subscription would write into what it watches; choose another collection."
+	case kind == TargetCollection && s.Connection == "" && strings.HasPrefix(s.Target.Name, Database+"."):
+		return "target", "The database " + Database + " is the gateway's own."
+	}
+	return "", ""
+}
+
+// writesToItself tells of a target that is watched by its name.
+func (s *Spec) writesToItself() bool {
+	return slices.Contains(s.Collections, strings.TrimPrefix(s.Target.Name, s.Database+"."))
 }
 
 func needsConnection(k TargetKind) bool {

@@ -33,16 +33,26 @@ func lookupOption(name string) (*option, bool) {
 // unknownOption is a 42704 with near names.
 func unknownOption(name string, pos int) error {
 	e := sqlerr.New(sqlerr.UndefinedObject, "unrecognized event subscription option %q", name).At(pos)
-	var near []string
-	for _, o := range options {
-		if strings.Contains(o.name, name) || strings.Contains(name, o.name) || distance(o.name, name) <= 3 {
-			near = append(near, o.name)
-		}
+	all := make([]string, len(options))
+	for i, o := range options {
+		all[i] = o.name
 	}
-	if len(near) > 0 {
+	if near := nearest(name, all); len(near) > 0 {
 		return e.WithHint("Perhaps you meant %s.", strings.Join(near, ", "))
 	}
-	return e.WithHint("SHOW CREATE EVENT_SUBSCRIPTION prints all options of a subscription.")
+	return e.WithHint("The options are %s.", strings.Join(all, ", "))
+}
+
+// nearest gives the few names that are like one that was given.
+func nearest(name string, of []string) (near []string) {
+	const most = 5
+	far := min(3, max(1, len(name)/3))
+	for _, n := range of {
+		if len(near) < most && (len(name) > 2 && (strings.Contains(n, name) || strings.Contains(name, n)) || distance(n, name) <= far) {
+			near = append(near, n)
+		}
+	}
+	return near
 }
 
 // distance is the Levenshtein distance.
@@ -80,6 +90,28 @@ func listOption(name string, field func(*Spec) *[]string) option {
 		set:  func(s *Spec, o *OptionValue) (err error) { *field(s), err = o.list(); return err },
 		show: func(s *Spec) string { return showList(*field(s)) },
 	}
+}
+
+func pathsOption(name string, field func(*Spec) *[]string, take func(*OptionValue) ([]string, error)) option {
+	o := listOption(name, field)
+	o.set = func(s *Spec, v *OptionValue) (err error) { *field(s), err = take(v); return err }
+	return o
+}
+
+// labelOption is a text, or a path into the change event after $.
+func labelOption(name string, field func(*Spec) *string) option {
+	o := textOption(name, field)
+	o.set = func(s *Spec, v *OptionValue) error {
+		t, err := v.text()
+		if p, is := strings.CutPrefix(t, "$"); err == nil && is && !validPath(p) {
+			err = v.bad("a text, or $ and a path such as '$fullDocument.origin'")
+		}
+		if err == nil {
+			*field(s) = t
+		}
+		return err
+	}
+	return o
 }
 
 func boolOption(name string, field func(*Spec) *bool) option {
@@ -129,7 +161,7 @@ var identityOptions = []option{
 var sourceOptions = []option{
 	listOption("watch_collections", func(s *Spec) *[]string { return &s.Collections }),
 	{name: "event_types", set: setEventTypes, show: func(s *Spec) string { return showList(s.EventTypes) }},
-	listOption("update_fields", func(s *Spec) *[]string { return &s.UpdateFields }),
+	pathsOption("update_fields", func(s *Spec) *[]string { return &s.UpdateFields }, (*OptionValue).paths),
 	{name: "event_filter", set: func(s *Spec, o *OptionValue) error {
 		doc, err := o.document()
 		if err != nil {
@@ -153,12 +185,12 @@ var deliveryOptions = []option{
 	{name: "target", set: setTarget, show: func(s *Spec) string { return quoteUnlessEmpty(s.Target.String()) }},
 	textOption("connection", func(s *Spec) *string { return &s.Connection }),
 	{name: "secret", set: setSecret, show: func(s *Spec) string {
-		if len(s.Secrets) == 0 {
+		if !s.signs() {
 			return ""
 		}
 		return quote(masked)
 	}},
-	{name: "headers", set: func(s *Spec, o *OptionValue) (err error) { s.Headers, err = o.stringMap(); return err },
+	{name: "headers", set: func(s *Spec, o *OptionValue) (err error) { s.Headers, err = o.headers(); return err },
 		show: func(s *Spec) string { return showMap(s.Headers) }},
 	wordOption("payload_format", func(s *Spec) *string { return &s.PayloadFormat }, "cloudevents", "cloudevents_binary", "change_event", "debezium"),
 	textOption("transform", func(s *Spec) *string { return &s.Transform }),
@@ -176,7 +208,7 @@ var deliveryOptions = []option{
 			}
 			return s.PreserveOrder
 		}},
-	listOption("ordering_key", func(s *Spec) *[]string { return &s.OrderingKey }),
+	pathsOption("ordering_key", func(s *Spec) *[]string { return &s.OrderingKey }, (*OptionValue).paths),
 	intOption("delivery_shards", 1, 64, func(s *Spec) *int { return &s.DeliveryShards }),
 	wordOption("tracking", func(s *Spec) *string { return &s.Tracking }, "events", "summary"),
 	{name: "retention", set: func(s *Spec, o *OptionValue) (err error) { s.Retention, err = o.duration(); return err },
@@ -208,12 +240,12 @@ var retryOptions = []option{
 }
 
 var correlationOptions = []option{
-	listOption("correlation_path", func(s *Spec) *[]string { return &s.CorrelationPath }),
-	listOption("causation_path", func(s *Spec) *[]string { return &s.CausationPath }),
-	listOption("process_path", func(s *Spec) *[]string { return &s.ProcessPath }),
-	textOption("source_service", func(s *Spec) *string { return &s.SourceService }),
-	textOption("target_service", func(s *Spec) *string { return &s.TargetService }),
-	textOption("interaction_type", func(s *Spec) *string { return &s.InteractionType }),
+	pathsOption("correlation_path", func(s *Spec) *[]string { return &s.CorrelationPath }, (*OptionValue).somePaths),
+	pathsOption("causation_path", func(s *Spec) *[]string { return &s.CausationPath }, (*OptionValue).somePaths),
+	pathsOption("process_path", func(s *Spec) *[]string { return &s.ProcessPath }, (*OptionValue).somePaths),
+	labelOption("source_service", func(s *Spec) *string { return &s.SourceService }),
+	labelOption("target_service", func(s *Spec) *string { return &s.TargetService }),
+	labelOption("interaction_type", func(s *Spec) *string { return &s.InteractionType }),
 }
 
 // ddlOperations are the operation types of change streams beyond documents.
@@ -227,21 +259,32 @@ func setEventTypes(s *Spec, o *OptionValue) error {
 	if err != nil {
 		return err
 	}
-	known := append([]string{"insert", "update", "replace", "delete", "ddl"}, ddlOperations...)
 	s.EventTypes = nil
 	for _, n := range names {
-		i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, n) })
-		if i < 0 {
-			return o.bad("a list of %s", strings.Join(known, ", "))
+		t := eventType(n)
+		if t == "" {
+			return o.bad("a list of %s", strings.Join(eventTypes, ", "))
 		}
-		if !slices.Contains(s.EventTypes, known[i]) {
-			s.EventTypes = append(s.EventTypes, known[i])
+		if !slices.Contains(s.EventTypes, t) {
+			s.EventTypes = append(s.EventTypes, t)
 		}
 	}
 	if len(s.EventTypes) == 0 {
-		return o.bad("at least one of %s", strings.Join(known, ", "))
+		return o.bad("at least one of %s", strings.Join(eventTypes, ", "))
 	}
 	return nil
+}
+
+// eventTypes are the values of event_types.
+var eventTypes = append([]string{"insert", "update", "replace", "delete", "ddl"}, ddlOperations...)
+
+// eventType gives an event in its own spelling, "": there is none of the name.
+func eventType(name string) string {
+	i := slices.IndexFunc(eventTypes, func(k string) bool { return strings.EqualFold(k, name) })
+	if i < 0 {
+		return ""
+	}
+	return eventTypes[i]
 }
 
 func setTarget(s *Spec, o *OptionValue) error {

@@ -12,6 +12,7 @@ import (
 
 	"weir/engine/value"
 	"weir/sqlerr"
+	"weir/sqltype"
 )
 
 // OptionValue is an option of a statement with its evaluated value. Lists may
@@ -162,67 +163,100 @@ func (o *OptionValue) stringMap() (map[string]string, error) {
 	return out, nil
 }
 
-// duration takes an interval, or a text such as '7 days'.
+// duration takes an interval, or the text of one.
 func (o *OptionValue) duration() (time.Duration, error) {
-	var d time.Duration
-	switch {
-	case o.Value.IsDocument():
-		doc := o.Value.Doc()
-		const daysPerMonth = 30
-		days := value.Lookup(doc, "d").AsInt64() + daysPerMonth*value.Lookup(doc, "m").AsInt64()
-		if days > math.MaxInt64/int64(Day) {
-			return 0, o.bad("an interval of at most 290 years")
-		}
-		d = time.Duration(days)*Day + time.Duration(value.Lookup(doc, "u").AsInt64())*time.Microsecond
-	case o.Value.IsString():
-		var ok bool
-		if d, ok = parseDuration(o.Value.Str()); !ok {
+	v := o.Value
+	if v.IsString() {
+		parsed, err := sqltype.ParseText(v.Str(), sqltype.Of(sqltype.Interval), nil)
+		if err != nil {
 			return 0, o.bad("an interval such as '7 days' or '2 hours 30 minutes'")
 		}
-	default:
+		v = parsed
+	}
+	if !v.IsDocument() {
 		return 0, o.bad("an interval such as '7 days'")
 	}
+	const daysPerMonth = 30
+	doc := v.Doc()
+	days := value.Lookup(doc, "d").AsInt64() + daysPerMonth*value.Lookup(doc, "m").AsInt64()
+	micros := value.Lookup(doc, "u").AsInt64()
+	const longest = math.MaxInt64 / int64(Day) / 2
+	if days > longest || micros > longest*Day.Microseconds() {
+		return 0, o.bad("an interval of at most 146 years")
+	}
+	d := time.Duration(days)*Day + time.Duration(micros)*time.Microsecond
 	if d <= 0 {
 		return 0, o.bad("an interval longer than zero")
 	}
 	return d, nil
 }
 
-var durationUnits = map[string]time.Duration{
-	"ms": time.Millisecond, "millisecond": time.Millisecond, "s": time.Second, "sec": time.Second, "second": time.Second,
-	"min": time.Minute, "minute": time.Minute, "h": time.Hour, "hour": time.Hour, "day": Day, "d": Day, "week": 7 * Day, "month": 30 * Day, "year": 365 * Day,
-}
-
-// parseDuration reads pairs of a number and a unit.
-func parseDuration(s string) (time.Duration, bool) {
-	words := strings.Fields(strings.ToLower(s))
-	if len(words) == 0 || len(words)%2 != 0 {
-		return 0, false
-	}
-	var d time.Duration
-	for i := 0; i < len(words); i += 2 {
-		n, err := strconv.ParseFloat(words[i], 64)
-		unit, ok := durationUnits[words[i+1]]
-		if !ok {
-			unit, ok = durationUnits[strings.TrimSuffix(words[i+1], "s")]
-		}
-		if err != nil || !ok {
-			return 0, false
-		}
-		d += time.Duration(n * float64(unit))
-	}
-	return d, true
-}
-
-// formatDuration is the inverse of parseDuration: the largest units that leave no rest.
+// formatDuration prints the largest unit that leaves no rest.
 func formatDuration(d time.Duration) string {
 	for _, u := range []struct {
 		name string
 		unit time.Duration
-	}{{"days", Day}, {"hours", time.Hour}, {"minutes", time.Minute}, {"seconds", time.Second}} {
+	}{{"days", Day}, {"hours", time.Hour}, {"minutes", time.Minute}, {"seconds", time.Second}, {"milliseconds", time.Millisecond}} {
 		if d%u.unit == 0 {
 			return fmt.Sprintf("%d %s", d/u.unit, u.name)
 		}
 	}
-	return fmt.Sprintf("%d milliseconds", d.Milliseconds())
+	return fmt.Sprintf("%d microseconds", d.Microseconds())
 }
+
+// paths takes dotted paths into the change event.
+func (o *OptionValue) paths() ([]string, error) {
+	list, err := o.list()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range list {
+		if !validPath(p) {
+			return nil, o.bad("dotted paths such as 'fullDocument.customer_id', without $ and empty parts")
+		}
+	}
+	return list, nil
+}
+
+// somePaths takes at least one path.
+func (o *OptionValue) somePaths() ([]string, error) {
+	list, err := o.paths()
+	if err == nil && len(list) == 0 {
+		err = o.bad("a path into the change event, or an array of them; NULL stands for the default")
+	}
+	return list, err
+}
+
+func validPath(p string) bool {
+	for _, part := range strings.Split(p, ".") {
+		if part == "" || strings.HasPrefix(part, "$") || strings.ContainsRune(part, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// headers takes HTTP headers; those that the gateway makes itself are refused.
+func (o *OptionValue) headers() (map[string]string, error) {
+	m, err := o.stringMap()
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range m {
+		switch {
+		case !headerName(name), strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+			return nil, o.bad("names and values as HTTP has them: not %q", name)
+		case slices.Contains(ownHeaders, strings.ToLower(name)):
+			return nil, o.bad("headers other than %s", strings.Join(ownHeaders, ", "))
+		}
+	}
+	return m, nil
+}
+
+// headerName tells whether a name is a token of HTTP.
+func headerName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) })
+}
+
+// ownHeaders are what a delivery is told by.
+var ownHeaders = []string{"webhook-id", "webhook-timestamp", "webhook-signature", "content-type", "content-length", "transfer-encoding", "host", "connection"}

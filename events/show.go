@@ -34,33 +34,56 @@ func (s *Spec) ShowCreate() string {
 	return b.String()
 }
 
-// Options gives the options by their names, as the column `options` shows them:
-// secrets masked, intervals as text.
+// Options gives all options by their names, as the column `options` shows them:
+// secrets masked, intervals as text, null where there is nothing.
 func (s *Spec) Options() bson.D {
-	var fields, out bson.D
+	var fields bson.M
 	if err := bson.Unmarshal(marshal(s), &fields); err != nil {
 		return nil
 	}
-	for _, f := range fields {
-		if _, ok := lookupOption(f.Key); !ok {
-			continue
-		}
-		switch f.Key {
-		case "target":
-			f.Value = s.Target.String()
-		case "retention":
-			f.Value = formatDuration(s.Retention)
-		case "max_age":
-			f.Value = formatDuration(s.MaxAge)
-		case "dedupe_window":
-			f.Value = formatDuration(s.DedupeWindow)
-		}
-		out = append(out, f)
-	}
-	if len(s.Secrets) > 0 {
-		out = append(out, bson.E{Key: "secret", Value: masked})
+	out := make(bson.D, len(options))
+	for i, o := range options {
+		out[i] = bson.E{Key: o.name, Value: s.shown(o.name, fields[o.name])}
 	}
 	return out
+}
+
+// shown gives the value of an option as it is shown; stored is that of its field.
+func (s *Spec) shown(name string, stored any) any {
+	interval := func(d time.Duration, ok bool) any {
+		if !ok {
+			return nil
+		}
+		return formatDuration(d)
+	}
+	switch name {
+	case "target":
+		stored = s.Target.String()
+	case "secret":
+		if s.signs() {
+			return masked
+		}
+	case "retention":
+		return interval(s.Retention, true)
+	case "max_age":
+		return interval(s.MaxAge, s.MaxAge > 0)
+	case "dedupe_window":
+		return interval(s.DedupeWindow, s.Target.Kind.dedupes())
+	case "preserve_order":
+		if s.PreserveOrder != "strict" {
+			return s.PreserveOrder == "true"
+		}
+	case "inbox":
+		return s.Inbox
+	case "tags", "watch_collections", "update_fields", "ordering_key", "retry_statuses", "terminal_statuses":
+		if stored == nil {
+			return bson.A{}
+		}
+	}
+	if stored == "" {
+		return nil
+	}
+	return stored
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

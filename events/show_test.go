@@ -28,40 +28,103 @@ b'`}, "created_by": {`'ada'`}, "tags": {`ARRAY['a', 'b c']`, `JSON_ARRAY('x')`, 
 	"processing_timeout_ms": {`10`}, "dead_letter_queue_enabled": {`'no'`}, "on_dead_letter": {`'pause'`, `'block_key'`}, "on_history_lost": {`'skip'`, `'backfill'`},
 	"on_collection_drop": {`'suspend'`}, "correlation_path": {`'fullDocument.c'`}, "causation_path": {`ARRAY['a.b', 'c']`}, "process_path": {`'x'`},
 	"source_service": {`'$fullDocument.from'`, `'shop'`}, "target_service": {`'t'`}, "interaction_type": {`'sync'`}, "tracking": {`'summary'`},
-	"retention": {`INTERVAL '1 day 2 hours'`, `'36 hours'`}, "delivery_shards": {`1`, `64`},
+	"retention": {`INTERVAL '1 day 2 hours'`, `'36 hours'`, `'1.5 days'`, `'02:03:04.000005'`}, "delivery_shards": {`1`, `64`}, "inbox": {`true`, `'off'`}, "dedupe_window": {`'90 seconds'`},
 }
 
-// TestShowCreateRoundTrips makes subscriptions of random options and makes each
-// again from what SHOW CREATE prints: the same statement comes out.
+// targetOf is a kind of target: how the two forms say it, and the options that it
+// cannot honour.
+type targetOf struct{ option, clause, lacks string }
+
+var (
+	webhookOnly = " headers retry_statuses terminal_statuses"
+	fixedForm   = webhookOnly + " payload_format dedupe_window"
+	targets     = []targetOf{
+		{``, ``, " inbox dedupe_window"},
+		{`target = 'http://127.0.0.1:1/x'`, `DELIVER TO 'http://127.0.0.1:1/x'`, " inbox dedupe_window"},
+		{`target = 'in?x=1', connection = 'hooks'`, `DELIVER TO 'in?x=1' USING hooks`, " inbox dedupe_window"},
+		{`target = 'collection:sent'`, `DELIVER TO COLLECTION sent`, fixedForm},
+		{`target = 'collection:far.sent', connection = 'elsewhere'`, `DELIVER TO COLLECTION far.sent USING elsewhere`, fixedForm},
+		{`target = 'notify:Some channel'`, `DELIVER TO NOTIFY "Some channel"`, fixedForm + " transform inbox"},
+		{`target = 'pull'`, `DELIVER TO PULL`, fixedForm + " transform inbox"},
+		{`target = 'kafka:t.1', connection = 'log'`, `DELIVER TO KAFKA 't.1' USING log`, webhookOnly + " inbox dedupe_window"},
+		{`target = 'nats:a.b', connection = 'bus'`, `DELIVER TO NATS 'a.b' USING bus`, webhookOnly + " inbox"},
+		{`target = 'redis:it''s', connection = 'cache'`, `DELIVER TO REDIS 'it''s' USING cache`, webhookOnly + " inbox"},
+		{`target = 'redis-channel:news', connection = 'cache'`, `DELIVER TO REDIS CHANNEL 'news' USING cache`, webhookOnly + " inbox dedupe_window"},
+	}
+)
+
+// randomCreate makes a statement that is right, of either form.
+func randomCreate(r *rand.Rand) string {
+	target := targets[r.IntN(len(targets))]
+	var names []string
+	for name := range optionValues {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	options := []string{`subscription_id = 'id-1'`}
+	source := []string{"ON docs", "ON DATABASE", `ON docs, "Other"`}[r.IntN(3)]
+	short := r.IntN(2) == 0
+	strict := false
+	for _, name := range names {
+		values := optionValues[name]
+		value := values[r.IntN(len(values))]
+		switch {
+		case r.IntN(2) == 0, strings.Contains(target.lacks+" ", " "+name+" "):
+			continue
+		case short && (name == "watch_collections" || name == "event_types" || name == `"where"`):
+			continue // the clauses say it
+		case name == "preserve_order":
+			strict = value == `'strict'`
+		}
+		options = append(options, name+" = "+value)
+	}
+	if strict {
+		options = slices.DeleteFunc(options, func(o string) bool { return o == "delivery_shards = 64" })
+	}
+	if !short {
+		if target.option != "" {
+			options = append(options, target.option)
+		}
+		return fmt.Sprintf(`CREATE EVENT_SUBSCRIPTION "Some Name" AS (%s)`, strings.Join(options, ", "))
+	}
+	events := []string{"", "FOR INSERT, UPDATE OF a.b, c", `FOR DDL, "createIndexes", DELETE`, "FOR REPLACE"}[r.IntN(4)]
+	if strings.Contains(events, "OF") {
+		options = slices.DeleteFunc(options, func(o string) bool { return strings.HasPrefix(o, "update_fields") })
+	}
+	where := []string{"", `WHERE full_document->>'n' = 'it''s' AND event_type <> 'x'`}[r.IntN(2)]
+	return fmt.Sprintf(`CREATE EVENT_SUBSCRIPTION "Some Name" %s %s %s %s WITH (%s)`, source, events, where, target.clause, strings.Join(options, ", "))
+}
+
+// TestShowCreateRoundTrips makes subscriptions of random options and targets and
+// makes each again from what SHOW CREATE prints: the same statement comes out.
 func TestShowCreateRoundTrips(t *testing.T) {
 	g := testkit.Start(t, testkit.Embedded, &gateway.Options{})
 	conn := g.Connect(t)
+	for _, sql := range []string{
+		`CREATE CONNECTION hooks TO WEBHOOK (base_url = 'http://127.0.0.1:1/in/')`, `CREATE CONNECTION elsewhere TO MONGODB (uri = 'mongodb://127.0.0.1:1')`,
+		`CREATE CONNECTION log TO KAFKA (brokers = '127.0.0.1:1')`, `CREATE CONNECTION bus TO NATS (url = 'nats://127.0.0.1:1')`,
+		`CREATE CONNECTION cache TO REDIS (url = 'redis://127.0.0.1:1')`,
+	} {
+		exec(t, conn, "%s", sql)
+	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 40 {
-		options := []string{`subscription_id = 'id-1'`, `target = 'http://127.0.0.1:1/x'`}
-		for name, values := range optionValues {
-			if r.IntN(2) == 0 {
-				options = append(options, name+" = "+values[r.IntN(len(values))])
-			}
-		}
-		if slices.Contains(options, `preserve_order = 'strict'`) {
-			options = slices.DeleteFunc(options, func(o string) bool { return o == "delivery_shards = 64" })
-		}
-		sql := fmt.Sprintf(`CREATE EVENT_SUBSCRIPTION "Some Name" AS (%s)`, strings.Join(options, ", "))
-		exec(t, conn, "%s", sql)
-		show := func() (name, text string) {
-			require.NoError(t, conn.QueryRow(t.Context(), `SHOW CREATE EVENT_SUBSCRIPTION "Some Name"`).Scan(&name, &text))
-			return name, text
-		}
-		_, first := show()
-		options1 := scalar[string](t, conn, `SELECT options::text FROM EVENT_SUBSCRIPTIONS()`)
+	show := func() (text, options string) {
+		var name string
+		require.NoError(t, conn.QueryRow(t.Context(), `SHOW CREATE EVENT_SUBSCRIPTION "Some Name"`).Scan(&name, &text))
+		return text, scalar[string](t, conn, `SELECT options::text FROM EVENT_SUBSCRIPTIONS()`)
+	}
+	for range 120 {
+		sql := randomCreate(r)
+		_, err := conn.Exec(t.Context(), sql)
+		require.NoError(t, err, sql)
+		text, options := show()
 		exec(t, conn, `DROP EVENT_SUBSCRIPTION "Some Name"`)
-		exec(t, conn, "%s", first)
-		_, second := show()
-		require.Equal(t, first, second, sql)
-		require.Equal(t, options1, scalar[string](t, conn, `SELECT options::text FROM EVENT_SUBSCRIPTIONS()`), sql)
+		exec(t, conn, "%s", text)
+		again, optionsAgain := show()
+		require.Equal(t, text, again, sql)
+		require.Equal(t, options, optionsAgain, sql)
 		exec(t, conn, `DROP EVENT_SUBSCRIPTION "Some Name"`)
 	}
 }

@@ -90,6 +90,9 @@ const (
 	TargetRedisChannel TargetKind = "redis-channel"
 )
 
+// signs tells whether deliveries are signed with a secret of the subscription's own.
+func (s *Spec) signs() bool { return s.Target.Kind == TargetWebhook && len(s.Secrets) > 0 }
+
 // dedupes tells whether a sink can drop what comes again within a window.
 func (k TargetKind) dedupes() bool { return k == TargetNATS || k == TargetRedis }
 

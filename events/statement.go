@@ -153,13 +153,11 @@ func (c *call) find(name ast.Ident) (*found, error) {
 		return s, nil
 	}
 	e := sqlerr.New(sqlerr.UndefinedObject, "event subscription \"%s\" does not exist", name.Name).At(name.Pos())
-	var near []string
+	var all []string
 	for _, s := range c.m.found(c.env.Database()) {
-		if distance(s.Spec.Name, name.Name) <= 3 || strings.Contains(s.Spec.Name, name.Name) {
-			near = append(near, s.Spec.Name)
-		}
+		all = append(all, s.Spec.Name)
 	}
-	if len(near) > 0 {
+	if near := nearest(name.Name, all); len(near) > 0 {
 		return nil, e.WithHint("Perhaps you meant %s.", strings.Join(near, ", "))
 	}
 	return nil, e.WithHint("SHOW EVENT_SUBSCRIPTIONS lists them.")

@@ -27,6 +27,7 @@ func (m *Manager) Tables() []*catalog.Table {
 	}
 	return []*catalog.Table{
 		fn("change_stream_events", eventColumns(), m.eventRows, textParam("source"), timeParam("since"), timeParam("until")),
+		fn("change_stream", eventColumns(), m.eventRows, textParam("source"), timeParam("since"), timeParam("until")), // another spelling
 		fn("event_subscriptions", subscriptionColumns(), m.live(m.subscriptionRows)),
 		fn("active_change_streams", streamColumns(), m.live(m.streamRows)),
 		fn("dead_letter_events", deadLetterColumns(), m.ofSubscriptions(collDead, withEventData)),

@@ -173,7 +173,27 @@ func (l *language) Projection(ctx context.Context, list string) (events.Projecti
 	if err != nil {
 		return nil, err
 	}
+	if !oneByOne(plan.Root) {
+		return nil, sqlerr.Unsupported(0, "Use columns of the event, constants and functions, each row by itself.", "aggregates, DISTINCT, subqueries and functions that return sets are not supported here")
+	}
+	seen := map[string]bool{}
+	for _, c := range plan.Cols {
+		if seen[c.Name] {
+			return nil, sqlerr.New(sqlerr.DuplicateColumn, "column name \"%s\" is given more than once", c.Name).WithHint("Name it with AS: the columns become the fields of a document.")
+		}
+		seen[c.Name] = true
+	}
 	return l.compile(plan)
+}
+
+// oneByOne tells whether a plan makes one row of each row that it scans.
+func oneByOne(n planner.Node) bool {
+	p, ok := n.(*planner.Project)
+	if !ok {
+		return false
+	}
+	_, ok = p.Input.(*planner.Scan)
+	return ok
 }
 
 // oneRelation is a Resolver of a single relation.

@@ -1,6 +1,11 @@
 package parser
 
-import "weir/parser/ast"
+import (
+	"slices"
+	"strings"
+
+	"weir/parser/ast"
+)
 
 // createEventSubscription goes on after CREATE [OR REPLACE] EVENT_SUBSCRIPTION | CHANGE_STREAM | CHANGE STREAM.
 func (p *Parser) createEventSubscription(t *token, orReplace bool) ast.Statement {
@@ -55,12 +60,13 @@ func (p *Parser) eventClauses(s *ast.CreateEventSubscription) {
 	}
 }
 
-// eventSelectors reads INSERT | UPDATE [OF field, …] | REPLACE | DELETE | DDL, …
+// eventSelectors reads INSERT | UPDATE [OF field, …] | REPLACE | DELETE | DDL | a
+// single DDL operation, …
 func (p *Parser) eventSelectors() []*ast.EventSelector {
 	var list []*ast.EventSelector
 	for first := true; first || p.acceptOp(","); first = false {
 		t := p.tok
-		e := &ast.EventSelector{Event: p.expectAny("insert", "update", "replace", "delete", "ddl")}
+		e := &ast.EventSelector{Event: p.eventName()}
 		if e.Event == "update" && p.accept("of") {
 			e.Fields = p.updateFields()
 		}
@@ -68,6 +74,23 @@ func (p *Parser) eventSelectors() []*ast.EventSelector {
 		list = append(list, e)
 	}
 	return list
+}
+
+// eventNames are the events of FOR: ddl stands for all that follow it.
+var eventNames = []string{
+	"insert", "update", "replace", "delete", "ddl", "create", "drop", "rename", "modify", "createindexes", "dropindexes", "dropdatabase",
+	"shardcollection", "reshardcollection", "refinecollectionshardkey", "invalidate",
+}
+
+// eventName reads the name of an event, quoted or not.
+func (p *Parser) eventName() string {
+	t := p.tok
+	name := strings.ToLower(t.name)
+	if t.kind != tokenWord && t.kind != tokenQuoted || !slices.Contains(eventNames, name) {
+		panic(p.syntaxError(t).WithHint("The events are %s.", strings.ToUpper(strings.Join(eventNames, ", "))))
+	}
+	p.next()
+	return name
 }
 
 // updateFields reads field, … up to the next event; a field of such a name is quoted.

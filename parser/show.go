@@ -69,8 +69,8 @@ func (p *Parser) showCreate(t *token) ast.Statement {
 }
 
 func (p *Parser) showCreateKind() ast.ObjectKind {
-	switch p.expectAny("event_subscription", "connection", "table", "collection", "view", "materialized") {
-	case "event_subscription":
+	switch p.expectAny("event_subscription", "change_stream", "connection", "table", "collection", "view", "materialized") {
+	case "event_subscription", "change_stream":
 		return ast.KindEventSubscription
 	case "connection":
 		return ast.KindConnection

@@ -114,6 +114,12 @@ func (k *Kafka) record(d *events.Delivery) (*kgo.Record, error) {
 	}
 	r := &kgo.Record{Topic: k.topic, Key: []byte(keyText(value.Lookup(d.Row, "document_key"))), Value: body,
 		Headers: []kgo.RecordHeader{{Key: "weir-id", Value: []byte(d.ID)}, {Key: "weir-position", Value: []byte(d.Position)}}}
+	if k.payload.format == "cloudevents_binary" {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "content-type", Value: []byte(typeJSON)})
+	}
+	k.payload.binary(d, func(name, v string) {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "ce_" + name, Value: []byte(v)})
+	})
 	for header, column := range passedOn {
 		if v := rowText(d.Row, column); v != "" {
 			r.Headers = append(r.Headers, kgo.RecordHeader{Key: header, Value: []byte(v)})

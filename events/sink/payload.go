@@ -140,6 +140,35 @@ func (c *change) attributes(d *events.Delivery) [10]attribute {
 	}
 }
 
+// binary calls each with the attributes of an event that are sent beside its
+// body, in the binary form of CloudEvents; traceparent has a header of its own.
+func (p payload) binary(d *events.Delivery, each func(name, v string)) {
+	if p.format != "cloudevents_binary" {
+		return
+	}
+	c := changeOf(d.Row)
+	for _, a := range c.attributes(d) {
+		if a.value != "" && a.name != "traceparent" {
+			each(a.name, a.value)
+		}
+	}
+}
+
+// headerValue encodes an attribute as the HTTP binding of CloudEvents asks for:
+// what is not printable ASCII, and space, quote and percent, by their bytes.
+func headerValue(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c > ' ' && c < 0x7f && c != '"' && c != '%':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
 // appendCloudEvent appends the structured form.
 func appendCloudEvent(dst []byte, d *events.Delivery) ([]byte, error) {
 	c := changeOf(d.Row)

@@ -115,6 +115,7 @@ func (r *Redis) send(ctx context.Context, ds []events.Delivery) error {
 			continue
 		}
 		args := []any{max(1, r.window.Milliseconds()), "id", d.ID, "position", d.Position, "type", cloudEventType(rowText(d.Row, "event_type")), "body", body}
+		r.payload.binary(d, func(name, v string) { args = append(args, "ce_"+name, v) })
 		addOnce.EvalSha(ctx, pipe, []string{r.key, "{" + r.key + "}:weir:" + d.ID}, args...)
 	}
 	_, err := pipe.Exec(ctx)

@@ -202,10 +202,10 @@ func (w *Webhook) request(ctx context.Context, ds []events.Delivery) (*http.Requ
 		return nil, err
 	}
 	h := req.Header
+	h.Set("User-Agent", "Weir")
 	for k, v := range w.headers {
 		h.Set(k, v)
 	}
-	h.Set("User-Agent", "Weir")
 	h.Set("Content-Type", contentType)
 	now := w.clock()
 	h.Set("webhook-id", id)
@@ -250,22 +250,17 @@ func batchID(ds []events.Delivery) string {
 func (w *Webhook) oneHeaders(h http.Header, d *events.Delivery) {
 	c := changeOf(d.Row)
 	for _, a := range [...]attribute{{"Traceparent", c.trace}, {"X-Correlation-Id", c.correlation}, {"X-Causation-Id", c.causation}} {
-		if a.value != "" && !strings.ContainsAny(a.value, "\r\n") {
+		if a.value != "" && !strings.ContainsFunc(a.value, isControl) {
 			h[a.name] = []string{a.value}
 		}
 	}
 	if d.Redrive > 0 {
 		h.Set("weir-redrive", strconv.Itoa(d.Redrive))
 	}
-	if w.payload.format != "cloudevents_binary" {
-		return
-	}
-	for _, a := range c.attributes(d) {
-		if a.value != "" && a.name != "traceparent" {
-			h.Set("ce-"+a.name, a.value)
-		}
-	}
+	w.payload.binary(d, func(name, v string) { h.Set("ce-"+name, headerValue(v)) })
 }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // sign makes the signatures of all secrets that are valid now.
 func (w *Webhook) sign(id string, now time.Time, body []byte) string {

@@ -27,7 +27,7 @@ type CreateEventSubscription struct {
 // EventSelector is INSERT | UPDATE [OF field, …] | REPLACE | DELETE | DDL
 type EventSelector struct {
 	Span
-	Event  string  // lower case
+	Event  string  // insert, update, replace, delete, ddl or a single DDL operation, in lower case
 	Fields []*Name // paths of UPDATE OF
 }
 
