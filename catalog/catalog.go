@@ -258,6 +258,7 @@ func (c *Catalog) loadDatabase(ctx context.Context, db string) (*database, error
 			d.sorted = append(d.sorted, name)
 		}
 	}
+	c.keepTypes(d, db)
 	sort.Strings(d.sorted)
 	for _, n := range d.sorted {
 		c.oids.of("relation", db, n) // so that the OID is known without a use of the relation

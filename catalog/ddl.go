@@ -78,6 +78,18 @@ func (s *Scoped) DDL(ctx context.Context, p Planner, stmt ast.Statement) (*Chang
 	case *ast.AlterSequence:
 		d.out.Tag = "ALTER SEQUENCE"
 		return d.done(d.alterSequence(ctx, x))
+	case *ast.CreateType:
+		d.out.Tag = "CREATE TYPE"
+		return d.done(d.createType(ctx, x))
+	case *ast.AlterType:
+		d.out.Tag = "ALTER TYPE"
+		return d.done(d.alterType(ctx, x))
+	case *ast.CreateDomain:
+		d.out.Tag = "CREATE DOMAIN"
+		return d.done(d.createDomain(ctx, x))
+	case *ast.AlterDomain:
+		d.out.Tag = "ALTER DOMAIN"
+		return d.done(d.alterDomain(ctx, x))
 	case *ast.AlterTable:
 		d.out.Tag = "ALTER " + string(x.Kind)
 		return d.done(d.alterTable(ctx, x))
@@ -139,6 +151,10 @@ func (d *ddl) taken(ctx context.Context, p place) (bool, error) {
 	known, err := d.database(ctx, p.db, 0)
 	if err != nil {
 		return false, err
+	}
+	if o := known.objects[p.name]; o != nil && o.isType() {
+		return false, sqlerr.New(sqlerr.DuplicateObject, "type %q already exists", p.name).At(p.pos).
+			WithHint("A relation has an associated type of the same name, so you must use a name that doesn't conflict with any existing type.")
 	}
 	return known.has(p.name), nil
 }

@@ -93,7 +93,7 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 	case ast.DropColumn:
 		return a.dropColumn(x)
 	case ast.AlterColumnType:
-		return a.columnType(x)
+		return a.columnType(ctx, x)
 	case ast.SetColumnDefault, ast.DropColumnDefault, ast.SetColumnNotNull, ast.DropColumnNotNull, ast.DropIdentity:
 		return a.columnRule(ctx, x)
 	case ast.AddConstraint:
@@ -212,19 +212,23 @@ func (a *alteration) change(op, path string, v value.Value) {
 }
 
 // columnType declares a type: values that do not have it are read as it.
-func (a *alteration) columnType(x *ast.AlterAction) error {
+func (a *alteration) columnType(ctx context.Context, x *ast.AlterAction) error {
 	if x.Expr != nil {
 		return unsupported(x.Expr.Pos(), "Run an UPDATE that converts the values first.", "USING is not supported")
 	}
-	t, err := TypeName(x.Type)
+	t, domain, err := a.TypeName(ctx, x.Type)
 	if err != nil {
 		return err
+	}
+	if t.OID.Involves() || domain != 0 {
+		return unsupported(x.Type.Pos(), "Add a column of the type, update it from the old one, and drop that.",
+			"changing a column's type to a type that was made with CREATE TYPE or CREATE DOMAIN is not supported")
 	}
 	oc, err := a.own(x.Name)
 	if err != nil {
 		return err
 	}
-	oc.Type, oc.Mod, oc.Pinned = int64(t.OID), t.Mod, true
+	oc.Type, oc.Mod, oc.Domain, oc.Pinned = int64(t.OID), t.Mod, 0, true
 	return nil
 }
 

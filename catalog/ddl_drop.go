@@ -21,8 +21,10 @@ func (d *ddl) drop(ctx context.Context, x *ast.Drop) error {
 		return d.dropIndexes(ctx, x)
 	case ast.KindSchema:
 		return d.dropSchema(ctx, x)
+	case ast.KindType, ast.KindDomain:
+		return d.dropTypes(ctx, x)
 	}
-	return unsupported(x.Pos(), "Tables, views, materialized views, indexes, sequences and schemas can be dropped.", "DROP %s is not supported", x.Kind)
+	return unsupported(x.Pos(), "Tables, views, materialized views, indexes, sequences, types, domains and schemas can be dropped.", "DROP %s is not supported", x.Kind)
 }
 
 type kindWord struct {

@@ -50,7 +50,7 @@ func (t *tableBuilder) inherit(ctx context.Context, names []*ast.Name) error {
 				return err
 			}
 			own := &t.o.Columns[len(t.o.Columns)-1]
-			own.NotNull, own.Default = c.NotNull, c.Default
+			own.NotNull, own.Default, own.Domain = c.NotNull, c.Default, c.Domain
 			if c.Identity != "" {
 				own.Default = ""
 			}
@@ -74,11 +74,11 @@ func (t *tableBuilder) inherited(ctx context.Context, def *ast.ColumnDef) (bool,
 	if c == nil || len(t.o.Inherits) == 0 {
 		return false, nil
 	}
-	typ, err := TypeName(def.Type)
+	typ, domain, err := t.d.TypeName(ctx, def.Type)
 	if err != nil {
 		return true, err
 	}
-	if int64(typ.OID) != c.Type || typ.Mod != c.Mod {
+	if int64(typ.OID) != c.Type || typ.Mod != c.Mod || int64(domain) != c.Domain {
 		return true, sqlerr.New(sqlerr.DatatypeMismatch, "column %q has a type conflict", c.Name).At(def.Pos())
 	}
 	t.d.out.notice(sqlerr.SuccessfulCompletion, "merging column %q with inherited definition", c.Name)

@@ -119,6 +119,7 @@ func (t *tableBuilder) element(ctx context.Context, el ast.TableElement) error {
 				if err := t.add(c.Name, c.Type, e.Pos()); err != nil {
 					return err
 				}
+				t.o.Columns[len(t.o.Columns)-1].Domain = int64(c.Domain)
 				t.o.Columns[len(t.o.Columns)-1].NotNull = c.NotNull && c.Name != "_id"
 			}
 		}
@@ -131,6 +132,9 @@ func (t *tableBuilder) add(name string, typ sqltype.Type, pos int) error {
 	if t.o.column(name) != nil {
 		return sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", name).At(pos)
 	}
+	if _, _, known := t.d.nameOf(uint32(itemType(typ.OID))); !known && typ.OID.Involves() {
+		return unsupported(pos, "Make the type with CREATE TYPE, and cast to it.", "columns of a table's row type are not supported")
+	}
 	t.o.NextAttr++
 	t.o.Columns = append(t.o.Columns, objectColumn{
 		Name: name, Path: []string{name}, Attr: t.o.NextAttr, Type: int64(typ.OID), Mod: typ.Mod, Pinned: true,
@@ -138,12 +142,20 @@ func (t *tableBuilder) add(name string, typ sqltype.Type, pos int) error {
 	return nil
 }
 
+// itemType is the element type of arrays, and any other type itself.
+func itemType(t sqltype.OID) sqltype.OID {
+	if e := t.Elem(); e != sqltype.Invalid {
+		return e
+	}
+	return t
+}
+
 var serialTypes = map[string]bool{
 	"serial": true, "serial4": true, "bigserial": true, "serial8": true, "smallserial": true, "serial2": true,
 }
 
 func (t *tableBuilder) column(ctx context.Context, def *ast.ColumnDef) error {
-	typ, err := TypeName(def.Type)
+	typ, domain, err := t.d.TypeName(ctx, def.Type)
 	if err != nil {
 		return err
 	}
@@ -154,6 +166,7 @@ func (t *tableBuilder) column(ctx context.Context, def *ast.ColumnDef) error {
 		return err
 	}
 	c := &t.o.Columns[len(t.o.Columns)-1]
+	c.Domain = int64(domain)
 	if serialTypes[strings.ToLower(def.Type.Name.Name)] {
 		t.sequenceFor(c, nil)
 	}

@@ -61,6 +61,7 @@ func pin(t *Table, o *object) {
 		}
 		if oc.Pinned {
 			col.Type, col.Declared = sqltype.Type{OID: sqltype.OID(oc.Type), Mod: oc.Mod}, true
+			col.Domain = sqltype.OID(oc.Domain)
 			col.Kinds |= DeclaredKinds(col.Type)
 			col.NotNull = oc.NotNull
 		}

@@ -8,7 +8,7 @@ import (
 
 // typeFacts is what information_schema tells of a type; nil is NULL.
 type typeFacts struct {
-	name, udt               string
+	name, schema, udt       string
 	length, octets          any
 	precision, radix, scale any
 	datetime                any
@@ -19,7 +19,11 @@ type typeFacts struct {
 var bitsOf = map[sqltype.OID]int{sqltype.Int2: 16, sqltype.Int4: 32, sqltype.Int8: 64, sqltype.Float4: 24, sqltype.Float8: 53}
 
 func describeType(t sqltype.Type) typeFacts {
-	f := typeFacts{name: sqltype.FormatType(t.OID, -1), udt: "text"}
+	f := typeFacts{name: sqltype.FormatType(t.OID, -1), schema: "pg_catalog", udt: "text"}
+	if d := t.OID.Def(); d != nil {
+		f.name, f.schema, f.udt = "USER-DEFINED", PublicSchema, d.Name
+		return f
+	}
 	if info := sqltype.Lookup(t.OID); info != nil {
 		f.udt = info.Name
 	}
@@ -90,11 +94,15 @@ func (r *reader) infoColumn(ctx context.Context, t *Table, c *Column) {
 	case 'd':
 		generation = "BY DEFAULT"
 	}
+	var domain [3]any
+	if d := c.Domain.Def(); d != nil {
+		domain = [3]any{db, t.Schema, d.Name}
+	}
 	id := r.identity(ctx, t, c)
 	r.add(db, t.Schema, t.Name, c.Name, c.Attr, orNull(c.defaultSQL()), yesNo(!c.NotNull), f.name,
 		f.length, f.octets, f.precision, f.radix, f.scale, f.datetime, nil, nil,
-		nil, nil, nil, coll[0], coll[1], coll[2], nil, nil, nil,
-		db, "pg_catalog", f.udt, nil, nil, nil, nil, formatInt(int64(c.Attr)),
+		nil, nil, nil, coll[0], coll[1], coll[2], domain[0], domain[1], domain[2],
+		db, f.schema, f.udt, nil, nil, nil, nil, formatInt(int64(c.Attr)),
 		"NO", yesNo(c.Identity != 0), generation, id[0], id[1], id[2], id[3], "NO", "NEVER", nil,
 		yesNo(t.Kind == Collection))
 }

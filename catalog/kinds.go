@@ -154,5 +154,8 @@ func DeclaredKinds(t sqltype.Type) Kinds {
 	if t.OID.IsArray() {
 		return KindArray
 	}
+	if t.OID.IsComposite() {
+		return KindDocument
+	}
 	return KindString
 }

@@ -25,7 +25,7 @@ type object struct {
 	ID          string           `bson:"_id"`
 	DB          string           `bson:"db"`
 	Name        string           `bson:"name"`
-	Kind        string           `bson:"kind"` // table, partition, view, matview, sequence, comment
+	Kind        string           `bson:"kind"` // table, partition, view, matview, sequence, type, comment
 	OID         int64            `bson:"oid"`
 	Version     int64            `bson:"version"`
 	Declared    bool             `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
@@ -39,6 +39,7 @@ type object struct {
 	Owner       string           `bson:"owner,omitempty"`
 	Unpopulated bool             `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
 	Sequence    *objectSequence  `bson:"sequence,omitempty"`
+	Type        *objectType      `bson:"type,omitempty"`
 	CheckOption string           `bson:"check_option,omitempty"` // of a view
 	Partition   *objectPartition `bson:"partition,omitempty"`
 	Inherits    []string         `bson:"inherits,omitempty"` // tables above, in the same database
@@ -67,6 +68,7 @@ type objectColumn struct {
 	Attr      int32    `bson:"attr"`
 	Type      int64    `bson:"type"`
 	Mod       int32    `bson:"mod"`
+	Domain    int64    `bson:"domain,omitempty"` // the domain, or array of one, that it was declared as
 	NotNull   bool     `bson:"not_null,omitempty"`
 	Default   string   `bson:"default,omitempty"`
 	Identity  string   `bson:"identity,omitempty"`
@@ -100,7 +102,7 @@ func (c *objectColumn) column() Column {
 	t := sqltype.Type{OID: sqltype.OID(c.Type), Mod: c.Mod}
 	col := Column{
 		Name: c.Name, Attr: int16(c.Attr), Type: t, Path: c.Path, Kinds: DeclaredKinds(t),
-		NotNull: c.NotNull, Default: c.Default, Generated: c.Generated, Comment: c.Comment, Declared: true,
+		Domain: sqltype.OID(c.Domain), NotNull: c.NotNull, Default: c.Default, Generated: c.Generated, Comment: c.Comment, Declared: true,
 	}
 	if c.Identity != "" {
 		col.Identity = c.Identity[0]

@@ -23,6 +23,7 @@ var liveRows = map[string]rowMaker{
 	"pg_class": classes, "pg_attribute": attributes, "pg_attrdef": defaults,
 	"pg_index": pgIndex, "pg_indexes": pgIndexes, "pg_constraint": constraints,
 	"pg_proc": tableFunctions, "pg_namespace": namespaces, "pg_database": databases,
+	"pg_type": pgTypes, "pg_enum": pgEnum,
 	"pg_authid": authid, "pg_roles": roles, "pg_user": users, "pg_shadow": users,
 	"pg_description": descriptions, "pg_depend": depends,
 	"pg_tables": pgTables, "pg_views": pgViews, "pg_matviews": pgMatviews,
@@ -41,6 +42,10 @@ var liveRows = map[string]rowMaker{
 	"information_schema.constraint_column_usage":         infoConstraintColumns,
 	"information_schema.constraint_table_usage":          infoConstraintTables,
 	"information_schema.check_constraints":               infoChecks,
+	"information_schema.domains":                         infoDomains,
+	"information_schema.domain_constraints":              infoDomainConstraints,
+	"information_schema.attributes":                      infoAttributes,
+	"information_schema.user_defined_types":              infoUserTypes,
 	"information_schema.sequences":                       infoSequences,
 	"information_schema.routines":                        infoRoutines,
 	"information_schema.parameters":                      infoParameters,
@@ -228,6 +233,9 @@ func (r *reader) indexAttributes(t *Table, x shownIndex) {
 // the collation "C".
 func (r *reader) attribute(rel uint32, name string, num int16, c *Column, standard bool) {
 	info := sqltype.Lookup(c.Type.OID)
+	if of := sqltype.Lookup(c.Domain); of != nil {
+		info = of
+	}
 	if info == nil {
 		info = sqltype.Lookup(sqltype.Text)
 	}
@@ -238,7 +246,7 @@ func (r *reader) attribute(rel uint32, name string, num int16, c *Column, standa
 	if c.Type.OID.IsArray() {
 		dims = 1
 	}
-	collation := collationOf(info.OID)
+	collation := collationOf(c.Type.OID)
 	if standard && collation != 0 {
 		collation = 950
 	}

@@ -50,7 +50,7 @@ func constraints(ctx context.Context, r *reader) error {
 				0, " ", " ", " ", true, 0, k.kind != 'c', keys, nil, nil, nil, nil, nil, nil, orNull(k.check))
 		}
 	}
-	return nil
+	return r.domainConstraints(ctx)
 }
 
 // sql is pg_get_constraintdef.

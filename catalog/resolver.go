@@ -345,7 +345,13 @@ func (s *Scoped) versionOf(ctx context.Context, oid uint32) (uint64, bool) {
 		return 0, false
 	}
 	d, err := s.database(ctx, db, listAge)
-	if err != nil || !d.has(name) {
+	if err != nil {
+		return 0, false
+	}
+	if o, ok := d.objects[name]; ok && o.isType() {
+		return uint64(o.Version), o.OID == int64(oid)
+	}
+	if !d.has(name) {
 		return 0, false
 	}
 	if o, ok := d.objects[name]; ok && (o.virtual()) {

@@ -76,11 +76,14 @@ type Table struct {
 
 // Column is a column of a relation.
 type Column struct {
-	Name    string
-	Attr    int16 // attnum, stable
-	Type    sqltype.Type
-	Path    []string // in the documents
-	Kinds   Kinds
+	Name  string
+	Attr  int16 // attnum, stable
+	Type  sqltype.Type
+	Path  []string // in the documents
+	Kinds Kinds
+	// Domain is the domain, or the type of arrays of one, that the column was
+	// declared as; 0 if it was not. Type is what its values are.
+	Domain  sqltype.OID
 	NotNull bool
 	Default string // SQL text, "": none
 	// Generated is the SQL text of GENERATED ALWAYS AS (…) STORED, "": none.
@@ -189,4 +192,8 @@ type Resolver interface {
 	// Refresh looks at the documents of a table again, for a column that it
 	// does not have. It gives the table itself when it was looked at just now.
 	Refresh(ctx context.Context, t *Table) (*Table, error)
+	// TypeNamed finds a type that was made here; Invalid if there is none.
+	TypeNamed(ctx context.Context, schema, name string) (sqltype.OID, error)
+	// DomainOf tells what a domain asks for; nil if it is none.
+	DomainOf(ctx context.Context, oid sqltype.OID) (*Domain, error)
 }

@@ -139,6 +139,7 @@ func addProperty(b *value.Builder, c *Column) {
 		types = append(types[:len(types):len(types)], "null")
 	}
 	b.Open(bson.TypeEmbeddedDocument, c.Path[0])
+	addLabels(b, c)
 	if len(types) == 1 {
 		b.Add("bsonType", value.String(types[0]))
 	} else {
@@ -151,6 +152,23 @@ func addProperty(b *value.Builder, c *Column) {
 	b.Close()
 }
 
+// addLabels lists what a column of an enum holds.
+func addLabels(b *value.Builder, c *Column) {
+	if !c.Type.OID.IsEnum() {
+		return
+	}
+	var items []value.Value
+	for _, l := range c.Type.OID.Def().Labels {
+		items = append(items, value.String(l))
+	}
+	if !c.NotNull {
+		items = append(items, value.Null())
+	}
+	if len(items) > 0 {
+		b.Add("enum", value.ArrayFrom(items))
+	}
+}
+
 func validatorTypes(c *Column) []string {
 	switch {
 	case c.Type.OID == sqltype.JSONB:
@@ -161,8 +179,11 @@ func validatorTypes(c *Column) []string {
 	if t, ok := jsonSchemaTypes[c.Type.OID]; ok {
 		return t
 	}
-	if c.Type.OID.IsArray() {
+	switch {
+	case c.Type.OID.IsArray():
 		return []string{"array"}
+	case c.Type.OID.IsComposite():
+		return []string{"object"}
 	}
 	return []string{"string"}
 }

@@ -71,6 +71,10 @@ func (noRelations) Table(context.Context, string, string, bool) (*catalog.Table,
 }
 func (noRelations) TableFunction(string, string) (*catalog.Table, bool) { return nil, false }
 func (noRelations) Near(context.Context, string) []string               { return nil }
+func (noRelations) TypeNamed(context.Context, string, string) (sqltype.OID, error) {
+	return sqltype.Invalid, nil
+}
+func (noRelations) DomainOf(context.Context, sqltype.OID) (*catalog.Domain, error) { return nil, nil }
 func (noRelations) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {
 	return t, nil
 }

@@ -24,6 +24,12 @@ func (p *Parser) alter() ast.Statement {
 		if s := p.alterObject(t); s != nil {
 			return s
 		}
+		switch {
+		case p.at("type"):
+			return p.alterType(t)
+		case p.at("domain"):
+			return p.alterDomain(t)
+		}
 		return p.unsupportedKind(t, "ALTER")
 	case "foreign":
 		return p.skipTo(t, "ALTER FOREIGN TABLE")

@@ -31,6 +31,10 @@ func (p *Parser) create() ast.Statement {
 		}
 	case "materialized":
 		return p.createMaterializedView(t)
+	case "type":
+		return p.createType(t)
+	case "domain":
+		return p.createDomain(t)
 	}
 	return p.createUnsupported(t)
 }

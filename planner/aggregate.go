@@ -51,13 +51,17 @@ func (b *builder) aggregate(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Fun
 	if len(a.Args) == 1 && isLenientNull(a.Args[0]) && (a.Func.Name == "min" || a.Func.Name == "max") {
 		return a.Args[0], nil
 	}
+	back, err := b.enumAggregate(a)
+	if err != nil {
+		return nil, err
+	}
 	key := aggKey(a)
 	if i, ok := sc.sel.aggKeys[key]; ok {
-		return colRef(sc.sel.aggs[i].Col, x.Pos()), nil
+		return back(colRef(sc.sel.aggs[i].Col, x.Pos())), nil
 	}
 	sc.sel.aggKeys[key] = len(sc.sel.aggs)
 	sc.sel.aggs = append(sc.sel.aggs, *a)
-	return colRef(a.Col, x.Pos()), nil
+	return back(colRef(a.Col, x.Pos())), nil
 }
 
 func colRef(c Col, pos int) *ColRef { return &ColRef{ID: c.ID, Name: c.Name, T: c.Type, P: pos} }

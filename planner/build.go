@@ -154,6 +154,11 @@ func (b *builder) depend(t *catalog.Table) {
 	if d.OID != 0 && !slices.Contains(b.deps, d) {
 		b.deps = append(b.deps, d)
 	}
+	for i := range t.Columns {
+		if oid := t.Columns[i].Type.OID; oid.Involves() {
+			b.dependType(oid)
+		}
+	}
 }
 
 // enter counts nesting, so that no statement can exhaust the stack.
@@ -201,6 +206,8 @@ type boundResolver struct {
 	table   func(schema, name string, quoted bool) (*catalog.Table, bool, error)
 	near    func(name string) []string
 	refresh func(t *catalog.Table) (*catalog.Table, error)
+	typed   func(schema, name string) (sqltype.OID, error)
+	domain  func(oid sqltype.OID) (*catalog.Domain, error)
 }
 
 func bindResolver(ctx context.Context, r catalog.Resolver) boundResolver {
@@ -210,5 +217,7 @@ func bindResolver(ctx context.Context, r catalog.Resolver) boundResolver {
 		},
 		near:    func(name string) []string { return r.Near(ctx, name) },
 		refresh: func(t *catalog.Table) (*catalog.Table, error) { return r.Refresh(ctx, t) },
+		typed:   func(schema, name string) (sqltype.OID, error) { return r.TypeNamed(ctx, schema, name) },
+		domain:  func(oid sqltype.OID) (*catalog.Domain, error) { return r.DomainOf(ctx, oid) },
 	}
 }

@@ -16,6 +16,8 @@ const (
 	explicit   = sqlfunc.Explicit
 )
 
+type castContext = sqlfunc.CastContext
+
 func null(t sqltype.Type, pos int) *Const {
 	return &Const{T: t, Value: value.Of(bson.TypeNull, nil), P: pos}
 }
@@ -62,6 +64,12 @@ func (b *builder) coerce(e Expr, to sqltype.Type, ctx sqlfunc.CastContext) (Expr
 		if to.OID == sqltype.Record {
 			return e, true, nil
 		}
+		if y, ok, err := b.coerceRow(x, to, ctx); ok || err != nil {
+			return y, ok, err
+		}
+	}
+	if to.OID == sqltype.Record && from.OID.IsComposite() {
+		return e, true, nil // it keeps its names
 	}
 	if !b.canCoerce(e, to.OID, ctx) {
 		return nil, false, nil

@@ -117,11 +117,15 @@ func (b *builder) literalExpr(sc *scope, e ast.Expr) (Expr, error) {
 	case *ast.Parameter:
 		return b.parameter(x)
 	case *ast.TypedLiteral:
-		t, err := b.typeName(x.Type)
+		t, domain, err := b.typeName(x.Type)
 		if err != nil {
 			return nil, err
 		}
-		return b.literal(&Const{T: unknown, Value: value.String(x.Value), P: x.Pos()}, t, explicit)
+		v, err := b.literal(&Const{T: unknown, Value: value.String(x.Value), P: x.Pos()}, t, explicit)
+		if err != nil {
+			return nil, err
+		}
+		return b.ofDomain(v, domain)
 	case *ast.Interval:
 		return b.interval(sc, x)
 	case *ast.IntervalUnit:
@@ -272,6 +276,12 @@ func (b *builder) compare(op string, l, r Expr, pos int) (Expr, error) {
 	if m, ok := mysqlOperators[op]; ok {
 		return b.mysqlDivision(m, l, r, pos)
 	}
+	if comparisons[op] && (compositeOf(l) != nil || compositeOf(r) != nil) {
+		var err error
+		if l, r, err = b.asRecords(l, r); err != nil {
+			return nil, err
+		}
+	}
 	args := []Expr{l, r}
 	if err := b.besideDocument(op, args); err != nil {
 		return nil, err
@@ -358,18 +368,31 @@ func (b *builder) exprs(sc *scope, list []ast.Expr) ([]Expr, error) {
 }
 
 func (b *builder) castExpr(sc *scope, x *ast.CastExpr) (Expr, error) {
-	t, err := b.typeName(x.Type)
+	t, domain, err := b.typeName(x.Type)
 	if err != nil {
 		return nil, err
 	}
 	if a, ok := x.Operand.(*ast.ArrayExpr); ok && len(a.Items) == 0 && t.OID.IsArray() {
-		return &Array{T: t, P: a.Pos()}, nil
+		return b.ofDomain(&Array{T: t, P: a.Pos()}, domain)
 	}
 	v, err := b.expr(sc, x.Operand)
 	if err != nil {
 		return nil, err
 	}
-	return b.explicitCast(v, t, x.Pos())
+	if v, err = b.explicitCast(v, t, x.Pos()); err != nil {
+		return nil, err
+	}
+	return b.ofDomain(v, domain)
+}
+
+// ofDomain puts the rules of the domain that a value was cast to around it, and
+// those of the domains among its attributes.
+func (b *builder) ofDomain(v Expr, domain sqltype.OID) (Expr, error) {
+	v, err := b.checkedFields(v)
+	if err != nil {
+		return nil, err
+	}
+	return b.checked(v, domain)
 }
 
 func (b *builder) explicitCast(v Expr, t sqltype.Type, pos int) (Expr, error) {
@@ -417,6 +440,9 @@ func (b *builder) field(sc *scope, x *ast.Field) (Expr, error) {
 			return r.Fields[hits[0]], nil
 		}
 		return nil, sqlerr.New(sqlerr.UndefinedColumn, "column %q not found in data type record", x.Name.Text).At(x.Pos())
+	}
+	if d := compositeOf(v); d != nil {
+		return attributeNamed(v, d, x.Name, x.Pos())
 	}
 	for i, c := range b.recordColumns(v) {
 		if c.Name == x.Name.Name {

@@ -81,9 +81,23 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 	if err := b.jsonRows(sc, funcs, args); err != nil {
 		return nil, err
 	}
+	var domain sqltype.OID
+	if isPopulate(funcs) {
+		if domain, err = b.populateBase(name, args); err != nil {
+			return nil, err
+		}
+	}
 	e, err := b.callResolved(funcs, name, args, names, x)
 	if err != nil {
 		return nil, err
+	}
+	if c, ok := e.(*Call); ok && sqlfunc.Populates(c.Func) && !sc.inFrom {
+		if err := b.populateCall(c); err != nil {
+			return nil, err
+		}
+	}
+	if domain != 0 && sc.inFrom {
+		return nil, sqlerr.Unsupported(x.Pos(), "Call the function in the select list.", "%s of a domain is not supported in FROM", name)
 	}
 	if c, ok := e.(*Call); ok {
 		if c.Func.Kind == sqlfunc.SetReturning {
@@ -95,6 +109,9 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 			}
 		}
 		b.noteWrites(c.Func)
+		if sqlfunc.Populates(c.Func) && !sc.inFrom {
+			return b.ofDomain(c, domain)
+		}
 	}
 	return e, nil
 }
@@ -193,7 +210,10 @@ func (b *builder) callResolved(funcs []*sqlfunc.Func, name string, args []Expr, 
 	if err != nil {
 		return nil, err
 	}
-	call := e.(*Call)
+	call, ok := e.(*Call)
+	if !ok {
+		return e, nil
+	}
 	call.Spread = x.Variadic && c.fn.Variadic
 	if c.perm != nil {
 		call.Args = placeNamed(c, call.Args)

@@ -31,8 +31,10 @@ func (b *builder) isExpr(sc *scope, x *ast.IsExpr) (Expr, error) {
 		if v, err = b.boolean(v, word); err != nil {
 			return nil, err
 		}
-	} else if r, ok := v.(*Row); ok && r.Names == nil {
+	} else if r, ok := v.(*Row); ok && (r.Names == nil || r.Composite != 0) {
 		return rowIsNull(r, kinds[i], x.Pos()), nil
+	} else if d := compositeOf(v); d != nil {
+		return compositeIsNull(v, d, kinds[i], x.Pos()), nil
 	} else if v.Type().OID == sqltype.Unknown {
 		if v, _, err = b.coerce(v, textType, implicit); err != nil {
 			return nil, err
@@ -51,6 +53,23 @@ func rowIsNull(r *Row, kind TestKind, pos int) Expr {
 		return l.Args[0]
 	}
 	return l
+}
+
+// compositeIsNull is rowIsNull of a value that may be NULL itself.
+func compositeIsNull(v Expr, d *sqltype.Defined, kind TestKind, pos int) Expr {
+	whole := &Test{X: v, Is: kind, P: pos}
+	if len(d.Attributes) == 0 {
+		return whole
+	}
+	r := &Row{P: pos}
+	for i := range d.Attributes {
+		r.Fields = append(r.Fields, attribute(v, d, i, pos))
+	}
+	op := And
+	if kind == IsNull {
+		op = Or
+	}
+	return &Logic{Op: op, Args: []Expr{whole, rowIsNull(r, kind, pos)}, P: pos}
 }
 
 func (b *builder) isNormalized(v Expr, x *ast.IsExpr) (Expr, error) {
@@ -451,7 +470,7 @@ func (b *builder) variadic(sc *scope, kind VariadicKind, args []ast.Expr, what s
 	if err != nil {
 		return nil, err
 	}
-	return &Variadic{Kind: kind, Args: list, T: t, P: pos}, nil
+	return b.enumExtremum(&Variadic{Kind: kind, Args: list, T: t, P: pos}), nil
 }
 
 func (b *builder) nullIf(sc *scope, x *ast.NullIf) (Expr, error) {

@@ -98,6 +98,8 @@ func exprTextMore(e Expr) string {
 		return "array[" + listText(x.Elems) + "]::" + x.T.String()
 	case *Row:
 		return "row(" + listText(x.Fields) + ")"
+	case *Checked:
+		return "domain " + x.Rules[0].Domain + "(" + exprText(x.X) + ")"
 	case *Path:
 		return exprText(x.X) + "." + strings.Join(x.Names, ".")
 	case *Subscript:

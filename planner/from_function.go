@@ -6,6 +6,7 @@ import (
 	"weir/catalog"
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqlfunc"
 	"weir/sqltype"
 )
 
@@ -22,11 +23,13 @@ func (b *builder) tableFunction(x *ast.TableFunction, sc *scope) (Node, *namespa
 	}
 	n := &FuncScan{Ordinality: x.Ordinality}
 	name := ast.Ident{}
+	var domains []sqltype.OID
 	for i, it := range sideBySide(x.Items) {
-		fc, cols, id, err := b.fromCall(it, x, sc)
+		fc, cols, of, id, err := b.fromCall(it, sc)
 		if err != nil {
 			return nil, nil, err
 		}
+		domains = append(domains, append(of, make([]sqltype.OID, len(cols)-len(of))...)...)
 		if i == 0 {
 			name = id
 		}
@@ -36,16 +39,22 @@ func (b *builder) tableFunction(x *ast.TableFunction, sc *scope) (Node, *namespa
 	if x.Ordinality {
 		n.Out = append(n.Out, b.newCol("ordinality", int8Type))
 	}
-	if a := x.Alias; a != nil && len(a.Columns) == 0 && !a.Name.IsZero() && len(n.Out) == 1 && len(n.Calls[0].Func.Columns) == 0 && len(x.Items[0].Columns) == 0 {
+	if a := x.Alias; a != nil && len(a.Columns) == 0 && !a.Name.IsZero() && len(n.Out) == 1 && len(n.Calls[0].Func.Columns) == 0 && len(x.Items[0].Columns) == 0 && !n.Calls[0].Composite {
 		// A function of one unnamed column calls it like its table.
 		n.Out[0].Name = a.Name.Name
 	}
-	src := fixedSource(name, n.Out)
-	src.values = len(n.Out) == 1 && len(x.Items[0].Columns) == 0
+	var out Node = n
+	if p, err := b.checkedColumns(n, n.Out, domains, x); err != nil {
+		return nil, nil, err
+	} else if p != nil {
+		out = p
+	}
+	src := fixedSource(name, out.Cols())
+	src.values = len(n.Out) == 1 && len(x.Items[0].Columns) == 0 && !n.Calls[0].Composite
 	if err := rename(src, x.Alias); err != nil {
 		return nil, nil, err
 	}
-	return n, asNS(src), nil
+	return out, asNS(src), nil
 }
 
 // sideBySide makes unnest(a, b) what it stands for: unnest(a) beside unnest(b).
@@ -67,12 +76,12 @@ func sideBySide(items []*ast.TableFunctionItem) []*ast.TableFunctionItem {
 }
 
 // fromCall binds one function of FROM and makes its columns.
-func (b *builder) fromCall(it *ast.TableFunctionItem, x *ast.TableFunction, sc *scope) (*FuncCall, []Col, ast.Ident, error) {
+func (b *builder) fromCall(it *ast.TableFunctionItem, sc *scope) (*FuncCall, []Col, []sqltype.OID, ast.Ident, error) {
 	inner := *sc
-	inner.noSRF = ""
+	inner.noSRF, inner.inFrom = "", true
 	e, err := b.expr(&inner, it.Call)
 	if err != nil {
-		return nil, nil, ast.Ident{}, err
+		return nil, nil, nil, ast.Ident{}, err
 	}
 	id := ast.MakeIdent("function")
 	if fc, ok := it.Call.(*ast.FunctionCall); ok {
@@ -82,43 +91,59 @@ func (b *builder) fromCall(it *ast.TableFunctionItem, x *ast.TableFunction, sc *
 	}
 	c, ok := e.(*Call)
 	if !ok {
-		return nil, nil, id, sqlerr.New(sqlerr.FeatureNotSupported, "this expression is not supported as a function in FROM").At(it.Pos())
+		return nil, nil, nil, id, sqlerr.New(sqlerr.FeatureNotSupported, "this expression is not supported as a function in FROM").At(it.Pos())
 	}
 	defs := it.Columns
-	cols, err := b.functionColumns(c, defs, id, it.Pos())
+	cols, domains, err := b.functionColumns(c, defs, id, it.Pos())
 	if err != nil {
-		return nil, nil, id, err
+		return nil, nil, nil, id, err
 	}
-	return &FuncCall{Func: c.Func, Args: c.Args, Cols: len(cols), Pos: c.P}, cols, id, nil
+	composite := sqlfunc.Populates(c.Func) || compositeOf(c) != nil
+	return &FuncCall{Func: c.Func, Args: c.Args, Cols: len(cols), Composite: composite, Pos: c.P}, cols, domains, id, nil
 }
 
-func (b *builder) functionColumns(c *Call, defs []*ast.ColumnDef, id ast.Ident, pos int) ([]Col, error) {
+func (b *builder) functionColumns(c *Call, defs []*ast.ColumnDef, id ast.Ident, pos int) (cols []Col, domains []sqltype.OID, err error) {
 	if len(defs) > 0 {
 		if c.T.OID != sqltype.Record || len(c.Func.Columns) > 0 {
-			return nil, sqlerr.New(sqlerr.SyntaxError, "a column definition list is only allowed for functions returning \"record\"").At(pos)
+			return nil, nil, sqlerr.New(sqlerr.SyntaxError, "a column definition list is only allowed for functions returning \"record\"").At(pos)
 		}
-		var cols []Col
 		for _, d := range defs {
-			t, err := b.typeName(d.Type)
+			t, domain, err := b.typeName(d.Type)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			cols = append(cols, b.newCol(d.Name.Name, t))
+			cols, domains = append(cols, b.newCol(d.Name.Name, t)), append(domains, domain)
 		}
-		return cols, nil
+		if sqlfunc.Populates(c.Func) {
+			if err := b.populateDefined(c, cols); err != nil {
+				return nil, nil, err
+			}
+			err = b.populateCall(c)
+		}
+		return cols, domains, err
+	}
+	if sqlfunc.Populates(c.Func) {
+		if err := b.populateCall(c); err != nil {
+			return nil, nil, err
+		}
+	}
+	if d := compositeOf(c); d != nil {
+		for _, a := range d.Attributes {
+			cols, domains = append(cols, b.newCol(a.Name, a.Type)), append(domains, a.Domain)
+		}
+		return cols, domains, nil
 	}
 	if len(c.Func.Columns) == 0 {
 		if c.T.OID == sqltype.Record {
-			return nil, sqlerr.New(sqlerr.SyntaxError, "a column definition list is required for functions returning \"record\"").At(pos)
+			return nil, nil, sqlerr.New(sqlerr.SyntaxError, "a column definition list is required for functions returning \"record\"").At(pos)
 		}
-		return []Col{b.newCol(id.Name, c.T)}, nil
+		return []Col{b.newCol(id.Name, c.T)}, nil, nil
 	}
 	elem := elemOf(typesOf(c.Args))
-	var cols []Col
 	for _, d := range c.Func.Columns {
 		cols = append(cols, b.newCol(d.Name, sqltype.Of(concrete(d.Type, elem, sqltype.Text))))
 	}
-	return cols, nil
+	return cols, nil, nil
 }
 
 // catalogFunction plans a table function that is a relation of the catalog.

@@ -57,7 +57,7 @@ func (b *builder) insertTargets(n *Insert, s *ast.Insert) ([]string, error) {
 		for i := range n.Table.Columns {
 			c := &n.Table.Columns[i]
 			if !c.Hidden {
-				n.Targets = append(n.Targets, Field{Path: c.Path, Kinds: c.Kinds, Type: c.Type})
+				n.Targets = append(n.Targets, Field{Path: c.Path, Kinds: c.Kinds, Type: c.Type, Domain: c.Domain})
 				names = append(names, c.Name)
 			}
 		}
@@ -199,6 +199,10 @@ func (b *builder) insertValues(n *Insert, s *ast.Insert, v *ast.Values, names []
 
 func (b *builder) insertValue(n *Insert, sc *scope, i int, name string, e ast.Expr) (Expr, error) {
 	if d, ok := e.(*ast.Default); ok {
+		if t := n.Targets[i]; t.Type.OID != sqltype.Unknown && columnAt(n.Table, t.Path) == nil && columnAt(n.Table, t.Path[:1]) != nil &&
+			columnAt(n.Table, t.Path[:1]).Type.OID.IsComposite() {
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "cannot set a subfield to DEFAULT").At(d.Pos())
+		}
 		if c := columnAt(n.Table, n.Targets[i].Path); c != nil {
 			if x, err := b.defaultOf(c); x != nil || err != nil {
 				return x, err

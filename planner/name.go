@@ -106,6 +106,13 @@ func (b *builder) descend(x Expr, names []ast.Ident, pos int) (Expr, error) {
 		}
 		return b.descend(f, names[1:], pos)
 	}
+	if d := compositeOf(x); d != nil {
+		f, err := attributeNamed(x, d, names[0], pos)
+		if err != nil {
+			return nil, err
+		}
+		return b.descend(f, names[1:], pos)
+	}
 	switch t := x.Type().OID; {
 	case t == sqltype.JSONB || t == sqltype.JSON || t == sqltype.Unknown:
 	case t.IsArray():

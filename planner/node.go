@@ -92,6 +92,7 @@ func (*AnyAll) expr()       {}
 func (*Subquery) expr()     {}
 func (*Array) expr()        {}
 func (*Row) expr()          {}
+func (*Checked) expr()      {}
 func (*Path) expr()         {}
 func (*Subscript) expr()    {}
 
@@ -119,9 +120,17 @@ func (e *InList) Type() sqltype.Type       { return boolType }
 func (e *AnyAll) Type() sqltype.Type       { return boolType }
 func (e *Subquery) Type() sqltype.Type     { return e.T }
 func (e *Array) Type() sqltype.Type        { return e.T }
-func (e *Row) Type() sqltype.Type          { return recordType }
+func (e *Checked) Type() sqltype.Type      { return e.X.Type() }
 func (e *Path) Type() sqltype.Type         { return e.T }
 func (e *Subscript) Type() sqltype.Type    { return e.T }
+
+// Type is the composite type that the row is a value of, else record.
+func (e *Row) Type() sqltype.Type {
+	if e.Composite != 0 {
+		return sqltype.Of(e.Composite)
+	}
+	return recordType
+}
 
 func (e *Const) Pos() int        { return e.P }
 func (e *ColRef) Pos() int       { return e.P }
@@ -138,5 +147,6 @@ func (e *AnyAll) Pos() int       { return e.P }
 func (e *Subquery) Pos() int     { return e.P }
 func (e *Array) Pos() int        { return e.P }
 func (e *Row) Pos() int          { return e.P }
+func (e *Checked) Pos() int      { return e.P }
 func (e *Path) Pos() int         { return e.P }
 func (e *Subscript) Pos() int    { return e.P }

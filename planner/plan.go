@@ -205,6 +205,8 @@ type Field struct {
 	Type sqltype.Type
 	// Narrow reads values of other kinds than Type's as NULL.
 	Narrow bool
+	// Domain is the domain, or array of one, that the column was declared as.
+	Domain sqltype.OID
 	// Elems marks the names that are indexes of array items, the first at bit 0.
 	Elems uint64
 }
@@ -235,7 +237,10 @@ type FuncCall struct {
 	Func *sqlfunc.Func
 	Args []Expr
 	Cols int
-	Pos  int
+	// Composite tells that a row is a value of a composite type, and the columns
+	// are its attributes.
+	Composite bool
+	Pos       int
 }
 
 // OnConflict is ON CONFLICT. Without Set it does nothing.
@@ -455,6 +460,20 @@ type (
 		Fields []Expr
 		Names  []string // of a table's whole row; nil: f1, f2 …
 		Bare   bool     // an array of plain values that never leaves the statement
+		// Composite is the type that the row is a value of, a document of its
+		// fields by their Names; 0: a row of no type.
+		Composite sqltype.OID
+		P         int
+	}
+	// Checked is a value of a domain: X, if the rules over Col, which stands for
+	// it, are not false; with Each, Col stands for every item of the array X.
+	Checked struct {
+		X     Expr
+		Col   Col
+		Rules []DomainRule
+		Each  bool
+		// Domain is the domain of the value; 0 where only attributes of it are of domains.
+		Domain sqltype.OID
 		P      int
 	}
 	// Path goes down from a document value by field names (jsonb; dialect.md section 1).
@@ -474,6 +493,13 @@ type (
 		P      int
 	}
 )
+
+// DomainRule is what a domain asks of its values; Constraint "" is NOT NULL.
+type DomainRule struct {
+	Domain     string
+	Constraint string
+	Cond       Expr
+}
 
 // LogicOp is AND, OR, NOT.
 type LogicOp uint8

@@ -53,6 +53,14 @@ func (c *textCatalog) Near(_ context.Context, name string) []string {
 	return catalog.NearNames(name, all)
 }
 
+func (c *textCatalog) TypeNamed(context.Context, string, string) (sqltype.OID, error) {
+	return sqltype.Invalid, nil
+}
+
+func (c *textCatalog) DomainOf(context.Context, sqltype.OID) (*catalog.Domain, error) {
+	return nil, nil
+}
+
 func (c *textCatalog) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {
 	return t, nil
 }

@@ -12,6 +12,9 @@ func (b *builder) apply(c *candidate, args []Expr, pos int) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x, is, err := b.enumCall(c.fn, out, t, pos); is || err != nil {
+		return x, err
+	}
 	if c.fn.Impl == "octet_length_bpchar" && len(out) == 1 {
 		// the blanks that it is padded with are not stored
 		out = append(out, &Const{T: int4Type, Value: int32Value(int(out[0].Type().Mod) - 4), P: pos})
@@ -80,7 +83,7 @@ func (b *builder) polymorphic(c *candidate, args []Expr, pos int) ([]sqltype.OID
 		t := args[i].Type().OID
 		var err error
 		switch w {
-		case sqltype.AnyElement, sqltype.AnyNonArray:
+		case sqltype.AnyElement, sqltype.AnyNonArray, sqltype.AnyEnum:
 			poly, err = true, note(t)
 		case sqltype.AnyArray:
 			poly, err = true, note(itemOf(t))
@@ -139,7 +142,7 @@ func anyUnknown(args []Expr) bool {
 // concrete replaces a polymorphic type.
 func concrete(t, elem, common sqltype.OID) sqltype.OID {
 	switch t {
-	case sqltype.AnyElement, sqltype.AnyNonArray:
+	case sqltype.AnyElement, sqltype.AnyNonArray, sqltype.AnyEnum:
 		return elem
 	case sqltype.AnyArray:
 		return elem.Array()

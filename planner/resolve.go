@@ -29,6 +29,8 @@ func (b *builder) accepts(from, to sqltype.OID) bool {
 		return itemOf(from) != sqltype.Invalid
 	case sqltype.AnyNonArray, sqltype.AnyCompatibleNonArray:
 		return !from.IsArray()
+	case sqltype.AnyEnum:
+		return from.IsEnum()
 	}
 	return b.implicitly(from, to)
 }
@@ -47,7 +49,7 @@ func (b *builder) consistent(c candidate, in []sqltype.OID) bool {
 			continue
 		}
 		switch w {
-		case sqltype.AnyElement, sqltype.AnyNonArray, sqltype.AnyArray:
+		case sqltype.AnyElement, sqltype.AnyNonArray, sqltype.AnyArray, sqltype.AnyEnum:
 			if elem != sqltype.Invalid && elem != t {
 				return false
 			}

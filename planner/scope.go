@@ -27,6 +27,8 @@ type scope struct {
 	// noSRF likewise for set-returning functions.
 	noSRF string
 	inAgg bool
+	// inFrom tells that a call stands in FROM, where its columns may be defined.
+	inFrom bool
 }
 
 // namespace is the FROM list of one level.

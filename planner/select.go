@@ -144,27 +144,44 @@ func (s *selectQuery) bindItems() error {
 
 // fieldStar is (expr).*: all columns of a record.
 func (s *selectQuery) fieldStar(fs *ast.FieldStar) error {
-	x, err := s.b.expr(s.sc, fs.Of)
-	if err != nil {
-		return err
+	list, err := s.b.recordFields(s.sc, fs)
+	for _, f := range list {
+		s.outs = append(s.outs, outItem{name: f.Col.Name, expr: f.Expr})
 	}
+	return err
+}
+
+// recordFields are the columns of a record, with their names.
+func (b *builder) recordFields(sc *scope, fs *ast.FieldStar) ([]NamedExpr, error) {
+	x, err := b.expr(sc, fs.Of)
+	if err != nil {
+		return nil, err
+	}
+	var out []NamedExpr
+	add := func(name string, e Expr) { out = append(out, NamedExpr{Col: Col{Name: name}, Expr: e}) }
 	if r, ok := x.(*Row); ok {
 		for i, f := range r.Fields {
 			name := "f" + strconv.Itoa(i+1)
 			if r.Names != nil {
 				name = r.Names[i]
 			}
-			s.outs = append(s.outs, outItem{name: name, expr: f})
+			add(name, f)
 		}
-		return nil
+		return out, nil
 	}
-	if cols := s.b.recordColumns(x); cols != nil {
+	if d := compositeOf(x); d != nil {
+		for i, a := range d.Attributes {
+			add(a.Name, attribute(x, d, i, fs.Pos()))
+		}
+		return out, nil
+	}
+	if cols := b.recordColumns(x); cols != nil {
 		for i, c := range cols {
-			s.outs = append(s.outs, outItem{name: c.Name, expr: recordField(x, i, c.Type)})
+			add(c.Name, recordField(x, i, c.Type))
 		}
-		return nil
+		return out, nil
 	}
-	return sqlerr.New(sqlerr.WrongObjectType, "type %s is not composite", x.Type().OID).At(fs.Pos())
+	return nil, sqlerr.New(sqlerr.WrongObjectType, "type %s is not composite", x.Type().OID).At(fs.Pos())
 }
 
 func elemOf(args []sqltype.OID) sqltype.OID {

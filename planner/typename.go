@@ -3,14 +3,7 @@ package planner
 import (
 	"strconv"
 	"strings"
-
-	"weir/catalog"
-	"weir/parser/ast"
-	"weir/sqltype"
 )
-
-// typeName resolves a type as it was written.
-func (b *builder) typeName(t *ast.TypeName) (sqltype.Type, error) { return catalog.TypeName(t) }
 
 // intervalText writes MySQL's INTERVAL n unit as PostgreSQL reads it.
 func intervalText(n, unit string) string {

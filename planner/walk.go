@@ -100,6 +100,10 @@ func (m *mapper) parts(e Expr) Expr {
 		c := *x
 		c.Fields = m.list(x.Fields)
 		return &c
+	case *Checked: // the rules are over its own column alone
+		c := *x
+		c.X = m.expr(x.X)
+		return &c
 	case *Path:
 		c := *x
 		c.X = m.expr(x.X)
@@ -318,6 +322,8 @@ func parts(e Expr) []Expr {
 		return x.Elems
 	case *Row:
 		return x.Fields
+	case *Checked:
+		return []Expr{x.X}
 	case *Path:
 		return []Expr{x.X}
 	case *Subscript:

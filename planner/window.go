@@ -32,13 +32,19 @@ func (b *builder) windowCall(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Fu
 	if err := b.windowSpec(&inner, w, x.Over); err != nil {
 		return nil, err
 	}
+	places := AggCall{Func: w.Func, Args: w.Args, Col: w.Col}
+	back, err := b.enumAggregate(&places)
+	if err != nil {
+		return nil, err
+	}
+	w.Func, w.Args, w.Col = places.Func, places.Args, places.Col
 	key := windowKey(w)
 	if i, ok := sc.sel.winKeys[key]; ok {
-		return colRef(sc.sel.windows[i].Col, x.Pos()), nil
+		return back(colRef(sc.sel.windows[i].Col, x.Pos())), nil
 	}
 	sc.sel.winKeys[key] = len(sc.sel.windows)
 	sc.sel.windows = append(sc.sel.windows, *w)
-	return colRef(w.Col, x.Pos()), nil
+	return back(colRef(w.Col, x.Pos())), nil
 }
 
 func (b *builder) windowArgs(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Func) (*WindowCall, error) {

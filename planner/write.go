@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"strings"
 
 	"weir/catalog"
@@ -61,8 +62,18 @@ func (b *builder) targetField(t *catalog.Table, e ast.Expr, alias string) (Field
 		}
 		return f, strings.Join(f.Path, "."), nil
 	}
-	f := Field{Path: def.Path, Kinds: def.Kinds, Type: def.Type}
+	f := Field{Path: def.Path, Kinds: def.Kinds, Type: def.Type, Domain: def.Domain}
 	for i, p := range parts[1:] {
+		if d := f.Type.OID.Def(); d != nil && d.Kind == sqltype.CompositeKind {
+			at := d.Attribute(p.Name)
+			if at < 0 {
+				return Field{}, "", sqlerr.New(sqlerr.UndefinedColumn, "cannot assign to field %q of column %q because there is no such column in data type %s",
+					p.Text, parts[0].Text, d.OID).At(c.Pos())
+			}
+			a := d.Attributes[at]
+			f = Field{Path: append(slices.Clone(f.Path), a.Name), Kinds: catalog.DeclaredKinds(a.Type), Type: a.Type, Domain: a.Domain}
+			continue
+		}
 		sub := findIn(def.Fields, p)
 		if sub == nil {
 			f = Field{Path: append(append([]string(nil), f.Path...), texts(parts[1+i:])...), Type: unknown}
@@ -96,7 +107,11 @@ func findIn(cols []catalog.Column, id ast.Ident) *catalog.Column {
 // takes the value's own type.
 func (b *builder) assignField(x Expr, f *Field, name string) (Expr, error) {
 	if f.Type.OID != sqltype.Unknown {
-		return b.assign(x, f.Type, name)
+		x, err := b.assign(x, f.Type, name)
+		if err != nil {
+			return nil, err
+		}
+		return b.ofDomain(x, f.Domain)
 	}
 	x, err := b.known(x)
 	if err == nil {
@@ -132,14 +147,34 @@ func (b *builder) stored(sql string, src *source, what string) (Expr, error) {
 
 // defaultOf is a column's default converted to its type; nil if it has none.
 func (b *builder) defaultOf(c *catalog.Column) (Expr, error) {
-	if c.Default == "" {
-		return nil, nil
+	text := c.Default
+	if text == "" {
+		of, err := b.domainDefault(c.Domain)
+		if err != nil {
+			return nil, err
+		}
+		if text = of; text == "" {
+			return b.domainNull(c)
+		}
 	}
-	x, err := b.stored(c.Default, nil, "DEFAULT expressions")
+	x, err := b.stored(text, nil, "DEFAULT expressions")
 	if err != nil {
 		return nil, err
 	}
-	return b.assign(x, c.Type, c.Name)
+	if x, err = b.assign(x, c.Type, c.Name); err != nil {
+		return nil, err
+	}
+	return b.ofDomain(x, c.Domain)
+}
+
+// domainNull is the NULL of a column without default, if its domain has rules
+// for that; else nil.
+func (b *builder) domainNull(c *catalog.Column) (Expr, error) {
+	x, err := b.checked(null(c.Type, 0), c.Domain)
+	if _, ruled := x.(*Checked); err != nil || !ruled {
+		return nil, err
+	}
+	return x, nil
 }
 
 // checks are the NOT NULL and CHECK constraints over the written row. changed
@@ -155,6 +190,20 @@ func (b *builder) checks(t *catalog.Table, src *source, changed map[string]bool)
 			continue
 		}
 		out = append(out, CheckExpr{Column: c.Name, Expr: &Test{X: b.ref(src, i, 0), Is: IsNotNull}})
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Domain == 0 || !c.Type.OID.IsComposite() || len(c.Path) != 1 || changed != nil && !changed[c.Path[0]] {
+			continue
+		}
+		// the fields of the column may have been written one by one
+		rules, err := b.domainRules(c.Domain, b.ref(src, i, 0))
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rules {
+			out = append(out, CheckExpr{Name: r.Constraint, Column: c.Name, Expr: r.Cond})
+		}
 	}
 	if t.Partition != nil {
 		rules, err := b.partitionRules(t, src)
@@ -191,6 +240,16 @@ func (b *builder) returning(items []*ast.SelectItem, ns *namespace, ctes *cteSco
 			}
 			for _, c := range cols {
 				out = append(out, b.returned(c.Col.Name, c.Expr))
+			}
+			continue
+		}
+		if fs, ok := it.Expr.(*ast.FieldStar); ok {
+			list, err := b.recordFields(sc, fs)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range list {
+				out = append(out, b.returned(f.Col.Name, f.Expr))
 			}
 			continue
 		}

@@ -158,6 +158,14 @@ func ddlCommand(stmt ast.Statement) string {
 		return "CREATE SEQUENCE"
 	case *ast.AlterSequence:
 		return "ALTER SEQUENCE"
+	case *ast.CreateType:
+		return "CREATE TYPE"
+	case *ast.AlterType:
+		return "ALTER TYPE"
+	case *ast.CreateDomain:
+		return "CREATE DOMAIN"
+	case *ast.AlterDomain:
+		return "ALTER DOMAIN"
 	case *ast.AlterTable:
 		return "ALTER " + string(stmt.Kind)
 	case *ast.AlterObject:

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"weir/parser/ast"
@@ -19,9 +20,9 @@ func (s *Session) prepareNamed(ctx context.Context, stmt *ast.Prepare, src sourc
 	}
 	oids := make([]uint32, len(stmt.Types))
 	for i, t := range stmt.Types {
-		oid, ok := typeOID(t)
-		if !ok {
-			return "", sqlerr.New(sqlerr.UndefinedObject, "type \"%s\" does not exist", t.Name.Text).At(t.Pos())
+		oid, err := s.typeOID(ctx, t)
+		if err != nil {
+			return "", err
 		}
 		oids[i] = uint32(oid)
 	}
@@ -29,18 +30,23 @@ func (s *Session) prepareNamed(ctx context.Context, stmt *ast.Prepare, src sourc
 	if err != nil {
 		return "", err
 	}
+	st.types = stmt.Types
 	st.byName, st.made = true, s.h.opts.Now()
 	s.statements[name] = st
 	return "PREPARE", nil
 }
 
-// typeOID finds a built-in type by the name in a statement.
-func typeOID(t *ast.TypeName) (sqltype.OID, bool) {
-	oid, ok := sqltype.ByName(t.Name.Name)
-	if ok && len(t.Dims) > 0 {
-		oid = sqltype.ArrayType(oid)
+// typeOID finds a type by the name in a statement; of a domain it is what its
+// values are.
+func (s *Session) typeOID(ctx context.Context, t *ast.TypeName) (sqltype.OID, error) {
+	if oid, ok := sqltype.ByName(t.Name.Name); ok {
+		if len(t.Dims) > 0 {
+			oid = sqltype.ArrayType(oid)
+		}
+		return oid, nil
 	}
-	return oid, ok
+	typ, _, err := s.scoped().TypeName(ctx, t)
+	return typ.OID, err
 }
 
 // executeNamed runs a prepared statement with the values of its arguments.
@@ -81,13 +87,24 @@ func (e *executeNamed) open(ctx context.Context, s *Session, c *call) (rows, str
 	if err := s.allowed(e.st.stmt); err != nil {
 		return nil, "", err
 	}
-	args, err := s.evaluate(ctx, e.args, e.st.params)
+	args, err := s.evaluate(ctx, e.asDomains(ctx, s), e.st.params)
 	if err != nil {
 		return nil, "", err
 	}
 	inner := *c
 	inner.args = args
 	return e.st.cmd.open(ctx, s, &inner)
+}
+
+// asDomains casts the arguments that were declared to be of a domain.
+func (e *executeNamed) asDomains(ctx context.Context, s *Session) []ast.Expr {
+	out := slices.Clone(e.args)
+	for i, t := range e.st.types {
+		if _, domain, err := s.scoped().TypeName(ctx, t); err == nil && domain != 0 && i < len(out) {
+			out[i] = &ast.CastExpr{Operand: out[i], Type: t, Span: ast.Span{Start: out[i].Pos()}}
+		}
+	}
+	return out
 }
 
 func (s *Session) deallocate(stmt *ast.Deallocate) (string, error) {

@@ -16,8 +16,9 @@ type prepared struct {
 	stmt   ast.Statement // nil: empty
 	given  []uint32      // the parameter types that the client named
 	params []uint32
-	cmd    command // nil: empty
-	byName bool    // made by PREPARE
+	cmd    command         // nil: empty
+	byName bool            // made by PREPARE
+	types  []*ast.TypeName // as PREPARE declared them
 	made   time.Time
 	cols   []wire.Column
 }

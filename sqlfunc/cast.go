@@ -30,6 +30,9 @@ func (t *Table) Cast(from, to sqltype.OID) (*Cast, bool) {
 	if from == sqltype.Unknown {
 		return &Cast{From: from, To: to, Context: Implicit, Impl: castImpl(sqltype.Text, to)}, true
 	}
+	if to == sqltype.Record && from.IsComposite() {
+		return &Cast{From: from, To: to, Context: Implicit, Impl: castDefined}, true
+	}
 	if te := elementOf(to); te != to.Elem() { // a vector: its elements are cast, but only when asked
 		if c, ok := t.Cast(elementOf(from), te); ok && from.IsArray() {
 			return &Cast{From: from, To: to, Context: Explicit, Impl: arrayImpl(c)}, true
@@ -110,6 +113,11 @@ func (t *Table) Convert(from, as sqltype.OID) *Cast {
 	if from == sqltype.Unknown && as != sqltype.Regtype {
 		from = sqltype.Text
 	}
+	if from.Involves() {
+		if name, ok := definedConversions[as]; ok {
+			return &Cast{From: from, To: as, Context: Explicit, Impl: name}
+		}
+	}
 	switch as {
 	case sqltype.JSON:
 		return &Cast{From: from, To: as, Context: Explicit, Impl: "to_json_" + implName(from)}
@@ -127,6 +135,11 @@ func (t *Table) Convert(from, as sqltype.OID) *Cast {
 		return &Cast{From: from, To: as, Context: Explicit, Impl: arrayImpl(&Cast{From: from.Elem(), To: sqltype.Text})}
 	}
 	return &Cast{From: from, To: as, Context: Explicit, Impl: castImpl(from, as)}
+}
+
+// definedConversions are the conversions from types that were made here.
+var definedConversions = map[sqltype.OID]string{
+	sqltype.JSON: "to_json_defined", sqltype.JSONB: "to_jsonb_defined", sqltype.Regtype: "typeof_defined",
 }
 
 // implName is a type's name in the names of casts.
@@ -162,7 +175,7 @@ func stringForm(t sqltype.OID) bool {
 	case sqltype.Text, sqltype.Varchar, sqltype.Name, sqltype.CharByte, sqltype.Cstring, sqltype.Unknown:
 		return true
 	}
-	return false
+	return t.IsEnum()
 }
 
 func longForm(t sqltype.OID) bool { return t == sqltype.Oid || t == sqltype.Int8 || t.IsReg() }
@@ -171,6 +184,9 @@ func longForm(t sqltype.OID) bool { return t == sqltype.Oid || t == sqltype.Int8
 func castImpl(from, to sqltype.OID) string {
 	if sameForm(from, to) {
 		return ""
+	}
+	if from.Involves() || to.Involves() {
+		return castDefined
 	}
 	return "cast_" + implName(from) + "_" + implName(to)
 }
@@ -182,6 +198,9 @@ func arrayImpl(c *Cast) string {
 		}
 	} else if castImpl(c.From, c.To) == "" {
 		return ""
+	}
+	if c.From.Involves() || c.To.Involves() {
+		return castDefined
 	}
 	return "cast_" + implName(c.From) + "[]_" + implName(c.To) + "[]"
 }

@@ -33,6 +33,8 @@ var functionsAggregate = []functionRow{
 	{3197, "json_object_agg(any, any) json", "", ""},
 	{3270, "jsonb_object_agg(any, any) jsonb", "", ""},
 	{2050, "max(anyarray) anyarray", "max_array", ""},
+	{3526, "max(anyenum) anyenum", "max", ""},
+	{3527, "min(anyenum) anyenum", "min", ""},
 	{2115, "max(int8) int8", "", ""},
 	{2116, "max(int4) int4", "", ""},
 	{2117, "max(int2) int2", "", ""},

@@ -35,6 +35,8 @@ var functionsJson = []functionRow{
 	{4008, "jsonb_path_query_first(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) jsonb", "", ""},
 	{3204, "json_to_record(json) record", "", "s"},
 	{3490, "jsonb_to_record(jsonb) record", "", "s"},
+	{3960, "json_populate_record(base:anyelement, from_json:json, use_json_as_text:bool?) anyelement", "", "sn"},
+	{3209, "jsonb_populate_record(anyelement, jsonb) anyelement", "", "sn"},
 	{1177, "jsonb_path_exists_tz(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) bool", "", "s"},
 	{2030, "jsonb_path_match_tz(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) bool", "", "s"},
 	{1180, "jsonb_path_query_array_tz(target:jsonb, path:jsonpath, vars:jsonb?, silent:bool?) jsonb", "", "s"},

@@ -25,6 +25,8 @@ var functionsSet = []functionRow{
 	{3931, "jsonb_object_keys(jsonb) text", "", ""},
 	{3205, "json_to_recordset(json) record", "", "sn"},
 	{3491, "jsonb_to_recordset(jsonb) record", "", "sn"},
+	{3961, "json_populate_recordset(base:anyelement, from_json:json, use_json_as_text:bool?) anyelement", "", "sn"},
+	{3475, "jsonb_populate_recordset(anyelement, jsonb) anyelement", "", "sn"},
 	{2763, "regexp_matches(text, text) text[]", "", ""},
 	{2764, "regexp_matches(text, text, text) text[]", "", ""},
 	{2765, "regexp_split_to_table(text, text) text", "", ""},

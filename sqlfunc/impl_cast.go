@@ -30,6 +30,11 @@ func castEvaluator(from, to sqltype.OID) evaluator {
 }
 
 func conversionOf(from, to sqltype.OID) conversion {
+	if d := from.Def(); d != nil && d.Kind == sqltype.CompositeKind && to == sqltype.Record {
+		return func(_ *expr.Context, v value.Value, _ sqltype.Type, _ bool) (value.Value, error) {
+			return recordOf(v, d), nil
+		}
+	}
 	if fe, te := from.Elem(), to.Elem(); fe != sqltype.Invalid && te != sqltype.Invalid {
 		return castArray(fe, te)
 	}

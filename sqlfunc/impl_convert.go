@@ -62,6 +62,17 @@ func toJSONB(c *expr.Context, v value.Value, from sqltype.OID) (value.Value, err
 		}
 		return value.ArrayFrom(in), nil
 	}
+	if d := from.Def(); d != nil && d.Kind == sqltype.CompositeKind && v.IsDocument() {
+		fields := make([]sqltype.Field, len(d.Attributes))
+		for i, a := range d.Attributes {
+			j, err := toJSONB(c, value.Lookup(v.Doc(), a.Name), a.Type.OID)
+			if err != nil {
+				return fail(err)
+			}
+			fields[i] = sqltype.Field{Key: a.Name, Value: inner(j)}
+		}
+		return sqltype.ObjectOf(fields), nil
+	}
 	switch from {
 	case sqltype.JSONB:
 		return v, nil
@@ -165,12 +176,30 @@ func appendJSON(b []byte, c *expr.Context, v value.Value, from sqltype.OID) ([]b
 		return sqltype.AppendFloat(b, v.AsDouble(), 64, envOf(c)), nil
 	case from == sqltype.Record && (v.IsArray() || v.IsDocument()):
 		return appendRecordJSON(b, c, v)
+	case from.IsComposite() && v.IsDocument():
+		return appendCompositeJSON(b, c, v, from.Def())
 	}
 	j, err := toJSONB(c, v, from)
 	if err != nil {
 		return b, err
 	}
 	return sqltype.AppendJSONB(b, j), nil
+}
+
+// appendCompositeJSON prints the attributes of a composite value in their order.
+func appendCompositeJSON(b []byte, c *expr.Context, v value.Value, d *sqltype.Defined) ([]byte, error) {
+	b = append(b, '{')
+	for i, a := range d.Attributes {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(sqltype.AppendJSONString(b, a.Name), ':')
+		var err error
+		if b, err = appendJSON(b, c, value.Lookup(v.Doc(), a.Name), a.Type.OID); err != nil {
+			return b, err
+		}
+	}
+	return append(b, '}'), nil
 }
 
 // appendRecordJSON prints a row: fields of documents by their names, others as

@@ -257,6 +257,5 @@ func asList(v value.Value) []value.Value {
 var jsonChangeFuncs = map[string]evaluator{
 	"jsonb_set": jsonbSet, "jsonb_set_lax": jsonbSetLax, "jsonb_insert": jsonbInsert,
 	"jsonb_delete_path": jsonbDeletePath, "jsonb_delete": jsonbDelete, "concat_jsonb": concatJSONB,
-	"jsonb_assign":    jsonbAssign,
-	"jsonb_to_record": ofJSON(same), "json_to_record": ofJSON(same), "jsonb_array_field": arrayField,
+	"jsonb_assign": jsonbAssign,
 }

@@ -294,7 +294,6 @@ var setFuncs = map[string]evaluator{
 	"jsonb_each": each("jsonb_each", false), "jsonb_each_text": each("jsonb_each_text", true),
 	"json_each": rawEach("json_each", false), "json_each_text": rawEach("json_each_text", true),
 	"jsonb_object_keys": objectKeys, "json_object_keys": rawEach("json_object_keys", false),
-	"jsonb_to_recordset": ofJSON(same), "json_to_recordset": ofJSON(same),
 	"string_to_table":     stringToArray,
 	"pg_get_keywords":     keywords,
 	"_pg_expandarray":     expandArray,

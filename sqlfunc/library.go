@@ -17,6 +17,7 @@ var evaluators = []map[string]evaluator{
 	datetimeFuncs, datePartFuncs, mysqlDateFuncs, mysqlTextFuncs,
 	jsonFuncs, jsonChangeFuncs, mysqlJSONFuncs,
 	arrayFuncs, setFuncs, sessionFuncs, catalogFuncs, otherFuncs, bitFuncs,
+	jsonPopulateFuncs, enumFuncs,
 }
 
 // Library makes the local operators: `$weir.IMPL` for every meaning that is
@@ -36,6 +37,7 @@ func (t *Table) Library() *Library {
 		}
 	}
 	t.addCasts(lib)
+	addDefinedCasts(lib)
 	return lib
 }
 

@@ -82,11 +82,11 @@ func New() *Table {
 
 var scalarTables = [][]functionRow{
 	functionsMath, functionsText, functionsDatetime, functionsJson, functionsArray, functionsUuid,
-	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra, functionsBit,
+	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra, functionsBit, functionsEnum,
 }
 
 var operatorTables = [][]operatorRow{
-	operatorsCompare, operatorsCompareOther, operatorsNumber, operatorsText, operatorsDatetime, operatorsJson, operatorsArray, operatorsBit,
+	operatorsCompare, operatorsCompareOther, operatorsNumber, operatorsText, operatorsDatetime, operatorsJson, operatorsArray, operatorsBit, operatorsEnum,
 }
 
 var mysqlTables = [][]functionRow{functionsMySQLDate, functionsMySQLText, functionsMySQLJSON, functionsMySQLOther}

@@ -60,6 +60,9 @@ func ParseText(s string, t Type, e *Env) (value.Value, error) {
 }
 
 func parseComposed(s string, t Type, e *Env) (value.Value, error) {
+	if d := t.OID.Def(); d != nil {
+		return parseDefined(s, d, e)
+	}
 	switch {
 	case t.OID.IsReg():
 		return parseReg(s, t.OID, e)

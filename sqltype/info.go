@@ -7,7 +7,7 @@ type Info struct {
 	Display   string // as in messages and format_type: integer, text[]
 	Len       int16
 	ByVal     bool
-	Kind      byte // b: base, p: pseudo
+	Kind      byte // b: base, p: pseudo, e: enum, c: composite, d: domain
 	Category  byte
 	Preferred bool
 	Align     byte
@@ -69,7 +69,18 @@ func (r *registry) add(t *Info) {
 }
 
 // Lookup finds a type by its OID; nil if there is none.
-func Lookup(oid OID) *Info { return types.byOID[oid] }
+func Lookup(oid OID) *Info {
+	if t, ok := types.byOID[oid]; ok || oid < firstDefined {
+		return t
+	}
+	if e := definedOf(oid); e != nil {
+		return e.info
+	}
+	return nil
+}
+
+// firstDefined is the first OID that a defined type may have.
+const firstDefined = 16384
 
 // Infos lists all types, arrays too, for pg_type.
 func Infos() []*Info { return types.list }

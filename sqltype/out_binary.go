@@ -62,6 +62,14 @@ func AppendBinary(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
 }
 
 func appendComposedBinary(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
+	if d := t.OID.Def(); d != nil {
+		switch d.Kind {
+		case CompositeKind:
+			return appendCompositeBinary(dst, v, d, e)
+		case DomainKind:
+			return AppendBinary(dst, v, d.Base, e)
+		}
+	}
 	switch {
 	case t.OID.IsReg():
 		return appendIntegerBinary(dst, v, t.OID)

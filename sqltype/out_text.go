@@ -47,6 +47,14 @@ func AppendText(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
 }
 
 func appendComposedText(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
+	if d := t.OID.Def(); d != nil {
+		switch d.Kind {
+		case CompositeKind:
+			return appendCompositeText(dst, v, d, e)
+		case DomainKind:
+			return AppendText(dst, v, d.Base, e)
+		}
+	}
 	switch {
 	case t.OID.IsReg():
 		return appendRegText(dst, v, t.OID, e)

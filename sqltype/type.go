@@ -109,6 +109,9 @@ const (
 //	json                          string: the text as it was written
 //	jsonb                         any BSON value; SQL NULL is null, the JSON null is the symbol "null"
 //	record                        array of the fields' values
+//	enum                          string: the label
+//	composite                     document of the attributes by their names
+//	domain                        as its base type
 //	T[]                           array of T's form (nested for more dimensions)
 type Type struct {
 	OID OID

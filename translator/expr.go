@@ -84,7 +84,12 @@ func (s scope) compute(e planner.Expr) any {
 	case *planner.Array:
 		return s.values(e.Elems)
 	case *planner.Row:
+		if e.Composite != 0 {
+			return s.composite(e)
+		}
 		return s.row(e)
+	case *planner.Checked:
+		return s.domainChecked(e)
 	case *planner.Path:
 		return s.path(e)
 	case *planner.Subscript:

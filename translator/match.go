@@ -180,7 +180,7 @@ func scalarForm(t sqltype.Type) bool {
 	case sqltype.JSONB, sqltype.JSON, sqltype.Interval, sqltype.Timetz, sqltype.Record, sqltype.Bpchar:
 		return false
 	}
-	return !t.OID.IsArray()
+	return !t.OID.IsArray() && !t.OID.IsComposite()
 }
 
 // oidForm tells whether a text column holds ObjectIds.

@@ -32,7 +32,7 @@ func Library(base *expr.Library) *expr.Library {
 		}
 	}
 	own := map[string]func(*expr.Context, []value.Value) (value.Value, error){
-		opZone: zoneOp, opStored: storedOp, opSortKey: sortKeyOp, opUnnest: unnestOp,
+		opZone: zoneOp, opStored: storedOp, opSortKey: sortKeyOp, opUnnest: unnestOp, opDomain: domainOp,
 		opAgg:    func(_ *expr.Context, a []value.Value) (value.Value, error) { return aggOp(lib, a) },
 		opSpread: func(c *expr.Context, a []value.Value) (value.Value, error) { return spreadOp(lib, c, a) },
 	}
@@ -78,6 +78,8 @@ func sortKeyOp(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return value.Null(), nil
 	}
 	switch oid := sqltype.OID(a[1].AsInt64()); {
+	case oid.Involves():
+		return definedKey(v, oid), nil
 	case oid == sqltype.Bytea:
 		_, b := v.AsBinary()
 		return value.String(hex(b)), nil
@@ -95,6 +97,41 @@ func sortKeyOp(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return value.String(nanKey), nil
 	}
 	return v, nil
+}
+
+// definedKey orders enums by the place of the label, composites by their
+// attributes in order, and arrays of them by their items.
+func definedKey(v value.Value, oid sqltype.OID) value.Value {
+	if v.IsNullish() {
+		return value.MaxKey() // inside of a row or an array
+	}
+	d := oid.Def()
+	switch {
+	case d == nil && v.IsArray():
+		items := value.Items(nil, v.Doc())
+		for i, x := range items {
+			if of := oid.Elem(); x.IsArray() {
+				items[i] = definedKey(x, oid)
+			} else {
+				items[i] = definedKey(x, of)
+			}
+		}
+		return byteKey(value.ArrayFrom(items))
+	case d != nil && d.Kind == sqltype.EnumKind:
+		return value.Int32(int32(d.Position(v.Str())))
+	case d != nil && d.Kind == sqltype.CompositeKind && v.IsDocument():
+		keys := make([]value.Value, len(d.Attributes))
+		for i, a := range d.Attributes {
+			x := value.Lookup(v.Doc(), a.Name)
+			if x.IsNullish() {
+				keys[i] = value.MaxKey()
+				continue
+			}
+			keys[i], _ = sortKeyOp(nil, []value.Value{x, value.Int64(int64(a.Type.OID))})
+		}
+		return byteKey(value.ArrayFrom(keys))
+	}
+	return v
 }
 
 // byteKey writes an array as text in the same order: $sort would look at its

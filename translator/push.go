@@ -10,7 +10,7 @@ type builder func(s scope, e *planner.Call) any
 // as SQL asks.
 func pushTable() map[string]builder {
 	out := map[string]builder{}
-	for _, t := range []map[string]builder{pushCompare(), pushNumber(), pushText(), pushDatetime(), pushBpchar()} {
+	for _, t := range []map[string]builder{pushCompare(), pushNumber(), pushText(), pushDatetime(), pushBpchar(), pushEnum()} {
 		for k, v := range t {
 			out[k] = v
 		}

@@ -36,6 +36,9 @@ func (s scope) convert(x planner.Expr, c *sqlfunc.Cast, to sqltype.Type, explici
 			return build(s, v)
 		}
 	}
+	if c.TakesTypes() {
+		return op(expr.LocalPrefix+c.Impl, v, int(to.Mod), explicit, int(c.From), int(c.To))
+	}
 	return op(expr.LocalPrefix+c.Impl, v, int(to.Mod), explicit)
 }
 

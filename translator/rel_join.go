@@ -466,7 +466,7 @@ func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
 		for j := range call.Cols {
 			col := n.Out[at]
 			at++
-			f.cols[col.ID] = callColumn(call.Func, item, names, i, j, col, call.Cols)
+			f.cols[col.ID] = callColumn(&call, item, names, i, j, col)
 		}
 	}
 	if n.Ordinality {
@@ -477,9 +477,13 @@ func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
 
 // callColumn is a column of a function's current row: the row itself, or a
 // field of it where the function has several.
-func callColumn(fn *sqlfunc.Func, item any, names []string, i, j int, col planner.Col, n int) *loc {
+func callColumn(call *planner.FuncCall, item any, names []string, i, j int, col planner.Col) *loc {
+	fn, n := call.Func, call.Cols
 	if fn.Ret == sqltype.Record && len(fn.Columns) == 0 {
 		return definedColumn(item, col)
+	}
+	if call.Composite {
+		return &loc{expr: getField(item, []string{col.Name}), t: col.Type}
 	}
 	if n == 1 && len(fn.Columns) < 2 {
 		if len(names) == 1 {
@@ -493,21 +497,6 @@ func callColumn(fn *sqlfunc.Func, item any, names []string, i, j int, col planne
 // definedColumn is a column of a column definition list: the field of its name
 // of an object, read as its type.
 func definedColumn(item any, col planner.Col) *loc {
-	if col.Type.OID == sqltype.JSONB || col.Type.OID == sqltype.JSON {
-		x := op(expr.LocalPrefix+"jsonb_object_field", item, op1("$literal", col.Name))
-		if col.Type.OID == sqltype.JSON {
-			x = op(expr.LocalPrefix+"cast_jsonb_json", x)
-		}
-		return &loc{expr: x, t: col.Type}
-	}
-	x := op(expr.LocalPrefix+"jsonb_object_field_text", item, op1("$literal", col.Name))
-	if elem := col.Type.OID.Elem(); col.Type.OID.IsArray() {
-		asJSON := elem == sqltype.JSON || elem == sqltype.JSONB
-		x = op(expr.LocalPrefix+"jsonb_array_field", item, op1("$literal", col.Name), asJSON)
-	}
-	if col.Type.OID != sqltype.Text {
-		info := sqltype.Lookup(col.Type.OID)
-		x = op(expr.LocalPrefix+"cast_text_"+strings.Replace(info.Name, "_", "", 1)+map[bool]string{true: "[]"}[col.Type.OID.IsArray()], x, col.Type.Mod, true)
-	}
+	x := op(expr.LocalPrefix+sqlfunc.PopulateField, item, op1("$literal", col.Name), int(col.Type.OID), int(col.Type.Mod))
 	return &loc{expr: x, t: col.Type}
 }

@@ -95,11 +95,18 @@ func sortKey(x any, t sqltype.Type) any {
 	if t.OID == sqltype.Bpchar {
 		return withoutBlanks(x)
 	}
+	if d := t.OID.Def(); d != nil && d.Kind == sqltype.EnumKind {
+		labels := list{}
+		for _, l := range d.Labels {
+			labels = append(labels, l)
+		}
+		return cond(isNullish(x), null, enumPlace(labels, x))
+	}
 	return op(expr.LocalPrefix+opSortKey, x, int(t.OID))
 }
 
 func sortsNaturally(t sqltype.Type) bool {
-	return scalarForm(t) && t.OID != sqltype.Bytea
+	return scalarForm(t) && t.OID != sqltype.Bytea && !t.OID.IsEnum()
 }
 
 // limit cuts. A count that is not known yet is a placeholder.
@@ -203,7 +210,7 @@ func needsKey(t sqltype.Type) bool {
 	case sqltype.JSONB, sqltype.Interval, sqltype.Timetz, sqltype.Bpchar:
 		return true
 	}
-	return false
+	return t.OID.IsComposite()
 }
 
 // readable tells whether keys read only columns that the fragment still has.

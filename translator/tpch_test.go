@@ -32,6 +32,10 @@ func (c textTables) Table(_ context.Context, _, name string, _ bool) (*catalog.T
 
 func (textTables) TableFunction(string, string) (*catalog.Table, bool) { return nil, false }
 func (textTables) Near(context.Context, string) []string               { return nil }
+func (textTables) TypeNamed(context.Context, string, string) (sqltype.OID, error) {
+	return sqltype.Invalid, nil
+}
+func (textTables) DomainOf(context.Context, sqltype.OID) (*catalog.Domain, error) { return nil, nil }
 func (textTables) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {
 	return t, nil
 }

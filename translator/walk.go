@@ -47,6 +47,8 @@ func exprChildren(e planner.Expr, f func(planner.Expr)) {
 		each(e.Elems)
 	case *planner.Row:
 		each(e.Fields)
+	case *planner.Checked:
+		f(e.X)
 	case *converted:
 		f(e.Expr)
 	case *jsonRow:

@@ -82,6 +82,9 @@ func statements(text string) []string {
 	return out
 }
 
+// firstMade is the OID from which on those of types that were made begin: these differ.
+const firstMade = 16384
+
 // run gives a statement's outcome as text.
 func run(t *testing.T, conn *pgconn.PgConn, sql string) string {
 	t.Helper()
@@ -92,7 +95,7 @@ func run(t *testing.T, conn *pgconn.PgConn, sql string) string {
 			continue
 		}
 		for _, f := range r.FieldDescriptions {
-			fmt.Fprintf(&b, "%s:%d ", f.Name, f.DataTypeOID)
+			fmt.Fprintf(&b, "%s:%d ", f.Name, min(f.DataTypeOID, firstMade))
 		}
 		var rows []string
 		for _, row := range r.Rows {

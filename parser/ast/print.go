@@ -134,7 +134,7 @@ func (p *printer) node(n Node) {
 		p.expr(e)
 		return
 	}
-	_ = p.query(n) || p.table(n) || p.dml(n) || p.create(n) || p.alter(n) || p.role(n) ||
+	_ = p.query(n) || p.table(n) || p.dml(n) || p.create(n) || p.define(n) || p.alter(n) || p.role(n) ||
 		p.transaction(n) || p.session(n) || p.event(n) || p.part(n)
 }
 

@@ -28,6 +28,10 @@ func (n *CreateDatabase) String() string            { return Print(n) }
 func (n *CreateSequence) String() string            { return Print(n) }
 func (n *AlterSequence) String() string             { return Print(n) }
 func (n *SequenceOption) String() string            { return Print(n) }
+func (n *CreateType) String() string                { return Print(n) }
+func (n *AlterType) String() string                 { return Print(n) }
+func (n *CreateDomain) String() string              { return Print(n) }
+func (n *AlterDomain) String() string               { return Print(n) }
 func (n *Drop) String() string                      { return Print(n) }
 func (n *Comment) String() string                   { return Print(n) }
 func (n *Insert) String() string                    { return Print(n) }
