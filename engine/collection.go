@@ -27,6 +27,7 @@ type collection struct {
 
 	count, size atomic.Int64 // of the documents
 	changes     atomic.Uint64
+	written     atomic.Uint64 // cluster time of the last change of its keys
 	nextRecord  atomic.Uint64
 	findNext    sync.Once
 	findNextErr error
@@ -34,6 +35,12 @@ type collection struct {
 
 	makeTurn  sync.Once
 	buildTurn chan struct{} // held by who builds indexes
+}
+
+// reindexed shows indexes that were made anew at a cluster time.
+func (c *collection) reindexed(m *meta, ts uint64) {
+	c.meta.Store(m)
+	c.written.Store(ts)
 }
 
 // meta is the changeable part of a collection. It is immutable.

@@ -92,7 +92,7 @@ func (e *Engine) buildLocked(ctx context.Context, c *collection, specs []bson.Ra
 		if err := u.record(m, indexEntry(oplog.CreateIndexes, c, m, specs), nil, nil); err != nil {
 			return err
 		}
-		u.after = append(u.after, func() { c.meta.Store(m) })
+		u.after = append(u.after, func() { c.reindexed(m, u.last) })
 		return nil
 	})
 }

@@ -101,7 +101,7 @@ func (u *unit) makeUnique(ctx context.Context, c *collection, old *indexState) e
 	if err := u.record(m, indexEntry(oplog.Modify, c, m, []bson.Raw{spec}), nil, nil); err != nil {
 		return err
 	}
-	u.after = append(u.after, func() { c.meta.Store(m) })
+	u.after = append(u.after, func() { c.reindexed(m, u.last) })
 	return nil
 }
 

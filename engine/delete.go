@@ -68,10 +68,10 @@ func (u *unit) erase(c *collection, m *meta, rec storage.RecordID, doc bson.Raw)
 	}
 	var buf [13]byte
 	key := storage.AppendDocumentKey(buf[:0], c.id, rec)
-	if err := u.claim(key); err != nil {
+	if err := u.claimDocument(c, key); err != nil {
 		return err
 	}
-	plan, err := u.planKeys(m, rec, doc, nil)
+	plan, err := u.planKeys(c, m, rec, doc, nil)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 
 	"weir/engine/storage"
 )
@@ -19,8 +21,11 @@ type keyBound struct {
 
 // isAbove tells whether a key of an _id index is above all that the index and
 // the unit hold; from then on it is one of those. False says nothing.
-func (u *unit) isAbove(ix *indexState, key []byte) (bool, error) {
-	if u.tx != nil || !ix.IsID() {
+func (u *unit) isAbove(c *collection, m *meta, ix *indexState, key []byte) (bool, error) {
+	switch {
+	case u.tx != nil && u.tx.settled(c, m, ix):
+		return u.tx.isAbove(ix, key)
+	case u.tx != nil || !ix.IsID():
 		return false, nil
 	}
 	b := &ix.bound
@@ -51,4 +56,35 @@ func (u *unit) findBound(ix *indexState) error {
 	}
 	b.known, b.merged = it.Err() == nil, u.e.merged
 	return it.Err()
+}
+
+// settled tells whether nobody else has changed an index since the transaction
+// began: then its snapshot shows what others have there now.
+func (t *transaction) settled(c *collection, m *meta, ix *indexState) bool {
+	return c.written.Load() <= t.asOf && slices.Contains(m.indexes, ix)
+}
+
+// isAbove tells whether a key of a settled index is above all that the snapshot
+// and the transaction hold; from then on it is one of those.
+func (t *transaction) isAbove(ix *indexState, key []byte) (bool, error) {
+	high, known := t.bounds[ix.ID]
+	if !known {
+		lower, upper := storage.IndexRange(ix.ID)
+		it, err := t.ws.Iter(lower, upper, true)
+		if err != nil {
+			return false, err
+		}
+		if it.Next() {
+			high = slices.Clone(it.Key())
+		}
+		if err := errors.Join(it.Err(), it.Close()); err != nil {
+			return false, err
+		}
+	}
+	above := bytes.Compare(key, high) > 0
+	if above {
+		high = append(high[:0], key...)
+	}
+	t.bounds[ix.ID] = high
+	return above, nil
 }

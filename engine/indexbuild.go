@@ -287,7 +287,7 @@ func (b *indexBuild) finish(u *unit) error {
 	if err := u.record(m, indexEntry(oplog.CreateIndexes, b.c, m, b.specs), nil, nil); err != nil {
 		return err
 	}
-	u.after = append(u.after, func() { b.c.meta.Store(m) })
+	u.after = append(u.after, func() { b.c.reindexed(m, u.last) })
 	return nil
 }
 

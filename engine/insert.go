@@ -121,7 +121,7 @@ func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Ra
 	if err != nil {
 		return nil, err
 	}
-	plan, err := u.planKeys(m, rec, nil, doc)
+	plan, err := u.planKeys(c, m, rec, nil, doc)
 	if err != nil {
 		return nil, err
 	}

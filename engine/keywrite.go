@@ -47,7 +47,7 @@ type keyChange struct {
 
 // planKeys finds the index entries to write, and refuses duplicates before
 // anything is written. before or after is nil for an insert or delete.
-func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) ([]keyChange, error) {
+func (u *unit) planKeys(c *collection, m *meta, rec storage.RecordID, before, after bson.Raw) ([]keyChange, error) {
 	written := m.written()
 	plan := make([]keyChange, 0, len(written))
 	for i, ix := range written {
@@ -57,7 +57,7 @@ func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) (
 		if before != nil && after != nil && sameKeys(ix, before, after) {
 			continue
 		}
-		kc, err := u.planIndex(m, ix, rec, before, after)
+		kc, err := u.planIndex(c, m, ix, rec, before, after)
 		if err == nil && i >= len(m.indexes) {
 			err = u.keepOthers(&kc, rec)
 		}
@@ -78,7 +78,7 @@ func (u *unit) planKeys(m *meta, rec storage.RecordID, before, after bson.Raw) (
 	return plan, nil
 }
 
-func (u *unit) planIndex(m *meta, ix *indexState, rec storage.RecordID, before, after bson.Raw) (kc keyChange, err error) {
+func (u *unit) planIndex(c *collection, m *meta, ix *indexState, rec storage.RecordID, before, after bson.Raw) (kc keyChange, err error) {
 	kc.ix = ix
 	var kinds []byte
 	if before != nil {
@@ -92,7 +92,7 @@ func (u *unit) planIndex(m *meta, ix *indexState, rec storage.RecordID, before, 
 		}
 	}
 	kc.cancel(bytes.Equal(kinds, kc.kinds))
-	return kc, u.checkUnique(m, &kc, rec, after)
+	return kc, u.checkUnique(c, m, &kc, rec, after)
 }
 
 // keepOthers leaves the entries of other documents: while a unique index is
@@ -155,18 +155,22 @@ func (kc *keyChange) cancel(sameKinds bool) {
 	kc.add, kc.del = append(add, a...), append(del, d...)
 }
 
-func (u *unit) checkUnique(m *meta, kc *keyChange, rec storage.RecordID, doc bson.Raw) error {
+func (u *unit) checkUnique(c *collection, m *meta, kc *keyChange, rec storage.RecordID, doc bson.Raw) error {
 	if kc.ix.PrepareUnique && !kc.ix.Unique {
 		return u.checkPrepared(m, kc, rec, doc)
 	}
 	if !kc.ix.Unique {
 		return nil
 	}
+	claim := u.claim
+	if u.tx != nil && u.tx.settled(c, m, kc.ix) {
+		claim = u.tx.claimSettled
+	}
 	for _, k := range kc.add {
-		if err := u.claim(k); err != nil {
+		if err := claim(k); err != nil {
 			return err
 		}
-		above, err := u.isAbove(kc.ix, k)
+		above, err := u.isAbove(c, m, kc.ix, k)
 		if err != nil {
 			return err
 		}
@@ -182,7 +186,7 @@ func (u *unit) checkUnique(m *meta, kc *keyChange, rec storage.RecordID, doc bso
 		}
 	}
 	for _, k := range kc.del {
-		if err := u.claim(k); err != nil {
+		if err := claim(k); err != nil {
 			return err
 		}
 	}

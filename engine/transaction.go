@@ -34,6 +34,7 @@ type transaction struct {
 	changes []txChange
 	stats   map[*collection]*delta
 	claims  []string
+	bounds  map[uint32][]byte // the highest keys of settled indexes, by their ids
 	cursors []int64
 	made    map[store.Namespace]*collection // by the transaction's own statements
 }
@@ -54,7 +55,7 @@ func (e *Engine) begin(lsid bson.Raw, number int64) *transaction {
 	return &transaction{
 		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: e.applied.Load(),
 		opened: now, expires: now.Add(e.opts.TransactionLifetime),
-		done: make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{},
+		done: make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{}, bounds: map[uint32][]byte{},
 	}
 }
 
@@ -96,10 +97,26 @@ func (t *transaction) claim(key []byte) error {
 			return err
 		}
 	}
+	t.take(key)
+	return nil
+}
+
+// claimSettled takes a key that nobody has changed since the transaction began.
+func (t *transaction) claimSettled(key []byte) error {
+	switch by := t.e.pending[string(key)]; by {
+	case t:
+		return nil
+	case nil:
+		t.take(key)
+		return nil
+	}
+	return writeConflict()
+}
+
+func (t *transaction) take(key []byte) {
 	k := string(key)
 	t.e.pending[k] = t
 	t.claims = append(t.claims, k)
-	return nil
 }
 
 // unchanged refuses a key that others have written since the transaction began.

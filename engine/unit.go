@@ -128,6 +128,7 @@ func (u *unit) apply(sync bool) (wait func() error, err error) {
 		c.count.Add(d.count)
 		c.size.Add(d.size)
 		c.changes.Add(1)
+		c.written.Store(u.last)
 	}
 	u.e.applied.Store(u.last)
 	for _, f := range u.after {
@@ -222,6 +223,14 @@ func (u *unit) claim(key []byte) error {
 		return &blocked{by}
 	}
 	return nil
+}
+
+// claimDocument claims the key of a collection's document.
+func (u *unit) claimDocument(c *collection, key []byte) error {
+	if u.tx != nil && c.written.Load() <= u.tx.asOf {
+		return u.tx.claimSettled(key)
+	}
+	return u.claim(key)
 }
 
 // holds tells which record has a unique key.

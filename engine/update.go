@@ -133,10 +133,10 @@ func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, a
 	}
 	var buf [13]byte
 	key := storage.AppendDocumentKey(buf[:0], c.id, rec)
-	if err := u.claim(key); err != nil {
+	if err := u.claimDocument(c, key); err != nil {
 		return nil, err
 	}
-	plan, err := u.planKeys(m, rec, before, after)
+	plan, err := u.planKeys(c, m, rec, before, after)
 	if err != nil {
 		return nil, err
 	}

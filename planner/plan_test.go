@@ -20,7 +20,7 @@ import (
 // textCatalog is a catalog written as text, a relation a line:
 //
 //	orders: _id objectid, total numeric, address{zip text, city text}, tags text[]
-//	declared t: id int4 notnull, name text default 'x' | check total_ok total > 0 | unique t_key id
+//	declared t: id int4 notnull, name text default 'x' | check total_ok total > 0 | unique t_key id | index t_name name
 //	view v: SELECT …
 //	function EVENTS(source text): id text, at timestamptz
 type textCatalog struct {
@@ -102,8 +102,8 @@ func (c *textCatalog) add(t *testing.T, line string) {
 		switch w[0] {
 		case "check":
 			tab.Checks = append(tab.Checks, catalog.Check{Name: w[1], SQL: strings.Join(w[2:], " ")})
-		case "unique":
-			ix := catalog.Index{Name: w[1], Unique: true}
+		case "unique", "index":
+			ix := catalog.Index{Name: w[1], Unique: w[0] == "unique"}
 			for _, k := range w[2:] {
 				ix.Keys = append(ix.Keys, catalog.IndexKey{Path: k})
 			}

@@ -150,7 +150,8 @@ type joinCond struct {
 	inputs uint64 // that it reads
 	sel    float64
 	equal  bool
-	seeks  uint64 // inputs with an index for it
+	seeks  uint64  // inputs with an index for it
+	found  float64 // documents that a look-up by that index reads
 }
 
 func newJoinCost(t *joinTree) *joinCost {
@@ -216,6 +217,7 @@ func (c *joinCost) cond(e Expr, owner map[ColID]int) joinCond {
 			}
 			if s := c.st.scans[col.ID]; s != nil && plainScan(c.t.inputs[owner[col.ID]]) == s && indexedColumn(s, col.ID) {
 				out.seeks |= 1 << owner[col.ID]
+				out.found = max(out.found, float64(s.Table.Estimate)/c.st.distinct(col.ID))
 			}
 		}
 	}
@@ -261,7 +263,7 @@ func (c *joinCost) step(set uint64, rows float64, i int) (after, access float64,
 		if k.equal {
 			connected = true
 			if k.seeks&(1<<i) != 0 {
-				access = min(access, rows*seekCost)
+				access = min(access, rows*(seekCost+k.found))
 			}
 		}
 	}

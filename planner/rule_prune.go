@@ -70,6 +70,7 @@ func pruneNode(n Node, used map[ColID]bool) {
 		}
 	}
 	for _, in := range Inputs(n) {
+		*in = withoutUnused(*in, child)
 		pruneNode(*in, child)
 	}
 }

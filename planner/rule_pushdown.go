@@ -1,7 +1,8 @@
 package planner
 
 // pushDown moves conditions towards the data: through projections, sorts,
-// set operations and joins, and below groups where only groups are read.
+// set operations and joins, and below groups and windows where only groups and
+// partitions are read.
 func (b *builder) pushDown(n Node) Node {
 	eachSubplan(n, b.pushDown)
 	switch x := n.(type) {
@@ -66,7 +67,10 @@ func push(at *Node, c Expr) bool {
 		return true
 	case *Aggregate:
 		return pushGroups(x, c)
+	case *Window:
+		return pushPartition(x, c)
 	case *Join:
+		innerWhere(x, c)
 		return pushJoin(x, c)
 	}
 	return false
@@ -147,6 +151,31 @@ func pushGroups(a *Aggregate, c Expr) bool {
 		return false
 	}
 	put(&a.Input, substitute(c, a.Groups))
+	return true
+}
+
+// pushPartition moves a condition that keeps or drops whole partitions below the
+// window calls.
+func pushPartition(w *Window, c Expr) bool {
+	cols := map[ColID]bool{}
+	columnsOf(c, cols)
+	if len(cols) == 0 || hasSubquery(c) {
+		return false
+	}
+	for i := range w.Calls {
+		by := map[ColID]bool{}
+		for _, e := range w.Calls[i].PartitionBy {
+			if r, ok := e.(*ColRef); ok {
+				by[r.ID] = true
+			}
+		}
+		for id := range cols {
+			if !by[id] {
+				return false
+			}
+		}
+	}
+	put(&w.Input, c)
 	return true
 }
 

@@ -41,6 +41,8 @@ func (b *builder) uniqueSemi(n Node) Node {
 // uniqueBy tells whether no two rows of a plan agree in the columns.
 func uniqueBy(n Node, cols map[ColID]bool) bool {
 	switch x := n.(type) {
+	case *Scan:
+		return uniqueScan(x, cols)
 	case *Filter:
 		return uniqueBy(x.Input, cols)
 	case *Sort:

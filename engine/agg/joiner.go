@@ -24,8 +24,8 @@ type joiner struct {
 	table *hashTable
 	scan  bool
 	ready bool
-	// probes counts look-ups by the index; after switchAt of them the foreign
-	// side is hashed.
+	// probes counts look-ups by the index and the documents they read; after
+	// switchAt of them the foreign side is hashed.
 	probes, switchAt int64
 
 	cached    []bson.Raw // result of a pipeline without variables
@@ -130,8 +130,8 @@ func (j *joiner) buildEqual(ctx context.Context) error {
 	})
 }
 
-// seeksBeforeHash is the number of look-ups by an index that cost about as much
-// as reading the whole foreign side.
+// seeksBeforeHash is the number of look-ups by an index, and of documents that
+// they read, that cost about as much as reading the whole foreign side.
 func (j *joiner) seeksBeforeHash(ctx context.Context) int64 {
 	if c, ok := j.src.(Counter); ok {
 		if n, ok, err := c.Count(ctx, Request{Context: &expr.Context{}}); ok && err == nil {
@@ -262,6 +262,7 @@ func (j *joiner) candidates(ctx context.Context) (store.Cursor, error) {
 			if err != nil {
 				return nil, err
 			}
+			j.probes++
 			found := false
 			visitMatchValues(doc, path, func(v value.Value) {
 				if !found {
