@@ -126,7 +126,11 @@ func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Ra
 		return nil, err
 	}
 	var key [13]byte
-	if err := u.w.Set(storage.AppendDocumentKey(key[:0], c.id, rec), doc); err != nil {
+	set := u.w.Set
+	if u.tx != nil {
+		doc, set = u.tx.ws.Keep(doc), u.tx.ws.SetKept
+	}
+	if err := set(storage.AppendDocumentKey(key[:0], c.id, rec), doc); err != nil {
 		return nil, err
 	}
 	if err := u.writeKeys(c, m, rec, plan); err != nil {

@@ -114,7 +114,7 @@ func (t *transaction) claimSettled(key []byte) error {
 }
 
 func (t *transaction) take(key []byte) {
-	k := string(key)
+	k := t.ws.KeepString(key)
 	t.e.pending[k] = t
 	t.claims = append(t.claims, k)
 }
@@ -137,7 +137,9 @@ func (t *transaction) unchanged(key []byte) error {
 
 func (t *transaction) record(e *oplog.Entry, images bool, before, after bson.Raw) {
 	c := txChange{entry: *e, images: images, before: before, after: after}
-	c.entry.Key, c.entry.Doc = slices.Clone(e.Key), slices.Clone(e.Doc)
+	if e.Kind != oplog.Insert { // whose document is kept already
+		c.entry.Doc = slices.Clone(e.Doc)
+	}
 	t.changes = append(t.changes, c)
 }
 

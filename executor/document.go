@@ -120,6 +120,9 @@ func newDocument(w *translator.Write, row bson.Raw) (bson.Raw, error) {
 	if w.Document {
 		return wholeDocument(w, row)
 	}
+	if w.Flat {
+		return flatDocument(w, row), nil
+	}
 	t := &tree{}
 	id := value.Value{}
 	i := 0
@@ -147,6 +150,36 @@ func newDocument(w *translator.Write, row bson.Raw) (bson.Raw, error) {
 	}
 	body := t.append(nil)
 	return withID(id, body), nil
+}
+
+// flatDocument is newDocument where every target is a field of the document itself.
+func flatDocument(w *translator.Write, row bson.Raw) bson.Raw {
+	start, out := value.BeginDocument(make([]byte, 0, len(row)+32+w.NameBytes))
+	id := value.Value{}
+	for i := range w.Targets {
+		if w.Targets[i].Path[0] == "_id" {
+			if v := value.Lookup(row, slotName(i)); !v.IsNullish() {
+				id = stored(v, w.Targets[i])
+			}
+		}
+	}
+	if id.IsMissing() {
+		id = value.ObjectID(bson.NewObjectID())
+	}
+	out = value.AppendElement(out, "_id", id)
+	i := 0
+	for it := value.Walk(row); it.Next() && i < len(w.Targets); i++ {
+		for i < len(w.Targets) && slotName(i) != it.Key() {
+			i++
+		}
+		if i == len(w.Targets) {
+			break
+		}
+		if v := it.Value(); !v.IsNullish() && w.Targets[i].Path[0] != "_id" {
+			out = value.AppendElement(out, w.Targets[i].Path[0], stored(v, w.Targets[i]))
+		}
+	}
+	return value.EndDocument(out, start)
 }
 
 // withID puts the _id in front of a document that has none.

@@ -73,7 +73,22 @@ func (e *execution) result(ctx context.Context, w *translator.Write, n int64, ro
 
 // check tests the constraints of rows.
 func (e *execution) check(ctx context.Context, w *translator.Write, rows []written) error {
-	if len(w.Checks) == 0 || len(rows) == 0 {
+	for i, r := range rows {
+		for j := range w.Checks {
+			if f := w.Checks[j].Field; f != "" && value.Lookup(r.row, f).IsNullish() {
+				if err := e.checkByStages(ctx, w, rows[:i]); err != nil {
+					return err
+				}
+				return violation(w, w.Checks[j])
+			}
+		}
+	}
+	return e.checkByStages(ctx, w, rows)
+}
+
+// checkByStages tests the constraints that are expressions.
+func (e *execution) checkByStages(ctx context.Context, w *translator.Write, rows []written) error {
+	if len(w.CheckStages) == 0 || len(rows) == 0 {
 		return nil
 	}
 	stages, err := e.b.Stages(w.CheckStages)
@@ -88,11 +103,17 @@ func (e *execution) check(ctx context.Context, w *translator.Write, rows []writt
 	if err != nil {
 		return err
 	}
+	var tested []translator.Check
+	for _, c := range w.Checks {
+		if c.Field == "" {
+			tested = append(tested, c)
+		}
+	}
 	for _, d := range results {
 		i := 0
 		for it := value.Walk(value.Lookup(d, "r").Doc()); it.Next(); i++ {
 			if it.Value().Kind() == bson.TypeBoolean && !it.Value().AsBool() {
-				return violation(w, w.Checks[i])
+				return violation(w, tested[i])
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // copyBatch is how many values go into one INSERT.
-const copyBatch = 1000
+const copyBatch = 5000
 
 // copyFrom is COPY table FROM STDIN. Rows become INSERTs of many rows, so that
 // defaults, checks and types are those of INSERT.
@@ -89,6 +89,9 @@ func (c *copyFrom) open(ctx context.Context, s *Session, call *call) (rows, stri
 	for i, col := range c.cols {
 		names[i] = col.Name
 	}
+	if s.tx.status == 'I' { // no savepoint comes before the end
+		s.tx.log = writeLog{full: true}
+	}
 	run := &copyRun{c: c, s: s, in: &copyInput{f: c.format, cols: names, src: src}}
 	n, err := run.all(ctx)
 	if err != nil {
@@ -117,6 +120,7 @@ type copyRun struct {
 	in    *copyInput
 	plans map[int]*query // by number of rows
 	args  []value.Value
+	buf   []byte // what args point into
 	rows  int
 	total int
 }
@@ -186,7 +190,9 @@ func (r *copyRun) take(q *query) error {
 			r.args = append(r.args, value.Null())
 			continue
 		}
-		b = append([]byte(nil), b...)
+		at := len(r.buf)
+		r.buf = append(r.buf, b...)
+		b = r.buf[at:len(r.buf):len(r.buf)]
 		v, err := sqltype.Decode(b, q.prog.Plan.Params[i], r.c.format.wire(), r.s.env.types())
 		if err != nil {
 			e := *sqlerr.As(err)
@@ -221,6 +227,6 @@ func (r *copyRun) flush(ctx context.Context) error {
 		return err
 	}
 	r.total += r.rows
-	r.rows, r.args = 0, r.args[:0]
+	r.rows, r.args, r.buf = 0, r.args[:0], make([]byte, 0, len(r.buf))
 	return nil
 }

@@ -19,6 +19,9 @@ type Bound struct {
 	Session sqlfunc.Session
 	Now     int64 // milliseconds, the statement's
 	slots   []value.Value
+
+	eval expr.Context // of compute, and the document that it reads
+	doc  []byte
 }
 
 // Bind gives the parameters and computes what depends on nothing else; args are
@@ -61,11 +64,11 @@ func (b *Bound) compute(i int) error {
 	if s.fail != nil {
 		return s.fail
 	}
-	c := &expr.Context{Root: b.root(s.reads), Now: b.Now}
+	b.eval.Root, b.eval.Now = b.root(s.reads), b.Now
 	if b.Session != nil {
-		c.Session = b.Session
+		b.eval.Session = b.Session
 	}
-	v, err := s.code.Eval(c)
+	v, err := s.code.Eval(&b.eval)
 	if err != nil {
 		return sqlerr.As(MapError(err)).At(s.pos)
 	}
@@ -76,13 +79,14 @@ func (b *Bound) compute(i int) error {
 	return nil
 }
 
-// root is the document whose fields are the given slots.
+// root is the document whose fields are the given slots, until the next call.
 func (b *Bound) root(slots []int) bson.Raw {
-	start, doc := value.BeginDocument(nil)
+	start, doc := value.BeginDocument(b.doc[:0])
 	for _, i := range slots {
 		doc = value.AppendElement(doc, slotField(i), b.slots[i])
 	}
-	return value.EndDocument(doc, start)
+	b.doc = value.EndDocument(doc, start)
+	return b.doc
 }
 
 // InitPlans are the subqueries to run before the rest, in order. After each,

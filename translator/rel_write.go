@@ -20,6 +20,10 @@ type Write struct {
 	Table    *catalog.Table
 	Targets  []WriteTarget
 	Document bool // Insert: c0 is the whole document
+	// Flat tells that all targets are different fields of the document itself,
+	// whose names take NameBytes.
+	Flat      bool
+	NameBytes int
 	Conflict *Conflict
 	// Direct writes with one operation: Root has only filters, which Direct repeats.
 	Direct *Direct
@@ -68,6 +72,8 @@ type Check struct {
 	Name   string // "" for NOT NULL
 	Column string
 	View   bool // WITH CHECK OPTION of the view Name
+	// Field, if there is one, must hold a value; CheckStages leave the check out.
+	Field string
 	// Partition and Relation are those of planner.CheckExpr.
 	Partition bool
 	Relation  string
@@ -113,6 +119,7 @@ func (c *compiler) insert(n *planner.Insert) Query {
 	if len(out) == 0 {
 		out = nil
 	}
+	w.flatten()
 	c.project(f, out)
 	if n.Conflict != nil {
 		w.Conflict = c.conflict(n)
@@ -121,6 +128,18 @@ func (c *compiler) insert(n *planner.Insert) Query {
 	w.Checks, w.CheckStages = c.checks(&n.Target, n.Checks)
 	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, nil)
 	return q
+}
+
+func (w *Write) flatten() {
+	seen := map[string]bool{}
+	for _, t := range w.Targets {
+		if len(t.Path) != 1 || seen[t.Path[0]] {
+			return
+		}
+		seen[t.Path[0]] = true
+		w.NameBytes += len(t.Path[0])
+	}
+	w.Flat = true
 }
 
 func writeTarget(f planner.Field) WriteTarget {
@@ -169,11 +188,32 @@ func (c *compiler) checks(target *planner.Scan, checks []planner.CheckExpr) ([]C
 	var out []Check
 	results := list{}
 	for _, k := range checks {
-		out = append(out, Check{Name: k.Name, Column: k.Column, View: k.View, Partition: k.Partition, Relation: k.Relation})
-		results = append(results, op("$not", s.isFalse(k.Expr)))
+		check := Check{Name: k.Name, Column: k.Column, View: k.View, Partition: k.Partition, Relation: k.Relation}
+		if check.Field = notNullField(f, k); check.Field == "" {
+			results = append(results, op("$not", s.isFalse(k.Expr)))
+		}
+		out = append(out, check)
+	}
+	if len(results) == 0 {
+		return out, nil
 	}
 	f.add("$project", obj{{"_id", 0}, {"r", results}})
 	return out, c.encodeStages(f.stages)
+}
+
+// notNullField is the field that a NOT NULL is about; "" if it takes more than
+// a look.
+func notNullField(f *fragment, k planner.CheckExpr) string {
+	test, ok := k.Expr.(*planner.Test)
+	if !ok || test.Is != planner.IsNotNull || k.Name != "" || k.View || k.Partition {
+		return ""
+	}
+	if col, ok := test.X.(*planner.ColRef); ok {
+		if l := f.cols[col.ID]; l != nil && l.expr == nil && !l.narrow && len(l.path) == 2 {
+			return l.path[1]
+		}
+	}
+	return ""
 }
 
 func (c *compiler) conflict(n *planner.Insert) *Conflict {

@@ -20,6 +20,7 @@ type schema struct {
 	arrays  []func(c *expr.Context, arr bson.Raw) bool
 	objects []func(c *expr.Context, doc bson.Raw) bool
 	any     []func(c *expr.Context, v value.Value) bool
+	fields  *schemaFields // of objects, nil: none
 }
 
 func (s *schema) valid(c *expr.Context, v value.Value) bool {
@@ -55,6 +56,9 @@ func (s *schema) validOfKind(c *expr.Context, v value.Value) bool {
 			}
 		}
 	case v.IsDocument():
+		if s.fields != nil && !s.fields.valid(c, v.Doc()) {
+			return false
+		}
 		for _, f := range s.objects {
 			if !f(c, v.Doc()) {
 				return false
@@ -117,13 +121,6 @@ func required(names []string) func(*expr.Context, bson.Raw) bool {
 			}
 		}
 		return true
-	}
-}
-
-func property(name string, s *schema) func(*expr.Context, bson.Raw) bool {
-	return func(c *expr.Context, doc bson.Raw) bool {
-		v := value.Lookup(doc, name)
-		return v.IsMissing() || s.valid(c, v)
 	}
 }
 

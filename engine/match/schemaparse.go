@@ -283,7 +283,9 @@ func (p *parser) boolOrSchema(name string, v value.Value) (s *schema, allowed bo
 
 func schemaRequired(_ *parser, s *schema, name string, v value.Value, _ bson.Raw) error {
 	names, err := stringList(name, v)
-	s.objects = append(s.objects, required(names))
+	for _, k := range names {
+		s.field(k).required = true
+	}
 	return err
 }
 
@@ -321,7 +323,7 @@ func schemaProperties(p *parser, s *schema, name string, v value.Value, doc bson
 			if err != nil {
 				return err
 			}
-			s.objects = append(s.objects, property(it.Key(), x))
+			s.field(it.Key()).schema = x
 		}
 		return nil
 	case "additionalProperties":

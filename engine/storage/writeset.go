@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"slices"
+	"unsafe"
 )
 
 // WriteSet is what a transaction wrote, above the snapshot that it reads. It is
@@ -11,6 +12,7 @@ type WriteSet struct {
 	base   Reader
 	spaces map[[IndexPrefixLen]byte]*space
 	size   int
+	arena  []byte // where keys and values are copied to
 }
 
 // space holds the changes of one collection or index: all in latest, and in
@@ -39,9 +41,42 @@ func prefixOf(key []byte) (p [IndexPrefixLen]byte) {
 	return p
 }
 
+// arenaChunk is how much memory is taken at a time.
+const arenaChunk = 64 << 10
+
+// Keep copies bytes to where they stay as long as anybody refers to them.
+func (w *WriteSet) Keep(b []byte) []byte {
+	if len(b) == 0 {
+		return []byte{} // nil would be a deletion
+	}
+	if len(b) > arenaChunk/8 {
+		return append(make([]byte, 0, len(b)), b...)
+	}
+	if cap(w.arena)-len(w.arena) < len(b) {
+		w.arena = make([]byte, 0, arenaChunk)
+	}
+	at := len(w.arena)
+	w.arena = append(w.arena, b...)
+	return w.arena[at:len(w.arena):len(w.arena)]
+}
+
+// KeepString is Keep for what is to be a string.
+func (w *WriteSet) KeepString(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	b = w.Keep(b)
+	return unsafe.String(&b[0], len(b))
+}
+
 // Set implements Writer.
 func (w *WriteSet) Set(key, value []byte) error {
-	w.put(key, append(make([]byte, 0, len(value)), value...))
+	return w.SetKept(key, w.Keep(value))
+}
+
+// SetKept is Set of a value that nobody changes any more.
+func (w *WriteSet) SetKept(key, value []byte) error {
+	w.put(key, value)
 	return nil
 }
 
@@ -57,7 +92,7 @@ func (w *WriteSet) put(key, value []byte) {
 		s = &space{latest: map[string][]byte{}}
 		w.spaces[prefixOf(key)] = s
 	}
-	k := string(key)
+	k := w.KeepString(key)
 	s.latest[k] = value
 	s.tail = append(s.tail, k)
 	w.size += len(key) + len(value)
