@@ -24,7 +24,7 @@ type Write struct {
 	// whose names take NameBytes.
 	Flat      bool
 	NameBytes int
-	Conflict *Conflict
+	Conflict  *Conflict
 	// Direct writes with one operation: Root has only filters, which Direct repeats.
 	Direct *Direct
 	// Returning makes the result's rows from documents {n: the row written or
