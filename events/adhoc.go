@@ -36,6 +36,8 @@ type adhoc struct {
 	last  string // how far the stream was read
 	still int    // replies in a row that brought nothing
 	rows  []bson.Raw
+
+	closed func() // takes it off the list of open streams
 }
 
 // watched tells whether a subscription logs a collection.
@@ -80,6 +82,7 @@ func (m *Manager) adhocRows(ctx context.Context, database, coll string, since, u
 		}
 		return catalog.FunctionRows{}, err
 	}
+	a.closed = m.opened(&openStream{kind: streamAdHoc, db: database, of: coll, collections: spec.Collections, stats: &a.r.stats})
 	return catalog.FunctionRows{Rows: a}, nil
 }
 
@@ -120,6 +123,7 @@ func (a *adhoc) read(ctx context.Context) error {
 			return err
 		}
 		r.state.LastPos = last
+		r.stats.batch(r.events, r.clock())
 	}
 	for _, row := range r.route().docs {
 		if at := value.Lookup(row, "event_timestamp").AsDate(); at >= a.since && at <= a.until && position(row) <= a.end {
@@ -157,6 +161,7 @@ func oplogRow(row bson.Raw) bson.Raw {
 // Close implements store.Cursor.
 func (a *adhoc) Close() error {
 	a.r.close()
+	a.closed()
 	a.end = ""
 	return nil
 }

@@ -208,6 +208,8 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 	if err := r.watch(ctx); err != nil {
 		return err
 	}
+	closed := m.opened(&openStream{kind: streamCatchUp, db: s.Database, of: s.ID, collections: def.Spec.Collections, stats: &r.stats})
+	defer closed()
 	for {
 		if err := r.readBatch(ctx); err != nil && !errors.Is(err, io.EOF) {
 			return err
@@ -218,6 +220,7 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 				return err
 			}
 			r.state.LastPos = last
+			r.stats.batch(r.events, m.clock())
 		}
 		if last > def.Catchup.Until {
 			return m.caughtUp(ctx, s, def)

@@ -46,6 +46,11 @@ func (c *call) resume(ctx context.Context, n *ast.ResumeEventSubscription) error
 	if err := c.m.setStatus(ctx, s.ID, StateActive, StateActive, ""); err != nil {
 		return err
 	}
+	// Who has it go on knows of what it missed.
+	if _, err := c.m.updateRows(ctx, collGaps, bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "acknowledged_at", Value: nil}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "acknowledged_at", Value: c.m.clock()}}}}); err != nil {
+		return fmt.Errorf("acknowledge the gaps of %s: %w", s.ID, err)
+	}
 	return c.m.adopt(ctx, s.Spec.Database)
 }
 

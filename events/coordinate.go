@@ -179,7 +179,6 @@ func (m *Manager) startReader(ctx context.Context, db string) error {
 		rd.lease.release(ctx)
 		return err
 	}
-	rd.stats.created = m.clock()
 	rd.setRoutes(m.routes(ctx, db))
 	m.offerRemote(db, rd.state.Published)
 	m.mu.Lock()
@@ -193,6 +192,8 @@ func (m *Manager) startReader(ctx context.Context, db string) error {
 // gives the lease back. When history is lost its subscriptions do what they ask
 // for, and it goes on from now for those that want that.
 func (m *Manager) runReader(ctx context.Context, r *reader) error {
+	closed := m.opened(&openStream{kind: streamReader, db: r.db, stats: &r.stats, reader: r})
+	defer closed()
 	err := r.Run(ctx)
 	for err != nil && isHistoryLost(err) && ctx.Err() == nil {
 		m.log.Error("the history of a change stream is lost", "database", r.db, "error", err)
@@ -293,7 +294,7 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 			s.stored = *def
 		} else {
 			s = &subscription{ID: def.ID, Database: def.Spec.Database, stored: *def}
-			s.count.stored = def.Counters
+			s.count.stored, s.count.server = def.Counters, &m.server
 			m.subs[def.ID] = s
 		}
 		m.subs[def.ID].sum = changed[def.ID]

@@ -13,6 +13,7 @@ import (
 // counters are what a subscription's events came to. The stored totals are of
 // all gateways and processes; the rest is of this one since the last save.
 type counters struct {
+	server *serverClock // set before anything is counted
 	mu     sync.Mutex
 	now    tally // since the last save
 	stored totals
@@ -118,7 +119,7 @@ func (c *counters) add(t tally) {
 func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := int64(len(rows))
+	n, serverMS := int64(len(rows)), c.server.at(now).UnixMilli()
 	c.now.total += n
 	if delivered {
 		c.now.delivered += n
@@ -130,7 +131,7 @@ func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
 		c.now.saw(kind{strings.Clone(op), strings.Clone(coll)})
 		if delivered {
 			c.now.took(0)
-			c.now.lag.add(1000 * (now.UnixMilli() - value.Lookup(r, "event_timestamp").AsDate()))
+			c.now.lag.add(1000 * (serverMS - value.Lookup(r, "event_timestamp").AsDate()))
 		}
 	}
 	c.last.event = now
@@ -147,7 +148,7 @@ func (c *counters) settled(outcomes []outcome) {
 		c.now.took(o.finished.Sub(o.started))
 		c.now.delivery.add(o.finished.Sub(o.started).Microseconds())
 		if o.status == StatusCompleted {
-			c.now.lag.add(1000 * (o.finished.UnixMilli() - o.it.eventMS))
+			c.now.lag.add(1000 * (c.server.at(o.finished).UnixMilli() - o.it.eventMS))
 		}
 		switch o.status {
 		case StatusCompleted:

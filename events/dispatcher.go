@@ -49,6 +49,7 @@ type dispatcher struct {
 	gateway string
 	log     *slog.Logger
 	clock   func() time.Time
+	server  *serverClock
 	suspend func(ctx context.Context, reason, detail string) error
 	settled func(outcomes []outcome) // counters
 	join    func(after string) *feed // begins the feed of the subscription's rows
@@ -360,7 +361,7 @@ func (d *dispatcher) dropAged(items []*item, now time.Time) []*item {
 		return items
 	}
 	return slices.DeleteFunc(items, func(it *item) bool {
-		if now.UnixMilli()-it.eventMS <= d.spec.MaxAge.Milliseconds() {
+		if d.server.at(now).UnixMilli()-it.eventMS <= d.spec.MaxAge.Milliseconds() {
 			return false
 		}
 		it.Attempt-- // it is not sent this time

@@ -51,19 +51,18 @@ func (c *call) line(format string, args ...any) {
 
 // explainReader tells who reads the database, and how far behind the server.
 func (c *call) explainReader(ctx context.Context, db string) error {
-	now, err := c.m.operationTime(ctx)
+	stream, err := c.m.readerRow(ctx, db)
 	if err != nil {
 		return err
 	}
 	c.line("  Reader: one change stream of database %s", db)
-	token, at, lag, r := c.m.streamState(db, now)
-	if r == nil {
-		c.line("    on another gateway, or not running")
+	if stream == nil {
+		c.line("    not running")
 		return nil
 	}
-	c.line("    gateway %s, epoch %d, token %s", c.m.gateway, r.lease.epoch, orNone(token))
-	if !at.IsZero() {
-		c.line("    read up to %s, lag %.0f s", at.UTC().Format(time.RFC3339), lag)
+	c.line("    gateway %s, epoch %d, token %s", text(value.Lookup(stream, "gateway")), value.Lookup(stream, "epoch").AsInt64(), orNone(text(value.Lookup(stream, "resume_token"))))
+	if at := value.Lookup(stream, "resume_token_timestamp"); at.Kind() == bson.TypeDateTime {
+		c.line("    read up to %s, lag %.0f s", time.UnixMilli(at.AsDate()).UTC().Format(time.RFC3339), value.Lookup(stream, "resume_token_lag_seconds").AsDouble())
 	}
 	return nil
 }

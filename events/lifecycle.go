@@ -9,6 +9,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/value"
 	"weir/store"
 )
 
@@ -130,7 +131,10 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.reopenStale(ctx); err != nil {
 		return err
 	}
-	return m.saveCounters(ctx)
+	if err := m.saveCounters(ctx); err != nil {
+		return err
+	}
+	return m.lookAtOplog(ctx)
 }
 
 // Gateway is the id of this gateway in event_gateways.
@@ -138,7 +142,7 @@ func (m *Manager) Gateway() string { return m.gateway }
 
 // Gateways gives the ids of the gateways that are alive.
 func (m *Manager) Gateways(ctx context.Context) (map[string]bool, error) {
-	alive := marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "expire_at", Value: bson.D{{Key: "$gt", Value: m.clock()}}}}}})
+	alive := marshal(bson.D{{Key: "$match", Value: gatewayAlive}})
 	cur, err := m.st.Aggregate(ctx, ns(collGateways), []bson.Raw{alive}, store.AggregateOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("read the gateways: %w", err)
@@ -168,29 +172,45 @@ func (m *Manager) farewell(ctx context.Context) error {
 	return nil
 }
 
-// beat writes this gateway's row of event_gateways.
+// beat writes this gateway's row of event_gateways, with its open streams for the
+// monitoring functions of the others, and learns the server's time.
 func (m *Manager) beat(ctx context.Context) error {
-	m.mu.Lock()
-	streams, subs := 0, 0
-	for _, r := range m.scope {
-		if r.alive() {
-			streams++
-		}
+	open, err := m.openStreams(ctx)
+	if err != nil {
+		return err
 	}
+	m.mu.Lock()
+	streams, subs := len(m.streams), 0
 	for _, s := range m.subs {
 		if m.scope[s.Database].alive() {
 			subs++
 		}
 	}
 	m.mu.Unlock()
-	now := m.clock()
-	_, err := updateOne(ctx, m.st, collGateways, bson.D{{Key: "_id", Value: m.gateway}}, bson.D{{Key: "$set", Value: bson.D{
-		{Key: "host", Value: m.host}, {Key: "version", Value: m.version}, {Key: "started_at", Value: m.started}, {Key: "heartbeat_at", Value: now},
-		{Key: "status", Value: "running"}, {Key: "streams", Value: int32(streams)}, {Key: "subscriptions", Value: int32(subs)},
-		{Key: "expire_at", Value: now.Add(gatewayTTL)},
-	}}}, true)
-	return err
+	sent := m.clock()
+	literal := func(v any) bson.D { return bson.D{{Key: "$literal", Value: v}} }
+	reply, err := command(ctx, m.st, bson.D{
+		{Key: "findAndModify", Value: collGateways}, {Key: "query", Value: bson.D{{Key: "_id", Value: m.gateway}}}, {Key: "upsert", Value: true}, {Key: "new", Value: true},
+		{Key: "fields", Value: bson.D{{Key: "heartbeat_at", Value: 1}}},
+		{Key: "update", Value: bson.A{bson.D{{Key: "$set", Value: bson.D{
+			{Key: "host", Value: literal(m.host)}, {Key: "version", Value: literal(m.version)}, {Key: "started_at", Value: m.server.at(m.started)}, {Key: "heartbeat_at", Value: "$$NOW"},
+			{Key: "status", Value: literal("running")}, {Key: "streams", Value: int32(streams)}, {Key: "subscriptions", Value: int32(subs)}, {Key: "connections", Value: int32(m.clients())},
+			{Key: "open_streams", Value: literal(open)}, {Key: "expire_at", Value: bson.D{{Key: "$add", Value: bson.A{"$$NOW", gatewayTTL.Milliseconds()}}}},
+		}}}}},
+	})
+	if err != nil {
+		return fmt.Errorf("write the heartbeat: %w", err)
+	}
+	if v := value.Lookup(reply, "value"); v.IsDocument() {
+		if at := value.Lookup(v.Doc(), "heartbeat_at"); at.Kind() == bson.TypeDateTime {
+			m.server.observe(time.UnixMilli(at.AsDate()), sent, m.clock())
+		}
+	}
+	return nil
 }
+
+// gatewayAlive finds the rows of the gateways with a heartbeat, by the server's clock.
+var gatewayAlive = bson.D{{Key: "$expr", Value: bson.D{{Key: "$gt", Value: bson.A{"$expire_at", "$$NOW"}}}}}
 
 // saveCounters adds what was counted since the last time to the stored totals
 // and to the buckets of event_stats.

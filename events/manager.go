@@ -32,13 +32,15 @@ type Deps struct {
 
 // Options of a Manager; the zero value works.
 type Options struct {
-	Gateway string           // name of this gateway in the monitoring data; "": made up
-	Host    string           // that it runs on, for the monitoring data
-	Version string           // of the program
-	Key     []byte           // encrypts the credentials of connections; nil: none are stored
-	Lease   time.Duration    // how long a lease lasts without renewal; 0: 15 s
-	Logger  *slog.Logger     // nil: discard
-	Now     func() time.Time // nil: time.Now
+	Gateway string // name of this gateway in the monitoring data; "": made up
+	Host    string // that it runs on, for the monitoring data
+	// Connections counts the clients of this gateway, for the monitoring data; nil: nobody does.
+	Connections func() int
+	Version     string           // of the program
+	Key         []byte           // encrypts the credentials of connections; nil: none are stored
+	Lease       time.Duration    // how long a lease lasts without renewal; 0: 15 s
+	Logger      *slog.Logger     // nil: discard
+	Now         func() time.Time // nil: time.Now
 	// Step is told of every step of the runtime when it is done, for tests that
 	// end the process between two of them; nil: nobody is.
 	Step func(Step)
@@ -56,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Gateway == "" {
 		o.Gateway = bson.NewObjectID().Hex()
+	}
+	if o.Connections == nil {
+		o.Connections = func() int { return 0 }
 	}
 	if o.Lease == 0 {
 		o.Lease = defaultLease
@@ -78,6 +83,8 @@ type Manager struct {
 	vault   *vault
 	log     *slog.Logger
 	clock   func() time.Time
+	server  serverClock
+	clients func() int
 	started time.Time
 	step    func(Step)
 	seed    maphash.Seed
@@ -93,6 +100,11 @@ type Manager struct {
 	upTo  map[string]string             // published position, by database
 	feeds map[string]map[string][]*feed // by database and subscription_id
 	brk   map[string]*breaker           // by endpoint
+
+	streams    map[*openStream]struct{} // that are open here
+	opens      int64                    // so many were opened
+	oplogStart bson.Timestamp           // zero: not known
+	oplogSeen  time.Time
 
 	outcomes *bulk // of all dispatchers
 	cursors  *bulk
@@ -132,9 +144,9 @@ func New(d Deps, o Options) *Manager {
 	return &Manager{
 		vault: v,
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
-		log: o.Logger, clock: o.Now, started: o.Now(), step: o.Step, seed: maphash.MakeSeed(),
+		log: o.Logger, clock: o.Now, clients: o.Connections, started: o.Now(), step: o.Step, seed: maphash.MakeSeed(),
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
-		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(),
+		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), streams: map[*openStream]struct{}{},
 		outcomes: &bulk{st: d.Store, coll: collLog}, cursors: &bulk{st: d.Store, coll: collCursors},
 	}
 }
@@ -308,7 +320,7 @@ func (m *Manager) startDispatcher(s *subscription, def stored) {
 func (m *Manager) newDispatcher(s *subscription, def *stored) *dispatcher {
 	b, spec := m.breakerOf(def.Spec.Target), def.Spec
 	return &dispatcher{
-		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, step: m.step,
+		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, server: &m.server, step: m.step,
 		settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
 		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },

@@ -64,7 +64,7 @@ func mix(x uint64) uint64 {
 func (m *Manager) liveGateways(ctx context.Context) ([]string, error) {
 	ids := []string{m.gateway}
 	err := query(ctx, m.st, collGateways, []bson.D{
-		{{Key: "$match", Value: bson.D{{Key: "expire_at", Value: bson.D{{Key: "$gt", Value: m.clock()}}}}}},
+		{{Key: "$match", Value: gatewayAlive}},
 		{{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}}}},
 	}, func(doc bson.Raw) error {
 		if id := text(value.Lookup(doc, "_id")); !slices.Contains(ids, id) {

@@ -389,9 +389,9 @@ func (r *reader) save(ctx context.Context, position string) error {
 // saveIdle saves the token of a stream without events now and then, so that it
 // does not age out of the oplog.
 func (r *reader) saveIdle(ctx context.Context) error {
+	r.stats.idle(r.stream.OperationTime())
 	if r.clock().Sub(r.saved) < idleSave {
 		return nil
 	}
-	r.stats.idle(r.stream.OperationTime(), r.clock())
 	return r.save(ctx, r.state.LastPos)
 }

@@ -11,11 +11,11 @@ import (
 // reader began, and rates over the last whole seconds.
 type readerStats struct {
 	mu        sync.Mutex
-	created   time.Time
 	events    int64
 	bytes     int64
 	reopens   int64
 	lastError string
+	down      bool           // since the last event or reply
 	token     string         // of the last save
 	lastTime  bson.Timestamp // cluster time of the last event
 	operation bson.Timestamp // how far the server was
@@ -38,6 +38,7 @@ func (s *readerStats) batch(events []Event, now time.Time) {
 	s.bytes += bytes
 	s.lastTime = events[len(events)-1].Time
 	s.operation = s.lastTime
+	s.down = false
 	slot := &s.window[now.Unix()%rateSeconds]
 	if slot.second != now.Unix() {
 		*slot = rateSlot{second: now.Unix()}
@@ -46,10 +47,20 @@ func (s *readerStats) batch(events []Event, now time.Time) {
 	slot.bytes += bytes
 }
 
-func (s *readerStats) idle(operation bson.Timestamp, _ time.Time) {
+// status is called under mu.
+func (s *readerStats) status() string {
+	if s.down {
+		return "reopening"
+	}
+	return "running"
+}
+
+// idle notes a reply without events.
+func (s *readerStats) idle(operation bson.Timestamp) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.operation = operation
+	s.down = false
 }
 
 // savedToken keeps the token for show.
@@ -63,6 +74,7 @@ func (s *readerStats) reopened(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reopens++
+	s.down = true
 	if err != nil {
 		s.lastError = err.Error()
 	}

@@ -244,27 +244,9 @@ func (m *Manager) counted(ctx context.Context, database string) (map[string]tota
 	return out, err
 }
 
-// streamState is a reader's place for the monitoring functions.
-func (m *Manager) streamState(database string, now bson.Timestamp) (token string, at time.Time, lag float64, r *reader) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	run := m.scope[database]
-	if !run.alive() {
-		return "", time.Time{}, 0, nil
-	}
-	r = run.it
-	r.stats.mu.Lock()
-	defer r.stats.mu.Unlock()
-	op := r.stats.operation
-	if op.T == 0 {
-		return r.stats.token, time.Time{}, 0, r
-	}
-	return r.stats.token, time.Unix(int64(op.T), 0), max(0, float64(now.T)-float64(op.T)), r
-}
-
 // subscriptionRows makes the rows of EVENT_SUBSCRIPTIONS().
 func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson.Raw, error) {
-	now, err := m.operationTime(ctx)
+	stream, err := m.readerRow(ctx, database)
 	if err != nil {
 		return nil, err
 	}
@@ -272,33 +254,37 @@ func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson
 	if err != nil {
 		return nil, err
 	}
-	token, at, lag, _ := m.streamState(database, now)
 	var out []bson.Raw
 	counted, err := m.counted(ctx, database)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range m.found(database) {
-		out = append(out, m.subscriptionRow(&s, counted[s.ID], figures[s.ID], token, at, lag))
+		out = append(out, m.subscriptionRow(&s, counted[s.ID], figures[s.ID], stream))
 	}
 	return out, nil
 }
 
-func (m *Manager) subscriptionRow(s *found, t totals, f figure, token string, at time.Time, lag float64) bson.Raw {
+func (m *Manager) subscriptionRow(s *found, t totals, f figure, stream bson.Raw) bson.Raw {
 	spec := s.Spec
 	d := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "subscription_name", Value: spec.Name}, {Key: "database_name", Value: spec.Database},
 		{Key: "collections", Value: spec.Collections}, {Key: "event_types", Value: spec.EventTypes}, {Key: "status", Value: s.status()}, {Key: "desired_status", Value: s.Desired},
-		{Key: "status_since", Value: s.Since}, {Key: "resume_token_lag_seconds", Value: lag},
+		{Key: "status_since", Value: s.Since},
 		{Key: "pending", Value: f.pending}, {Key: "retrying", Value: f.retrying}, {Key: "blocked_keys", Value: f.blocked}, {Key: "dead_open", Value: f.dead},
 		{Key: "events_total", Value: t.Total}, {Key: "delivered_total", Value: t.Delivered}, {Key: "failed_total", Value: t.Failed},
-		{Key: "gateway", Value: m.gateway}, {Key: "options", Value: spec.Options()}, {Key: "tags", Value: spec.Tags}, {Key: "version", Value: s.Version},
+		{Key: "options", Value: spec.Options()}, {Key: "tags", Value: spec.Tags}, {Key: "version", Value: s.Version},
 		{Key: "created_at", Value: s.CreatedAt}, {Key: "updated_at", Value: s.UpdatedAt}}
 	for _, o := range []struct{ name, value string }{
 		{"service_name", spec.ServiceName}, {"sink", string(spec.Target.Kind)}, {"target", spec.Target.String()}, {"status_reason", s.Reason},
-		{"resume_token", token}, {"position", t.Position}, {"last_error", t.LastError}, {"description", spec.Description}, {"created_by", spec.CreatedBy},
+		{"position", t.Position}, {"last_error", t.LastError}, {"description", spec.Description}, {"created_by", spec.CreatedBy},
 	} {
 		if o.value != "" {
 			d = append(d, bson.E{Key: o.name, Value: o.value})
+		}
+	}
+	for _, name := range []string{"gateway", "resume_token", "resume_token_timestamp", "resume_token_lag_seconds"} {
+		if v := value.Lookup(stream, name); !v.IsMissing() {
+			d = append(d, bson.E{Key: name, Value: v.RawValue()})
 		}
 	}
 	if len(spec.Filter) > 0 {
@@ -307,40 +293,10 @@ func (m *Manager) subscriptionRow(s *found, t totals, f figure, token string, at
 	for _, o := range []struct {
 		name string
 		at   time.Time
-	}{{"resume_token_timestamp", at}, {"last_event_at", t.LastEvent}, {"last_success_at", t.LastSuccess}} {
+	}{{"last_event_at", t.LastEvent}, {"last_success_at", t.LastSuccess}} {
 		if !o.at.IsZero() {
 			d = append(d, bson.E{Key: o.name, Value: o.at})
 		}
 	}
 	return marshal(d)
-}
-
-// streamRows makes the rows of ACTIVE_CHANGE_STREAMS().
-func (m *Manager) streamRows(ctx context.Context, database string) ([]bson.Raw, error) {
-	now, err := m.operationTime(ctx)
-	if err != nil {
-		return nil, err
-	}
-	token, at, lag, r := m.streamState(database, now)
-	if r == nil {
-		return nil, nil
-	}
-	subs := int32(len(r.currentRoutes()))
-	if subs == 0 {
-		return nil, nil
-	}
-	perSecond, bytes := r.stats.rates(m.clock())
-	r.stats.mu.Lock()
-	d := bson.D{{Key: "stream_id", Value: database}, {Key: "kind", Value: "reader"}, {Key: "database_name", Value: database}, {Key: "gateway", Value: m.gateway},
-		{Key: "epoch", Value: r.lease.epoch}, {Key: "status", Value: "running"}, {Key: "subscriptions", Value: subs}, {Key: "resume_token", Value: token},
-		{Key: "resume_token_lag_seconds", Value: lag}, {Key: "read_lag_ms", Value: lag * 1000}, {Key: "events_total", Value: r.stats.events},
-		{Key: "events_per_second", Value: perSecond}, {Key: "bytes_per_second", Value: bytes}, {Key: "reopens", Value: r.stats.reopens}, {Key: "created_at", Value: r.stats.created}}
-	if r.stats.lastError != "" {
-		d = append(d, bson.E{Key: "last_error", Value: r.stats.lastError})
-	}
-	r.stats.mu.Unlock()
-	if !at.IsZero() {
-		d = append(d, bson.E{Key: "resume_token_timestamp", Value: at})
-	}
-	return []bson.Raw{marshal(d)}, nil
 }

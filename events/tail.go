@@ -209,13 +209,14 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &collectionTail{stream: stream, progress: o.progress, until: o.to, span: o.span}
+	c := &collectionTail{stats: &readerStats{}, stream: stream, progress: o.progress, until: o.to, span: o.span}
 	if o.snapshot {
 		if c.snapshot, err = m.st.Aggregate(ctx, t.NS, nil, store.AggregateOptions{}); err != nil {
 			_ = stream.Close()
 			return nil, nil, err
 		}
 	}
+	c.closed = m.opened(&openStream{kind: streamTail, db: t.NS.DB, of: t.NS.Coll, collections: []string{t.NS.Coll}, stats: c.stats})
 	return c.next, c.close, nil
 }
 
@@ -229,6 +230,8 @@ type collectionTail struct {
 	ordinal  uint32
 	until    string
 	span     span
+	stats    *readerStats
+	closed   func() // takes it off the list of open streams
 }
 
 func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
@@ -257,6 +260,7 @@ func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw
 			break
 		}
 		row, ms := c.row(raw)
+		c.stats.batch([]Event{{Raw: raw, Time: c.last}}, time.Now())
 		if c.until != "" && text(value.Lookup(row, "weir_position")) >= c.until {
 			return nil, io.EOF
 		}
@@ -264,6 +268,7 @@ func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw
 			return row, nil
 		}
 	}
+	c.stats.idle(c.stream.OperationTime())
 	at := scanned(c.stream)
 	switch {
 	case c.until != "" && at > c.until:
@@ -304,4 +309,5 @@ func (c *collectionTail) close() {
 		_ = c.snapshot.Close()
 	}
 	_ = c.stream.Close()
+	c.closed()
 }

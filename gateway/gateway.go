@@ -44,6 +44,7 @@ type Options struct {
 	// TempSweep is how often temporary databases of gateways that are gone are
 	// looked for, 0: every minute.
 	TempSweep time.Duration
+	Host      string // that this runs on, for the monitoring data
 	TempDir   string // where rows go that are too many for memory; "": tmp below Dir, else the system's
 
 	SecretKey  []byte            // encrypts the credentials of connections in the store; nil: none are stored
@@ -176,7 +177,7 @@ func (g *Gateway) assemble() error {
 		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
 	}
 	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations},
-		events.Options{Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
+		events.Options{Host: o.Host, Connections: func() int { return g.sql.Connections() }, Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
 	so := session.Options{Version: o.Version, Settings: o.Settings, TempDir: o.TempDir, Owner: g.events.Gateway(), Logger: o.Logger, Now: o.Now}

@@ -141,6 +141,9 @@ func (c *config) options(to streams) (o gateway.Options, err error) {
 		MongoURI: c.mongoURI, Dir: c.dir, TempDir: c.tempDir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
 		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, Auth: c.auth, OplogBytes: int64(c.oplogMB) << 20,
 	}
+	if o.Host, err = os.Hostname(); err != nil {
+		return o, fmt.Errorf("find the name of this machine: %w", err)
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
 		return o, errUsage{fmt.Errorf("--log-level %q: use debug, info, warn or error", c.logLevel)}

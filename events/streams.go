@@ -1,0 +1,208 @@
+package events
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/mongoerr"
+	"weir/store"
+)
+
+// The kinds of change streams that a gateway opens.
+const (
+	streamReader  = "reader"   // the one of a database, shared by its subscriptions
+	streamCatchUp = "catch-up" // a subscription's past, once
+	streamAdHoc   = "ad hoc"   // CHANGE_STREAM_EVENTS() of what nobody logs
+	streamTail    = "tail"     // SUBSCRIBE TO a collection
+)
+
+// openStream is a change stream that is open here.
+type openStream struct {
+	kind, db, of string // of: a subscription or a collection, "": the database
+	collections  []string
+	stats        *readerStats
+	reader       *reader // of a shared stream
+	number       int64
+	created      time.Time
+}
+
+// id names the stream among all that are open.
+func (s *openStream) id(gateway string) string {
+	switch s.kind {
+	case streamReader:
+		return s.db
+	case streamCatchUp:
+		return s.db + ":" + s.kind + ":" + s.of
+	}
+	return fmt.Sprintf("%s:%s:%s:%d", s.db, s.kind, gateway, s.number)
+}
+
+// opened lists a stream until closed is called, which may be called again.
+func (m *Manager) opened(s *openStream) (closed func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.opens++
+	s.number, s.created = m.opens, m.clock()
+	m.streams[s] = struct{}{}
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.streams, s)
+	}
+}
+
+// maxShownStreams bounds what a gateway tells the others of its streams.
+const maxShownStreams = 500
+
+// openStreams are the rows of ACTIVE_CHANGE_STREAMS() of this gateway.
+func (m *Manager) openStreams(ctx context.Context) (bson.A, error) {
+	now, err := m.operationTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	list := make([]*openStream, 0, len(m.streams))
+	for s := range m.streams {
+		list = append(list, s)
+	}
+	oldest := m.oplogStart
+	m.mu.Unlock()
+	slices.SortFunc(list, func(a, b *openStream) int { return cmp.Compare(a.number, b.number) })
+	out := bson.A{}
+	for _, s := range list {
+		row := m.streamRow(s, now, oldest)
+		if row != nil && len(out) < maxShownStreams {
+			out = append(out, row)
+		}
+	}
+	return out, nil
+}
+
+// streamRow makes a row of ACTIVE_CHANGE_STREAMS(), nil: nobody uses the stream.
+func (m *Manager) streamRow(s *openStream, now, oldest bson.Timestamp) bson.D {
+	subs, epoch, collections := int32(0), any(nil), s.collections
+	if s.kind == streamCatchUp {
+		subs = 1
+	}
+	if s.reader != nil {
+		routes := s.reader.currentRoutes()
+		if len(routes) == 0 {
+			return nil
+		}
+		subs, epoch, collections = int32(len(routes)), s.reader.lease.epoch, watchedBy(routes)
+	}
+	perSecond, bytes := s.stats.rates(m.clock())
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	d := bson.D{{Key: "stream_id", Value: s.id(m.gateway)}, {Key: "kind", Value: s.kind}, {Key: "database_name", Value: s.db}, {Key: "collections", Value: collections},
+		{Key: "gateway", Value: m.gateway}, {Key: "epoch", Value: epoch}, {Key: "status", Value: s.stats.status()}, {Key: "subscriptions", Value: subs},
+		{Key: "events_total", Value: s.stats.events}, {Key: "events_per_second", Value: perSecond}, {Key: "bytes_per_second", Value: bytes},
+		{Key: "reopens", Value: s.stats.reopens}, {Key: "created_at", Value: s.created}}
+	add := func(key string, v any, ok bool) {
+		if ok {
+			d = append(d, bson.E{Key: key, Value: v})
+		}
+	}
+	op := s.stats.operation
+	lag := max(0, float64(now.T)-float64(op.T))
+	add("resume_token", s.stats.token, s.stats.token != "")
+	add("resume_token_timestamp", time.Unix(int64(op.T), 0), op.T > 0)
+	add("resume_token_lag_seconds", lag, op.T > 0)
+	add("read_lag_ms", 1000*lag, op.T > 0)
+	add("oplog_window_seconds", float64(now.T)-float64(oldest.T), oldest.T > 0)
+	add("last_error", s.stats.lastError, s.stats.lastError != "")
+	return d
+}
+
+// watchedBy gives the collections that routes want, none: all of the database.
+func watchedBy(routes []*route) []string {
+	out := []string{}
+	for _, r := range routes {
+		if len(r.spec.Collections) == 0 {
+			return nil
+		}
+		out = append(out, r.spec.Collections...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// streamRows makes the rows of ACTIVE_CHANGE_STREAMS(): those of this gateway, and
+// what the others told of theirs with their last heartbeat.
+func (m *Manager) streamRows(ctx context.Context, database string) ([]bson.Raw, error) {
+	own, err := m.openStreams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []bson.Raw
+	for _, row := range own {
+		if raw := marshal(row); text(value.Lookup(raw, "database_name")) == database {
+			out = append(out, raw)
+		}
+	}
+	match := append(bson.D{{Key: "_id", Value: bson.D{{Key: "$ne", Value: m.gateway}}}, {Key: "open_streams.database_name", Value: database}}, gatewayAlive...)
+	err = query(ctx, m.st, collGateways, []bson.D{{{Key: "$match", Value: match}}}, func(doc bson.Raw) error {
+		for it := value.Walk(value.Lookup(doc, "open_streams").Doc()); it.Next(); {
+			if row := it.Value(); row.IsDocument() && text(value.Lookup(row.Doc(), "database_name")) == database {
+				out = append(out, slices.Clone(row.Doc()))
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// readerRow gives the row of the stream that a database is read by, nil: there is none.
+func (m *Manager) readerRow(ctx context.Context, database string) (bson.Raw, error) {
+	rows, err := m.streamRows(ctx, database)
+	i := slices.IndexFunc(rows, func(r bson.Raw) bool { return text(value.Lookup(r, "kind")) == streamReader })
+	if err != nil || i < 0 {
+		return nil, err
+	}
+	return rows[i], nil
+}
+
+// oplogEvery is how often the beginning of the oplog is looked for.
+const oplogEvery = time.Minute
+
+// lookAtOplog finds out now and then how far the oplog reaches back, while streams
+// are open here.
+func (m *Manager) lookAtOplog(ctx context.Context) error {
+	m.mu.Lock()
+	due := len(m.streams) > 0 && m.clock().Sub(m.oplogSeen) >= oplogEvery
+	db := ""
+	for s := range m.streams {
+		db = s.db
+	}
+	m.mu.Unlock()
+	if !due {
+		return nil
+	}
+	at, err := m.firstOfOplog(ctx)
+	if mongoerr.CodeOf(err) == mongoerr.Unauthorized || err == nil && at.T == 0 {
+		at, err = m.oldest(ctx, db)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.oplogSeen = m.clock()
+	if err == nil {
+		m.oplogStart = at
+	}
+	return err
+}
+
+// firstOfOplog reads the oldest entry, zero: there is no oplog to be read.
+func (m *Manager) firstOfOplog(ctx context.Context) (at bson.Timestamp, err error) {
+	stages := []bson.Raw{marshal(bson.D{{Key: "$limit", Value: int64(1)}}), marshal(bson.D{{Key: "$project", Value: bson.D{{Key: "ts", Value: 1}}}})}
+	err = drain(ctx, m.st, store.Namespace{DB: "local", Coll: "oplog.rs"}, stages, func(doc bson.Raw) error {
+		at.T, at.I = value.Lookup(doc, "ts").AsTimestamp()
+		return nil
+	})
+	return at, err
+}
