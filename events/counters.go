@@ -18,6 +18,9 @@ type counters struct {
 	now    tally // since the last save
 	stored totals
 	last   lasts
+
+	seen   map[interaction]bool // in a minute
+	minute int64
 }
 
 // tally counts events; durations are in microseconds.
@@ -25,6 +28,7 @@ type tally struct {
 	total, delivered, failed, retried, bytes int64
 	timed, duration, longest, shortest       int64
 	kinds                                    map[kind]int64
+	pairs                                    interactions
 	lag                                      digest // from the change to the end of its delivery
 	delivery                                 digest // of a send
 }
@@ -129,6 +133,13 @@ func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
 		c.now.bytes += int64(len(r))
 		op, coll := rowKind(r)
 		c.now.saw(kind{strings.Clone(op), strings.Clone(coll)})
+		if t := c.interaction(r, now); t != nil {
+			t.n++
+			t.lastMS = max(t.lastMS, value.Lookup(r, "event_timestamp").AsDate())
+			if delivered {
+				t.timed++
+			}
+		}
 		if delivered {
 			c.now.took(0)
 			c.now.lag.add(1000 * (serverMS - value.Lookup(r, "event_timestamp").AsDate()))
@@ -147,6 +158,10 @@ func (c *counters) settled(outcomes []outcome) {
 	for _, o := range outcomes {
 		c.now.took(o.finished.Sub(o.started))
 		c.now.delivery.add(o.finished.Sub(o.started).Microseconds())
+		if t := c.interaction(o.it.Row, o.finished); t != nil {
+			t.timed++
+			t.duration += o.finished.Sub(o.started).Microseconds()
+		}
 		if o.status == StatusCompleted {
 			c.now.lag.add(1000 * (c.server.at(o.finished).UnixMilli() - o.it.eventMS))
 		}
@@ -162,6 +177,14 @@ func (c *counters) settled(outcomes []outcome) {
 			c.last.err = o.err.Error()
 		}
 	}
+}
+
+// interaction gives the tally of a row's interaction, nil: none is kept.
+func (c *counters) interaction(row bson.Raw, now time.Time) *interactionTally {
+	if minute := now.Unix() / 60; minute != c.minute || c.seen == nil {
+		c.minute, c.seen = minute, map[interaction]bool{}
+	}
+	return c.now.pairs.of(row, c.seen)
 }
 
 // read gives the totals as they are now.

@@ -36,7 +36,11 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 		c.line("  Where: %s", spec.Where)
 	}
 	c.line("  Target: %s, order %s", orNone(spec.Target.String()), spec.PreserveOrder)
-	figures, err := c.m.figures(ctx)
+	counted, err := c.m.counted(ctx, spec.Database)
+	if err != nil {
+		return err
+	}
+	figures, err := c.m.figures(ctx, counted)
 	if err != nil {
 		return err
 	}

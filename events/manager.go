@@ -106,6 +106,9 @@ type Manager struct {
 	oplogStart bson.Timestamp           // zero: not known
 	oplogSeen  time.Time
 
+	census recount[census]     // of what waits
+	graves recount[[]bson.Raw] // dead letters by what they are
+
 	outcomes *bulk // of all dispatchers
 	cursors  *bulk
 

@@ -33,10 +33,21 @@ func (m *Manager) bucketOp(s *Spec, t *tally) store.WriteOp {
 	}
 	inc = t.lag.increments(inc, "lag")
 	inc = t.delivery.increments(inc, "delivery")
+	var set, highest bson.D
+	inc, set, highest = t.pairs.increments(inc, set, highest)
 	update := bson.D{{Key: "$inc", Value: inc}, {Key: "$setOnInsert", Value: bson.D{{Key: "bucket", Value: bucket}, {Key: "subscription_id", Value: s.ID},
 		{Key: "service_name", Value: s.ServiceName}, {Key: "expire_at", Value: bucket.Add(statsRetention)}}}}
+	if len(set) > 0 {
+		update = append(update, bson.E{Key: "$set", Value: set})
+	}
 	if t.timed > 0 {
-		update = append(update, bson.E{Key: "$max", Value: bson.D{{Key: "longest_us", Value: t.longest}}}, bson.E{Key: "$min", Value: bson.D{{Key: "shortest_us", Value: t.shortest}}})
+		highest = append(highest, bson.E{Key: "longest_us", Value: t.longest})
+	}
+	if len(highest) > 0 {
+		update = append(update, bson.E{Key: "$max", Value: highest})
+	}
+	if t.timed > 0 {
+		update = append(update, bson.E{Key: "$min", Value: bson.D{{Key: "shortest_us", Value: t.shortest}}})
 	}
 	return updateOp(bson.D{{Key: "_id", Value: s.ID + ":" + bucket.UTC().Format("20060102T1504")}}, update, true)
 }

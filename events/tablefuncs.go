@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"io"
-	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -38,6 +37,9 @@ func (m *Manager) Tables() []*catalog.Table {
 		fn("event_gateways", gatewayColumns(), m.gatewayRows),
 		fn("event_stats", statsColumns(), m.statsRows, catalog.Param{Name: "bucket", Type: sqltype.Of(sqltype.Interval)}),
 		fn("event_connections", connectionColumns(), m.live(m.connectionRows)),
+		fn("event_throughput", throughputColumns(), m.throughputRows),
+		fn("service_interactions", interactionColumns(), m.interactionRows),
+		fn("dead_letter_counts", deadCountColumns(), m.live(m.deadCounts)),
 		fn("event_stream_metrics", metricsColumns(), m.metricsRows),
 	}
 }
@@ -147,6 +149,12 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds()}}, err
 }
 
+// throughputRows is EVENT_THROUGHPUT(): the buckets of the last hour.
+func (m *Manager) throughputRows(_ context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
+	return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: bson.D{
+		{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: m.idsOf(s.Database())}}}, {Key: "bucket", Value: bson.D{{Key: "$gte", Value: m.clock().Add(-time.Hour)}}}}}})}}, nil
+}
+
 // live makes a table function of rows that are made when asked.
 func (m *Manager) live(rows func(ctx context.Context, database string) ([]bson.Raw, error)) catalog.TableFunction {
 	return func(ctx context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
@@ -171,94 +179,21 @@ func (c *rowCursor) Next(context.Context) (bson.Raw, error) {
 
 func (c *rowCursor) Close() error { return nil }
 
-// figure is what is counted of a subscription's rows.
-type figure struct{ pending, retrying, dead, blocked int64 }
-
-// figures counts unsettled rows and open dead letters by indexes.
-func (m *Manager) figures(ctx context.Context) (map[string]figure, error) {
-	out := map[string]figure{}
-	count := func(coll, field string, statuses bson.A, add func(*figure, int64)) error {
-		return query(ctx, m.st, coll, []bson.D{
-			{{Key: "$match", Value: bson.D{{Key: field, Value: bson.D{{Key: "$in", Value: statuses}}}}}},
-			{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$subscription_id"}, {Key: "n", Value: bson.D{{Key: "$sum", Value: int64(1)}}}}}},
-		}, func(doc bson.Raw) error {
-			id := text(value.Lookup(doc, "_id"))
-			f := out[id]
-			add(&f, value.Lookup(doc, "n").AsInt64())
-			out[string(slices.Clone([]byte(id)))] = f
-			return nil
-		})
-	}
-	if err := count(collLog, "processing_status", bson.A{StatusQueued, StatusProcessing}, func(f *figure, n int64) { f.pending += n }); err != nil {
-		return nil, err
-	}
-	if err := count(collLog, "processing_status", bson.A{StatusRetrying}, func(f *figure, n int64) { f.retrying += n }); err != nil {
-		return nil, err
-	}
-	err := count(collDead, "status", bson.A{"open", "redriving"}, func(f *figure, n int64) { f.dead += n })
-	m.addBlocked(out)
-	return out, err
-}
-
-// addBlocked adds the blocked keys that the dispatchers here know.
-func (m *Manager) addBlocked(out map[string]figure) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for id, s := range m.subs {
-		if s.dispatcher == nil && len(s.shards) == 0 {
-			continue
-		}
-		f := out[id]
-		if s.dispatcher != nil {
-			f.blocked = s.dispatcher.it.blocked.Load()
-		}
-		for _, d := range s.shards {
-			f.blocked += d.it.blocked.Load()
-		}
-		out[id] = f
-	}
-}
-
-// counted gives the totals of a database's subscriptions: those of this gateway
-// when it delivers them, else what the gateways stored.
-func (m *Manager) counted(ctx context.Context, database string) (map[string]totals, error) {
-	out := map[string]totals{}
-	m.mu.Lock()
-	here := m.scope[database].alive()
-	m.mu.Unlock()
-	elsewhere := !here
-	for _, s := range m.of(database) {
-		def := m.stored(s)
-		elsewhere = elsewhere || def.sharded()
-		out[s.ID] = s.count.read()
-	}
-	if !elsewhere {
-		return out, nil
-	}
-	defs, err := loadSubscriptions(ctx, m.st, database)
-	for _, d := range defs {
-		if !here || d.sharded() {
-			out[d.ID] = d.Counters
-		}
-	}
-	return out, err
-}
-
 // subscriptionRows makes the rows of EVENT_SUBSCRIPTIONS().
 func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson.Raw, error) {
 	stream, err := m.readerRow(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	figures, err := m.figures(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []bson.Raw
 	counted, err := m.counted(ctx, database)
 	if err != nil {
 		return nil, err
 	}
+	figures, err := m.figures(ctx, counted)
+	if err != nil {
+		return nil, err
+	}
+	var out []bson.Raw
 	for _, s := range m.found(database) {
 		out = append(out, m.subscriptionRow(&s, counted[s.ID], figures[s.ID], stream))
 	}

@@ -124,6 +124,10 @@ func statsColumns() []catalog.Column {
 		"dead", int8, "bytes", int8, "lag_p50_ms", float8, "lag_p99_ms", float8, "delivery_p50_ms", float8, "delivery_p99_ms", float8)
 }
 
+func throughputColumns() []catalog.Column {
+	return columns("bucket", tstz, "subscription_id", text_, "received", int8, "delivered", int8, "failed", int8, "retried", int8, "bytes", int8)
+}
+
 func connectionColumns() []catalog.Column {
 	return columns("name", text_, "kind", text_, "options", jsonb, "used_by", textArray, "created_at", tstz)
 }

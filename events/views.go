@@ -18,13 +18,11 @@ var views = []struct{ name, sql string }{
  CASE WHEN status <> 'active' THEN 'stopped' WHEN dead_open > 0 OR retrying > 0 THEN 'degraded' ELSE 'healthy' END AS health, last_error, last_success_at
  FROM EVENT_SUBSCRIPTIONS()`},
 	{"processing_lag", `SELECT subscription_id, subscription_name, pending, retrying, resume_token_lag_seconds, last_event_at, last_success_at FROM EVENT_SUBSCRIPTIONS()`},
-	{"event_throughput", `SELECT bucket, subscription_id, received, delivered, failed, retried, bytes FROM EVENT_STATS()`},
-	{"error_summary", `SELECT subscription_id, reason, last_status, count(*) AS errors, max(last_attempt_at) AS last_at FROM DEAD_LETTER_EVENTS() GROUP BY subscription_id, reason, last_status`},
-	{"dead_letter_summary", `SELECT subscription_id, status, reason, count(*) AS dead_letters, min(created_at) AS oldest, max(created_at) AS newest
- FROM DEAD_LETTER_EVENTS() GROUP BY subscription_id, status, reason`},
-	{"service_interactions", `SELECT source_service, target_service, interaction_type, count(*) AS interaction_count, avg(processing_duration_ms) AS avg_time_ms, max(event_timestamp) AS last_at
- FROM CHANGE_STREAM_EVENTS() WHERE source_service IS NOT NULL AND target_service IS NOT NULL AND event_timestamp >= now() - interval '1 hour'
- GROUP BY source_service, target_service, interaction_type`},
+	{"event_throughput", `SELECT bucket, subscription_id, received, delivered, failed, retried, bytes FROM EVENT_THROUGHPUT()`},
+	{"error_summary", `SELECT subscription_id, reason, last_status, sum(dead_letters)::bigint AS errors, max(last_at) AS last_at FROM DEAD_LETTER_COUNTS() GROUP BY subscription_id, reason, last_status`},
+	{"dead_letter_summary", `SELECT subscription_id, status, reason, sum(dead_letters)::bigint AS dead_letters, min(oldest) AS oldest, max(newest) AS newest
+ FROM DEAD_LETTER_COUNTS() GROUP BY subscription_id, status, reason`},
+	{"service_interactions", `SELECT * FROM SERVICE_INTERACTIONS()`},
 	{"process_timeline", `SELECT correlation_id, business_process_id, event_timestamp, service_name, event_type, collection_name, processing_status
  FROM CHANGE_STREAM_EVENTS() WHERE correlation_id IS NOT NULL`},
 	{"active_streams", `SELECT * FROM ACTIVE_CHANGE_STREAMS()`},

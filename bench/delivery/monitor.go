@@ -29,6 +29,7 @@ var monitorQueries = []struct{ name, sql string }{
 	{"event_throughput", `SELECT * FROM weir.event_throughput`},
 	{"error_summary", `SELECT * FROM weir.error_summary`},
 	{"dead_letter_summary", `SELECT * FROM weir.dead_letter_summary`},
+	{"service_interactions", `SELECT * FROM weir.service_interactions`},
 	{"process_timeline, one process", `SELECT * FROM weir.process_timeline WHERE correlation_id = 'c-7'`},
 	{"active_streams", `SELECT * FROM weir.active_streams`},
 	{"gateway_status", `SELECT * FROM weir.gateway_status`},
@@ -37,7 +38,7 @@ var monitorQueries = []struct{ name, sql string }{
 }
 
 // measureMonitor times the monitoring functions and views over a log of many
-// rows, of which a hundred wait.
+// rows, of which a tenth wait and a hundredth are dead letters.
 func measureMonitor(ctx context.Context, o Options) (_ []line, err error) {
 	r, err := newRig(ctx, o, "monitor")
 	if err != nil {
@@ -70,7 +71,8 @@ func measureMonitor(ctx context.Context, o Options) (_ []line, err error) {
 	return lines, nil
 }
 
-// fillLog writes settled rows of the last day, in the shape of a row that is there.
+// fillLog writes rows of the last day, in the shape of a row that is there: most are
+// settled, one in ten waits, and one in a hundred has a dead letter.
 func (r *rig) fillLog(ctx context.Context, n int) error {
 	raw, err := r.logRow(ctx)
 	if err != nil {
@@ -91,6 +93,7 @@ func (r *rig) fillLog(ctx context.Context, n int) error {
 	now, step := time.Now(), 24*time.Hour/time.Duration(n)
 	for at := 0; at < n; at += chunk {
 		ops := make([]store.WriteOp, min(chunk, n-at))
+		var dead []store.WriteOp
 		for i := range ops {
 			k := at + i
 			when := now.Add(-time.Duration(n-k) * step)
@@ -98,23 +101,50 @@ func (r *rig) fillLog(ctx context.Context, n int) error {
 			set("position", fmt.Sprintf("%08x%08x%08x", when.Unix(), 1, k))
 			set("event_timestamp", when)
 			set("correlation_id", fmt.Sprintf("c-%d", k/10))
-			set("processing_status", map[bool]string{true: "failed", false: "completed"}[k%100 == 0])
 			set("expire_at", now.Add(24*time.Hour))
+			status := "completed"
+			switch {
+			case k%100 == 0:
+				status = "failed"
+				dead = append(dead, deadOf(row, when))
+			case k%10 == 1:
+				status = "queued"
+				set("expire_at", nil)
+			}
+			set("processing_status", status)
 			doc, err := bson.Marshal(row)
 			if err != nil {
 				return err
 			}
 			ops[i] = store.WriteOp{Kind: store.Insert, Document: doc}
 		}
-		res, err := r.st.Write(ctx, store.Namespace{DB: events.Database, Coll: "event_log"}, ops, store.WriteOptions{Unordered: true})
-		if err == nil {
-			err = res.Err()
-		}
-		if err != nil {
+		if err := errors.Join(r.insertInto(ctx, "event_log", ops), r.insertInto(ctx, "dead_letter_events", dead)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// deadOf makes a dead letter of a row.
+func deadOf(row bson.D, when time.Time) store.WriteOp {
+	doc := append(slices.Clone(row), bson.E{Key: "status", Value: "open"}, bson.E{Key: "reason", Value: "max_attempts"}, bson.E{Key: "attempts", Value: 3},
+		bson.E{Key: "last_status", Value: 503}, bson.E{Key: "last_attempt_at", Value: when}, bson.E{Key: "created_at", Value: when})
+	raw, err := bson.Marshal(doc)
+	if err != nil {
+		panic(err) // it was a row
+	}
+	return store.WriteOp{Kind: store.Insert, Document: raw}
+}
+
+func (r *rig) insertInto(ctx context.Context, coll string, ops []store.WriteOp) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	res, err := r.st.Write(ctx, store.Namespace{DB: events.Database, Coll: coll}, ops, store.WriteOptions{Unordered: true})
+	if err == nil {
+		err = res.Err()
+	}
+	return err
 }
 
 // median is the middle of five times that a query takes, in milliseconds.

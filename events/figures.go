@@ -1,0 +1,195 @@
+package events
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+)
+
+// figure is what is counted of a subscription's rows.
+type figure struct{ pending, retrying, dead, blocked int64 }
+
+// countedAtOnce is how many rows a question about figures counts by itself. Where
+// there are more it goes by the totals, and by a count that is taken beside it now
+// and then: what a dashboard asks must not cost more the more events wait.
+const countedAtOnce = 1000
+
+// census is a count of all rows that wait, with what the totals said meanwhile.
+type census struct {
+	rows   map[string]figure
+	totals map[string]totals // before it
+	ended  map[string]totals // after it
+}
+
+// backlog is what the totals say is not settled. It is off by what was skipped or
+// rewound, and by what a crash did not save.
+func (t totals) backlog() int64 { return t.Total - t.Delivered - t.Failed }
+
+// drift is how far the totals of a subscription are off.
+func (c *census) drift(id string) int64 {
+	before, known := c.totals[id]
+	if !known {
+		return 0
+	}
+	f := c.rows[id]
+	return f.pending + f.retrying - (before.backlog()+c.ended[id].backlog())/2
+}
+
+// figures gives what waits and what is dead of each subscription; counted are
+// their totals.
+func (m *Manager) figures(ctx context.Context, counted map[string]totals) (map[string]figure, error) {
+	out, dead := map[string]figure{}, map[string]figure{}
+	fewWait, err := m.countWaiting(ctx, out, countedAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	fewDead, err := m.countDead(ctx, dead, countedAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	var last census
+	if !fewWait || !fewDead {
+		last, _ = m.census.get(m, m.takeCensus)
+	}
+	for id, now := range counted {
+		f := out[id]
+		if !fewWait {
+			f.retrying = last.rows[id].retrying
+			f.pending = max(f.pending, now.backlog()+last.drift(id)-f.retrying)
+		}
+		f.dead = dead[id].dead
+		if !fewDead {
+			f.dead = max(f.dead, last.rows[id].dead+max(0, now.Failed-last.ended[id].Failed))
+		}
+		out[id] = f
+	}
+	m.addBlocked(out)
+	return out, nil
+}
+
+// takeCensus counts everything.
+func (m *Manager) takeCensus(ctx context.Context) (c census, err error) {
+	c.rows = map[string]figure{}
+	if c.totals, err = m.countedAll(ctx); err != nil {
+		return c, err
+	}
+	if _, err := m.countWaiting(ctx, c.rows, 0); err != nil {
+		return c, err
+	}
+	if c.ended, err = m.countedAll(ctx); err != nil {
+		return c, err
+	}
+	_, err = m.countDead(ctx, c.rows, 0)
+	return c, err
+}
+
+// countedAll gives the totals of the subscriptions of all databases.
+func (m *Manager) countedAll(ctx context.Context) (map[string]totals, error) {
+	out := map[string]totals{}
+	for _, s := range m.list() {
+		if _, done := out[s.ID]; done {
+			continue
+		}
+		of, err := m.counted(ctx, s.Database)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(out, of)
+	}
+	return out, nil
+}
+
+// countWaiting counts rows that are not settled, at most so many, 0: all. few
+// tells that these were all.
+func (m *Manager) countWaiting(ctx context.Context, out map[string]figure, most int64) (few bool, err error) {
+	match := bson.D{{Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{StatusQueued, StatusProcessing, StatusRetrying}}}}}
+	return m.countBy(ctx, collLog, match, "processing_status", most, func(id, status string, n int64) {
+		f := out[id]
+		if status == StatusRetrying {
+			f.retrying += n
+		} else {
+			f.pending += n
+		}
+		out[id] = f
+	})
+}
+
+// countDead counts the dead letters that are open.
+func (m *Manager) countDead(ctx context.Context, out map[string]figure, most int64) (few bool, err error) {
+	ids := bson.A{}
+	for _, s := range m.list() {
+		ids = append(ids, s.ID)
+	}
+	match := bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}, {Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{"open", "redriving"}}}}}
+	return m.countBy(ctx, collDead, match, "status", most, func(id, _ string, n int64) {
+		f := out[id]
+		f.dead += n
+		out[id] = f
+	})
+}
+
+// countBy counts rows by subscription and a status.
+func (m *Manager) countBy(ctx context.Context, coll string, match bson.D, status string, most int64, add func(id, status string, n int64)) (few bool, err error) {
+	stages := []bson.D{{{Key: "$match", Value: match}}}
+	if most > 0 {
+		stages = append(stages, bson.D{{Key: "$limit", Value: most + 1}})
+	}
+	stages = append(stages, bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "s", Value: "$subscription_id"}, {Key: "t", Value: "$" + status}}},
+		{Key: "n", Value: bson.D{{Key: "$sum", Value: int64(1)}}}}}})
+	total := int64(0)
+	err = query(ctx, m.st, coll, stages, func(doc bson.Raw) error {
+		of, n := value.Lookup(doc, "_id").Doc(), value.Lookup(doc, "n").AsInt64()
+		total += n
+		add(strings.Clone(text(value.Lookup(of, "s"))), text(value.Lookup(of, "t")), n)
+		return nil
+	})
+	return most == 0 || total <= most, err
+}
+
+// addBlocked adds the blocked keys that the dispatchers here know.
+func (m *Manager) addBlocked(out map[string]figure) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, s := range m.subs {
+		if s.dispatcher == nil && len(s.shards) == 0 {
+			continue
+		}
+		f := out[id]
+		if s.dispatcher != nil {
+			f.blocked = s.dispatcher.it.blocked.Load()
+		}
+		for _, d := range s.shards {
+			f.blocked += d.it.blocked.Load()
+		}
+		out[id] = f
+	}
+}
+
+// counted gives the totals of a database's subscriptions: those of this gateway
+// when it delivers them, else what the gateways stored.
+func (m *Manager) counted(ctx context.Context, database string) (map[string]totals, error) {
+	out := map[string]totals{}
+	m.mu.Lock()
+	here := m.scope[database].alive()
+	m.mu.Unlock()
+	elsewhere := !here
+	for _, s := range m.of(database) {
+		def := m.stored(s)
+		elsewhere = elsewhere || def.sharded()
+		out[s.ID] = s.count.read()
+	}
+	if !elsewhere {
+		return out, nil
+	}
+	defs, err := loadSubscriptions(ctx, m.st, database)
+	for _, d := range defs {
+		if !here || d.sharded() {
+			out[d.ID] = d.Counters
+		}
+	}
+	return out, err
+}
