@@ -16,7 +16,7 @@ type figure struct{ pending, retrying, dead, blocked int64 }
 // countedAtOnce is how many rows a question about figures counts by itself. Where
 // there are more it goes by the totals, and by a count that is taken beside it now
 // and then: what a dashboard asks must not cost more the more events wait.
-const countedAtOnce = 1000
+const countedAtOnce = 250
 
 // census is a count of all rows that wait, with what the totals said meanwhile.
 type census struct {
@@ -42,33 +42,62 @@ func (c *census) drift(id string) int64 {
 // figures gives what waits and what is dead of each subscription; counted are
 // their totals.
 func (m *Manager) figures(ctx context.Context, counted map[string]totals) (map[string]figure, error) {
-	out, dead := map[string]figure{}, map[string]figure{}
-	fewWait, err := m.countWaiting(ctx, out, countedAtOnce)
+	last, _ := m.census.last()
+	few := map[string]figure{}
+	waiting, dead, err := m.countFew(ctx, few, last.much(counted))
 	if err != nil {
 		return nil, err
 	}
-	fewDead, err := m.countDead(ctx, dead, countedAtOnce)
-	if err != nil {
-		return nil, err
-	}
-	var last census
-	if !fewWait || !fewDead {
+	if !waiting || !dead {
 		last, _ = m.census.get(m, m.takeCensus)
 	}
+	out := map[string]figure{}
 	for id, now := range counted {
-		f := out[id]
-		if !fewWait {
-			f.retrying = last.rows[id].retrying
-			f.pending = max(f.pending, now.backlog()+last.drift(id)-f.retrying)
+		f := few[id]
+		if !waiting {
+			f.pending, f.retrying = last.waiting(id, now, f.pending)
 		}
-		f.dead = dead[id].dead
-		if !fewDead {
-			f.dead = max(f.dead, last.rows[id].dead+max(0, now.Failed-last.ended[id].Failed))
+		if !dead {
+			f.dead = max(f.dead, last.dead(id, now))
 		}
 		out[id] = f
 	}
 	m.addBlocked(out)
 	return out, nil
+}
+
+// countFew counts what waits and what is dead, unless that is known to be much;
+// waiting and dead tell that the counts are whole.
+func (m *Manager) countFew(ctx context.Context, out map[string]figure, much bool) (waiting, dead bool, err error) {
+	if much {
+		return false, false, nil
+	}
+	if waiting, err = m.countWaiting(ctx, out, countedAtOnce); err == nil {
+		dead, err = m.countDead(ctx, out, countedAtOnce)
+	}
+	return waiting, dead, err
+}
+
+// much tells that more waits and is dead than is worth counting at once.
+func (c *census) much(counted map[string]totals) bool {
+	waiting, dead := int64(0), int64(0)
+	for id, now := range counted {
+		pending, retrying := c.waiting(id, now, 0)
+		waiting += pending + retrying
+		dead += c.dead(id, now)
+	}
+	return c.rows != nil && waiting > countedAtOnce && dead > countedAtOnce
+}
+
+// waiting is what waits by the census and what the totals say happened since; at
+// least so much is known to.
+func (c *census) waiting(id string, now totals, known int64) (pending, retrying int64) {
+	retrying = c.rows[id].retrying
+	return max(known, now.backlog()+c.drift(id)-retrying), retrying
+}
+
+func (c *census) dead(id string, now totals) int64 {
+	return c.rows[id].dead + max(0, now.Failed-c.ended[id].Failed)
 }
 
 // takeCensus counts everything.

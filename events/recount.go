@@ -40,6 +40,21 @@ func (r *recount[T]) get(m *Manager, find func(context.Context) (T, error)) (T, 
 	return r.value, r.known
 }
 
+// last gives the last result, false: there is none.
+func (r *recount[T]) last() (T, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.value, r.known
+}
+
+// forget drops the last result: much has changed at once.
+func (r *recount[T]) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var none T
+	r.value, r.known, r.due = none, false, time.Time{}
+}
+
 func (r *recount[T]) put(v T, err error, from time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,10 +66,7 @@ func (r *recount[T]) put(v T, err error, from time.Time) {
 
 // wait gives the last result, or finds the first.
 func (r *recount[T]) wait(ctx context.Context, m *Manager, find func(context.Context) (T, error)) (T, error) {
-	r.mu.Lock()
-	known := r.known
-	r.mu.Unlock()
-	if known {
+	if _, known := r.last(); known {
 		v, _ := r.get(m, find)
 		return v, nil
 	}

@@ -94,6 +94,7 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 	}
 	c.m.changes.Lock()
 	defer c.m.changes.Unlock()
+	defer c.recount(stmt)
 	switch stmt := stmt.(type) {
 	case *ast.CreateEventSubscription:
 		return "CREATE EVENT_SUBSCRIPTION", c.create(ctx, stmt)
@@ -125,6 +126,16 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 		return "DROP CONNECTION", c.dropConnection(ctx, stmt)
 	}
 	return "", sqlerr.New(sqlerr.FeatureNotSupported, "the statement is not supported").At(stmt.Pos())
+}
+
+// recount has what waits and what is dead counted anew after statements that change
+// much of it at once.
+func (c *call) recount(stmt ast.Statement) {
+	switch stmt.(type) {
+	case *ast.ResumeEventSubscription, *ast.DropEventSubscription, *ast.DeadLetters, *ast.RewindEventSubscription:
+		c.m.census.forget()
+		c.m.graves.forget()
+	}
 }
 
 // found is a subscription with its definition as it was when it was looked up.
