@@ -33,7 +33,22 @@ type changeStream struct {
 	ended     bool     // after an invalidate
 	lastID    bson.Raw // token of the event handed to the pipeline
 	hasStages bool
+	splits    bool // the pipeline splits large events
+	seen      int  // parts of the first event that are not given
 }
+
+// Token implements agg.Fragments.
+func (s *changeStream) Token(event bson.Raw, n int) bson.Raw {
+	p, err := parseToken(value.Document(event))
+	if err != nil {
+		return event // not ours: the pipeline has changed it, which is refused later
+	}
+	p.fragment = uint32(n)
+	return token(p)
+}
+
+// Seen implements agg.Fragments.
+func (s *changeStream) Seen() int { return s.seen }
 
 // openStream starts a change stream with its pipeline.
 func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) (opened, error) {
@@ -41,8 +56,11 @@ func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []
 		return opened{}, mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Operation not permitted in transaction :: caused by :: Aggregation stage $changeStream cannot run within a multi-document transaction")
 	}
 	s := &changeStream{e: e, hasStages: len(pipeline) > 1}
+	for _, stage := range pipeline {
+		s.splits = s.splits || firstKey(stage) == "$changeStreamSplitLargeEvent"
+	}
 	env := e.pipelineEnv(ns, o)
-	env.Writer = nil
+	env.Writer, env.Fragments = nil, s
 	env.ChangeStream = func(_ context.Context, spec bson.Raw) (store.Cursor, error) {
 		return s, s.start(ns, spec)
 	}

@@ -189,13 +189,26 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	start, options := value.BeginDocument(nil)
 	err = r.fields(func(key string, v value.Value) (bool, error) {
 		switch key {
-		case "autoIndexId", "writeConcern", "temp":
+		case "autoIndexId":
+			if auto, err := r.boolean(key, v); err != nil || auto || ns.DB == "local" {
+				return true, err
+			}
+			return true, mongoerr.New(50001, "autoIndexId:false is not allowed for collection %s because it can be replicated", ns)
+		case "writeConcern", "temp":
 			return true, nil
 		case "idIndex":
 			return true, r.checkIDIndexOption(v)
 		case "indexOptionDefaults":
-			if v.IsDocument() && value.Len(v.Doc()) == 0 {
-				return true, nil
+			if v.IsDocument() {
+				if err := checkIndexDefaults(v.Doc()); err != nil || value.Len(v.Doc()) == 0 {
+					return true, err
+				}
+			}
+		case "storageEngine":
+			if v.IsDocument() {
+				if err := checkEngineOptions(v.Doc()); err != nil {
+					return true, err
+				}
 			}
 		case "clusteredIndex":
 			v, err := clusteredIndex(v)
@@ -232,9 +245,7 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 			return true, nil
 		case key == "capped":
 			v = value.Bool(true)
-		case key == "size" && v.AsInt64() > 0: // in steps of 256 bytes
-			v = value.IntOrLong(max(v.AsInt64()+255, 4096) &^ 255)
-		case key == "max":
+		case key == "size" && v.AsInt64() > 0, key == "max":
 			v = value.IntOrLong(v.AsInt64())
 		}
 		options = value.AppendElement(options, key, v)
@@ -256,8 +267,11 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if value.Len(opts) == 0 {
 		opts = nil
 	}
+	if err := r.checkTransactionLevel(); err != nil {
+		return dst, err
+	}
 	if c := r.e.collection(r.tx, ns); c != nil {
-		if sameOptions(c.load().options, opts) {
+		if r.tx == nil && sameOptions(c.load().options, opts) {
 			return dst, nil
 		}
 		return dst, mongoerr.New(mongoerr.NamespaceExists, "Collection %s already exists.", ns)
@@ -283,6 +297,8 @@ func checkCreate(ns store.Namespace, o bson.Raw) error {
 	switch {
 	case size.IsNumber() && size.AsInt64() < 1:
 		return mongoerr.New(51024, "BSON field 'size' value must be >= 1, actual value '%d'", size.AsInt64())
+	case capped && !value.Lookup(o, "viewOn").IsMissing():
+		return mongoerr.New(mongoerr.InvalidOptions, "Cannot specify 'capped' and 'viewOn' together.")
 	case capped && size.IsMissing():
 		return mongoerr.New(mongoerr.InvalidOptions, "the 'size' field is required when 'capped' is true")
 	case !capped && (!size.IsMissing() || !value.Lookup(o, "max").IsMissing()):

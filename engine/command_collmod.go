@@ -46,9 +46,6 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 			}
 			option := map[string]string{"cappedSize": "size", "cappedMax": "max"}[key]
 			n := v.AsInt64()
-			if key == "cappedSize" {
-				n = max(n+255, 4096) &^ 255
-			}
 			keys = append(keys, option)
 			changes[option] = value.IntOrLong(n)
 			return true, nil
@@ -108,26 +105,20 @@ func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes m
 	old := c.load().options
 	start, d := value.BeginDocument(nil)
 	ds, desc := value.BeginDocument(nil)
-	bs, before := value.BeginDocument(nil)
-	before = value.AppendHeader(before, bson.TypeEmbeddedDocument, "collectionOptions")
-	inner, before := value.BeginDocument(before)
-	before = value.AppendElement(before, "uuid", value.Binary(4, c.uuid[:]))
 	if old != nil {
 		for it := value.Walk(old); it.Next(); {
-			before = append(before, it.Element()...)
 			if _, changed := changes[it.Key()]; !changed {
 				d = append(d, it.Element()...)
 			}
 		}
 	}
-	before = value.EndDocument(before, inner)
 	for _, k := range keys {
 		desc = value.AppendElement(desc, k, changes[k])
 		if v := changes[k]; !(v.IsDocument() && value.Len(v.Doc()) == 0 || k == "expireAfterSeconds" && v.IsString()) {
 			d = value.AppendElement(d, k, v)
 		}
 	}
-	options := bson.Raw(value.EndDocument(d, start))
+	options := withValidation(bson.Raw(value.EndDocument(d, start)), changes)
 	if err := checkCreate(c.load().ns, options); err != nil {
 		return err
 	}
@@ -140,5 +131,43 @@ func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes m
 			return err
 		}
 	}
-	return u.setOptions(c, options, value.EndDocument(desc, ds), value.EndDocument(before, bs))
+	return u.setOptions(c, options, value.EndDocument(desc, ds), stateBefore(c, nil))
+}
+
+// withValidation adds the level and the action that hold once collMod has
+// changed a validation.
+func withValidation(options bson.Raw, changes map[string]value.Value) bson.Raw {
+	touched := false
+	for _, k := range []string{"validator", "validationLevel", "validationAction"} {
+		_, changed := changes[k]
+		touched = touched || changed
+	}
+	if !touched || value.Lookup(options, "validator").IsMissing() {
+		return options
+	}
+	start, d := value.BeginDocument(nil)
+	d = append(d, options[4:len(options)-1]...)
+	for _, o := range [][2]string{{"validationLevel", "strict"}, {"validationAction", "error"}} {
+		if value.Lookup(options, o[0]).IsMissing() {
+			d = value.AppendElement(d, o[0], value.String(o[1]))
+		}
+	}
+	return value.EndDocument(d, start)
+}
+
+// stateBefore is the stateBeforeChange of a modify event; indexOptions are those
+// of the index that changes, or nil.
+func stateBefore(c *collection, indexOptions bson.Raw) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "collectionOptions")
+	inner, d := value.BeginDocument(d)
+	d = value.AppendElement(d, "uuid", value.Binary(4, c.uuid[:]))
+	if old := c.load().options; old != nil {
+		d = append(d, old[4:len(old)-1]...)
+	}
+	d = value.EndDocument(d, inner)
+	if indexOptions != nil {
+		d = value.AppendElement(d, "indexOptions", value.Document(indexOptions))
+	}
+	return value.EndDocument(d, start)
 }

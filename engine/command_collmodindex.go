@@ -14,6 +14,7 @@ import (
 type indexChange struct {
 	name, pattern                value.Value
 	hidden, ttl, unique, prepare value.Value
+	nonUnique                    value.Value
 }
 
 func (r *request) parseIndexChange(spec bson.Raw) (indexChange, error) {
@@ -35,6 +36,8 @@ func (r *request) parseIndexChange(spec bson.Raw) (indexChange, error) {
 			to = &ch.unique
 		case "prepareUnique":
 			to = &ch.prepare
+		case "forceNonUnique":
+			to = &ch.nonUnique
 		default:
 			return ch, mongoerr.New(40415, "BSON field 'collMod.index.%s' is an unknown field.", key)
 		}
@@ -48,8 +51,10 @@ func (r *request) parseIndexChange(spec bson.Raw) (indexChange, error) {
 		return ch, mongoerr.New(mongoerr.InvalidOptions, "Cannot specify both key pattern and name.")
 	case ch.name.IsMissing() && ch.pattern.IsMissing():
 		return ch, mongoerr.New(mongoerr.InvalidOptions, "Must specify either index name or key pattern.")
-	case ch.hidden.IsMissing() && ch.ttl.IsMissing() && ch.unique.IsMissing() && ch.prepare.IsMissing():
+	case ch.hidden.IsMissing() && ch.ttl.IsMissing() && ch.unique.IsMissing() && ch.prepare.IsMissing() && ch.nonUnique.IsMissing():
 		return ch, mongoerr.New(mongoerr.InvalidOptions, "no expireAfterSeconds, hidden, unique, or prepareUnique field")
+	case !ch.nonUnique.IsMissing() && !ch.nonUnique.Truthy():
+		return ch, mongoerr.New(mongoerr.BadValue, "'forceNonUnique: false' is not supported")
 	}
 	return ch, nil
 }
@@ -172,8 +177,42 @@ func (r *request) modifyIndex(ctx context.Context, dst []byte, c *collection, sp
 	if !ch.unique.IsMissing() {
 		return r.makeUnique(ctx, dst, c, ix, ch.unique.Truthy())
 	}
+	if !ch.nonUnique.IsMissing() {
+		return r.makeNonUnique(ctx, dst, c, ix)
+	}
 	changed := changedIndex(ix.Definition, ch.hidden, ch.ttl, ch.prepare)
-	return dst, r.e.ddl(ctx, func(u *unit) error { return u.changeIndex(c, ix.Name, changed) })
+	return dst, r.e.ddl(ctx, func(u *unit) error { return u.changeIndex(c, ix.Name, changed, ch.description(ix), ch.before(ix)) })
+}
+
+// description is the change as a modify event shows it.
+func (ch *indexChange) description(ix *indexState) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "name", value.String(ix.Name))
+	if !ch.ttl.IsMissing() {
+		d = value.AppendElement(d, "expireAfterSeconds", ch.ttl)
+	}
+	if !ch.hidden.IsMissing() {
+		d = value.AppendElement(d, "hidden", ch.hidden)
+	}
+	if !ch.prepare.IsMissing() {
+		d = value.AppendElement(d, "prepareUnique", ch.prepare)
+	}
+	return value.EndDocument(d, start)
+}
+
+// before is the options that change, as they were.
+func (ch *indexChange) before(ix *indexState) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	if !ch.ttl.IsMissing() && ix.ExpireAfter >= 0 {
+		d = value.AppendElement(d, "expireAfterSeconds", value.Int64(ix.ExpireAfter))
+	}
+	if !ch.hidden.IsMissing() {
+		d = value.AppendElement(d, "hidden", value.Bool(ix.Hidden))
+	}
+	if !ch.prepare.IsMissing() {
+		d = value.AppendElement(d, "prepareUnique", value.Bool(ix.PrepareUnique))
+	}
+	return value.EndDocument(d, start)
 }
 
 func changedIndex(d *index.Definition, hidden, ttl, prepare value.Value) bson.Raw {

@@ -53,7 +53,9 @@ func cmdDistinct(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	case strings.Contains(key, "\x00"):
 		return dst, mongoerr.New(mongoerr.BadValue, "Key field cannot contain an embedded null byte")
 	}
-	o.tx = r.tx
+	if o.tx, err = r.reading(); err != nil {
+		return dst, err
+	}
 	if dst, err = r.distinct(ctx, dst, ns, key, q, o); err != nil {
 		return dst, err
 	}

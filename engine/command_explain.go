@@ -144,14 +144,14 @@ func (r *request) appendServerInfo(dst []byte) []byte {
 }
 
 // plan is the access as winningPlan shows it.
-func (s *scanReport) plan(nothing bool) bson.Raw {
+func (s *scanReport) plan(nothing bool, filter bson.Raw) bson.Raw {
 	if nothing {
 		return stageDoc("stage", value.String("EOF"))
 	}
-	return s.access.plan()
+	return s.access.plan(filter)
 }
 
-func (a *access) plan() bson.Raw {
+func (a *access) plan(filter bson.Raw) bson.Raw {
 	direction := "forward"
 	if a.reverse {
 		direction = "backward"
@@ -172,6 +172,9 @@ func (a *access) plan() bson.Raw {
 		d = value.EndDocument(dd, inner)
 	case a.index == nil:
 		d = value.AppendElement(d, "stage", value.String("COLLSCAN"))
+		if value.Len(filter) > 0 {
+			d = value.AppendElement(d, "filter", value.Document(filter))
+		}
 		d = value.AppendElement(d, "direction", value.String(direction))
 	case a.counted:
 		return stepNamed(a.scanPlan(direction), "COUNT_SCAN")
@@ -196,13 +199,20 @@ func (a *access) scanPlan(direction string) bson.Raw {
 	ix := a.index
 	start, d := value.BeginDocument(nil)
 	d = value.AppendElement(d, "stage", value.String("IXSCAN"))
-	d = value.AppendElement(d, "keyPattern", value.Document(ix.Key))
+	d = value.AppendElement(d, "keyPattern", value.Document(a.keyPattern()))
 	d = value.AppendElement(d, "indexName", value.String(ix.Name))
 	d = value.AppendElement(d, "isMultiKey", value.Bool(ix.multikey.Load()))
+	if !ix.multikey.Load() {
+		start, paths := value.BeginDocument(nil)
+		for i := range ix.Fields {
+			paths = value.AppendElement(paths, a.fieldName(i), value.Array(emptyDoc))
+		}
+		d = value.AppendElement(d, "multiKeyPaths", value.Document(value.EndDocument(paths, start)))
+	}
 	d = value.AppendElement(d, "isUnique", value.Bool(ix.Unique))
 	d = value.AppendElement(d, "isSparse", value.Bool(ix.Sparse))
 	d = value.AppendElement(d, "isPartial", value.Bool(ix.PartialSpec != nil))
 	d = value.AppendElement(d, "indexVersion", value.Int32(2))
 	d = value.AppendElement(d, "direction", value.String(direction))
-	return value.EndDocument(d, start)
+	return value.EndDocument(a.appendBounds(d), start)
 }

@@ -45,7 +45,11 @@ func cmdFind(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		}
 	}
 	r.e.counters.query.Add(1)
-	o := pipelineOptions{tx: r.tx}
+	tx, err := r.reading()
+	if err != nil {
+		return dst, err
+	}
+	o := pipelineOptions{tx: tx}
 	if a.tailable {
 		t, err := r.e.openTail(ns, &a, o)
 		if err != nil {
@@ -103,7 +107,13 @@ func (a *findArgs) set(r *request) func(string, value.Value) (bool, error) {
 			a.returnKey, err = strictBool(key, v)
 		case "showRecordId":
 			a.recordID, err = strictBool(key, v)
-		case "allowPartialResults", "oplogReplay", "maxScan", "snapshot", "collectionUUID", "term", "readOnce":
+		case "allowPartialResults", "oplogReplay", "maxScan", "snapshot", "collectionUUID", "term":
+		case "readOnce":
+			once, err := r.boolean(key, v)
+			if err == nil && once && r.tx != nil {
+				err = mongoerr.New(mongoerr.OperationNotSupportedInTxn, "The readOnce cursor option is not supported within a transaction.")
+			}
+			return true, err
 		default:
 			return false, nil
 		}

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/index"
 	"weir/engine/match"
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -55,13 +56,13 @@ func cmdCreateIndexes(ctx context.Context, r *request, dst []byte) ([]byte, erro
 		if key == "indexes" {
 			list = v
 		}
-		if key != "indexes" && key != "commitQuorum" && key != "ignoreUnknownIndexOptions" {
-			return true, mongoerr.New(mongoerr.BadValue, "Invalid field specified for createIndexes command: %s", key)
-		}
-		return true, nil
+		return key == "indexes" || key == "commitQuorum" || key == "ignoreUnknownIndexOptions", nil
 	})
 	if err != nil {
 		return dst, err
+	}
+	if ns.DB == "config" && ns.Coll == "transactions" {
+		return dst, mongoerr.New(mongoerr.IllegalOperation, "not allowed to create index on config.transactions")
 	}
 	if !list.IsMissing() && !list.IsArray() {
 		return dst, mongoerr.New(mongoerr.TypeMismatch, "The field 'indexes' must be an array, but got %s", value.TypeName(list.Kind()))
@@ -72,6 +73,9 @@ func cmdCreateIndexes(ctx context.Context, r *request, dst []byte) ([]byte, erro
 	}
 	if list.IsMissing() && docs == nil {
 		return dst, mongoerr.New(mongoerr.FailedToParse, "The 'indexes' field is a required argument of the createIndexes command")
+	}
+	if err := r.checkTransactionLevel(); err != nil {
+		return dst, err
 	}
 	if len(docs) == 0 {
 		return dst, mongoerr.New(mongoerr.BadValue, "Must specify at least one index to create")
@@ -142,6 +146,11 @@ func newIndexes(m *meta, specs []bson.Raw) ([]bson.Raw, error) {
 			if slices.ContainsFunc(out, func(o bson.Raw) bool { return string(o) == string(s) }) {
 				return nil, mongoerr.New(mongoerr.OperationFailed, "Collection %s :: caused by :: Cannot build two identical indexes. Try again without duplicate indexes.", m.ns)
 			}
+			for _, o := range out {
+				if value.Equal(value.Lookup(o, "name"), value.Lookup(s, "name")) {
+					return nil, nameTaken(s, o)
+				}
+			}
 			if value.Lookup(s, "collation").IsMissing() && m.collation != nil {
 				s = withCollation(s, m)
 			}
@@ -166,19 +175,23 @@ func clash(m *meta, s bson.Raw) (exists bool, err error) {
 		if ix.IsID() && sameKey {
 			return true, nil
 		}
-		signature := sameKey && sameFields(ix.Spec, s, "collation", "partialFilterExpression", "unique", "sparse")
+		signature := sameKey && sameFields(ix.Spec, s, "collation", "partialFilterExpression", "unique", "sparse", "wildcardProjection")
 		switch {
 		case ix.Name == name && signature && equalSpecs(ix.Spec, s):
 			return true, nil
 		case ix.Name == name && signature:
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "An equivalent index already exists with the same name but different options. Requested index: %s, existing index: %s", value.Document(s), value.Document(ix.Spec))
 		case ix.Name == name:
-			return false, mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", value.Document(s), value.Document(ix.Spec))
+			return false, nameTaken(s, ix.Spec)
 		case signature:
 			return false, mongoerr.New(mongoerr.IndexOptionsConflict, "Index already exists with a different name: %s", ix.Name)
 		}
 	}
 	return false, nil
+}
+
+func nameTaken(s, existing bson.Raw) error {
+	return mongoerr.New(mongoerr.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", value.Document(s), value.Document(existing))
 }
 
 func sameFields(a, b bson.Raw, names ...string) bool {
@@ -231,15 +244,39 @@ func normalIndex(d bson.Raw) (bson.Raw, error) {
 	if name.Str() == "*" {
 		return nil, mongoerr.New(mongoerr.BadValue, "The index name '%s' is not valid.", name.Str())
 	}
-	start, s := value.BeginDocument(nil)
-	s = value.AppendElement(s, "v", value.Int32(2))
-	s = value.AppendElement(s, "key", key)
-	s = value.AppendElement(s, "name", name)
-	s, err := appendIndexOptions(s, d, key.Doc())
+	if err := checkWildcard(d, key.Doc()); err != nil {
+		return nil, err
+	}
+	version, err := indexVersion(d)
 	if err != nil {
 		return nil, err
 	}
+	start, s := value.BeginDocument(nil)
+	s = value.AppendElement(s, "v", value.Int32(version))
+	s = value.AppendElement(s, "key", key)
+	s = value.AppendElement(s, "name", name)
+	if s, err = appendIndexOptions(s, d, key.Doc()); err != nil {
+		return nil, err
+	}
 	return value.EndDocument(s, start), nil
+}
+
+// indexVersion is the version that a specification asks for; it is shown and
+// makes no difference.
+func indexVersion(d bson.Raw) (int32, error) {
+	v := value.Lookup(d, "v")
+	n, ok := v.Integral()
+	switch {
+	case v.IsMissing():
+		return 2, nil
+	case !v.IsNumber():
+		return 0, mongoerr.New(mongoerr.TypeMismatch, "The field 'v' must be a number, but got %s", value.TypeName(v.Kind()))
+	case !ok:
+		return 0, mongoerr.New(mongoerr.BadValue, "Index version must be representable as a 32-bit integer, but got %s", v)
+	case n != 1 && n != 2:
+		return 0, mongoerr.New(mongoerr.CannotCreateIndex, "Invalid index specification %s; cannot create an index with v=%d", value.Document(d), n)
+	}
+	return int32(n), nil
 }
 
 // checkIDIndex allows an index on _id alone only as the one that exists anyway.
@@ -290,6 +327,9 @@ func appendIndexOptions(s []byte, d, key bson.Raw) ([]byte, error) {
 			if !v.IsDocument() {
 				return s, mongoerr.New(mongoerr.TypeMismatch, "The field 'collation' must be an object, but got %s", value.TypeName(v.Kind()))
 			}
+			if value.Len(v.Doc()) == 0 {
+				return s, mongoerr.New(mongoerr.BadValue, "The field 'collation' cannot be an empty object.")
+			}
 			c, err := value.ParseCollation(v.Doc())
 			if err != nil {
 				return s, err
@@ -298,9 +338,7 @@ func appendIndexOptions(s []byte, d, key bson.Raw) ([]byte, error) {
 				continue
 			}
 			v = value.Document(completeCollation(v.Doc()))
-		case "wildcardProjection":
-			return s, mongoerr.New(mongoerr.BadValue, "Error in specification %s :: caused by :: The field 'wildcardProjection' is only allowed in an 'wildcard' index", value.Document(d))
-		case "storageEngine", "weights", "default_language", "language_override", "textIndexVersion", "2dsphereIndexVersion",
+		case "wildcardProjection", "storageEngine", "weights", "default_language", "language_override", "textIndexVersion", "2dsphereIndexVersion",
 			"bits", "min", "max", "prepareUnique", "clustered", "originalSpec":
 		default:
 			return s, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field '%s' is not valid for an index specification. Specification: %s", k, value.Document(d))
@@ -374,24 +412,32 @@ func checkKeyPattern(key bson.Raw) error {
 		return mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot be empty.")
 	}
 	seen := map[string]bool{}
-	hashes := 0
+	hashes, wildcards := 0, 0
 	for it := value.Walk(key); it.Next(); {
 		k, v := it.Key(), it.Value()
 		if v.IsString() && v.Str() == "hashed" {
 			hashes++
 		}
+		if index.IsWildcardField(k) {
+			wildcards++
+			k = strings.TrimSuffix(strings.TrimSuffix(k, "$**"), ".")
+			if wildcards > 1 {
+				return mongoerr.New(7246201, "Wildcard index allows only one wildcard field, but found several in %s", value.Document(key))
+			}
+			if k == "" {
+				k = "_"
+			}
+		}
 		switch {
 		case hashes > 1:
 			return mongoerr.New(31303, "A maximum of one index field is allowed to be hashed but found %d for 'key' %s", hashes, value.Document(key))
-		case seen[k]:
+		case seen[it.Key()]:
 			return mongoerr.New(mongoerr.BadValue, "Error in specification %s, the field '%s' appears multiple times", value.Document(key), k)
 		case k == "":
 			return mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot be an empty field.")
 		case strings.HasPrefix(k, ".") || strings.HasSuffix(k, ".") || strings.Contains(k, ".."):
 			return mongoerr.New(mongoerr.CannotCreateIndex, "Index keys cannot contain an empty field.")
-		case strings.Contains(k, "$**"):
-			return mongoerr.New(mongoerr.CannotCreateIndex, "wildcard indexes are not supported")
-		case strings.HasPrefix(k, "$") || strings.Contains(k, ".$"):
+		case illegalDollar(k):
 			return mongoerr.New(mongoerr.CannotCreateIndex, "Index key contains an illegal field name: field name starts with '$'.")
 		case v.IsString() && v.Str() == "hashed":
 		case v.IsString():
@@ -401,7 +447,17 @@ func checkKeyPattern(key bson.Raw) error {
 		case v.Sign() == 0 || v.IsNaN():
 			return mongoerr.New(mongoerr.CannotCreateIndex, "Values in the index key pattern cannot be 0.")
 		}
-		seen[k] = true
+		seen[it.Key()] = true
 	}
 	return nil
+}
+
+// illegalDollar finds names that begin with "$", but those of a DBRef.
+func illegalDollar(path string) bool {
+	for i, part := range strings.Split(path, ".") {
+		if strings.HasPrefix(part, "$") && (i == 0 || part != "$id" && part != "$ref" && part != "$db") {
+			return true
+		}
+	}
+	return false
 }

@@ -40,7 +40,11 @@ func cmdAggregate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if !a.cursor {
 		return dst, mongoerr.New(mongoerr.FailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
 	}
-	a.opts.tx, a.opts.level = r.tx, r.level
+	var err error
+	if a.opts.tx, err = r.reading(); err != nil {
+		return dst, err
+	}
+	a.opts.level = r.level
 	r.e.counters.query.Add(1)
 	o, err := r.e.aggregate(ctx, ns, *a.pipeline, a.opts)
 	if err != nil {

@@ -64,6 +64,7 @@ type request struct {
 	// hasConcern: a readConcern was given.
 	hasConcern bool
 	atTime     value.Value
+	past       *storage.Snapshot // the state that the command reads, if of the past
 }
 
 // generic are the fields that every command takes.
@@ -148,8 +149,14 @@ func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson
 	}
 	start, dst := value.BeginDocument(make([]byte, 0, 512))
 	dst, err := r.runIn(ctx, c, dst)
+	if r.past != nil {
+		_ = r.past.Close()
+	}
 	if err != nil {
 		return nil, err
+	}
+	if s != nil && (c.write && r.tx == nil || r.name == "commitTransaction") {
+		e.past.keep(e, false)
 	}
 	ok1 := value.Double(1)
 	if r.onView {
@@ -228,7 +235,9 @@ func (r *request) parseGeneric() error {
 				err = mongoerr.New(mongoerr.InvalidOptions, "autocommit field may only be specified as false in a transaction or retryable write")
 			}
 		case "startTransaction":
-			r.start = v.AsBool()
+			if r.start = v.AsBool(); !r.start {
+				err = mongoerr.New(mongoerr.InvalidOptions, "Specifying startTransaction=false is not allowed.")
+			}
 		case "maxTimeMS":
 			r.maxTime, err = parseMaxTime(v)
 		case "comment":
@@ -374,14 +383,27 @@ func (r *request) parseReadConcern(v value.Value) error {
 			return mongoerr.New(mongoerr.InvalidOptions, "Unrecognized option in readConcern: %s", key)
 		}
 	}
-	if !r.atTime.IsMissing() && r.level != "snapshot" {
-		return mongoerr.New(mongoerr.InvalidOptions, "atClusterTime field can be set only if level is equal to snapshot")
+	return r.checkAtClusterTime(v.Doc())
+}
+
+func (r *request) checkAtClusterTime(concern bson.Raw) error {
+	ts, ok := r.atClusterTime()
+	switch {
+	case !ok:
+		return nil
+	case r.level != "snapshot":
+		return mongoerr.New(mongoerr.InvalidOptions, "readConcern.level must be snapshot, but atClusterTime field can be set only if level is equal to snapshot")
+	case !value.Lookup(concern, "afterClusterTime").IsMissing():
+		return mongoerr.New(mongoerr.InvalidOptions, "Specifying a timestamp for readConcern snapshot with afterClusterTime is not allowed: can not set both atClusterTime and afterClusterTime")
+	case ts == 0:
+		return mongoerr.New(mongoerr.InvalidOptions, "atClusterTime cannot be a null timestamp")
+	case ts > r.e.log.Last():
+		return mongoerr.New(mongoerr.InvalidOptions, "readConcern atClusterTime value must not be greater than the current clusterTime. Requested clusterTime: %s", r.atTime)
 	}
 	return nil
 }
 
-// checkReadConcern refuses levels that the command does not have. A snapshot
-// read outside of transactions is answered as of now; the past is not kept.
+// checkReadConcern refuses levels that the command does not have.
 func (r *request) checkReadConcern(c command) error {
 	if r.level == "" || r.level == "local" || r.autocommit {
 		return nil
@@ -389,12 +411,6 @@ func (r *request) checkReadConcern(c command) error {
 	reads := r.name == "find" || r.name == "aggregate" || r.name == "distinct" || r.name == "count" || r.name == "explain"
 	if !reads || r.level == "snapshot" && (r.name == "count" || r.name == "explain") {
 		return mongoerr.New(mongoerr.InvalidOptions, "Command %s does not support { readConcern: { level: \"%s\", provenance: \"clientSupplied\" } } :: caused by :: read concern not supported", r.name, r.level)
-	}
-	if r.level != "snapshot" || r.atTime.IsMissing() {
-		return nil
-	}
-	if t, i := r.atTime.AsTimestamp(); uint64(t)<<32|uint64(i) != r.e.log.Durable() {
-		return mongoerr.New(246, "Read timestamp %s is not the present one; the past is not kept", r.atTime)
 	}
 	return nil
 }
@@ -404,7 +420,11 @@ func (r *request) appendSnapshotTime(dst []byte) []byte {
 	if r.level != "snapshot" || r.autocommit {
 		return dst
 	}
-	ts := r.e.log.Durable()
+	r.e.past.keep(r.e, true)
+	ts, ok := r.atClusterTime()
+	if !ok {
+		ts = r.e.log.Durable()
+	}
 	return value.AppendElement(dst, "atClusterTime", value.Timestamp(uint32(ts>>32), uint32(ts)))
 }
 
@@ -442,32 +462,4 @@ func (r *request) enter(ctx context.Context, c command) error {
 		return mongoerr.New(50768, "txnNumber may only be provided for multi-document transactions and retryable write commands. autocommit:false was not provided, and %s is not a retryable write command.", r.name)
 	}
 	return r.enterRetry(ctx)
-}
-
-func (r *request) enterTransaction(c command) error {
-	if r.name == "commitTransaction" || r.name == "abortTransaction" {
-		return nil
-	}
-	if r.start && r.name == "killCursors" {
-		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run killCursors as the first operation in a multi-document transaction.")
-	}
-	switch {
-	case r.level == "linearizable" || r.level == "available":
-		return mongoerr.New(mongoerr.InvalidOptions, "The readConcern level must be either 'local' (default), 'majority' or 'snapshot' in order to run in a transaction")
-	case !r.start && r.hasConcern:
-		return mongoerr.New(mongoerr.InvalidOptions, "Only the first command in a transaction may specify a readConcern")
-	}
-	if !c.inTxn {
-		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run '%s' in a multi-document transaction.", r.name)
-	}
-	if r.db == "config" || r.db == "local" || r.db == "admin" && c.write {
-		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run command against the '%s' database in a transaction.", r.db)
-	}
-	var err error
-	if r.start {
-		r.tx, err = r.session.startTransaction(r.e, lsidDocument(r.lsid), r.txnNumber)
-		return err
-	}
-	r.tx, err = r.session.transaction(r.txnNumber)
-	return err
 }

@@ -37,7 +37,7 @@ func (e *Engine) newMeta(ns store.Namespace, options bson.Raw) (*meta, error) {
 		}
 	}
 	if value.Lookup(options, "capped").Truthy() && !value.Lookup(options, "capped").IsMissing() {
-		m.capped = cappedLimits{bytes: max(4096, value.Lookup(options, "size").AsInt64())}
+		m.capped = cappedLimits{bytes: max(1, value.Lookup(options, "size").AsInt64())}
 		if n := value.Lookup(options, "max"); n.IsNumber() {
 			m.capped.documents = n.AsInt64()
 		}
@@ -148,13 +148,16 @@ func createDescription(m *meta) bson.Raw {
 	if m.options != nil {
 		d = append(d, m.options[4:len(m.options)-1]...)
 	}
-	if len(m.indexes) > 0 {
+	if len(m.indexes) > 0 && !m.clustered {
 		ix := m.idIndex()
 		d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "idIndex")
 		inner, dd := value.BeginDocument(d)
 		dd = value.AppendElement(dd, "v", value.Int32(2))
 		dd = value.AppendElement(dd, "key", value.Document(ix.Key))
 		dd = value.AppendElement(dd, "name", value.String("_id_"))
+		if c := value.Lookup(ix.Spec, "collation"); !c.IsMissing() {
+			dd = value.AppendElement(dd, "collation", c)
+		}
 		d = value.EndDocument(dd, inner)
 	}
 	return value.EndDocument(d, start)
@@ -334,5 +337,9 @@ func (u *unit) setOptions(c *collection, options, description, before bson.Raw) 
 		return err
 	}
 	c.meta.Store(m)
-	return u.record(m, &oplog.Entry{Kind: oplog.Modify, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Doc: description, Extra: before}, nil, nil)
+	entry := &oplog.Entry{Kind: oplog.Modify, DB: m.ns.DB, Coll: m.ns.Coll, Doc: description}
+	if m.view == nil {
+		entry.UUID, entry.Extra = c.uuid, before
+	}
+	return u.record(m, entry, nil, nil)
 }

@@ -49,6 +49,9 @@ func (e *Engine) defineIndex(spec bson.Raw) (*index.Definition, error) {
 	if d.Name == "_id_" {
 		d.Unique = true
 	}
+	if d.Wildcard = index.WildcardOf(d.Key, wildcardProjection(spec)); d.Wildcard != nil {
+		d.Fields = index.WildcardFields()
+	}
 	if d.PartialSpec != nil {
 		m, err := match.Compile(d.PartialSpec, nil)
 		if err != nil {
@@ -57,6 +60,13 @@ func (e *Engine) defineIndex(spec bson.Raw) (*index.Definition, error) {
 		d.Partial = func(doc bson.Raw) (bool, error) { return m.Match(e.exprContext(nil), doc) }
 	}
 	return d, nil
+}
+
+func wildcardProjection(spec bson.Raw) bson.Raw {
+	if v := value.Lookup(spec, "wildcardProjection"); v.IsDocument() {
+		return v.Doc()
+	}
+	return emptyDoc
 }
 
 // buildLocked adds indexes to a collection of few documents. Writers wait
@@ -89,12 +99,25 @@ func (e *Engine) buildLocked(ctx context.Context, c *collection, specs []bson.Ra
 			return err
 		}
 		// The index must be in storage before a reader can choose it.
-		if err := u.record(m, indexEntry(oplog.CreateIndexes, c, m, specs), nil, nil); err != nil {
+		if err := u.recordCreated(c, m, specs); err != nil {
 			return err
 		}
 		u.after = append(u.after, func() { c.reindexed(m, u.last) })
 		return nil
 	})
+}
+
+// recordCreated records new indexes: one by one on a collection that is empty.
+func (u *unit) recordCreated(c *collection, m *meta, specs []bson.Raw) error {
+	if c.count.Load() > 0 {
+		return u.record(m, indexEntry(oplog.CreateIndexes, c, m, specs), nil, nil)
+	}
+	for i := range specs {
+		if err := u.record(m, indexEntry(oplog.CreateIndexes, c, m, specs[i:i+1]), nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func tooManyIndexes(m *meta) error {
@@ -221,8 +244,17 @@ func (e *Engine) dropIndexes(ctx context.Context, c *collection, names []string)
 	})
 }
 
+// modifyIndexEntry is the entry of a collMod: description is its index, options
+// are the old ones of what changes.
+func modifyIndexEntry(c *collection, m *meta, description, options bson.Raw) *oplog.Entry {
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "index", value.Document(description))
+	return &oplog.Entry{Kind: oplog.Modify, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid,
+		Doc: value.EndDocument(d, start), Extra: stateBefore(c, options)}
+}
+
 // changeIndex replaces an index's specification, for collMod.
-func (u *unit) changeIndex(c *collection, name string, spec bson.Raw) error {
+func (u *unit) changeIndex(c *collection, name string, spec, description, options bson.Raw) error {
 	m := c.load().clone()
 	for i, ix := range m.indexes {
 		if ix.Name != name {
@@ -241,5 +273,5 @@ func (u *unit) changeIndex(c *collection, name string, spec bson.Raw) error {
 		return err
 	}
 	c.meta.Store(m)
-	return u.record(m, indexEntry(oplog.Modify, c, m, []bson.Raw{spec}), nil, nil)
+	return u.record(m, modifyIndexEntry(c, m, description, options), nil, nil)
 }

@@ -7,7 +7,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/engine/oplog"
 	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -69,13 +68,38 @@ func (u *unit) makeUnique(ctx context.Context, c *collection, old *indexState) e
 	if err := u.violations(c, old); err != nil {
 		return err
 	}
+	return u.rebuildAs(ctx, c, old, true)
+}
+
+// makeNonUnique is collMod's index: {forceNonUnique: true}.
+func (r *request) makeNonUnique(ctx context.Context, dst []byte, c *collection, ix *indexState) ([]byte, error) {
+	if !ix.Unique || ix.IsID() {
+		return dst, nil
+	}
+	err := r.e.ddl(ctx, func(u *unit) error {
+		if err := u.waitForTransactions(c); err != nil {
+			return err
+		}
+		return u.rebuildAs(ctx, c, ix, false)
+	})
+	if err != nil {
+		return dst, err
+	}
+	return value.AppendElement(dst, "forceNonUnique_new", value.Bool(true)), nil
+}
+
+// rebuildAs puts an index of the same keys, unique or not, in the place of old.
+func (u *unit) rebuildAs(ctx context.Context, c *collection, old *indexState, unique bool) error {
 	start, s := value.BeginDocument(nil)
 	for it := value.Walk(old.Spec); it.Next(); {
-		if it.Key() != "prepareUnique" {
+		if it.Key() != "prepareUnique" && it.Key() != "unique" {
 			s = append(s, it.Element()...)
 		}
 	}
-	spec := bson.Raw(value.EndDocument(value.AppendElement(s, "unique", value.Bool(true)), start))
+	if unique {
+		s = value.AppendElement(s, "unique", value.Bool(true))
+	}
+	spec := bson.Raw(value.EndDocument(s, start))
 	d, err := u.e.defineIndex(spec)
 	if err != nil {
 		return err
@@ -98,7 +122,14 @@ func (u *unit) makeUnique(ctx context.Context, c *collection, old *indexState) e
 	if err := c.saveCatalog(u.b, m); err != nil {
 		return err
 	}
-	if err := u.record(m, indexEntry(oplog.Modify, c, m, []bson.Raw{spec}), nil, nil); err != nil {
+	start, change := value.BeginDocument(nil)
+	change = value.AppendElement(change, "name", value.String(old.Name))
+	option := "forceNonUnique"
+	if unique {
+		option = "unique"
+	}
+	change = value.EndDocument(value.AppendElement(change, option, value.Bool(true)), start)
+	if err := u.record(m, modifyIndexEntry(c, m, change, emptyDoc), nil, nil); err != nil {
 		return err
 	}
 	u.after = append(u.after, func() { c.reindexed(m, u.last) })

@@ -22,6 +22,7 @@ type Engine struct {
 	db        *storage.DB
 	log       *oplog.Log
 	catalog   *catalog
+	past      pastStates
 	started   time.Time
 	processID bson.ObjectID // of hello's topologyVersion
 
@@ -196,6 +197,7 @@ func (e *Engine) Close() error {
 	err := e.tasks.Wait()
 	e.sessions.closeAll(e)
 	e.cursors.closeAll()
+	e.past.close()
 	if e.broken.Load() == nil {
 		err = errors.Join(err, e.db.Sync())
 	}

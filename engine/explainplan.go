@@ -90,8 +90,13 @@ func (x *explanation) append(dst []byte) []byte {
 	if len(x.pipeline) > 0 && firstKey(x.pipeline[0]) == "$match" {
 		filter = value.Lookup(x.pipeline[0], "$match").Doc()
 	}
-	dst = value.AppendElement(dst, "parsedQuery", value.Document(parsedQuery(filter)))
-	dst = value.AppendElement(dst, "winningPlan", value.Document(x.plan(c)))
+	filter = parsedQuery(filter)
+	plan := x.plan(c, filter)
+	dst = value.AppendElement(dst, "parsedQuery", value.Document(filter))
+	dst = value.AppendElement(dst, "maxIndexedOrSolutionsReached", value.Bool(false))
+	dst = value.AppendElement(dst, "maxIndexedAndSolutionsReached", value.Bool(false))
+	dst = value.AppendElement(dst, "maxScansToExplodeReached", value.Bool(false))
+	dst = value.AppendElement(dst, "winningPlan", value.Document(plan))
 	dst = value.AppendElement(dst, "rejectedPlans", value.Array(emptyDoc))
 	dst = value.EndDocument(dst, start)
 	if x.verbosity == "queryPlanner" {
@@ -99,7 +104,7 @@ func (x *explanation) append(dst []byte) []byte {
 	}
 	n := x.returned
 	switch x.of.name {
-	case "update", "delete":
+	case "update", "delete", "count":
 		n = 0
 	case "findAndModify", "findandmodify":
 		n = min(n, 1)
@@ -111,13 +116,17 @@ func (x *explanation) append(dst []byte) []byte {
 	dst = value.AppendElement(dst, "executionTimeMillis", value.IntOrLong(x.took.Milliseconds()))
 	dst = value.AppendElement(dst, "totalKeysExamined", value.IntOrLong(x.report.keys))
 	dst = value.AppendElement(dst, "totalDocsExamined", value.IntOrLong(x.report.docs))
+	dst = value.AppendElement(dst, "executionStages", value.Document(x.executed(plan, n)))
+	if x.verbosity == "allPlansExecution" {
+		dst = value.AppendElement(dst, "allPlansExecution", value.Array(emptyDoc))
+	}
 	return value.EndDocument(dst, start)
 }
 
 // plan is the access with the steps of the command above it.
-func (x *explanation) plan(c *collection) bson.Raw {
+func (x *explanation) plan(c *collection, filter bson.Raw) bson.Raw {
 	cmd := x.of.cmd
-	p := x.report.plan(c == nil)
+	p := x.report.plan(c == nil, filter)
 	limit := value.Lookup(cmd, "limit")
 	switch x.of.name {
 	case "find":

@@ -41,7 +41,7 @@ func (e *Engine) compileOptions(collation *value.Collation, let bson.Raw) (*expr
 	var vars []value.Value
 	if let != nil {
 		for it := value.Walk(let); it.Next(); {
-			opts.Vars = append(opts.Vars, it.Key())
+			opts.Vars, opts.Known = append(opts.Vars, it.Key()), append(opts.Known, it.Value())
 			vars = append(vars, it.Value())
 		}
 	}

@@ -115,8 +115,8 @@ func (u *unit) keepOthers(kc *keyChange, rec storage.RecordID) (err error) {
 // same keys in an index: the fields that its paths begin with are as they were.
 // False says nothing.
 func sameKeys(ix *indexState, before, after bson.Raw) bool {
-	if ix.Partial != nil {
-		return false // its condition may look at any field
+	if ix.Partial != nil || ix.Wildcard != nil {
+		return false // any field may count
 	}
 	var bufs [2][64]byte
 	for _, f := range ix.Fields {

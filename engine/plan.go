@@ -30,6 +30,9 @@ type access struct {
 	// each is wanted of; 0: every document.
 	distinct int
 	nulls    bool // but all that have null there
+	// wildcard is the path that is looked for in a wildcard index.
+	wildcard string
+	conds    []index.Condition // of the leading parts of the key, to explain
 }
 
 // wish is what a query asks for, beside the filter.
@@ -54,6 +57,9 @@ type predicate struct {
 	twoSided  bool // both limits, from different comparisons
 	inexact   bool // holds more than what fulfils it
 }
+
+// codeNoQueryPlans is NoQueryExecutionPlans.
+const codeNoQueryPlans = 291
 
 // planner chooses an access for one query.
 type planner struct {
@@ -234,6 +240,9 @@ func (p *planner) points(path string, values []value.Value, c *value.Collation) 
 
 // try plans a scan of one index and rates it; 0: it is of no use.
 func (p *planner) try(ix *indexState) (access, int) {
+	if ix.Wildcard != nil {
+		return p.tryWildcard(ix)
+	}
 	conds, score, safe := p.conditions(ix)
 	if !safe && ix.Sparse || !p.impliesPartial(ix) {
 		return access{}, 0
@@ -241,6 +250,7 @@ func (p *planner) try(ix *indexState) (access, int) {
 	a := access{index: ix}
 	var used int
 	a.ranges, used = ix.Ranges(conds)
+	a.conds = conds[:used]
 	if used < len(conds) {
 		score = used * scorePoints
 	}
@@ -426,6 +436,9 @@ func (p *planner) hinted(hint bson.RawValue) (access, error) {
 			"error processing query: planner returned error: hint provided does not correspond to an existing index")
 	}
 	a, _ := p.try(ix)
+	if a.index == nil && ix.Wildcard != nil {
+		return a, mongoerr.New(codeNoQueryPlans, "error processing query: planner returned error :: caused by :: No indexed plans available, and running with 'notablescan' or the hinted index cannot answer the query")
+	}
 	if a.index == nil { // sparse or partial, and not implied: what the index holds, and no more
 		a = access{index: ix}
 		a.ranges, _ = ix.Ranges(nil)

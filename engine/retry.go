@@ -194,7 +194,7 @@ func (s *logicalSession) newRetry(e *Engine, number int64) (*retryWrite, error) 
 		s.endTransaction(e)
 		s.number, s.state, s.retryable = number, txnNone, true
 	} else if !s.retryable {
-		return nil, mongoerr.New(50768, "txnNumber %d on session %s was used by a transaction", number, s.name())
+		return nil, mongoerr.New(codeIncompleteHistory, "Must specify autocommit=false on all operations of a multi-statement transaction: txnNumber %d on session %s was used by a transaction", number, s.name())
 	}
 	return &retryWrite{session: s, txn: number, fresh: fresh}, nil
 }

@@ -113,8 +113,11 @@ func (s *logicalSession) endTransaction(e *Engine) {
 	}
 }
 
+// codeConflictingOperation is ConflictingOperationInProgress.
+const codeConflictingOperation = 117
+
 // startTransaction begins the transaction with a number.
-func (s *logicalSession) startTransaction(e *Engine, lsid bson.Raw, number int64) (*transaction, error) {
+func (s *logicalSession) startTransaction(e *Engine, number int64, begin func() (*transaction, error)) (*transaction, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.loadNumber(e); err != nil {
@@ -124,16 +127,17 @@ func (s *logicalSession) startTransaction(e *Engine, lsid bson.Raw, number int64
 	case number < s.number:
 		return nil, mongoerr.New(mongoerr.TransactionTooOld,
 			"Cannot start transaction %d on session %s because a newer transaction %d has already started.", number, s.name(), s.number)
-	case number == s.number && s.retryable:
-		return nil, mongoerr.New(50911, "Cannot start a transaction at given transaction number %d a transaction with the same number is in state kNone", number)
-	case number == s.number && s.state != txnAborted:
-		return nil, mongoerr.New(50911, "Cannot start a transaction at given transaction number %d a transaction with the same number is in state TxnState", number)
 	case number == s.number:
-		return nil, mongoerr.New(50911, "Cannot start a transaction at given transaction number %d a transaction with the same number is in state TransactionState::kAborted", number)
+		return nil, mongoerr.New(codeConflictingOperation,
+			"Only servers in a sharded cluster can start a new transaction at the active transaction number")
 	}
 	s.endTransaction(e)
-	s.number, s.retryable, s.state = number, false, txnRunning
-	s.tx = e.begin(lsid, number)
+	s.number, s.retryable, s.state = number, false, txnAborted
+	tx, err := begin()
+	if err != nil {
+		return nil, err
+	}
+	s.tx, s.state = tx, txnRunning
 	return s.tx, nil
 }
 

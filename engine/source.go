@@ -93,6 +93,9 @@ func closeAfter(release func() error, err error) error {
 // freeze gives a state to read, the transaction's or the present one, and the
 // indexes that are complete in it.
 func (e *Engine) freeze(c *collection, tx *transaction) (*meta, storage.Reader, func() error) {
+	if tx != nil && tx.past {
+		return tx.visible(c.load()), tx.reader(), tx.snap.Retain().Close
+	}
 	if tx != nil {
 		return tx.visible(c.load()), tx.reader(), nil
 	}

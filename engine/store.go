@@ -228,7 +228,8 @@ func (e *Engine) Begin(context.Context) (store.Tx, error) {
 	}
 	id := newUUID()
 	s := e.sessions.get(id[:], e.opts.Now())
-	t, err := s.startTransaction(e, lsidDocument(id[:]), 1)
+	lsid := lsidDocument(id[:])
+	t, err := s.startTransaction(e, 1, func() (*transaction, error) { return e.begin(lsid, 1, nil, 0), nil })
 	if err != nil {
 		return nil, err
 	}

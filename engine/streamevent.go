@@ -7,6 +7,7 @@ import (
 
 	"weir/engine/oplog"
 	"weir/engine/storage"
+	"weir/engine/update"
 	"weir/engine/value"
 	"weir/mongoerr"
 	"weir/store"
@@ -42,6 +43,10 @@ func (s *changeStream) inScope(e *oplog.Entry) bool {
 		if !s.spec.expanded {
 			return false
 		}
+	case oplog.Drop:
+		if e.UUID == [16]byte{} && !s.spec.expanded {
+			return false // a view
+		}
 	case oplog.DropDatabase:
 		return s.scope.DB == "" || s.scope.Coll == "" && s.scope.DB == e.DB
 	}
@@ -56,7 +61,7 @@ func (s *changeStream) inScope(e *oplog.Entry) bool {
 	case s.scope.Coll == "":
 		return true
 	}
-	return s.scope.Coll == e.Coll
+	return s.scope.Coll == e.Coll && e.UUID != [16]byte{} // views have no streams
 }
 
 // isInternal tells whether a database has no change streams.
@@ -93,7 +98,7 @@ func (s *changeStream) invalidates(e *oplog.Entry) bool {
 }
 
 func (s *changeStream) invalidation(pos storage.OplogPos, e *oplog.Entry) bson.Raw {
-	start, d := s.head(resumePoint{pos, tokenInvalidate}, "invalidate", e)
+	start, d := s.head(resumePoint{pos: pos, kind: tokenInvalidate}, "invalidate", e)
 	return value.EndDocument(d, start)
 }
 
@@ -120,7 +125,7 @@ func (s *changeStream) head(p resumePoint, kind string, e *oplog.Entry) (int, []
 }
 
 func (s *changeStream) build(pos storage.OplogPos, e *oplog.Entry) (bson.Raw, error) {
-	start, d := s.head(resumePoint{pos, tokenEvent}, string(e.Kind), e)
+	start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
 	d, err := s.appendAfter(d, pos, e)
 	if err != nil {
 		return nil, err
@@ -145,14 +150,7 @@ func (s *changeStream) build(pos storage.OplogPos, e *oplog.Entry) (bson.Raw, er
 func (s *changeStream) appendDescription(d []byte, e *oplog.Entry) []byte {
 	switch e.Kind {
 	case oplog.Update:
-		if !s.spec.expanded {
-			return value.AppendElement(d, "updateDescription", value.Document(e.Doc))
-		}
-		d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "updateDescription")
-		inner, d := value.BeginDocument(d)
-		d = append(d, e.Doc[4:len(e.Doc)-1]...)
-		d = value.AppendElement(d, "disambiguatedPaths", value.Document(emptyDoc))
-		return value.EndDocument(d, inner)
+		return s.appendUpdate(d, e)
 	case oplog.Rename:
 		if s.spec.expanded {
 			d = value.AppendElement(d, "operationDescription", value.Document(e.Doc))
@@ -164,6 +162,27 @@ func (s *changeStream) appendDescription(d []byte, e *oplog.Entry) []byte {
 		}
 	}
 	return d
+}
+
+func (s *changeStream) appendUpdate(d []byte, e *oplog.Entry) []byte {
+	paths := value.Lookup(e.Doc, update.DisambiguatedPaths)
+	if !s.spec.expanded && paths.IsMissing() {
+		return value.AppendElement(d, "updateDescription", value.Document(e.Doc))
+	}
+	d = value.AppendHeader(d, bson.TypeEmbeddedDocument, "updateDescription")
+	inner, d := value.BeginDocument(d)
+	for it := value.Walk(e.Doc); it.Next(); {
+		if it.Key() != update.DisambiguatedPaths {
+			d = append(d, it.Element()...)
+		}
+	}
+	if s.spec.expanded {
+		if paths.IsMissing() {
+			paths = value.Document(emptyDoc)
+		}
+		d = value.AppendElement(d, update.DisambiguatedPaths, paths)
+	}
+	return value.EndDocument(d, inner)
 }
 
 // appendAfter appends fullDocument as the stream's mode wants it.

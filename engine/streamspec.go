@@ -40,17 +40,22 @@ const (
 type resumePoint struct {
 	pos  storage.OplogPos
 	kind tokenKind
+	// fragment is the part of the event, if that was split; from 1.
+	fragment uint32
 }
 
 const tokenMark = 0x82
 
 // token is the document {_data: hex} of a point; the hex text sorts like the points.
 func token(p resumePoint) bson.Raw {
-	b := make([]byte, 0, 14)
+	b := make([]byte, 0, 18)
 	b = append(b, tokenMark)
 	b = binary.BigEndian.AppendUint64(b, p.pos.TS)
 	b = binary.BigEndian.AppendUint32(b, p.pos.Ord)
 	b = append(b, byte(p.kind))
+	if p.fragment > 0 {
+		b = binary.BigEndian.AppendUint32(b, p.fragment)
+	}
 	start, doc := value.BeginDocument(make([]byte, 0, 48))
 	doc = value.AppendElement(doc, "_data", value.String(strings.ToUpper(hex.EncodeToString(b))))
 	return value.EndDocument(doc, start)
@@ -69,11 +74,14 @@ func parseToken(doc value.Value) (resumePoint, error) {
 	if err != nil {
 		return p, mongoerr.New(mongoerr.FailedToParse, "resume token string was not a valid hex string")
 	}
-	if len(b) != 14 || b[0] != tokenMark || b[13] > byte(tokenInvalidate) {
+	if len(b) != 14 && len(b) != 18 || b[0] != tokenMark || b[13] > byte(tokenInvalidate) {
 		return p, mongoerr.New(mongoerr.InvalidResumeToken, "Invalid resume token: %s", data.Str())
 	}
 	p.pos = storage.OplogPos{TS: binary.BigEndian.Uint64(b[1:]), Ord: binary.BigEndian.Uint32(b[9:])}
 	p.kind = tokenKind(b[13])
+	if len(b) == 18 {
+		p.fragment = binary.BigEndian.Uint32(b[14:])
+	}
 	return p, nil
 }
 
@@ -195,9 +203,14 @@ func (s *changeStream) position(at *resumePoint) error {
 		return nil
 	}
 	s.next = at.pos
-	if at.kind != tokenBefore {
+	if at.kind != tokenBefore && at.fragment == 0 {
 		s.next.Ord++
 	}
+	if at.fragment > 0 && !s.splits {
+		return mongoerr.New(mongoerr.ChangeStreamFatalError, "Cannot resume from a split event token: the pipeline has no $changeStreamSplitLargeEvent").
+			WithLabels("NonResumableChangeStreamError")
+	}
+	s.seen = int(at.fragment)
 	s.scanned, s.returns = token(*at), token(*at)
 	if s.e.log.Lost(at.pos) {
 		return historyLost()

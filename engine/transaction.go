@@ -29,6 +29,8 @@ type transaction struct {
 	expires time.Time     // zero: never
 	done    chan struct{} // closed at the end
 
+	level   string     // of its readConcern
+	past    bool       // a state to read only
 	run     sync.Mutex // one statement at a time
 	ended   bool
 	changes []txChange
@@ -47,13 +49,17 @@ type txChange struct {
 }
 
 // begin starts a transaction at the present state.
-func (e *Engine) begin(lsid bson.Raw, number int64) *transaction {
+// a past state is one that it sees in place of the present.
+func (e *Engine) begin(lsid bson.Raw, number int64, past *storage.Snapshot, pastTime uint64) *transaction {
 	e.write.Lock()
 	defer e.write.Unlock()
-	snap := e.db.Snapshot()
+	snap, asOf := past, pastTime
+	if snap == nil {
+		snap, asOf = e.db.Snapshot(), e.applied.Load()
+	}
 	now := e.opts.Now()
 	return &transaction{
-		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: e.applied.Load(),
+		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: asOf,
 		opened: now, expires: now.Add(e.opts.TransactionLifetime),
 		done: make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{}, bounds: map[uint32][]byte{},
 	}

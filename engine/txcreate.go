@@ -6,7 +6,6 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/engine/oplog"
 	"weir/engine/storage"
 	"weir/mongoerr"
 	"weir/store"
@@ -87,7 +86,7 @@ func (e *Engine) createIndexesIn(ctx context.Context, tx *transaction, c *collec
 			m.indexes = append(m.indexes, &indexState{Definition: d})
 		}
 		c.meta.Store(m)
-		return u.record(m, indexEntry(oplog.CreateIndexes, c, m, specs), nil, nil)
+		return u.recordCreated(c, m, specs)
 	})
 }
 

@@ -125,7 +125,7 @@ func TestCreateConflicts(t *testing.T) {
 		{263, `{"drop": "c"}`},
 		{263, `{"count": "c"}`},
 		{48, `{"create": "c", "capped": true, "size": 4096}`},
-		{0, `{"create": "c"}`},
+		{48, `{"create": "c"}`},
 		{0, `{"createIndexes": "c", "indexes": [{"key": {"_id": 1}, "name": "_id_"}]}`},
 	} {
 		code(c.code, "d", 3, int64(i), true, c.cmd)

@@ -57,13 +57,19 @@ func (c *compiler) percentiles(name string, p value.Value) ([]float64, error) {
 		return nil, err
 	}
 	v, ok := expr.Constant(e)
-	if !ok || !v.IsArray() || value.Len(v.Doc()) == 0 {
-		return nil, mongoerr.New(7750301, "The $percentile 'p' field must be an array of constant values, but found value: %s", show(p))
+	if !ok {
+		return nil, mongoerr.New(7750300, "The $percentile 'p' field must be an array of constant values, but found value: %s.", show(p))
+	}
+	if !v.IsArray() || value.Len(v.Doc()) == 0 {
+		return nil, mongoerr.New(7750301, "The $percentile 'p' field must be an array of numbers from [0.0, 1.0], but found: %s", show(v))
 	}
 	var ps []float64
 	for it := value.Walk(v.Doc()); it.Next(); {
 		f := it.Value().AsDouble()
-		if !it.Value().IsNumber() || !(f >= 0 && f <= 1) {
+		if !it.Value().IsNumber() {
+			return nil, mongoerr.New(7750302, "The $percentile 'p' field must be an array of numbers from [0.0, 1.0], but found: %s", show(it.Value()))
+		}
+		if !(f >= 0 && f <= 1) {
 			return nil, mongoerr.New(7750303, "The $percentile 'p' field must be an array of numbers from [0.0, 1.0], but found: %s", show(it.Value()))
 		}
 		ps = append(ps, f)

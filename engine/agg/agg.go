@@ -96,6 +96,8 @@ type Env struct {
 	Writer      Writer // nil refuses $out and $merge
 	// ChangeStream opens the events for a $changeStream specification.
 	ChangeStream func(ctx context.Context, spec bson.Raw) (store.Cursor, error)
+	// Fragments numbers the parts of large events; nil: they have the event's token.
+	Fragments Fragments
 	// Special opens stages that report about the server, by stage name
 	// ($collStats, $indexStats, $currentOp, $listSessions …).
 	Special map[string]func(ctx context.Context, spec bson.RawValue) (store.Cursor, error)

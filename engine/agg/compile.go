@@ -38,6 +38,7 @@ type compiler struct {
 	env   *Env
 	opts  *expr.CompileOptions
 	where where
+	last  bool // the stage being compiled is the last one
 	depth int
 }
 
@@ -132,6 +133,7 @@ func (c *compiler) stage(spec bson.Raw, i, n int) ([]stage, error) {
 	if err := c.checkPlace(name, i, n); err != nil {
 		return nil, err
 	}
+	c.last = i == n-1
 	return c.compileStage(compile, v)
 }
 

@@ -52,7 +52,7 @@ func (r *run) with(x *expr.Context) *run { return &run{env: r.env, x: x, shared:
 func (e *Env) compileOptions() *expr.CompileOptions {
 	o := &expr.CompileOptions{Library: e.Library, Collation: e.Collation}
 	for it := value.Walk(e.Let); it.Next(); {
-		o.Vars = append(o.Vars, it.Key())
+		o.Vars, o.Known = append(o.Vars, it.Key()), append(o.Known, it.Value())
 	}
 	return o
 }

@@ -41,7 +41,7 @@ func lookupWindowFunc(name string) windowCompiler {
 }
 
 func (c *compiler) windowFunc(field string, v value.Value, sort *sortPattern) (windowFunc, error) {
-	w, err := parseWindowSpec(field, v)
+	w, err := c.parseWindowSpec(field, v)
 	if err != nil {
 		return nil, err
 	}
@@ -49,18 +49,18 @@ func (c *compiler) windowFunc(field string, v value.Value, sort *sortPattern) (w
 	if compile := lookupWindowFunc(w.name); compile != nil {
 		return compile(c, w)
 	}
-	local := strings.HasPrefix(w.name, "$weir.") && c.env.Library != nil
-	if lookupAccumulator(w.name) == nil && !local || w.name == "$mergeObjects" {
+	if !w.known(c) {
 		return nil, failParse("Unrecognized window function, %s", w.name)
 	}
 	return compileWindowAcc(c, w)
 }
 
-func parseWindowSpec(field string, v value.Value) (*windowSpec, error) {
+func (c *compiler) parseWindowSpec(field string, v value.Value) (*windowSpec, error) {
 	if !v.IsDocument() {
 		return nil, failParse("The field '%s' must be an object", field)
 	}
 	w := &windowSpec{field: field}
+	var unknown []string
 	for it := value.Walk(v.Doc()); it.Next(); {
 		k := it.Key()
 		switch {
@@ -72,13 +72,24 @@ func parseWindowSpec(field string, v value.Value) (*windowSpec, error) {
 		case k == "window":
 			w.win = it.Value()
 		default:
-			return nil, failParse("Window function found an unknown argument: %s", k)
+			unknown = append(unknown, k)
 		}
 	}
-	if w.name == "" {
-		return nil, failParse("Expected a $-prefixed window function, in field %s", field)
+	switch {
+	case w.name == "" && len(unknown) > 0:
+		return nil, failParse("Expected a $-prefixed window function, %s", unknown[0])
+	case w.name == "":
+		return nil, failParse("Expected a $-prefixed window function")
+	case len(unknown) > 0 && w.known(c):
+		return nil, failParse("Window function %s found an unknown argument: %s", w.name, unknown[0])
 	}
 	return w, nil
+}
+
+// known tells whether there is such a window function.
+func (w *windowSpec) known(c *compiler) bool {
+	local := strings.HasPrefix(w.name, "$weir.") && c.env.Library != nil
+	return lookupWindowFunc(w.name) != nil || local || lookupAccumulator(w.name) != nil && w.name != "$mergeObjects"
 }
 
 func (w *windowSpec) noWindow() error {

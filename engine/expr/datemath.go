@@ -40,6 +40,47 @@ func unitOf(v value.Value, notString int32, name string) (unit, error) {
 	return unit(i), nil
 }
 
+// namedUnit is the unit argument of $dateDiff and $dateTrunc.
+func namedUnit(v value.Value, name string) (unit, error) {
+	if !v.IsString() {
+		return 0, fail(5439013, "%s requires 'unit' to be a string, but got %s", name, typeName(v))
+	}
+	i := indexOf(unitNames, v.Str())
+	if i < 0 {
+		return 0, fail(5439014, "%s parameter 'unit' value cannot be recognized as a time unit: %s", name, v.Str())
+	}
+	return unit(i), nil
+}
+
+// evalNonNull evaluates arguments; null tells that one of those given is
+// nullish, which comes before any complaint about the others.
+func evalNonNull(c *Context, out []value.Value, args []Expr) (null bool, err error) {
+	for i := range out {
+		if args[i] == nil {
+			continue
+		}
+		if out[i], err = args[i].Eval(c); err != nil || out[i].IsNullish() {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// calendar evaluates the timezone and, for a unit of weeks, the first day of
+// the week, which is not read before the other arguments were.
+func calendar(c *Context, unitName value.Value, zoneArg, firstArg Expr, name string) (loc *time.Location, first value.Value, null bool, err error) {
+	if firstArg != nil && unitName.IsString() && unitName.Str() == unitNames[week] {
+		if first, err = firstArg.Eval(c); err != nil || first.IsNullish() {
+			return nil, first, err == nil, err
+		}
+	}
+	loc, null, err = zone(c, zoneArg)
+	if err != nil {
+		err = mongoerr.New(mongoerr.CodeOf(err), "%s parameter 'timezone' value parsing failed :: caused by :: %v", name, err)
+	}
+	return loc, first, null, err
+}
+
 // parseDateAdd compiles $dateAdd and $dateSubtract.
 func parseDateAdd(p *compiler, name string, arg value.Value) (Expr, error) {
 	notObject := fail(5166400, "%s expects an object as its argument", name)
@@ -173,14 +214,13 @@ type dateDiff struct{ args []Expr }
 
 func (e *dateDiff) Eval(c *Context) (value.Value, error) {
 	var v [3]value.Value
-	for i := range v {
-		var err error
-		if v[i], err = e.args[i].Eval(c); err != nil {
-			return v[i], err
-		}
-		if v[i].IsNullish() {
-			return value.Null(), nil
-		}
+	null, err := evalNonNull(c, v[:], e.args)
+	if err != nil || null {
+		return value.Null(), err
+	}
+	loc, day, null, err := calendar(c, v[2], e.args[3], e.args[4], "$dateDiff")
+	if err != nil || null {
+		return value.Null(), err
 	}
 	from, ok := dateOf(v[0])
 	if !ok {
@@ -190,20 +230,13 @@ func (e *dateDiff) Eval(c *Context) (value.Value, error) {
 	if !ok {
 		return v[1], fail(5166307, "$dateDiff requires 'endDate' to be a date, but got %s", typeName(v[1]))
 	}
-	if !v[2].IsString() {
-		return v[2], fail(5439013, "$dateDiff requires 'unit' to be a string, but got %s", typeName(v[2]))
-	}
-	u, err := unitOf(v[2], 5439013, "$dateDiff")
+	u, err := namedUnit(v[2], "$dateDiff")
 	if err != nil {
 		return v[2], err
 	}
-	loc, null, err := zone(c, e.args[3])
-	if err != nil || null {
-		return value.Null(), err
-	}
-	first, null, err := startOfWeek(c, e.args[4], u, "$dateDiff")
-	if err != nil || null {
-		return value.Null(), err
+	first, err := startOfWeek(day, "$dateDiff")
+	if err != nil {
+		return day, err
 	}
 	n, ok := diffUnits(local(from, loc), local(to, loc), u, first)
 	if !ok {
@@ -212,26 +245,21 @@ func (e *dateDiff) Eval(c *Context) (value.Value, error) {
 	return value.Int64(n), nil
 }
 
-// startOfWeek evaluates the optional first day of the week, which only counts
-// for weeks; Sunday without it.
-func startOfWeek(c *Context, e Expr, u unit, name string) (first time.Weekday, null bool, err error) {
-	if e == nil || u != week {
-		return time.Sunday, false, nil
-	}
-	v, err := e.Eval(c)
-	if err != nil || v.IsNullish() {
-		return 0, err == nil, err
+// startOfWeek reads the first day of the week; Sunday where none is given.
+func startOfWeek(v value.Value, name string) (time.Weekday, error) {
+	if v.IsMissing() {
+		return time.Sunday, nil
 	}
 	if !v.IsString() {
-		return 0, false, fail(5439015, "%s requires 'startOfWeek' to be a string, but got %s", name, typeName(v))
+		return 0, fail(5439015, "%s requires 'startOfWeek' to be a string, but got %s", name, typeName(v))
 	}
 	for d := time.Sunday; d <= time.Saturday; d++ {
 		full := strings.ToLower(d.String())
 		if s := strings.ToLower(v.Str()); s == full || s == full[:3] {
-			return d, false, nil
+			return d, nil
 		}
 	}
-	return 0, false, fail(mongoerr.FailedToParse, "unknown day of week value: %s", v.Str())
+	return 0, fail(5439016, "%s parameter 'startOfWeek' value cannot be recognized as a day of a week: %s", name, v.Str())
 }
 
 // diffUnits counts the unit boundaries between two instants on the wall clock.
@@ -291,31 +319,25 @@ func parseDateTrunc(p *compiler, name string, arg value.Value) (Expr, error) {
 type dateTrunc struct{ args []Expr }
 
 func (e *dateTrunc) Eval(c *Context) (value.Value, error) {
-	date, err := e.args[0].Eval(c)
-	if err != nil || date.IsNullish() {
+	var v [3]value.Value
+	null, err := evalNonNull(c, v[:], e.args)
+	if err != nil || null {
 		return value.Null(), err
 	}
-	uv, err := e.args[1].Eval(c)
-	if err != nil || uv.IsNullish() {
+	loc, day, null, err := calendar(c, v[1], e.args[3], e.args[4], "$dateTrunc")
+	if err != nil || null {
 		return value.Null(), err
 	}
-	bin, err := eval(e.args[2], c)
-	if err != nil || e.args[2] != nil && bin.IsNullish() {
-		return value.Null(), err
-	}
-	ms, ok := dateOf(date)
+	ms, ok := dateOf(v[0])
 	if !ok {
-		return date, fail(5439012, "$dateTrunc requires 'date' to be a date, but got %s", typeName(date))
+		return v[0], fail(5439012, "$dateTrunc requires 'date' to be a date, but got %s", typeName(v[0]))
 	}
-	if !uv.IsString() {
-		return uv, fail(5439013, "$dateTrunc requires 'unit' to be a string, but got %s", typeName(uv))
-	}
-	u, err := unitOf(uv, 5439013, "$dateTrunc")
+	u, err := namedUnit(v[1], "$dateTrunc")
 	if err != nil {
-		return uv, err
+		return v[1], err
 	}
 	size := int64(1)
-	if e.args[2] != nil {
+	if bin := v[2]; !bin.IsMissing() {
 		if size, ok = bin.Integral(); !ok {
 			return bin, fail(5439017, "$dateTrunc requires 'binSize' to be a 64-bit integer, but got value '%s' of type %s", bin, typeName(bin))
 		}
@@ -323,13 +345,9 @@ func (e *dateTrunc) Eval(c *Context) (value.Value, error) {
 			return bin, fail(5439018, "$dateTrunc requires 'binSize' to be greater than 0, but got value %d", size)
 		}
 	}
-	loc, null, err := zone(c, e.args[3])
-	if err != nil || null {
-		return value.Null(), err
-	}
-	first, null, err := startOfWeek(c, e.args[4], u, "$dateTrunc")
-	if err != nil || null {
-		return value.Null(), err
+	first, err := startOfWeek(day, "$dateTrunc")
+	if err != nil {
+		return day, err
 	}
 	ms, err = truncDate(ms, u, size, loc, first)
 	return value.Date(ms), err

@@ -59,6 +59,9 @@ type CompileOptions struct {
 	// $lookup). A later name hides an equal earlier one. CURRENT among them
 	// is what field paths begin at, and makes the variables of $redact known.
 	Vars []string
+	// Known holds the values of the first of Vars, those that are the same for
+	// all documents.
+	Known []value.Value
 	// Deps, when not nil, collects what the expression reads.
 	Deps *Deps
 }

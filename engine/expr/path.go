@@ -99,6 +99,9 @@ func (p *compiler) variable(s string) (Expr, error) {
 		}
 	}
 	for slot := len(p.scope) - 1; slot >= 0; slot-- {
+		if p.scope[slot] == name && slot < len(p.opts.Known) {
+			return constant{value.GetPathIn(p.opts.Known[slot], path)}, nil
+		}
 		if p.scope[slot] == name {
 			return &variable{slot: slot, path: path}, nil
 		}

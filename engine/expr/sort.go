@@ -293,14 +293,20 @@ func (p *compiler) percentiles(name string, v value.Value) ([]float64, error) {
 		return nil, err
 	}
 	k, ok := Constant(e)
-	if !ok || !k.IsArray() || value.Len(k.Doc()) == 0 {
+	if !ok {
+		return nil, fail(7750300, "The $percentile 'p' field must be an array of constant values, but found value: %s.", v)
+	}
+	if !k.IsArray() || value.Len(k.Doc()) == 0 {
 		return nil, fail(7750301, "The $percentile 'p' field must be an array of numbers from [0.0, 1.0], but found: %s", v)
 	}
 	var out []float64
 	for it := value.Walk(k.Doc()); it.Next(); {
 		x := it.Value()
-		if f := x.AsDouble(); !x.IsNumber() || !(f >= 0 && f <= 1) {
+		if !x.IsNumber() {
 			return nil, fail(7750302, "The $percentile 'p' field must be an array of numbers from [0.0, 1.0], but found: %s", x)
+		}
+		if f := x.AsDouble(); !(f >= 0 && f <= 1) {
+			return nil, fail(7750303, "The $percentile 'p' field must be an array of numbers from [0.0, 1.0], but found: %s", x)
 		}
 		out = append(out, x.AsDouble())
 	}

@@ -49,6 +49,8 @@ type Definition struct {
 	// PartialSpec is the partialFilterExpression and Partial its meaning, or nil.
 	PartialSpec bson.Raw
 	Partial     func(doc bson.Raw) (bool, error)
+	// Wildcard makes the keys pairs of a path and a value; Fields are these two.
+	Wildcard *Wildcard
 	// Spec is the index as listIndexes shows it.
 	Spec bson.Raw
 }

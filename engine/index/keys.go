@@ -43,6 +43,12 @@ func (g *Generator) Keys(d *Definition, doc bson.Raw, emit func(values []value.V
 			return false, err
 		}
 	}
+	if d.Wildcard != nil {
+		k := &wildcardKeys{w: d.Wildcard, emit: emit}
+		g.missing = 0
+		err = k.document(doc)
+		return k.multikey, err
+	}
 	if cap(g.values) < len(d.Fields) {
 		g.values = make([]value.Value, len(d.Fields))
 	}

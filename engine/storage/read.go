@@ -40,6 +40,7 @@ type Snapshot struct {
 	db     *DB
 	p      *pebble.Snapshot
 	closed error  // what it answers, once it is closed
+	others int    // users beside the first
 	at     uint64 // writes begun when it was taken
 	quiet  bool   // all of them had ended
 }
@@ -64,11 +65,26 @@ func (s *Snapshot) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
 	return newIter(s.db, s.p, lower, upper, reverse)
 }
 
+// Retain adds a user of the snapshot, who has to close it too.
+func (s *Snapshot) Retain() *Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.others++
+	return s
+}
+
+// Quiet tells whether no write was under way when the snapshot was taken.
+func (s *Snapshot) Quiet() bool { return s.quiet }
+
 // Close lets go of the snapshot. Iterators that it has given stay valid.
 func (s *Snapshot) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed != nil {
+		return nil
+	}
+	if s.others > 0 {
+		s.others--
 		return nil
 	}
 	s.closed = ErrClosed

@@ -2,6 +2,8 @@ package update
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -13,11 +15,56 @@ type Description struct {
 	UpdatedFields   bson.Raw // dotted paths and their new values
 	RemovedFields   []string
 	TruncatedArrays []Truncated
+	Ambiguous       []Ambiguous
+}
+
+// Ambiguous is a path whose dots do not tell its parts, or whose numbers do not
+// tell places in arrays from names.
+type Ambiguous struct {
+	Path  string
+	Parts []value.Value // strings, and numbers for places in arrays
+}
+
+// trail is the parts of the path that leads to a change.
+type trail []value.Value
+
+// to is the trail of a part of what the trail leads to.
+func (t trail) to(name string, inArray bool) trail {
+	part := value.String(name)
+	if inArray {
+		if i, err := strconv.Atoi(name); err == nil {
+			part = value.Int32(int32(i))
+		}
+	}
+	return append(t[:len(t):len(t)], part)
+}
+
+func (t trail) ambiguous() bool {
+	for i, part := range t {
+		if !part.IsString() {
+			continue
+		}
+		name := part.Str()
+		if strings.Contains(name, ".") || i > 0 && name != "" && strings.Trim(name, "0123456789") == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Description) note(path string, t trail) {
+	if t.ambiguous() {
+		d.Ambiguous = append(d.Ambiguous, Ambiguous{path, t})
+	}
 }
 
 func (d *Description) empty() bool {
 	return len(d.UpdatedFields) <= 5 && len(d.RemovedFields) == 0 && len(d.TruncatedArrays) == 0
 }
+
+// DisambiguatedPaths names the field of a description that only streams with
+// showExpandedEvents show.
+const DisambiguatedPaths = "disambiguatedPaths"
 
 // Truncated is an array that became shorter.
 type Truncated struct {
@@ -25,7 +72,8 @@ type Truncated struct {
 	NewSize int
 }
 
-// Document is the description as a change event holds it.
+// Document is the description as a change event holds it; disambiguatedPaths is
+// there when it has something to say.
 func (d *Description) Document() bson.Raw {
 	var b value.Builder
 	updated := d.UpdatedFields
@@ -43,6 +91,14 @@ func (d *Description) Document() bson.Raw {
 		b.OpenItem(bson.TypeEmbeddedDocument)
 		b.Add("field", value.String(t.Field))
 		b.Add("newSize", value.Int32(int32(t.NewSize)))
+		b.Close()
+	}
+	b.Close()
+	if len(d.Ambiguous) > 0 {
+		b.Open(bson.TypeEmbeddedDocument, DisambiguatedPaths)
+		for _, a := range d.Ambiguous {
+			b.Add(a.Path, value.ArrayFrom(a.Parts))
+		}
 		b.Close()
 	}
 	return b.Doc()
@@ -122,14 +178,14 @@ func (l *changeLog) collapse(path []string) {
 func (l *changeLog) description() *Description {
 	d := &Description{}
 	var b value.Builder
-	l.tree.collect(d, &b, "", l.root)
+	l.tree.collect(d, &b, "", nil, l.root)
 	d.UpdatedFields = b.Doc()
 	return d
 }
 
 // collect writes a document's changes in the order changed, created, deeper
 // ones; an array's in the order of its items.
-func (n *logNode) collect(d *Description, b *value.Builder, prefix string, e *elem) {
+func (n *logNode) collect(d *Description, b *value.Builder, prefix string, t trail, e *elem) {
 	array := e != nil && e.v.IsArray()
 	for pass := range 3 {
 		for _, k := range n.kids {
@@ -137,13 +193,15 @@ func (n *logNode) collect(d *Description, b *value.Builder, prefix string, e *el
 			case k.removed && k.whole == nil:
 				if pass == 0 {
 					d.RemovedFields = append(d.RemovedFields, prefix+k.name)
+					d.note(prefix+k.name, t.to(k.name, array))
 				}
 			case k.whole != nil:
 				if array && pass == 0 || !array && pass == 0 && !k.created || !array && pass == 1 && k.created {
 					b.Add(prefix+k.name, k.whole.value())
+					d.note(prefix+k.name, t.to(k.name, array))
 				}
 			case array && pass == 0, !array && pass == 2:
-				k.collect(d, b, prefix+k.name+".", childOf(e, k.name))
+				k.collect(d, b, prefix+k.name+".", t.to(k.name, array), childOf(e, k.name))
 			}
 		}
 	}

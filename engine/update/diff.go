@@ -16,7 +16,7 @@ func Diff(old, new bson.Raw) *Description {
 	d := &Description{}
 	var b value.Builder
 	if n != nil {
-		n.collect(d, &b, "")
+		n.collect(d, &b, "", nil)
 	}
 	d.UpdatedFields = b.Doc()
 	return d
@@ -144,24 +144,28 @@ func diffArrays(old, new bson.Raw) *diffNode {
 	return n
 }
 
-func (n *diffNode) collect(d *Description, b *value.Builder, prefix string) {
+func (n *diffNode) collect(d *Description, b *value.Builder, prefix string, t trail) {
 	for _, k := range n.removed {
 		d.RemovedFields = append(d.RemovedFields, prefix+k)
+		d.note(prefix+k, t.to(k, false))
 	}
 	for _, e := range append(n.updates, n.inserts...) {
 		b.Add(prefix+e.key, e.v)
+		d.note(prefix+e.key, t.to(e.key, false))
 	}
 	if n.newSize >= 0 {
 		d.TruncatedArrays = append(d.TruncatedArrays, Truncated{Field: prefix[:len(prefix)-1], NewSize: n.newSize})
+		d.note(prefix[:len(prefix)-1], t)
 	}
 	for _, x := range n.ordered {
 		if x.n != nil {
-			x.n.collect(d, b, prefix+x.key+".")
+			x.n.collect(d, b, prefix+x.key+".", t.to(x.key, true))
 		} else {
 			b.Add(prefix+x.key, x.v)
+			d.note(prefix+x.key, t.to(x.key, true))
 		}
 	}
 	for _, s := range n.subs {
-		s.n.collect(d, b, prefix+s.key+".")
+		s.n.collect(d, b, prefix+s.key+".", t.to(s.key, false))
 	}
 }
