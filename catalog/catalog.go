@@ -59,6 +59,7 @@ type Catalog struct {
 	mu        sync.Mutex
 	version   uint64
 	databases map[string]*database
+	forgot    map[string]time.Time // when a database was changed here
 	tables    map[store.Namespace]*entry
 	names     struct {
 		list  []string
@@ -107,7 +108,7 @@ func New(st store.Store, opts Options) *Catalog {
 	c := &Catalog{
 		store: st, opts: opts, oids: newOIDs(),
 		functions: map[string]*Table{}, system: map[string]map[string]*Table{}, builtin: map[uint32]*Table{},
-		databases: map[string]*database{}, tables: map[store.Namespace]*entry{},
+		databases: map[string]*database{}, forgot: map[string]time.Time{}, tables: map[store.Namespace]*entry{},
 		wanted: map[store.Namespace]bool{}, wantedDBs: map[string]bool{},
 	}
 	c.changes, _ = st.(store.Changes)
@@ -226,6 +227,14 @@ func (c *Catalog) forget(db string) {
 	defer c.mu.Unlock()
 	delete(c.databases, db)
 	c.names.list = nil
+	c.forgot[db] = c.opts.Now()
+}
+
+// forgotten is when a database was changed here last.
+func (c *Catalog) forgotten(db string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.forgot[db]
 }
 
 // Analyze looks at a collection's documents anew.

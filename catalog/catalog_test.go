@@ -140,7 +140,7 @@ func TestNamesInAnyCase(t *testing.T) {
 func TestCreateTable(t *testing.T) {
 	w := newWorld(t)
 	require.Equal(t, "CREATE TABLE", w.ddl(`CREATE TABLE users (id serial PRIMARY KEY, email varchar(40) UNIQUE NOT NULL, age int CHECK (age > 0), born date DEFAULT '2000-01-01', doc jsonb)`))
-	require.Equal(t, "id integer not null default nextval('public.users_id_seq'), email character varying(40) not null, age integer, born date default '2000-01-01', doc jsonb", w.columns("users"))
+	require.Equal(t, "id integer not null default nextval('app.users_id_seq'), email character varying(40) not null, age integer, born date default '2000-01-01', doc jsonb", w.columns("users"))
 	require.Contains(t, w.ddl(`CREATE TABLE users (x int)`), `42P07 relation "users" already exists`)
 	require.Equal(t, `CREATE TABLE | NOTICE relation "users" already exists, skipping`, w.ddl(`CREATE TABLE IF NOT EXISTS users (x int)`))
 	require.Contains(t, w.ddl(`CREATE TABLE t2 (x int, x text)`), `42701 column "x" specified more than once`)

@@ -72,6 +72,12 @@ func (s *Scoped) DDL(ctx context.Context, p Planner, stmt ast.Statement) (*Chang
 	case *ast.CreateSchema:
 		d.out.Tag = "CREATE SCHEMA"
 		return d.done(d.createSchema(ctx, x))
+	case *ast.CreateDatabase:
+		d.out.Tag = "CREATE DATABASE"
+		return d.done(d.createDatabase(ctx, x))
+	case *ast.AlterObject:
+		d.out.Tag = "ALTER " + string(x.Kind)
+		return d.done(d.alterSchema(ctx, x))
 	case *ast.CreateSequence:
 		d.out.Tag = "CREATE SEQUENCE"
 		return d.done(d.createSequence(ctx, x))

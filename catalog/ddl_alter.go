@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -58,7 +59,9 @@ type alteration struct {
 	drops    []string // indexes to drop
 	data     []store.WriteOp
 	existing []existing
-	gone     bool // renamed: the object was written under its new name
+
+	dropSequences []*object
+	gone          bool // renamed: the object was written under its new name
 }
 
 func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
@@ -94,8 +97,12 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 		return a.dropColumn(x)
 	case ast.AlterColumnType:
 		return a.columnType(ctx, x)
-	case ast.SetColumnDefault, ast.DropColumnDefault, ast.SetColumnNotNull, ast.DropColumnNotNull, ast.DropIdentity:
+	case ast.SetColumnDefault, ast.DropColumnDefault, ast.SetColumnNotNull, ast.DropColumnNotNull:
 		return a.columnRule(ctx, x)
+	case ast.AddIdentity:
+		return a.addIdentity(x)
+	case ast.SetIdentity, ast.DropIdentity:
+		return a.changeIdentity(ctx, x)
 	case ast.AddConstraint:
 		if x.Add.Kind == ast.ConstraintPrimaryKey || x.Add.Kind == ast.ConstraintUnique {
 			for _, id := range x.Add.Columns {
@@ -187,6 +194,7 @@ func (a *alteration) dropColumn(x *ast.AlterAction) error {
 			o.PrimaryKey = nil
 		}
 	}
+	o.dropForeignKeys(func(k *objectForeignKey) bool { return slices.Contains(k.Columns, c.Name) })
 	path := strings.Join(c.Path, ".")
 	for _, ix := range a.table.Indexes {
 		for _, k := range ix.Keys {
@@ -252,8 +260,6 @@ func (a *alteration) columnRule(ctx context.Context, x *ast.AlterAction) error {
 		oc.NotNull, oc.Pinned = true, true
 	case ast.DropColumnNotNull:
 		oc.NotNull = false
-	case ast.DropIdentity:
-		oc.Identity, oc.Default = "", ""
 	}
 	return nil
 }
@@ -264,6 +270,9 @@ func (a *alteration) dropConstraint(x *ast.AlterAction) error {
 			a.tb.o.Checks = append(a.tb.o.Checks[:i:i], a.tb.o.Checks[i+1:]...)
 			return nil
 		}
+	}
+	if a.tb.o.dropForeignKeys(func(k *objectForeignKey) bool { return k.Name == x.Name.Name }) {
+		return nil
 	}
 	for _, ix := range a.table.Indexes {
 		if ix.Name == x.Name.Name && ix.Unique {
@@ -297,6 +306,13 @@ func (a *alteration) renameColumn(x *ast.AlterAction) error {
 			if k.Path == c.Name {
 				return unsupported(x.Pos(), "Drop index "+ix.Name+" first.", "an indexed column cannot be renamed")
 			}
+		}
+	}
+	for i := range a.tb.o.ForeignKeys {
+		k := &a.tb.o.ForeignKeys[i]
+		if j := slices.Index(k.Columns, c.Name); j >= 0 {
+			k.Columns = slices.Clone(k.Columns)
+			k.Columns[j] = x.NewName.Name
 		}
 	}
 	if oc := a.tb.o.column(c.Name); oc != nil {
@@ -357,6 +373,9 @@ func (a *alteration) finish(ctx context.Context) error {
 	if err := a.tb.bindChecks(ctx); err != nil {
 		return err
 	}
+	if err := a.tb.bindForeignKeys(ctx); err != nil {
+		return err
+	}
 	if err := a.testExisting(ctx); err != nil {
 		return err
 	}
@@ -396,6 +415,11 @@ func (a *alteration) finish(ctx context.Context) error {
 	}
 	if err := a.save(ctx, o); err != nil {
 		return err
+	}
+	for _, s := range a.dropSequences {
+		if err := a.deleteObject(ctx, s.DB, s.Name); err != nil {
+			return err
+		}
 	}
 	return a.Analyze(ctx, a.table.NS)
 }

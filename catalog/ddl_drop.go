@@ -23,8 +23,10 @@ func (d *ddl) drop(ctx context.Context, x *ast.Drop) error {
 		return d.dropSchema(ctx, x)
 	case ast.KindType, ast.KindDomain:
 		return d.dropTypes(ctx, x)
+	case ast.KindDatabase:
+		return d.dropDatabase(ctx, x)
 	}
-	return unsupported(x.Pos(), "Tables, views, materialized views, indexes, sequences, types, domains and schemas can be dropped.", "DROP %s is not supported", x.Kind)
+	return unsupported(x.Pos(), "Tables, views, materialized views, indexes, sequences, types, domains, schemas and databases can be dropped.", "DROP %s is not supported", x.Kind)
 }
 
 type kindWord struct {
@@ -104,6 +106,11 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 		}
 	}
 	for _, t := range tables {
+		if err := d.unreferenced(ctx, t, going, x.Behavior == ast.Cascade); err != nil {
+			return err
+		}
+	}
+	for _, t := range tables {
 		if err := d.dropRelation(ctx, t); err != nil {
 			return err
 		}
@@ -113,9 +120,14 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 
 // dependents are the views that read a relation.
 func (d *ddl) dependents(ctx context.Context, oid uint32) ([]*object, error) {
+	return d.withField(ctx, "deps", oid)
+}
+
+// withField are the objects that hold an OID at a path.
+func (d *ddl) withField(ctx context.Context, path string, oid uint32) ([]*object, error) {
 	var b value.Builder
 	b.Open(bson.TypeEmbeddedDocument, "$match")
-	b.Add("deps", value.Int64(int64(oid)))
+	b.Add(path, value.Int64(int64(oid)))
 	b.Close()
 	cur, err := d.store.Aggregate(ctx, objects, []bson.Raw{b.Doc()}, store.AggregateOptions{})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"weir/engine/value"
 	"weir/parser"
 	"weir/parser/ast"
 	"weir/sqlerr"
@@ -50,6 +49,19 @@ func (d *ddl) createSchema(ctx context.Context, x *ast.CreateSchema) error {
 	return d.save(ctx, o)
 }
 
+// alterSchema is ALTER SCHEMA … OWNER TO, which is only noted: who may do what
+// is said by MongoDB's roles.
+func (d *ddl) alterSchema(ctx context.Context, x *ast.AlterObject) error {
+	name := x.Name.Last().Name
+	if x.Kind != ast.KindSchema || x.Action != ast.OwnerTo {
+		return unsupported(x.Pos(), "Create it anew.", "this change of a %s is not supported", strings.ToLower(string(x.Kind)))
+	}
+	if !d.HasSchema(ctx, name) {
+		return sqlerr.New(sqlerr.InvalidSchemaName, "schema %q does not exist", name).At(x.Name.Pos())
+	}
+	return nil
+}
+
 // dropSchema drops a database.
 func (d *ddl) dropSchema(ctx context.Context, x *ast.Drop) error {
 	for _, n := range x.Names {
@@ -73,15 +85,7 @@ func (d *ddl) dropSchema(ctx context.Context, x *ast.Drop) error {
 				WithDetail("table %s.%s depends on schema %s", name, known.sorted[0], name).
 				WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
 		}
-		for _, o := range known.objects {
-			if err := d.deleteObject(ctx, o.DB, o.Name); err != nil {
-				return err
-			}
-		}
-		if err := d.run(ctx, name, func(b *value.Builder) { b.Add("dropDatabase", value.Int32(1)) }); err != nil {
-			return err
-		}
-		if err := d.deleteObject(ctx, name, ""); err != nil {
+		if err := d.dropEverything(ctx, name); err != nil {
 			return err
 		}
 	}

@@ -63,6 +63,7 @@ func applySequence(q *objectSequence, opts []*ast.SequenceOption) error {
 	if given["as"] && !given["maxvalue"] && q.Increment > 0 {
 		q.Max = maxOf(sqltype.OID(q.Type))
 	}
+	q.unbound(opts)
 	if q.Min >= q.Max {
 		return sqlerr.New(sqlerr.InvalidParameterValue, "MINVALUE (%d) must be less than MAXVALUE (%d)", q.Min, q.Max)
 	}
@@ -81,6 +82,26 @@ func applySequence(q *objectSequence, opts []*ast.SequenceOption) error {
 		q.Last = q.Start
 	}
 	return nil
+}
+
+// unbound sets the limits that NO MINVALUE and NO MAXVALUE stand for.
+func (q *objectSequence) unbound(opts []*ast.SequenceOption) {
+	for _, o := range opts {
+		if o.Value != nil && !o.No {
+			continue
+		}
+		top := maxOf(sqltype.OID(q.Type))
+		switch {
+		case o.Name == "maxvalue" && q.Increment > 0:
+			q.Max = top
+		case o.Name == "maxvalue":
+			q.Max = -1
+		case o.Name == "minvalue" && q.Increment > 0:
+			q.Min = 1
+		case o.Name == "minvalue":
+			q.Min = -top - 1
+		}
+	}
 }
 
 func applySequenceOption(q *objectSequence, o *ast.SequenceOption) error {

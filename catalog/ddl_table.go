@@ -28,6 +28,7 @@ type tableBuilder struct {
 	indexes   []newIndex
 	checks    []*ast.Constraint // bound when all columns are known
 	generated []generatedColumn // likewise
+	foreign   []foreignKey      // likewise
 	sequences []*object
 }
 
@@ -64,6 +65,9 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 		}
 	}
 	if err := t.bindChecks(ctx); err != nil {
+		return err
+	}
+	if err := t.bindForeignKeys(ctx); err != nil {
 		return err
 	}
 	if x.Partition != nil {
@@ -181,13 +185,18 @@ func (t *tableBuilder) column(ctx context.Context, def *ast.ColumnDef) error {
 // sequenceFor gives a column a sequence of its own and its next value as default.
 func (t *tableBuilder) sequenceFor(c *objectColumn, opts []*ast.SequenceOption) {
 	name := t.o.Name + "_" + c.Name + "_seq"
+	for _, o := range opts {
+		if o.Name == "sequence name" {
+			name = o.Owner.Last().Name
+		}
+	}
 	seq := t.d.newObject(place{db: t.o.DB, name: name}, "sequence")
 	seq.Sequence = &objectSequence{Type: c.Type, Start: 1, Increment: 1, Min: 1, Max: maxOf(sqltype.OID(c.Type)), Last: 1,
 		OwnedBy: t.o.Name + "." + c.Name}
 	_ = applySequence(seq.Sequence, opts)
 	t.sequences = append(t.sequences, seq)
 	c.NotNull = true
-	c.Default = "nextval(" + ast.QuoteString(t.d.SchemaOf(t.o.DB)+"."+ast.QuoteIdent(name)) + ")"
+	c.Default = "nextval(" + ast.QuoteString(ast.QuoteIdent(t.o.DB)+"."+ast.QuoteIdent(name)) + ")"
 }
 
 func (t *tableBuilder) columnConstraint(ctx context.Context, def *ast.ColumnDef, name string, typ sqltype.Type, k *ast.Constraint) error {
@@ -234,7 +243,7 @@ func (t *tableBuilder) constraint(k *ast.Constraint, col *ast.Ident) error {
 		t.checks = append(t.checks, k)
 		return nil
 	case ast.ConstraintReferences:
-		t.d.out.notice(sqlerr.FeatureNotSupported, "foreign key to %q is accepted but not enforced", k.References.Table.Last().Text)
+		t.foreign = append(t.foreign, foreignKey{k, cols})
 		return nil
 	case ast.ConstraintExclude:
 		return unsupported(k.Pos(), "Use UNIQUE.", "exclusion constraints are not supported")

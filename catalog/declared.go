@@ -19,6 +19,9 @@ func declaredTable(t *Table, o *object) {
 	t.Open, t.Comment = false, o.Comment
 	if o.Kind == "matview" {
 		t.Kind, t.Definition = MaterializedView, o.SQL
+		for _, oid := range o.Deps {
+			t.Deps = append(t.Deps, uint32(oid))
+		}
 	}
 	for i := range o.Columns {
 		t.Columns = append(t.Columns, o.Columns[i].column())
@@ -30,6 +33,7 @@ func declaredTable(t *Table, o *object) {
 		})
 	}
 	t.PrimaryKey, t.Partition, t.Children = o.PrimaryKey, o.partition(), o.Children
+	t.ForeignKeys = o.foreignKeys()
 	for _, k := range o.Checks {
 		t.Checks = append(t.Checks, Check{OID: uint32(k.OID), Name: k.Name, SQL: k.SQL})
 	}
@@ -46,7 +50,7 @@ func markPrimary(t *Table, o *object) {
 
 // pin puts declared types, defaults and comments on a sampled collection.
 func pin(t *Table, o *object) {
-	t.Comment = o.Comment
+	t.Comment, t.ForeignKeys = o.Comment, o.foreignKeys()
 	for i := range o.Columns {
 		oc := &o.Columns[i]
 		col := findColumn(t.Columns, oc.Name)

@@ -57,7 +57,7 @@ func infoViews(ctx context.Context, r *reader) error {
 	}
 	for _, t := range list {
 		if t.relkind() == 'v' {
-			r.add(r.who.Database(), t.Schema, t.Name, orNull(t.definition()), "NONE", "NO", "NO", "NO", "NO", "NO")
+			r.add(r.who.Database(), t.Schema, t.Name, orNull(r.s.viewSQL(t)), "NONE", "NO", "NO", "NO", "NO", "NO")
 		}
 	}
 	return nil

@@ -99,11 +99,19 @@ func (r *reader) infoColumn(ctx context.Context, t *Table, c *Column) {
 		domain = [3]any{db, t.Schema, d.Name}
 	}
 	id := r.identity(ctx, t, c)
-	r.add(db, t.Schema, t.Name, c.Name, c.Attr, orNull(c.defaultSQL()), yesNo(!c.NotNull), f.name,
+	var def any
+	if c.Identity == 0 {
+		def = orNull(r.s.inPath(c.defaultSQL()))
+	}
+	generated := "NEVER"
+	if c.Generated != "" {
+		generated = "ALWAYS"
+	}
+	r.add(db, t.Schema, t.Name, c.Name, c.Attr, def, yesNo(!c.NotNull), f.name,
 		f.length, f.octets, f.precision, f.radix, f.scale, f.datetime, nil, nil,
 		nil, nil, nil, coll[0], coll[1], coll[2], domain[0], domain[1], domain[2],
 		db, f.schema, f.udt, nil, nil, nil, nil, formatInt(int64(c.Attr)),
-		"NO", yesNo(c.Identity != 0), generation, id[0], id[1], id[2], id[3], "NO", "NEVER", nil,
+		"NO", yesNo(c.Identity != 0), generation, id[0], id[1], id[2], id[3], "NO", generated, orNull(c.Generated),
 		yesNo(t.Kind == Collection))
 }
 

@@ -22,28 +22,29 @@ var objects = store.Namespace{DB: systemDB, Coll: "catalog"}
 // object is a document of it. Its _id is "database.name": relations of a
 // database share one space of names, as in PostgreSQL.
 type object struct {
-	ID          string           `bson:"_id"`
-	DB          string           `bson:"db"`
-	Name        string           `bson:"name"`
-	Kind        string           `bson:"kind"` // table, partition, view, matview, sequence, type, comment
-	OID         int64            `bson:"oid"`
-	Version     int64            `bson:"version"`
-	Declared    bool             `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
-	Columns     []objectColumn   `bson:"columns,omitempty"`
-	NextAttr    int32            `bson:"next_attr,omitempty"`
-	PrimaryKey  []string         `bson:"primary_key,omitempty"`
-	Checks      []objectCheck    `bson:"checks,omitempty"`
-	SQL         string           `bson:"sql,omitempty"`
-	Deps        []int64          `bson:"deps,omitempty"`
-	Comment     string           `bson:"comment,omitempty"`
-	Owner       string           `bson:"owner,omitempty"`
-	Unpopulated bool             `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
-	Sequence    *objectSequence  `bson:"sequence,omitempty"`
-	Type        *objectType      `bson:"type,omitempty"`
-	CheckOption string           `bson:"check_option,omitempty"` // of a view
-	Partition   *objectPartition `bson:"partition,omitempty"`
-	Inherits    []string         `bson:"inherits,omitempty"` // tables above, in the same database
-	Children    []string         `bson:"children,omitempty"` // tables that inherit from this one
+	ID          string             `bson:"_id"`
+	DB          string             `bson:"db"`
+	Name        string             `bson:"name"`
+	Kind        string             `bson:"kind"` // table, partition, view, matview, sequence, type, comment
+	OID         int64              `bson:"oid"`
+	Version     int64              `bson:"version"`
+	Declared    bool               `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
+	Columns     []objectColumn     `bson:"columns,omitempty"`
+	NextAttr    int32              `bson:"next_attr,omitempty"`
+	PrimaryKey  []string           `bson:"primary_key,omitempty"`
+	Checks      []objectCheck      `bson:"checks,omitempty"`
+	ForeignKeys []objectForeignKey `bson:"foreign_keys,omitempty"`
+	SQL         string             `bson:"sql,omitempty"`
+	Deps        []int64            `bson:"deps,omitempty"`
+	Comment     string             `bson:"comment,omitempty"`
+	Owner       string             `bson:"owner,omitempty"`
+	Unpopulated bool               `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
+	Sequence    *objectSequence    `bson:"sequence,omitempty"`
+	Type        *objectType        `bson:"type,omitempty"`
+	CheckOption string             `bson:"check_option,omitempty"` // of a view
+	Partition   *objectPartition   `bson:"partition,omitempty"`
+	Inherits    []string           `bson:"inherits,omitempty"` // tables above, in the same database
+	Children    []string           `bson:"children,omitempty"` // tables that inherit from this one
 }
 
 // forChange is a copy of a table's object to change. The trees of partitions
@@ -54,6 +55,7 @@ func (o *object) forChange() *object {
 	}
 	cp := *o
 	cp.Columns, cp.PrimaryKey, cp.Checks = slices.Clone(o.Columns), slices.Clone(o.PrimaryKey), slices.Clone(o.Checks)
+	cp.ForeignKeys = slices.Clone(o.ForeignKeys)
 	return &cp
 }
 
@@ -93,6 +95,7 @@ type objectSequence struct {
 	Max       int64  `bson:"max"`
 	Last      int64  `bson:"last"`
 	Called    bool   `bson:"called"`
+	Log       int64  `bson:"log"`                // always 0: PostgreSQL's log_cnt
 	OwnedBy   string `bson:"owned_by,omitempty"` // table.column
 }
 

@@ -2,7 +2,7 @@ package catalog
 
 import (
 	"context"
-
+	"fmt"
 	"strings"
 
 	"weir/sqltype"
@@ -25,6 +25,7 @@ var liveRows = map[string]rowMaker{
 	"pg_proc": tableFunctions, "pg_namespace": namespaces, "pg_database": databases,
 	"pg_type": pgTypes, "pg_enum": pgEnum,
 	"pg_authid": authid, "pg_roles": roles, "pg_user": users, "pg_shadow": users,
+	"pg_rewrite":     rules,
 	"pg_description": descriptions, "pg_depend": depends,
 	"pg_tables": pgTables, "pg_views": pgViews, "pg_matviews": pgMatviews,
 	"pg_sequence": pgSequence, "pg_sequences": pgSequences,
@@ -46,6 +47,7 @@ var liveRows = map[string]rowMaker{
 	"information_schema.domain_constraints":              infoDomainConstraints,
 	"information_schema.attributes":                      infoAttributes,
 	"information_schema.user_defined_types":              infoUserTypes,
+	"information_schema.referential_constraints":         infoReferential,
 	"information_schema.sequences":                       infoSequences,
 	"information_schema.routines":                        infoRoutines,
 	"information_schema.parameters":                      infoParameters,
@@ -61,6 +63,8 @@ var liveRows = map[string]rowMaker{
 // The OIDs of the catalogs that others refer to.
 const (
 	classPgClass      = 1259
+	classPgAttrdef    = 2604
+	classPgRewrite    = 2618
 	classPgConstraint = 2606
 )
 
@@ -143,7 +147,7 @@ func (r *reader) class(t *Table) {
 	}
 	r.add(t.OID, t.Name, r.y.c.SchemaOID(t.Schema), 0, 0, owner, am, node, 0,
 		0, tuples, 0, 0, stored && t.hasIndexes(), false, byte('p'), kind,
-		t.visibleColumns(), r.checks(t), false, false, false,
+		t.numbers(), r.checks(t), false, r.bound(t), false,
 		false, false, r.populated(t), replica, false, 0, 0, 0, nil, nil, nil)
 }
 
@@ -159,6 +163,15 @@ func (r *reader) populated(t *Table) bool {
 	return o == nil || !o.Unpopulated
 }
 
+// bound tells whether foreign keys begin or end at a table, which clients look
+// for where PostgreSQL says that it has triggers.
+func (r *reader) bound(t *Table) bool {
+	if r.ends == nil {
+		r.ends = r.y.c.foreignEnds()
+	}
+	return r.ends[t.OID]
+}
+
 // checks counts the check constraints, which a table that was not looked at
 // does not have.
 func (r *reader) checks(t *Table) int {
@@ -168,11 +181,13 @@ func (r *reader) checks(t *Table) int {
 	return len(t.Checks)
 }
 
-func (t *Table) visibleColumns() int {
+// numbers is how many column numbers were given out, those of dropped columns
+// among them.
+func (t *Table) numbers() int {
 	n := 0
 	for i := range t.Columns {
 		if !t.Columns[i].Hidden {
-			n++
+			n = max(n, int(t.Columns[i].Attr))
 		}
 	}
 	return n
@@ -210,12 +225,28 @@ func attributes(ctx context.Context, r *reader) error {
 }
 
 func (r *reader) attributes(t *Table) {
+	used := make([]bool, t.numbers()+1)
 	for i := range t.Columns {
 		c := &t.Columns[i]
 		if !c.Hidden {
 			r.attribute(t.OID, c.Name, c.Attr, c, isStandard(t.Schema))
+			if c.Attr > 0 {
+				used[c.Attr] = true
+			}
 		}
 	}
+	for n := 1; n < len(used); n++ {
+		if !used[n] {
+			r.droppedAttribute(t.OID, n)
+		}
+	}
+}
+
+// droppedAttribute writes the row of a column that is gone: clients such as
+// pg_dump expect the numbers to have no gaps.
+func (r *reader) droppedAttribute(rel uint32, num int) {
+	r.add(rel, fmt.Sprintf("........pg.dropped.%d........", num), 0, 0, 4, num, 0, -1, -1, true, byte('i'), byte('p'), "",
+		false, false, false, "", "", true, true, 0, 0, nil, nil, nil, nil)
 }
 
 // indexAttributes writes the columns of an index, numbered from one.
@@ -239,7 +270,10 @@ func (r *reader) attribute(rel uint32, name string, num int16, c *Column, standa
 	if info == nil {
 		info = sqltype.Lookup(sqltype.Text)
 	}
-	identity, dims := "", 0
+	identity, generated, dims := "", "", 0
+	if c.Generated != "" {
+		generated = "s"
+	}
 	if c.Identity != 0 {
 		identity = string(rune(c.Identity))
 	}
@@ -251,7 +285,7 @@ func (r *reader) attribute(rel uint32, name string, num int16, c *Column, standa
 		collation = 950
 	}
 	r.add(rel, name, info.OID, -1, info.Len, num, dims, -1, c.Type.Mod, info.ByVal, info.Align, storageOf(info), "",
-		c.NotNull, c.Default != "", false, identity, "", false, true, 0, collation, nil, nil, nil, nil)
+		c.NotNull, c.Identity == 0 && (c.Default != "" || c.Generated != ""), false, identity, generated, false, true, 0, collation, nil, nil, nil, nil)
 }
 
 // storageOf is pg_type.typstorage.
@@ -287,12 +321,22 @@ func defaults(ctx context.Context, r *reader) error {
 	}
 	for _, t := range list {
 		for i := range t.Columns {
-			if c := &t.Columns[i]; c.Default != "" && !c.Hidden {
-				r.add(r.y.c.oids.of("attrdef", t.NS.DB, t.NS.Coll+"\x00"+c.Name), t.OID, c.Attr, c.defaultSQL())
+			c := &t.Columns[i]
+			sql := c.defaultSQL()
+			if c.Generated != "" {
+				sql = c.Generated
+			}
+			if sql != "" && !c.Hidden && c.Identity == 0 {
+				r.add(r.y.c.defaultOID(t, c), t.OID, c.Attr, r.s.inPath(sql))
 			}
 		}
 	}
 	return nil
+}
+
+// defaultOID is pg_attrdef's.
+func (c *Catalog) defaultOID(t *Table, col *Column) uint32 {
+	return c.oids.of("attrdef", t.NS.DB, t.NS.Coll+"\x00"+col.Name)
 }
 
 // defaultSQL is a default as PostgreSQL prints it: constants with their type.

@@ -15,6 +15,10 @@ func namespaces(ctx context.Context, r *reader) error {
 		return err
 	}
 	for _, s := range snap.Schemas {
+		if s.Name == PublicSchema { // owner and privileges as PostgreSQL has them from the start
+			r.add(s.OID, s.Name, databaseOwner, []string{"pg_database_owner=UC/pg_database_owner", "=U/pg_database_owner"})
+			continue
+		}
 		r.add(s.OID, s.Name, owner, nil)
 	}
 	return nil
@@ -52,6 +56,8 @@ var predefinedRoles = map[uint32]string{
 	3374: "pg_read_all_settings", 3375: "pg_read_all_stats", 3377: "pg_stat_scan_tables", 4569: "pg_read_server_files",
 	4570: "pg_write_server_files", 4571: "pg_execute_server_program", 4200: "pg_signal_backend", 4544: "pg_checkpoint",
 }
+
+const databaseOwner = 6171
 
 // PredefinedRole gives the name of a role that PostgreSQL has from the start.
 func PredefinedRole(oid uint32) (string, bool) {
@@ -144,7 +150,7 @@ func pgViews(ctx context.Context, r *reader) error {
 	}
 	for _, t := range list {
 		if t.relkind() == 'v' {
-			r.add(t.Schema, t.Name, r.who.User(), orNull(t.definition()))
+			r.add(t.Schema, t.Name, r.who.User(), orNull(r.s.viewSQL(t)))
 		}
 	}
 	for _, t := range r.y.standardRelations(true) {
@@ -160,18 +166,10 @@ func pgMatviews(ctx context.Context, r *reader) error {
 	}
 	for _, t := range list {
 		if t.Kind == MaterializedView {
-			r.add(t.Schema, t.Name, r.who.User(), nil, t.hasIndexes(), r.populated(t), orNull(t.definition()))
+			r.add(t.Schema, t.Name, r.who.User(), nil, t.hasIndexes(), r.populated(t), orNull(r.s.viewSQL(t)))
 		}
 	}
 	return nil
-}
-
-// definition is a view's SELECT as pg_get_viewdef gives it.
-func (t *Table) definition() string {
-	if t.Definition == "" {
-		return ""
-	}
-	return " " + strings.TrimSuffix(strings.TrimSpace(t.Definition), ";") + ";"
 }
 
 // statUserTables tells the estimates of rows; there are no other counts.

@@ -128,7 +128,7 @@ func (s *Scoped) ViewDefinition(ctx context.Context, oid uint32) (string, bool) 
 	if !ok || t.Definition == "" {
 		return "", false
 	}
-	return t.definition(), true
+	return s.viewSQL(t), true
 }
 
 // RelationComment is the comment on a relation, or on a column of it.
@@ -292,4 +292,28 @@ func (s *Scoped) TableFunctionArguments(kind string, oid uint32) (string, bool) 
 		return strings.Join(parts, ", "), true
 	}
 	return "", false
+}
+
+// nameInPath is a relation's name as SQL finds it: with its schema where the
+// search path does not lead to it.
+func (s *Scoped) nameInPath(t *Table) string {
+	name := ast.QuoteIdent(t.Name)
+	if s.onPath(t.Schema) {
+		return name
+	}
+	return ast.QuoteIdent(t.Schema) + "." + name
+}
+
+// inPath leaves out the schema of a default's sequence where the search path
+// leads to it.
+func (s *Scoped) inPath(sql string) string {
+	rest, ok := strings.CutPrefix(sql, "nextval('")
+	schema, name, qualified := strings.Cut(rest, ".")
+	if !ok || !qualified {
+		return sql
+	}
+	if schema = s.SchemaOf(schema); s.onPath(schema) {
+		return "nextval('" + name
+	}
+	return "nextval('" + schema + "." + name
 }

@@ -20,6 +20,7 @@ type reader struct {
 	out  *rows
 	hint hint
 	seen *Snapshot
+	ends map[uint32]bool // the tables that foreign keys begin or end at
 }
 
 // level is how much of the collections a relation's rows tell.
@@ -32,7 +33,7 @@ const (
 )
 
 func (y *systemCatalog) reader(ctx context.Context, t *Table, who Session) *reader {
-	var path []string
+	path := []string{} // not nil, which would be the default
 	for _, p := range strings.Split(who.Setting("search_path"), ",") {
 		if p = strings.Trim(strings.TrimSpace(p), `"`); p != "" {
 			path = append(path, p)
@@ -56,13 +57,18 @@ func (r *reader) with(fixed []bson.Raw) []bson.Raw {
 // as much as the level says. Columns are those that hold the OID of a relation
 // or of one of its indexes, by which the statement may ask for a few of them.
 func (r *reader) relations(ctx context.Context, l level, columns ...string) ([]*Table, error) {
+	return r.relationsIf(ctx, l, func(*Table) bool { return true }, columns...)
+}
+
+// relationsIf leaves out relations before they are looked at.
+func (r *reader) relationsIf(ctx context.Context, l level, keep func(*Table) bool, columns ...string) ([]*Table, error) {
 	snap, err := r.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []*Table
 	for _, t := range snap.Tables {
-		if !isStandard(t.Schema) && r.asked(t, columns) {
+		if !isStandard(t.Schema) && r.asked(t, columns) && keep(t) {
 			found = append(found, t)
 		}
 	}
@@ -148,13 +154,14 @@ func (s *Scoped) complete(ctx context.Context, t *Table, l level) (*Table, error
 	return &full, err
 }
 
-// indexes lists a collection's indexes, not older than listAge.
+// indexes lists a collection's indexes: those of the present where changes are
+// told, else not older than listAge nor than what was changed here.
 func (y *systemCatalog) indexes(ctx context.Context, ns store.Namespace) ([]Index, error) {
-	now := y.c.opts.Now()
+	now, at := y.c.opts.Now(), y.c.stamp()
 	y.mu.Lock()
 	known, ok := y.lists[ns]
 	y.mu.Unlock()
-	if ok && now.Sub(known.at) < listAge {
+	if ok && known.stamp == at && (y.c.changes != nil || now.Sub(known.at) < listAge && known.at.After(y.c.forgotten(ns.DB))) {
 		return known.list, nil
 	}
 	list, err := y.c.indexes(ctx, ns)
@@ -162,14 +169,15 @@ func (y *systemCatalog) indexes(ctx context.Context, ns store.Namespace) ([]Inde
 		return nil, err
 	}
 	y.mu.Lock()
-	y.lists[ns] = indexList{now, list}
+	y.lists[ns] = indexList{now, at, list}
 	y.mu.Unlock()
 	return append([]Index(nil), list...), nil
 }
 
 type indexList struct {
-	at   time.Time
-	list []Index
+	at    time.Time
+	stamp stamp
+	list  []Index
 }
 
 // owner is the OID of the one role, as the session's user.

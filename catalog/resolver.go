@@ -202,6 +202,9 @@ func (c *Catalog) objectTable(o *object) *Table {
 	for i := range o.Columns {
 		t.Columns = append(t.Columns, o.Columns[i].column())
 	}
+	for _, oid := range o.Deps {
+		t.Deps = append(t.Deps, uint32(oid))
+	}
 	t.Partition = o.partition()
 	if o.Kind == "sequence" {
 		t.Kind, t.Columns = Sequence, sequenceColumns()

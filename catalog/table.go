@@ -44,6 +44,8 @@ type Table struct {
 	NS store.Namespace
 	// Definition is a view's SELECT.
 	Definition string
+	// Deps are the OIDs of the relations that a view reads.
+	Deps []uint32
 	// Partition is set for partitions (Kind View) and partitioned tables.
 	Partition *Partition
 	// Children are the tables that inherit from this one, in the same schema.
@@ -66,8 +68,9 @@ type Table struct {
 	Comment string
 	Version uint64
 	// Constraints beyond indexes.
-	Checks     []Check
-	PrimaryKey []string // column names; collections without a declared one: _id
+	Checks      []Check
+	ForeignKeys []ForeignKey
+	PrimaryKey  []string // column names; collections without a declared one: _id
 	// SequenceID is the _id of a sequence's document in NS.
 	SequenceID string
 	// SystemView tells that PostgreSQL has a view where this is Virtual.
@@ -196,4 +199,7 @@ type Resolver interface {
 	TypeNamed(ctx context.Context, schema, name string) (sqltype.OID, error)
 	// DomainOf tells what a domain asks for; nil if it is none.
 	DomainOf(ctx context.Context, oid sqltype.OID) (*Domain, error)
+	// Within resolves the names in a view's text as they were meant when the
+	// view was made.
+	Within(view *Table) Resolver
 }

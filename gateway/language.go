@@ -75,6 +75,7 @@ func (noRelations) TypeNamed(context.Context, string, string) (sqltype.OID, erro
 	return sqltype.Invalid, nil
 }
 func (noRelations) DomainOf(context.Context, sqltype.OID) (*catalog.Domain, error) { return nil, nil }
+func (n noRelations) Within(*catalog.Table) catalog.Resolver                       { return n }
 func (noRelations) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {
 	return t, nil
 }
@@ -205,6 +206,8 @@ type oneRelation struct {
 	noRelations
 	table *catalog.Table
 }
+
+func (r oneRelation) Within(*catalog.Table) catalog.Resolver { return r }
 
 func (r oneRelation) Table(_ context.Context, _, name string, _ bool) (*catalog.Table, bool, error) {
 	return r.table, strings.EqualFold(name, r.table.Name), nil

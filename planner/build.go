@@ -208,6 +208,7 @@ type boundResolver struct {
 	refresh func(t *catalog.Table) (*catalog.Table, error)
 	typed   func(schema, name string) (sqltype.OID, error)
 	domain  func(oid sqltype.OID) (*catalog.Domain, error)
+	within  func(view *catalog.Table) boundResolver
 }
 
 func bindResolver(ctx context.Context, r catalog.Resolver) boundResolver {
@@ -219,5 +220,6 @@ func bindResolver(ctx context.Context, r catalog.Resolver) boundResolver {
 		refresh: func(t *catalog.Table) (*catalog.Table, error) { return r.Refresh(ctx, t) },
 		typed:   func(schema, name string) (sqltype.OID, error) { return r.TypeNamed(ctx, schema, name) },
 		domain:  func(oid sqltype.OID) (*catalog.Domain, error) { return r.DomainOf(ctx, oid) },
+		within:  func(view *catalog.Table) boundResolver { return bindResolver(ctx, r.Within(view)) },
 	}
 }

@@ -493,6 +493,9 @@ func (b *builder) subscript(sc *scope, of, lo, hi ast.Expr, slice bool, pos int)
 		v = &part
 	}
 	t := v.Type().OID
+	if t == sqltype.Name {
+		return b.nameSubscript(sc, v, lo, slice, pos)
+	}
 	s := &Subscript{X: v, Slice: slice, P: pos}
 	elem := t.Subscript()
 	if elem == sqltype.Invalid {

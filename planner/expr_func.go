@@ -189,7 +189,25 @@ func (b *builder) callArgs(sc *scope, list []ast.Expr) ([]Expr, []string, error)
 		}
 	}
 	args, err := b.exprs(sc, list)
-	return args, names, err
+	if err != nil {
+		return nil, nil, err
+	}
+	args, names = withoutVoid(args, names)
+	return args, names, nil
+}
+
+// withoutVoid leaves out parameters of type void, as PostgreSQL does: JDBC
+// passes them in the places of a function's results.
+func withoutVoid(args []Expr, names []string) ([]Expr, []string) {
+	n := 0
+	for i, a := range args {
+		if p, ok := a.(*Param); ok && p.T.OID == sqltype.Void {
+			continue
+		}
+		args[n], names[n] = a, names[i]
+		n++
+	}
+	return args[:n], names[:n]
 }
 
 // callResolved chooses the signature of a plain function and makes the call.

@@ -266,7 +266,10 @@ func (b *builder) view(t *catalog.Table) (Node, *source, error) {
 	if b.inView++; b.inView > 64 {
 		return nil, nil, sqlerr.New(sqlerr.InvalidObjectDefinition, "infinite recursion detected in rules for relation %q", t.Name)
 	}
+	outside := b.resolver
+	b.resolver = outside.within(t)
 	n, err := b.queryIn(q, nil, nil)
+	b.resolver = outside
 	b.inView--
 	if err == nil {
 		n, err = b.settleUnknown(n)

@@ -37,6 +37,16 @@ func (s *Session) reachesElsewhere(stmt ast.Statement) bool {
 		return true
 	}
 	elsewhere := false
+	switch x := stmt.(type) {
+	case *ast.CreateDatabase:
+		return !own(x.Name.Name)
+	case *ast.CreateSchema:
+		return !own(x.Name.Name)
+	case *ast.Drop:
+		if x.Kind == ast.KindDatabase || x.Kind == ast.KindSchema {
+			return slices.ContainsFunc(x.Names, func(n *ast.Name) bool { return !own(n.Last().Name) })
+		}
+	}
 	if stmt != nil {
 		ast.Inspect(stmt, func(n ast.Node) bool {
 			if name, ok := n.(*ast.Name); ok && len(name.Parts) > 1 && !own(name.Parts[0].Name) {

@@ -22,8 +22,8 @@ func (s *Session) analyzeDDL(_ context.Context, stmt ast.Statement) (command, er
 		}), nil
 	case *ast.Vacuum:
 		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) { return s.vacuum(ctx, stmt) }), nil
-	case *ast.CreateDatabase, *ast.AlterDatabase:
-		return refusal(sqlerr.Unsupported(stmt.Pos(), "Connect to any name: a MongoDB database comes to be with its first collection.",
+	case *ast.AlterDatabase:
+		return refusal(sqlerr.Unsupported(stmt.Pos(), "Set parameters in the session, or by the client's options.",
 			"%s is not supported", ddlCommand(stmt))), nil
 	case *ast.CreateRole, *ast.AlterRole, *ast.DropRole, *ast.Grant, *ast.GrantRole:
 		return refusal(sqlerr.Unsupported(stmt.Pos(), "Roles and their passwords are set where the gateway is configured.",
@@ -41,7 +41,8 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 	if err := s.mayDefine(stmt); err != nil {
 		return "", err
 	}
-	if d, ok := stmt.(*ast.Drop); ok && d.Kind == ast.KindDatabase {
+	_, makes := stmt.(*ast.CreateDatabase)
+	if d, ok := stmt.(*ast.Drop); makes || ok && d.Kind == ast.KindDatabase {
 		if err := s.outside(command); err != nil {
 			return "", err
 		}

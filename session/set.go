@@ -119,9 +119,9 @@ func quoteIdent(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// splitNames reads a list of names as search_path holds it.
+// splitNames reads a list of names as search_path holds it, never nil.
 func splitNames(s string) []string {
-	var out []string
+	out := []string{}
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
 		var name string
 		if s[0] == '"' {

@@ -12,7 +12,7 @@ func (c *compiler) scan(n *planner.Scan, outer map[planner.ColID]*loc) *fragment
 	f := newFragment(outer)
 	f.src.scan = n
 	switch n.Table.Kind {
-	case catalog.Virtual, catalog.Sequence:
+	case catalog.Virtual:
 		f.src.table = n.Table
 	case catalog.Function:
 		f.src.table = n.Table
