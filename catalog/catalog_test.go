@@ -176,7 +176,7 @@ func TestCreateTable(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n)
 
-	require.Equal(t, "DROP TABLE", w.ddl(`DROP TABLE users`))
+	require.Equal(t, "DROP TABLE | NOTICE drop cascades to constraint t3_u_fkey on table t3", w.ddl(`DROP TABLE users CASCADE`))
 	_, ok = w.scoped().RelationNamed(t.Context(), "", "users_id_seq")
 	require.False(t, ok, "the owned sequence goes with its table")
 }
