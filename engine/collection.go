@@ -33,8 +33,10 @@ type collection struct {
 	findNextErr error
 	dropped     atomic.Bool
 
-	makeTurn  sync.Once
-	buildTurn chan struct{} // held by who builds indexes
+	layout     *index.Layout // of the indexes of layoutMeta; of the holder of the writer lock
+	layoutMeta *meta
+	makeTurn   sync.Once
+	buildTurn  chan struct{} // held by who builds indexes
 }
 
 // reindexed shows indexes that were made anew at a cluster time.
@@ -116,6 +118,18 @@ func (m *meta) written() []*indexState {
 		return m.indexes
 	}
 	return append(slices.Clip(m.indexes), m.building...)
+}
+
+// layoutOf gives the layout of the indexes that writes maintain.
+func (c *collection) layoutOf(m *meta, written []*indexState) *index.Layout {
+	if c.layoutMeta != m {
+		defs := make([]*index.Definition, len(written))
+		for i, ix := range written {
+			defs[i] = ix.Definition
+		}
+		c.layout, c.layoutMeta = index.NewLayout(defs), m
+	}
+	return c.layout
 }
 
 func (m *meta) idIndex() *indexState { return m.indexes[0] }

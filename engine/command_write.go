@@ -349,9 +349,12 @@ func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteO
 }
 
 func (w *writer) compileUpdate(ns store.Namespace, op *store.WriteOp, f filterSpec) (updateOp, error) {
-	env := w.e.pipelineEnv(ns, pipelineOptions{tx: w.tx})
-	env.Collation, env.Let = f.collation, f.let
-	u, err := update.Compile(op.Update, update.Options{ArrayFilters: op.ArrayFilters, Let: f.let, Collation: f.collation, Upsert: op.Upsert, Env: env})
+	o := update.Options{ArrayFilters: op.ArrayFilters, Let: f.let, Collation: f.collation, Upsert: op.Upsert}
+	if op.Update.Type == bson.TypeArray {
+		o.Env = w.e.pipelineEnv(ns, pipelineOptions{tx: w.tx})
+		o.Env.Collation, o.Env.Let = f.collation, f.let
+	}
+	u, err := update.Compile(op.Update, o)
 	if err != nil {
 		return updateOp{}, err
 	}

@@ -57,7 +57,7 @@ func (u *unit) remove(c *collection, m *meta, rec storage.RecordID, doc bson.Raw
 	if err := u.erase(c, m, rec, doc); err != nil {
 		return err
 	}
-	entry := oplog.Entry{Kind: oplog.Delete, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Key: documentKey(doc)}
+	entry := oplog.Entry{Kind: oplog.Delete, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid}
 	return u.record(m, &entry, doc, nil)
 }
 

@@ -30,6 +30,7 @@ type Engine struct {
 	// changed and applied, never while waiting for the disk.
 	write   sync.Mutex
 	gen     index.Generator         // of the holder of write
+	keys    keyBuffer               // of the holder of write
 	pending map[string]*transaction // keys that open transactions have changed
 	merged  uint64                  // transactions that were applied; of the holder of write
 	applied atomic.Uint64           // cluster time of the last applied change

@@ -137,8 +137,8 @@ func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Ra
 		return nil, err
 	}
 	u.adjust(c, 1, int64(len(doc)))
-	entry := oplog.Entry{Kind: oplog.Insert, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Key: documentKey(doc), Doc: doc}
-	if err := u.record(m, &entry, nil, nil); err != nil {
+	entry := oplog.Entry{Kind: oplog.Insert, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Doc: doc}
+	if err := u.record(m, &entry, nil, doc); err != nil {
 		return nil, err
 	}
 	if err := w.retry.save(u, stmt, writeOutcome{n: 1}); err != nil {
@@ -156,14 +156,14 @@ func (e *Engine) prepareInsert(doc bson.Raw) (bson.Raw, error) {
 	if len(doc) > maxDocument {
 		return nil, mongoerr.New(mongoerr.BadValue, "object to insert too large. size in bytes: %d, max size: %d", len(doc), maxDocument)
 	}
-	if depthOver(doc, maxStoredDepth) {
-		return nil, mongoerr.New(mongoerr.Overflow, "cannot insert document because it exceeds %d levels of nesting", maxStoredDepth)
-	}
 	first, stamps := true, false
 	var id value.Value
 	hasID := false
 	for it := value.Walk(doc); it.Next(); first = false {
 		v := it.Value()
+		if (v.IsDocument() || v.IsArray()) && depthOver(v.Doc(), maxStoredDepth-1) {
+			return nil, mongoerr.New(mongoerr.Overflow, "cannot insert document because it exceeds %d levels of nesting", maxStoredDepth)
+		}
 		if it.Key() == "_id" {
 			if hasID {
 				return nil, mongoerr.New(mongoerr.BadValue, "can't have multiple _id fields in one document")

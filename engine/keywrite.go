@@ -49,15 +49,16 @@ type keyChange struct {
 // anything is written. before or after is nil for an insert or delete.
 func (u *unit) planKeys(c *collection, m *meta, rec storage.RecordID, before, after bson.Raw) ([]keyChange, error) {
 	written := m.written()
-	plan := make([]keyChange, 0, len(written))
+	k := &u.e.keys
+	k.begin(c.layoutOf(m, written), before, after)
 	for i, ix := range written {
 		if before != nil && after != nil && ix.IsID() {
 			continue // _id never changes
 		}
-		if before != nil && after != nil && sameKeys(ix, before, after) {
+		if before != nil && after != nil && k.layout.Same(i, k.before, k.after) {
 			continue
 		}
-		kc, err := u.planIndex(c, m, ix, rec, before, after)
+		kc, err := u.planIndex(c, m, ix, i, rec, before, after)
 		if err == nil && i >= len(m.indexes) {
 			err = u.keepOthers(&kc, rec)
 		}
@@ -73,21 +74,22 @@ func (u *unit) planKeys(c *collection, m *meta, rec storage.RecordID, before, af
 		if err != nil {
 			return nil, err
 		}
-		plan = append(plan, kc)
+		k.plan = append(k.plan, kc)
 	}
-	return plan, nil
+	return k.plan, nil
 }
 
-func (u *unit) planIndex(c *collection, m *meta, ix *indexState, rec storage.RecordID, before, after bson.Raw) (kc keyChange, err error) {
+func (u *unit) planIndex(c *collection, m *meta, ix *indexState, i int, rec storage.RecordID, before, after bson.Raw) (kc keyChange, err error) {
 	kc.ix = ix
 	var kinds []byte
+	k := &u.e.keys
 	if before != nil {
-		if kc.del, kinds, _, err = u.keysOf(ix, before); err != nil {
+		if kc.del, kinds, _, err = k.of(&u.e.gen, ix, i, k.before, before); err != nil {
 			return kc, err
 		}
 	}
 	if after != nil {
-		if kc.add, kc.kinds, kc.multikey, err = u.keysOf(ix, after); err != nil {
+		if kc.add, kc.kinds, kc.multikey, err = k.of(&u.e.gen, ix, i, k.after, after); err != nil {
 			return kc, err
 		}
 	}
@@ -109,23 +111,6 @@ func (u *unit) keepOthers(kc *keyChange, rec storage.RecordID) (err error) {
 		return taken && other != rec
 	})
 	return err
-}
-
-// sameKeys tells, without making them, that a document's new version has the
-// same keys in an index: the fields that its paths begin with are as they were.
-// False says nothing.
-func sameKeys(ix *indexState, before, after bson.Raw) bool {
-	if ix.Partial != nil || ix.Wildcard != nil {
-		return false // any field may count
-	}
-	var bufs [2][64]byte
-	for _, f := range ix.Fields {
-		a, b := value.Lookup(before, f.Path[0]), value.Lookup(after, f.Path[0])
-		if a.Kind() != b.Kind() || !bytes.Equal(a.AppendPayload(bufs[0][:0]), b.AppendPayload(bufs[1][:0])) {
-			return false
-		}
-	}
-	return true
 }
 
 // cancel leaves out keys that stay; an entry whose kinds change is written

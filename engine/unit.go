@@ -165,14 +165,22 @@ func (w *writer) finish() error {
 // record writes an oplog entry and, for collections that keep them, the
 // document before and after. What is not logged has its cluster time all the same.
 func (u *unit) record(m *meta, e *oplog.Entry, before, after bson.Raw) error {
+	if u.tx == nil {
+		u.last = u.e.log.Next()
+		if u.e.unlogged(e) {
+			u.bare = true
+			return nil
+		}
+	}
 	e.Wall = u.e.opts.Now().UnixMilli()
+	switch {
+	case after != nil:
+		e.Key = documentKey(after)
+	case before != nil:
+		e.Key = documentKey(before)
+	}
 	if u.tx != nil {
 		u.tx.record(e, m.images, before, after)
-		return nil
-	}
-	u.last = u.e.log.Next()
-	if u.e.unlogged(e) {
-		u.bare = true
 		return nil
 	}
 	return u.append(storage.OplogPos{TS: u.last}, m.images, e, before, after)

@@ -125,8 +125,10 @@ func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, a
 	if c.dropped.Load() {
 		return nil, droppedMeanwhile(m)
 	}
-	if err := checkUpdated(before, after); err != nil {
-		return nil, err
+	if desc == nil || !desc.Flat() {
+		if err := checkUpdated(before, after); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.validate(u.e, m, before, after); err != nil {
 		return nil, err
@@ -147,9 +149,11 @@ func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, a
 		return nil, err
 	}
 	u.adjust(c, 0, int64(len(after)-len(before)))
-	entry := oplog.Entry{Kind: oplog.Replace, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Key: documentKey(after), Doc: after}
+	entry := oplog.Entry{Kind: oplog.Replace, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Doc: after}
 	if desc != nil {
-		entry.Kind, entry.Doc = oplog.Update, desc.Document()
+		if entry.Kind, entry.Doc = oplog.Update, nil; u.tx != nil || !u.e.unlogged(&entry) {
+			entry.Doc = desc.Document()
+		}
 	}
 	return after, u.record(m, &entry, before, after)
 }

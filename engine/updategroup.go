@@ -74,11 +74,7 @@ func (w *writer) updateGroup(ctx context.Context, ns store.Namespace, ops []stor
 	}
 	compiled := make([]updateOp, len(ops))
 	for i := range ops {
-		f, err := w.e.compileFilter(ops[i].Filter, nil, nil)
-		if err != nil {
-			return false
-		}
-		if compiled[i], err = w.compileUpdate(ns, &ops[i], f); err != nil || compiled[i].update.Stamps() {
+		if compiled[i], err = w.compileByID(ns, &ops[i]); err != nil || compiled[i].update.Stamps() {
 			return false
 		}
 	}
@@ -107,6 +103,20 @@ func (w *writer) updateGroup(ctx context.Context, ns store.Namespace, ops []stor
 	res.Modified += modified
 	w.e.counters.update.Add(int64(len(ops)))
 	return true
+}
+
+// compileByID compiles an update whose filter names an _id; the filter itself
+// only where there is more to it, or the update looks at it.
+func (w *writer) compileByID(ns store.Namespace, op *store.WriteOp) (updateOp, error) {
+	c, err := w.compileUpdate(ns, op, filterSpec{raw: op.Filter})
+	if err != nil {
+		return c, err
+	}
+	if _, alone, _ := leadingID(op.Filter); alone && c.update.IsPlain() {
+		return c, nil
+	}
+	c.filter, err = w.e.compileFilter(op.Filter, nil, nil)
+	return c, err
 }
 
 // updateByID applies an update to the document that its filter {_id: value} names.

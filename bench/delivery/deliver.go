@@ -29,29 +29,27 @@ func createMany(ctx context.Context, r *rig, n int) error {
 
 // delivered logs and delivers events that are in the oplog; it gives the rate
 // and the processor time per event in microseconds.
-func delivered(ctx context.Context, r *rig, n int) (perS, cpu float64, err error) {
+func delivered(ctx context.Context, r *rig, name string, n int) (perS, cpu float64, err error) {
 	base, err := r.logged(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := r.halt(ctx); err != nil {
+	if err := r.behind(ctx, n); err != nil {
 		return 0, 0, err
 	}
-	if err := r.write(ctx, 0, n); err != nil {
-		return 0, 0, err
-	}
-	used := processorTime()
-	from := time.Now()
-	if err := r.start(ctx); err != nil {
-		return 0, 0, err
-	}
-	if err := r.untilLogged(ctx, base, int64(n)); err != nil {
-		return 0, 0, err
-	}
-	if err := r.untilSettled(ctx); err != nil {
-		return 0, 0, err
-	}
-	return rate(n, time.Since(from)), float64((processorTime() - used).Microseconds()) / float64(n), nil
+	err = r.o.profiled(name, func() error {
+		used, from := processorTime(), time.Now()
+		if err := r.start(ctx); err != nil {
+			return err
+		}
+		if err := r.untilLogged(ctx, base, int64(n)); err != nil {
+			return err
+		}
+		err := r.untilSettled(ctx)
+		perS, cpu = rate(n, time.Since(from)), float64((processorTime()-used).Microseconds())/float64(n)
+		return err
+	})
+	return perS, cpu, err
 }
 
 func measureFanout(ctx context.Context, o Options) (_ []line, err error) {
@@ -84,7 +82,7 @@ func fanout(ctx context.Context, o Options, name string, create func(context.Con
 	if streams, err = r.number(ctx, `SELECT count(*) FROM ACTIVE_CHANGE_STREAMS()`); err != nil {
 		return 0, 0, 0, err
 	}
-	perS, cpu, err = delivered(ctx, r, o.Events)
+	perS, cpu, err = delivered(ctx, r, name, o.Events)
 	return perS, cpu, streams, err
 }
 

@@ -16,6 +16,7 @@ type Options struct {
 	PostgresURL string       // a PostgreSQL to compare LISTEN and NOTIFY with; "": none
 	Program     string       // the weir program, for the measures that kill one; "": they are left out
 	Dir         string       // where temporary directories are made; "": the system's place
+	Profiles    string       // the directory for CPU profiles of what is measured; "": none are made
 	Only        []string     // names of measures; empty: all
 	Events      int          // events per measure; 0: 30,000
 	Seconds     int          // of paced measures; 0: 5

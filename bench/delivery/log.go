@@ -53,14 +53,21 @@ func readerRate(ctx context.Context, o Options, name string) (perS float64, size
 	if err != nil {
 		return 0, 0, err
 	}
-	from, err := r.behind(ctx, o.Events)
+	if err := r.behind(ctx, o.Events); err != nil {
+		return 0, 0, err
+	}
+	err = o.profiled(name, func() error {
+		from := time.Now()
+		if err := r.start(ctx); err != nil {
+			return err
+		}
+		err := r.untilLogged(ctx, base, int64(o.Events))
+		perS = rate(o.Events, time.Since(from))
+		return err
+	})
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := r.untilLogged(ctx, base, int64(o.Events)); err != nil {
-		return 0, 0, err
-	}
-	perS = rate(o.Events, time.Since(from))
 	row, err := r.logRow(ctx)
 	return perS, len(row), err
 }
@@ -168,18 +175,25 @@ func measureCatchup(ctx context.Context, o Options) (_ []line, err error) {
 	if err != nil {
 		return nil, err
 	}
-	from := time.Now()
 	ended := make(chan error, 1)
-	go func() {
-		_, err := conn.PgConn().CopyTo(cctx, w, `COPY (SUBSCRIBE TO bench_logged AS OF '2000-01-01Z') TO STDOUT`)
-		ended <- err
-	}()
-	select {
-	case <-w.full:
-	case err := <-ended:
-		return nil, fmt.Errorf("the tail ended after %d of %d rows: %w", w.lines, o.Events, err)
+	var took time.Duration
+	err = o.profiled("catchup", func() error {
+		from := time.Now()
+		go func() {
+			_, err := conn.PgConn().CopyTo(cctx, w, `COPY (SUBSCRIBE TO bench_logged AS OF '2000-01-01Z') TO STDOUT`)
+			ended <- err
+		}()
+		select {
+		case <-w.full:
+		case err := <-ended:
+			return fmt.Errorf("the tail ended after %d of %d rows: %w", w.lines, o.Events, err)
+		}
+		took = time.Since(from)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	took := time.Since(from)
 	cancel()
 	<-ended
 	got := rate(o.Events, took)

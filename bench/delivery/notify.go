@@ -126,7 +126,7 @@ func measureNotify(ctx context.Context, o Options) (_ []line, err error) {
 	}
 	const perSecond, workers = 1000, 4
 	w := newWay(perSecond * o.Seconds)
-	if err := notified(ctx, r, w, perSecond, workers, []string{"told"}); err != nil {
+	if err := o.profiled("notify", func() error { return notified(ctx, r, w, perSecond, workers, []string{"told"}) }); err != nil {
 		return nil, err
 	}
 	begun, acked := w.latencies()
@@ -206,7 +206,7 @@ func measureNotifyMany(ctx context.Context, o Options) (_ []line, err error) {
 	const perSec, workers = 10_000, 64
 	w := newWay(perSec * o.Seconds)
 	from := time.Now()
-	if err := notified(ctx, r, w, perSec, workers, channels); err != nil {
+	if err := o.profiled("notify1000", func() error { return notified(ctx, r, w, perSec, workers, channels) }); err != nil {
 		return nil, err
 	}
 	done := rate(len(w.sent), time.Since(from))

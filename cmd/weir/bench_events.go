@@ -36,6 +36,7 @@ func benchEvents(ctx context.Context, io streams, args []string) error {
 	fs.StringVar(&o.MongoURI, "mongodb-uri", "", "`URI` of a MongoDB to measure in place of embedded engines")
 	fs.StringVar(&o.PostgresURL, "postgres-url", "", "`URL` of a PostgreSQL to compare LISTEN and NOTIFY with")
 	fs.StringVar(&o.Dir, "temp-dir", "", "`DIRECTORY` for the data of the measures")
+	fs.StringVar(&o.Profiles, "profile-dir", "", "`DIRECTORY` for a CPU profile of each measure of log, fanout, catchup and notify")
 	fs.Var(&only, "only", "`MEASURES` to run, with commas; all when it is not given")
 	fs.IntVar(&o.Events, "events", 30_000, "`NUMBER` of events of a measure that is not paced")
 	fs.IntVar(&o.Seconds, "seconds", 5, "`SECONDS` that a paced measure lasts")

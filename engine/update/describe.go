@@ -16,6 +16,9 @@ type Description struct {
 	RemovedFields   []string
 	TruncatedArrays []Truncated
 	Ambiguous       []Ambiguous
+
+	of             *plain // what makes UpdatedFields when it is asked for; nil: it is made
+	changed, there uint64 // its fields, by bit
 }
 
 // Ambiguous is a path whose dots do not tell its parts, or whose numbers do not
@@ -58,6 +61,10 @@ func (d *Description) note(path string, t trail) {
 	}
 }
 
+// Flat tells that only fields of the document itself, other than _id, became
+// values without parts, of a document that is not too large.
+func (d *Description) Flat() bool { return d.of != nil }
+
 func (d *Description) empty() bool {
 	return len(d.UpdatedFields) <= 5 && len(d.RemovedFields) == 0 && len(d.TruncatedArrays) == 0
 }
@@ -77,6 +84,9 @@ type Truncated struct {
 func (d *Description) Document() bson.Raw {
 	var b value.Builder
 	updated := d.UpdatedFields
+	if d.of != nil {
+		updated = d.of.describe(d.changed, d.there)
+	}
 	if updated == nil {
 		updated = value.EmptyDocument
 	}

@@ -27,6 +27,7 @@ type Update struct {
 	ops     []pathOp      // operators, in the order of application
 	replace bson.Raw      // replacement document
 	pipe    *agg.Pipeline // pipeline
+	plain   *plain        // operators that need no ops
 	filters map[string]*arrayFilter
 	stamps  bool
 }
@@ -58,6 +59,10 @@ func Compile(u bson.RawValue, opts Options) (*Update, error) {
 	doc := bson.Raw(u.Value)
 	it := value.Walk(doc)
 	if it.Next() && len(it.Key()) > 0 && it.Key()[0] == '$' {
+		if s, ok := asPlain(doc); ok && len(opts.ArrayFilters) == 0 {
+			p.plain = s
+			return p, nil
+		}
 		return p, p.compileOperators(doc)
 	}
 	return p, p.compileReplacement(doc)
@@ -65,6 +70,10 @@ func Compile(u bson.RawValue, opts Options) (*Update, error) {
 
 // IsReplacement tells whether the update is a whole document.
 func (u *Update) IsReplacement() bool { return u.replace != nil }
+
+// IsPlain tells whether the update sets fields of the document itself to values
+// without parts: then Apply needs neither context nor filter.
+func (u *Update) IsPlain() bool { return u.plain != nil }
 
 // IsPipeline tells whether the update is a pipeline.
 func (u *Update) IsPipeline() bool { return u.pipe != nil }
@@ -99,6 +108,9 @@ func checkSize(doc bson.Raw) error {
 
 func (u *Update) apply(c *expr.Context, doc bson.Raw, m *match.Matcher, insert bool) (bson.Raw, *Description, error) {
 	switch {
+	case u.plain != nil:
+		out, desc := u.plain.apply(doc)
+		return out, desc, nil
 	case u.replace != nil:
 		out, err := u.applyReplacement(doc, insert)
 		return out, nil, err

@@ -258,3 +258,12 @@ func exactRat(v Value) *big.Rat {
 	}
 	return new(big.Rat).SetInt(c.Mul(c, scale))
 }
+
+// Identical tells whether two values have the same type and the same bytes; of
+// numbers that are equal an int and a double are not.
+func Identical(a, b Value) bool {
+	if a.kind != b.kind || a.n != b.n || a.m != b.m {
+		return false
+	}
+	return a.p == b.p || a.n == 0 || a.p != nil && b.p != nil && string(a.bytes()) == string(b.bytes())
+}
