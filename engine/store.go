@@ -116,7 +116,7 @@ func (e *Engine) Write(ctx context.Context, ns store.Namespace, ops []store.Writ
 }
 
 func (e *Engine) writeIn(ctx context.Context, tx *transaction, ns store.Namespace, ops []store.WriteOp, o store.WriteOptions) (store.WriteResult, error) {
-	w := &writer{e: e, tx: tx}
+	w := &writer{e: e, tx: tx, ahead: o.Ahead}
 	let, err := e.evalLet(o.Let)
 	if err != nil {
 		return store.WriteResult{}, asServerError(ctx, err)
@@ -217,7 +217,7 @@ func (e *Engine) Capabilities() store.Capabilities {
 	return store.Capabilities{
 		Version: [3]int{int(versionArray[0]), int(versionArray[1]), int(versionArray[2])}, Embedded: true,
 		Transactions: true, ChangeStreams: true, ExpandedEvents: true, PreAndPostImages: true, SplitLargeEvents: true,
-		SetWindowFields: true, DensifyFill: true, DateTrunc: true, TopN: true, Percentile: true, LookupWithPipeline: true,
+		OrderedJournal: true, SetWindowFields: true, DensifyFill: true, DateTrunc: true, TopN: true, Percentile: true, LookupWithPipeline: true,
 	}
 }
 

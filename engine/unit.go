@@ -47,6 +47,7 @@ type writer struct {
 	retry    *retryWrite // nil: not retryable
 	bypass   bool        // bypassDocumentValidation
 	lazy     bool        // w: 0 or j: false: do not wait for the disk
+	ahead    bool        // a later write waits for the disk
 	applied  uint64      // cluster time of the last applied unit
 	unsynced bool
 	// one: the command is one unit, so its batch asks for the disk itself, and
@@ -91,7 +92,7 @@ func (w *writer) attempt(f func(*unit) error) error {
 	if u.last == 0 {
 		return u.b.Close()
 	}
-	sync := w.one && !w.lazy && w.onDisk == nil
+	sync := w.one && !w.lazy && !w.ahead && w.onDisk == nil
 	wait, err := u.apply(sync)
 	if err != nil {
 		return err
@@ -144,6 +145,9 @@ func (w *writer) finish() error {
 		return nil
 	}
 	w.unsynced = false
+	if w.ahead {
+		return nil
+	}
 	if w.lazy {
 		select {
 		case w.e.lazySync <- struct{}{}:

@@ -19,72 +19,75 @@ const (
 // one write is under way the next ones wait and then go together, so that a
 // thousand subscriptions wait for the disk together and not one after another.
 type bulk struct {
-	st   store.Store
-	coll string
+	st    store.Store
+	coll  string
+	spawn func(func()) // runs a function beside, for as long as the manager runs
 
 	mu      sync.Mutex
 	writing bool
-	queue   []*bulkPart
+	queue   []bulkPart
 }
 
 // bulkPart is what one dispatcher writes.
 type bulkPart struct {
 	ops  []store.WriteOp
-	turn chan bool // true: it is this one's turn to write; false: it is written
-	err  error
+	done func(error)
 }
 
 // errUnmatched says that an operation of a part found no document.
 var errUnmatched = errors.New("a row to update is not there")
 
 // write runs operations that do not depend on each other. Every one must find
-// its document, else the result is errUnmatched.
-func (b *bulk) write(ctx context.Context, ops []store.WriteOp) error {
+// its document, else the result is errUnmatched. It does not end with a context:
+// what is written is written.
+func (b *bulk) write(ops []store.WriteOp) error {
 	if len(ops) == 0 {
 		return nil
 	}
-	part := &bulkPart{ops: ops, turn: make(chan bool, 1)}
-	b.mu.Lock()
-	b.queue = append(b.queue, part)
-	if b.writing {
-		b.mu.Unlock()
-		if first := <-part.turn; !first {
-			return part.err
-		}
-		b.mu.Lock()
-	}
-	b.writing = true
-	parts := b.take()
-	b.mu.Unlock()
-	b.run(ctx, parts)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range parts {
-		if p != part {
-			p.turn <- false
-		}
-	}
-	if b.writing = len(b.queue) > 0; b.writing {
-		b.queue[0].turn <- true
-	}
-	return part.err
+	ended := make(chan error, 1)
+	b.submit(ops, func(err error) { ended <- err })
+	return <-ended
 }
 
-// take takes the parts of one write; the first of the queue is among them.
-func (b *bulk) take() (parts []*bulkPart) {
-	ops := 0
-	for len(b.queue) > 0 && (ops == 0 || ops+len(b.queue[0].ops) <= bulkOps) {
-		ops += len(b.queue[0].ops)
-		parts = append(parts, b.queue[0])
-		b.queue = b.queue[1:]
+// submit is write that does not wait: done is told of the end and must not block.
+func (b *bulk) submit(ops []store.WriteOp, done func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = append(b.queue, bulkPart{ops, done})
+	if !b.writing {
+		b.writing = true
+		b.spawn(b.run)
 	}
+}
+
+// run writes until nothing waits.
+func (b *bulk) run() {
+	for parts := b.take(); len(parts) > 0; parts = b.take() {
+		b.writeParts(parts)
+	}
+}
+
+// take takes the parts of one write; none: there is nothing to write.
+func (b *bulk) take() (parts []bulkPart) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, ops := 0, 0
+	for n < len(b.queue) && (n == 0 || ops+len(b.queue[n].ops) <= bulkOps) {
+		ops += len(b.queue[n].ops)
+		n++
+	}
+	parts = b.queue[:n:n]
+	if b.queue = b.queue[n:]; len(b.queue) == 0 {
+		b.queue = nil
+	}
+	b.writing = n > 0
 	return parts
 }
 
-// run writes parts together. When something is wrong each is written alone, so
-// that each has an outcome of its own: the writes of a part can be repeated.
-func (b *bulk) run(ctx context.Context, parts []*bulkPart) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bulkTime)
+// writeParts writes parts together. When something is wrong each is written alone,
+// so that each has an outcome of its own: the writes of a part can be repeated.
+func (b *bulk) writeParts(parts []bulkPart) {
+	ctx, cancel := context.WithTimeout(context.Background(), bulkTime)
 	defer cancel()
 	all := parts[0].ops
 	if len(parts) > 1 {
@@ -95,9 +98,11 @@ func (b *bulk) run(ctx context.Context, parts []*bulkPart) {
 	}
 	err := b.send(ctx, all)
 	for _, p := range parts {
-		if p.err = err; err != nil && len(parts) > 1 {
-			p.err = b.send(ctx, p.ops)
+		end := err
+		if err != nil && len(parts) > 1 {
+			end = b.send(ctx, p.ops)
 		}
+		p.done(end)
 	}
 }
 

@@ -134,6 +134,17 @@ func updateOne(ctx context.Context, q store.Queryer, coll string, filter, update
 
 // insertAll inserts documents that may be there already from an earlier try.
 func insertAll(ctx context.Context, q store.Queryer, coll string, docs []bson.Raw) error {
+	return insertAs(ctx, q, coll, docs, store.WriteOptions{Durable: true, Unordered: true})
+}
+
+// insertAhead is insertAll of documents that a durable write follows which must
+// not be there without them.
+func insertAhead(ctx context.Context, st store.Store, coll string, docs []bson.Raw) error {
+	ordered := st.Capabilities().OrderedJournal
+	return insertAs(ctx, st, coll, docs, store.WriteOptions{Durable: !ordered, Ahead: ordered, Unordered: true})
+}
+
+func insertAs(ctx context.Context, q store.Queryer, coll string, docs []bson.Raw, o store.WriteOptions) error {
 	if len(docs) == 0 {
 		return nil
 	}
@@ -141,7 +152,7 @@ func insertAll(ctx context.Context, q store.Queryer, coll string, docs []bson.Ra
 	for i, d := range docs {
 		ops[i] = store.WriteOp{Kind: store.Insert, Document: d}
 	}
-	res, err := q.Write(ctx, ns(coll), ops, store.WriteOptions{Durable: true, Unordered: true})
+	res, err := q.Write(ctx, ns(coll), ops, o)
 	if err != nil {
 		return err
 	}

@@ -110,9 +110,9 @@ func (m *Manager) databases(docs map[string]readerDoc) []string {
 	for db := range docs {
 		out = append(out, db)
 	}
-	for _, s := range m.list() {
-		if !slices.Contains(out, s.Database) {
-			out = append(out, s.Database)
+	for db := range m.inOrder().of {
+		if _, ok := docs[db]; !ok {
+			out = append(out, db)
 		}
 	}
 	return out
@@ -296,6 +296,7 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 			s = &subscription{ID: def.ID, Database: def.Spec.Database, stored: *def}
 			s.count.stored, s.count.server = def.Counters, &m.server
 			m.subs[def.ID] = s
+			m.order = nil
 		}
 		m.subs[def.ID].sum = changed[def.ID]
 	}
@@ -304,6 +305,7 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 		if (db == "" || s.Database == db) && !present[id] {
 			gone[id] = s
 			delete(m.subs, id)
+			m.order = nil
 		}
 	}
 	m.mu.Unlock()

@@ -27,7 +27,7 @@ type counters struct {
 type tally struct {
 	total, delivered, failed, retried, bytes int64
 	timed, duration, longest, shortest       int64
-	kinds                                    map[kind]int64
+	kinds                                    map[kind]*int64
 	pairs                                    interactions
 	lag                                      digest // from the change to the end of its delivery
 	delivery                                 digest // of a send
@@ -51,12 +51,18 @@ func (t *tally) took(d time.Duration) {
 	}
 }
 
+// saw counts a kind, whose names may share the bytes of a row.
 func (t *tally) saw(k kind) {
 	if t.kinds == nil {
-		t.kinds = map[kind]int64{}
+		t.kinds = map[kind]*int64{}
 	}
-	if _, ok := t.kinds[k]; ok || len(t.kinds) < maxKinds {
-		t.kinds[k]++
+	n := t.kinds[k]
+	if n == nil && len(t.kinds) < maxKinds {
+		n = new(int64)
+		t.kinds[kind{strings.Clone(k.op), strings.Clone(k.coll)}] = n
+	}
+	if n != nil {
+		*n++
 	}
 }
 
@@ -132,7 +138,7 @@ func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
 	for _, r := range rows {
 		c.now.bytes += int64(len(r))
 		op, coll := rowKind(r)
-		c.now.saw(kind{strings.Clone(op), strings.Clone(coll)})
+		c.now.saw(kind{op, coll})
 		if t := c.interaction(r, now); t != nil {
 			t.n++
 			t.lastMS = max(t.lastMS, value.Lookup(r, "event_timestamp").AsDate())

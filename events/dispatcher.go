@@ -71,6 +71,8 @@ type dispatcher struct {
 	flushed  chan error // the end of that
 	batch    int        // so many events go into a delivery at most
 	gone     *SinkError // the receiver said that it is gone
+	moving   string     // where the cursor is being moved, "": nowhere
+	moved    chan error // the end of that
 	saved    time.Time  // of the cursor
 	unsaved  int        // events settled since
 
@@ -101,6 +103,7 @@ func (d *dispatcher) Run(ctx context.Context) error {
 	grace := time.AfterFunc(sendGrace, cut)
 	_ = g.Wait()
 	grace.Stop()
+	d.awaitWrites()
 	d.drainResults()
 	if ctx.Err() == nil {
 		return err
@@ -111,6 +114,16 @@ func (d *dispatcher) Run(ctx context.Context) error {
 		return err
 	}
 	return d.saveCursor(last)
+}
+
+// awaitWrites waits for what is being written; its end is still to be taken.
+func (d *dispatcher) awaitWrites() {
+	if d.flushing != nil {
+		d.flushed <- <-d.flushed
+	}
+	if d.moving != "" {
+		d.moved <- <-d.moved
+	}
 }
 
 // sendGrace is how long sends may end that are under way when a dispatcher stops;
@@ -142,7 +155,6 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		d.flush(ctx, g)
 		if err := d.advance(ctx); err != nil {
 			return err
 		}
@@ -150,12 +162,19 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 			return err
 		}
 		again := d.send(sendCtx, g)
+		if d.flush(ctx, g) && d.lanes.ready.Len() > 0 && d.sending < d.parallel() {
+			continue // what was full has room now
+		}
 		timer.Reset(d.waitUntil(again, d.clock()))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-d.feed.wake:
 		case <-timer.C:
+		case err := <-d.moved:
+			if err := d.cursorMoved(err); err != nil {
+				return err
+			}
 		case err := <-d.flushed:
 			if err := d.recorded(ctx, err); err != nil {
 				return err
@@ -171,13 +190,10 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 func (d *dispatcher) waitUntil(again, now time.Time) time.Duration {
 	const longest = 5 * time.Second
 	wait := longest
-	if len(d.pending) > 0 && d.flushing == nil {
-		return 0
-	}
 	if !again.IsZero() {
 		wait = min(wait, again.Sub(now))
 	}
-	if d.unsaved > 0 {
+	if d.unsaved > 0 && d.moving == "" {
 		every, _ := d.cursorPace()
 		wait = min(wait, every-now.Sub(d.saved))
 	}
@@ -205,6 +221,7 @@ func (d *dispatcher) takeAll(ctx context.Context, r result) error {
 func (d *dispatcher) load(ctx context.Context) error {
 	d.lanes, d.results, d.pending, d.sending = newLanes(), make(chan result, inFlight), nil, 0
 	d.flushing, d.flushed = nil, make(chan error, 1)
+	d.moving, d.moved, d.saved = "", make(chan error, 1), d.clock()
 	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.largest(), nil, 0
 	doc, err := d.takeCursor(ctx)
 	if err != nil {
@@ -277,8 +294,13 @@ func (d *dispatcher) queue(row bson.Raw) {
 	it := &item{}
 	it.Row, it.size, it.Attempt, it.queued = row, len(row), 1, d.clock()
 	status := ""
+	var e Event // as far as the default key goes
 	for w := value.Walk(row); w.Next(); {
 		switch v := w.Value(); w.Key() {
+		case "collection_name":
+			e.Coll = v.Str()
+		case "document_key":
+			e.Key = v
 		case "_id":
 			it.ID = v.Str()
 		case "position":
@@ -300,7 +322,13 @@ func (d *dispatcher) queue(row bson.Raw) {
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
 		return
 	}
-	if it.key = orderingKey(d.spec, d.order, row, it.Position); d.elsewhere(it.key) {
+	switch {
+	case d.spec.PreserveOrder != "strict" && d.spec.PreserveOrder != "false" && len(d.order) == 0:
+		it.key = defaultKey(&e)
+	default:
+		it.key = orderingKey(d.spec, d.order, row, it.Position)
+	}
+	if d.elsewhere(it.key) {
 		d.unsaved++ // the cursor moves on
 		return
 	}
@@ -423,10 +451,13 @@ func (d *dispatcher) deliver(ctx context.Context, items []*item, probe bool) res
 		}
 		batch[i] = it.Delivery
 	}
-	sctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+	if d.spec.Target.Kind != TargetNotify { // that does not wait for anybody
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
 	d.step(StepSending)
-	err := d.hand(sctx, batch, &r)
+	err := d.hand(ctx, batch, &r)
 	d.step(StepSent)
 	if r.finished.IsZero() {
 		r.finished = d.clock()

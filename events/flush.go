@@ -22,16 +22,40 @@ var errFenced = errors.New("another gateway took over")
 // flush writes the outcomes that are known beside the loop, one batch after the
 // other, while other events are being sent. Only when a batch is written do its
 // events leave their lanes, so that neither a later event of their keys nor the
-// cursor can pass what is not recorded.
-func (d *dispatcher) flush(ctx context.Context, g *errgroup.Group) {
+// cursor can pass what is not recorded. It tells whether it began to.
+func (d *dispatcher) flush(ctx context.Context, g *errgroup.Group) bool {
 	if len(d.pending) == 0 || d.flushing != nil {
-		return
+		return false
 	}
 	batch := d.pending
 	d.flushing, d.pending = batch, nil
-	g.Go(func() error {
-		d.flushed <- d.record(ctx, batch)
-		return nil
+	if slices.ContainsFunc(batch, func(o outcome) bool { return o.status != StatusCompleted || o.it.dead }) {
+		g.Go(func() error {
+			d.flushed <- d.record(ctx, batch)
+			return nil
+		})
+		return true
+	}
+	d.step(StepAttempted)
+	d.step(StepBuried)
+	d.recordRows(batch)
+	return true
+}
+
+// recordRows is record of events that were all delivered: only their rows are to
+// be written, which needs nobody to wait for it.
+func (d *dispatcher) recordRows(batch []outcome) {
+	ops := d.rowOps(batch)
+	if len(ops) == 0 {
+		d.step(StepRecorded)
+		d.flushed <- nil
+		return
+	}
+	d.outcomes.submit(ops, func(err error) {
+		if err = recordError(err); err == nil {
+			d.step(StepRecorded)
+		}
+		d.flushed <- err
 	})
 }
 
@@ -106,28 +130,41 @@ func (d *dispatcher) leave(o outcome) bool {
 
 // summarised tells of an outcome that the cursor records (tracking = summary).
 // The cursor of a shard says nothing about the events of others.
-func (d *dispatcher) summarised(o outcome) bool {
+func (d *dispatcher) summarised(o *outcome) bool {
 	return d.lease == nil && o.status == StatusCompleted && d.spec.Tracking == "summary" && o.it.Attempt == 1 && !o.it.dead
 }
 
 func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
-	ops := make([]store.WriteOp, 0, len(batch))
+	if err := recordError(d.outcomes.write(d.rowOps(batch))); err != nil {
+		return err
+	}
 	var closed []string
-	for _, o := range batch {
-		if d.summarised(o) {
-			continue
-		}
-		if !o.recorded {
-			ops = append(ops, store.WriteOp{Kind: store.Update, Filter: idFilter(o.it.ID), Update: documentValue(d.rowUpdate(&o))})
-		}
-		if o.it.dead && o.status == StatusCompleted {
+	for i := range batch {
+		if o := &batch[i]; o.it.dead && o.status == StatusCompleted {
 			closed = append(closed, o.it.ID)
 		}
 	}
-	if err := d.outcomes.write(ctx, ops); err != nil && !errors.Is(err, errUnmatched) { // a dropped subscription's rows are gone
-		return fmt.Errorf("record outcomes: %w", err)
-	}
 	return d.closeDead(ctx, closed)
+}
+
+// rowOps are the updates of the rows of a batch.
+func (d *dispatcher) rowOps(batch []outcome) []store.WriteOp {
+	ops := make([]store.WriteOp, 0, len(batch))
+	for i := range batch {
+		if o := &batch[i]; !o.recorded && !d.summarised(o) {
+			ops = append(ops, store.WriteOp{Kind: store.Update, Filter: idFilter(o.it.ID), Update: documentValue(d.rowUpdate(o))})
+		}
+	}
+	return ops
+}
+
+// recordError is the error of writing outcomes: rows that are gone are those of a
+// subscription that was dropped.
+func recordError(err error) error {
+	if err == nil || errors.Is(err, errUnmatched) {
+		return nil
+	}
+	return fmt.Errorf("record outcomes: %w", err)
 }
 
 // errOvertaken ends a dispatcher that met rows which are settled already: another
@@ -305,10 +342,16 @@ func truncate(s string, n int) string {
 // advance writes the cursor now and then while events are settled.
 func (d *dispatcher) advance(ctx context.Context) error {
 	every, events := d.cursorPace()
-	if d.unsaved == 0 || d.unsaved < events && d.clock().Sub(d.saved) < every {
+	if d.unsaved == 0 || d.moving != "" || d.unsaved < events && d.clock().Sub(d.saved) < every {
 		return nil
 	}
-	return d.saveCursor(ctx)
+	if d.spec.Tracking == "summary" {
+		return d.saveCursor(ctx)
+	}
+	if op, ok := d.moveCursor(); ok {
+		d.cursors.submit([]store.WriteOp{op}, func(err error) { d.moved <- err })
+	}
+	return nil
 }
 
 // cursorPace is how often the cursor is written.
@@ -319,30 +362,53 @@ func (d *dispatcher) cursorPace() (every time.Duration, events int) {
 	return cursorEvery, cursorEvents
 }
 
-// saveCursor moves the cursor to the position below which all is settled.
-func (d *dispatcher) saveCursor(ctx context.Context) error {
+// moveCursor is the update that moves the cursor to the position below which all
+// is settled; false: it is there already.
+func (d *dispatcher) moveCursor() (op store.WriteOp, ok bool) {
 	d.saved, d.unsaved = d.clock(), 0
 	done := d.readPos
 	if low := d.lanes.lowest(); low != "" && low <= done {
 		done = before(low)
 	}
 	if done <= d.donePos {
-		return nil
+		return op, false
 	}
-	if err := d.completeSummary(ctx, done); err != nil {
-		return err
-	}
-	err := d.cursors.write(ctx, []store.WriteOp{updateOp(bson.D{{Key: "_id", Value: d.cursor()}, {Key: "epoch", Value: d.epoch}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: done}, {Key: "saved_at", Value: d.saved}}}}, false)})
-	if errors.Is(err, errUnmatched) {
+	d.moving = done
+	return updateOp(bson.D{{Key: "_id", Value: d.cursor()}, {Key: "epoch", Value: d.epoch}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: done}, {Key: "saved_at", Value: d.saved}}}}, false), true
+}
+
+// cursorMoved takes the end of a move of the cursor.
+func (d *dispatcher) cursorMoved(err error) error {
+	done := d.moving
+	d.moving = ""
+	switch {
+	case errors.Is(err, errUnmatched):
 		return errFenced
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("move the cursor %s: %w", d.cursor(), err)
 	}
 	d.donePos = done
 	d.step(StepMoved)
 	return nil
+}
+
+// saveCursor moves the cursor and waits for it.
+func (d *dispatcher) saveCursor(ctx context.Context) error {
+	if d.moving != "" {
+		if err := d.cursorMoved(<-d.moved); err != nil {
+			return err
+		}
+	}
+	op, ok := d.moveCursor()
+	if !ok {
+		return nil
+	}
+	if err := d.completeSummary(ctx, d.moving); err != nil {
+		d.moving = ""
+		return err
+	}
+	return d.cursorMoved(d.cursors.write([]store.WriteOp{op}))
 }
 
 // completeSummary completes the rows below the cursor at once (tracking = summary).

@@ -96,7 +96,7 @@ func (r *reader) writeInjected(ctx context.Context, out routed, to string) error
 	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
 		return fmt.Errorf("write dead letters: %w", err)
 	}
-	if err := insertAll(ctx, r.st, collLog, out.docs); err != nil {
+	if err := insertAhead(ctx, r.st, collLog, out.docs); err != nil {
 		return fmt.Errorf("write to the event log: %w", err)
 	}
 

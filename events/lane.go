@@ -213,5 +213,6 @@ func orderingKey(s *Spec, paths []path, row bson.Raw, position string) string {
 
 // defaultKey is namespace and document key; DDL goes by its collection.
 func defaultKey(e *Event) string {
-	return e.Coll + "\x00" + string(value.AppendSortKey(nil, e.Key, false))
+	var buf [96]byte
+	return string(value.AppendSortKey(append(append(buf[:0], e.Coll...), 0), e.Key, false))
 }

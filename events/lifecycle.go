@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -117,7 +119,7 @@ func (m *Manager) housekeeping(ctx context.Context) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
 			defer cancel()
-			_ = m.saveCounters(last)
+			_ = m.saveCounters(last, math.MaxInt)
 			return m.farewell(last)
 		case <-tick.C:
 		}
@@ -131,7 +133,7 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.reopenStale(ctx); err != nil {
 		return err
 	}
-	if err := m.saveCounters(ctx); err != nil {
+	if err := m.saveCounters(ctx, countersAtOnce); err != nil {
 		return err
 	}
 	return m.lookAtOplog(ctx)
@@ -212,11 +214,21 @@ func (m *Manager) beat(ctx context.Context) error {
 // gatewayAlive finds the rows of the gateways with a heartbeat, by the server's clock.
 var gatewayAlive = bson.D{{Key: "$expr", Value: bson.D{{Key: "$gt", Value: bson.A{"$expire_at", "$$NOW"}}}}}
 
+// countersAtOnce bounds how many subscriptions have their counters saved at once.
+const countersAtOnce = 200
+
 // saveCounters adds what was counted since the last time to the stored totals
-// and to the buckets of event_stats.
-func (m *Manager) saveCounters(ctx context.Context) error {
+// and to the buckets of event_stats, for so many subscriptions: of more than that
+// each has its turn.
+func (m *Manager) saveCounters(ctx context.Context, atMost int) error {
 	var subs, buckets []store.WriteOp
-	for _, s := range m.list() {
+	all := m.list()
+	first, _ := slices.BinarySearchFunc(all, m.turn, func(s *subscription, id string) int { return compareText(s.ID, id) })
+	for i := range all {
+		s := all[(first+i)%len(all)]
+		if m.turn = s.ID; len(subs) == atMost {
+			break
+		}
 		delta := s.count.unsaved()
 		if delta.empty() {
 			continue

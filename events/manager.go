@@ -95,6 +95,7 @@ type Manager struct {
 	group *errgroup.Group
 	ctx   context.Context //nolint:containedctx // the life of Run, for what statements start
 	subs  map[string]*subscription
+	order *inOrder                      // of subs; nil: to be made anew
 	scope map[string]*running[*reader]  // by database
 	seen  map[string]int64              // version of the definitions that are loaded, by database
 	upTo  map[string]string             // published position, by database
@@ -113,6 +114,7 @@ type Manager struct {
 	cursors  *bulk
 
 	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
+	turn     string     // the subscription whose counters are to be saved next; used by housekeeping only
 	changes  sync.Mutex // serialises the statements that change subscriptions
 	looking  sync.Mutex // serialises coordination
 	claims   claims     // guarded by looking
@@ -144,14 +146,24 @@ func New(d Deps, o Options) *Manager {
 	if err != nil {
 		panic(fmt.Sprintf("events: a key of 32 bytes is refused: %v", err))
 	}
-	return &Manager{
+	m := &Manager{
 		vault: v,
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
 		log: o.Logger, clock: o.Now, clients: o.Connections, started: o.Now(), step: o.Step, seed: maphash.MakeSeed(),
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), streams: map[*openStream]struct{}{},
-		outcomes: &bulk{st: d.Store, coll: collLog}, cursors: &bulk{st: d.Store, coll: collCursors},
 	}
+	m.outcomes = &bulk{st: d.Store, coll: collLog, spawn: m.within}
+	m.cursors = &bulk{st: d.Store, coll: collCursors, spawn: m.within}
+	return m
+}
+
+// within runs f in the group of Run, at its end too. Only what runs in the group itself calls it.
+func (m *Manager) within(f func()) {
+	m.group.Go(func() error {
+		f()
+		return nil
+	})
 }
 
 // Run loads the subscriptions and runs them until ctx ends.
@@ -271,22 +283,36 @@ func (m *Manager) leave(db string, f *feed) {
 	m.feeds[db][f.id] = rest
 }
 
-// list gives the subscriptions in order of their ids.
-func (m *Manager) list() []*subscription {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	out := make([]*subscription, 0, len(m.subs))
-	for _, s := range m.subs {
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b *subscription) int { return compareText(a.ID, b.ID) })
-	return out
+// inOrder are the subscriptions in order of their ids. It is not changed once it
+// is made.
+type inOrder struct {
+	all []*subscription
+	of  map[string][]*subscription // by database
 }
 
-// of gives the subscriptions of a database.
-func (m *Manager) of(db string) []*subscription {
-	return slices.DeleteFunc(m.list(), func(s *subscription) bool { return s.Database != db })
+func (m *Manager) inOrder() *inOrder {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.order != nil {
+		return m.order
+	}
+	o := &inOrder{all: make([]*subscription, 0, len(m.subs)), of: map[string][]*subscription{}}
+	for _, s := range m.subs {
+		o.all = append(o.all, s)
+	}
+	slices.SortFunc(o.all, func(a, b *subscription) int { return compareText(a.ID, b.ID) })
+	for _, s := range o.all {
+		o.of[s.Database] = append(o.of[s.Database], s)
+	}
+	m.order = o
+	return o
 }
+
+// list gives the subscriptions in order of their ids. The caller does not change it.
+func (m *Manager) list() []*subscription { return m.inOrder().all }
+
+// of gives the subscriptions of a database, like list.
+func (m *Manager) of(db string) []*subscription { return m.inOrder().of[db] }
 
 // operationTime asks the server how far it is.
 func (m *Manager) operationTime(ctx context.Context) (bson.Timestamp, error) {

@@ -332,7 +332,8 @@ func (r *reader) logBatch(ctx context.Context) (out routed, last string, err err
 	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
 		return out, last, fmt.Errorf("write dead letters: %w", err)
 	}
-	if err := insertAll(ctx, r.st, collLog, out.docs); err != nil {
+	// On one journal the save that follows makes them durable.
+	if err := insertAhead(ctx, r.st, collLog, out.docs); err != nil {
 		return out, last, fmt.Errorf("write to the event log: %w", err)
 	}
 	r.step(StepLogged)

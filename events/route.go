@@ -32,7 +32,8 @@ type route struct {
 
 	correlation, causation, process []path
 	source, target, interaction     labelPath
-	status                          string // of a new row
+	status                          string     // of a new row
+	rows                            []bson.Raw // of the batch that is being routed
 }
 
 // compileRoute prepares a subscription's route.

@@ -14,13 +14,15 @@ type routed struct {
 	docs []bson.Raw            // rows of the log
 	dead []bson.Raw            // dead letters of events that no send can help
 	rows map[string][]bson.Raw // docs by subscription_id
+
+	routes []*route // that have rows
 }
 
 // route makes the log's rows of the events of a batch. Rows are handed over, so
 // each batch has its own bytes.
 func (r *reader) route() routed {
-	out := routed{rows: map[string][]bson.Raw{}}
-	r.rows = make([]byte, 0, len(r.arena)+len(r.arena)/2)
+	out := routed{docs: make([]bson.Raw, 0, len(r.events))}
+	r.rows = make([]byte, 0, len(r.arena)+rowOverhead*len(r.events))
 	nowMS := r.clock().UnixMilli()
 	position := make([]byte, 0, positionLen)
 	for i := range r.events {
@@ -32,8 +34,15 @@ func (r *reader) route() routed {
 			}
 		}
 	}
+	out.rows = make(map[string][]bson.Raw, len(out.routes))
+	for _, rt := range out.routes {
+		out.rows[rt.spec.ID], rt.rows = rt.rows, nil
+	}
 	return out
 }
+
+// rowOverhead is about how much longer a row is than its event.
+const rowOverhead = 512
 
 // routeOne adds the row of an event for a subscription that wants it.
 func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, nowMS int64) {
@@ -58,7 +67,10 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{reasonLarge, errTooLarge}, r)
 	}
 	out.docs = append(out.docs, row)
-	out.rows[rt.spec.ID] = append(out.rows[rt.spec.ID], row)
+	if rt.rows == nil {
+		out.routes = append(out.routes, rt)
+	}
+	rt.rows = append(rt.rows, row)
 }
 
 func (o *routed) bury(rt *route, row bson.Raw, s stillborn, r *reader) bson.Raw {

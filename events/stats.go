@@ -25,8 +25,8 @@ func (m *Manager) bucketOp(s *Spec, t *tally) store.WriteOp {
 	}
 	sums := map[string]int64{}
 	for k, n := range t.kinds {
-		sums["ops."+fieldName(k.op)] += n
-		sums["colls."+fieldName(k.coll)] += n
+		sums["ops."+fieldName(k.op)] += *n
+		sums["colls."+fieldName(k.coll)] += *n
 	}
 	for name, n := range sums {
 		inc = append(inc, bson.E{Key: name, Value: n})

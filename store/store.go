@@ -125,6 +125,10 @@ type WriteOptions struct {
 	// Durable asks for w: majority with j: true. Without it the write concern
 	// is the store's default, which is acknowledged and journaled too on the engine.
 	Durable bool
+	// Ahead asks of a store whose Capabilities say OrderedJournal to acknowledge
+	// the write when it is visible: a durable write that follows makes it durable,
+	// too, and is never durable without it. Other stores do not know it.
+	Ahead   bool
 	Let     bson.Raw
 	Comment string
 }
@@ -213,6 +217,7 @@ type Capabilities struct {
 	Percentile         bool
 	LookupWithPipeline bool // localField with pipeline in one $lookup (5.0)
 	BulkWriteCommand   bool
+	OrderedJournal     bool // what is durable is so with all that was written before
 	Sharded            bool
 }
 
