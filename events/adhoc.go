@@ -118,7 +118,7 @@ func (a *adhoc) read(ctx context.Context) error {
 	last := scanned(r.stream)
 	if len(r.events) > 0 {
 		r.events = joinFragments(r.events)
-		last = r.number()
+		last = r.number(r.state.LastPos)
 		if err := r.lookUp(ctx); err != nil {
 			return err
 		}

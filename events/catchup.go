@@ -216,7 +216,7 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 		}
 		last := scanned(r.stream)
 		if len(r.events) > 0 {
-			if _, last, err = r.logBatch(ctx); err != nil {
+			if last, err = r.logBatch(ctx); err != nil {
 				return err
 			}
 			r.state.LastPos = last

@@ -3,7 +3,18 @@ package events
 import (
 	"context"
 	"errors"
+	"slices"
+
+	"weir/engine/value"
 )
+
+// drops tells whether an event of the batch ends a collection.
+func (r *reader) drops() bool {
+	return slices.ContainsFunc(r.events, func(e Event) bool {
+		op := text(value.Lookup(e.Raw, "operationType"))
+		return op == "drop" || op == "rename" || op == "dropDatabase"
+	})
+}
 
 // suspendDropped suspends the subscriptions that ask for it by on_collection_drop
 // when a collection that they name is dropped or renamed away, or their database

@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -59,6 +58,9 @@ func (r *reader) takeInjections(ctx context.Context) error {
 		}
 	}
 	r.wait = injectWait
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
 	at, ordinal, passed := r.place(r.injecting.after)
 	if !passed {
 		return nil
@@ -93,16 +95,13 @@ func (r *reader) injectRows(ctx context.Context, in *injection, at bson.Timestam
 
 // writeInjected is R4 to R6 of an injection.
 func (r *reader) writeInjected(ctx context.Context, out routed, to string) error {
-	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
-		return fmt.Errorf("write dead letters: %w", err)
+	if err := r.writeRows(ctx, out); err != nil {
+		return err
 	}
-	if err := insertAhead(ctx, r.st, collLog, out.docs); err != nil {
-		return fmt.Errorf("write to the event log: %w", err)
-	}
-
 	if err := r.save(ctx, to); err != nil {
 		return err
 	}
+	r.numbered = to
 	r.publish(published{database: r.db, to: to, rows: out.rows})
 	return nil
 }

@@ -58,17 +58,20 @@ type reader struct {
 	batch  sync.Mutex // held while a batch is written
 	router *router    // guarded by batch; replaced as a whole
 
-	state  readerState
-	at     *bson.Timestamp // where to begin without a token, nil: now
-	stream store.ChangeStream
-	events []Event
-	arena  []byte
-	rows   []byte
-	stats  readerStats
-	wait   time.Duration // for an event
-	opened chan struct{} // closed when the first stream is open
-	once   sync.Once
-	saved  time.Time
+	writer writer
+
+	state    readerState
+	numbered string          // position of the last event that was numbered
+	at       *bson.Timestamp // where to begin without a token, nil: now
+	stream   store.ChangeStream
+	events   []Event
+	arena    []byte
+	rows     []byte
+	stats    readerStats
+	wait     time.Duration // for an event
+	opened   chan struct{} // closed when the first stream is open
+	once     sync.Once
+	saved    time.Time
 
 	injections chan *injection // of backfills
 	injecting  *injection      // waits for its place
@@ -102,6 +105,7 @@ func newReader(m *Manager, db string) *reader {
 func (r *reader) setRoutes(routes []*route) {
 	r.batch.Lock()
 	defer r.batch.Unlock()
+	r.writer.under.Wait()
 	r.router = newRouter(routes)
 }
 
@@ -233,18 +237,24 @@ func (r *reader) follow(ctx context.Context, worked func()) error {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
+	r.numbered = r.state.LastPos
+	return r.runBatches(ctx, worked)
+}
+
+func (r *reader) readBatches(ctx context.Context, worked func()) error {
 	for {
 		if err := r.readBatch(ctx); err != nil {
+			if werr := r.settle(ctx); werr != nil {
+				return werr
+			}
 			return err
 		}
-		if err := r.writeBatch(ctx); err != nil {
+		if err := r.writeBatch(ctx, worked); err != nil {
 			return err
 		}
 		if err := r.takeInjections(ctx); err != nil {
 			return err
 		}
-		r.passed.Store(max(r.state.LastPos, scanned(r.stream)))
-		worked()
 	}
 }
 
@@ -294,57 +304,34 @@ func (r *reader) inFragments() bool {
 	return ok && n < of
 }
 
-// writeBatch is R2 to R6 of a batch.
-func (r *reader) writeBatch(ctx context.Context) error {
-	if len(r.events) == 0 {
-		return r.saveIdle(ctx)
-	}
-	r.step(StepRead)
-	r.batch.Lock()
-	defer r.batch.Unlock()
-	out, last, err := r.logBatch(ctx)
-	if err != nil {
-		return err
-	}
-	if err := r.suspendDropped(ctx); err != nil {
-		return err
-	}
-	if err := r.save(ctx, last); err != nil {
-		return err
-	}
-	r.step(StepSaved)
-	r.stats.batch(r.events, r.clock())
-	r.publish(published{database: r.db, to: last, rows: out.rows})
-	r.step(StepPublished)
-	return nil
-}
-
 // logBatch is R2 to R4: the rows of a batch are in the log. It gives the
 // position of the last event.
-func (r *reader) logBatch(ctx context.Context) (out routed, last string, err error) {
+func (r *reader) logBatch(ctx context.Context) (last string, err error) {
+	out, last, err := r.routeBatch(ctx, r.state.LastPos)
+	if err == nil {
+		err = r.writeRows(ctx, out)
+	}
+	return last, err
+}
+
+// routeBatch is R2 and R3 of a batch that comes after a position.
+func (r *reader) routeBatch(ctx context.Context, after string) (out routed, last string, err error) {
 	r.events = joinFragments(r.events)
-	last = r.number()
+	last = r.number(after)
 	if err := r.lookUp(ctx); err != nil {
 		return out, last, err
 	}
 	out = r.route()
 	r.step(StepRouted)
-	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
-		return out, last, fmt.Errorf("write dead letters: %w", err)
-	}
-	// On one journal the save that follows makes them durable.
-	if err := insertAhead(ctx, r.st, collLog, out.docs); err != nil {
-		return out, last, fmt.Errorf("write to the event log: %w", err)
-	}
-	r.step(StepLogged)
 	return out, last, nil
 }
 
-// number parses the events and gives them positions that are the same whenever
-// the same stretch is read again; it returns the last one. The reader's state
-// takes it only when it is saved: after a failure the stretch is numbered anew.
-func (r *reader) number() string {
-	last, ordinal, ok := ParsePosition(r.state.LastPos)
+// number parses the events, which come after a position, and gives them positions
+// that are the same whenever the same stretch is read again; it returns the last
+// one. The reader's state takes it only when it is saved: after a failure the
+// stretch is numbered anew.
+func (r *reader) number(after string) string {
+	last, ordinal, ok := ParsePosition(after)
 	for i := range r.events {
 		e := &r.events[i]
 		e.parse(e.Raw)
@@ -362,9 +349,13 @@ func (r *reader) number() string {
 // save stores the token and the position up to which the log is complete, under
 // the epoch.
 func (r *reader) save(ctx context.Context, position string) error {
-	token := r.stream.ResumeToken()
+	return r.saveAt(ctx, position, r.stream.ResumeToken(), r.stream.OperationTime())
+}
+
+// saveAt is save of a token of the stream and the server's time when it was read.
+func (r *reader) saveAt(ctx context.Context, position string, token bson.Raw, at bson.Timestamp) error {
 	set := bson.D{
-		{Key: "token", Value: slices.Clone(token)}, {Key: "token_time", Value: r.stream.OperationTime()},
+		{Key: "token", Value: slices.Clone(token)}, {Key: "token_time", Value: at},
 		{Key: "last_pos", Value: position}, {Key: "published_pos", Value: position},
 		{Key: "saved_at", Value: r.clock()},
 	}
@@ -391,6 +382,7 @@ func (r *reader) save(ctx context.Context, position string) error {
 // does not age out of the oplog.
 func (r *reader) saveIdle(ctx context.Context) error {
 	r.stats.idle(r.stream.OperationTime())
+	r.passed.Store(max(r.state.LastPos, scanned(r.stream)))
 	if r.clock().Sub(r.saved) < idleSave {
 		return nil
 	}
