@@ -171,11 +171,11 @@ func query(ctx context.Context, q store.Queryer, coll string, pipeline []bson.D,
 	for i, s := range pipeline {
 		stages[i] = marshal(s)
 	}
-	return drain(ctx, q, ns(coll), stages, each)
+	return drain(ctx, q, ns(coll), stages, store.AggregateOptions{}, each)
 }
 
-func drain(ctx context.Context, q store.Queryer, at store.Namespace, stages []bson.Raw, each func(bson.Raw) error) error {
-	cur, err := q.Aggregate(ctx, at, stages, store.AggregateOptions{})
+func drain(ctx context.Context, q store.Queryer, at store.Namespace, stages []bson.Raw, o store.AggregateOptions, each func(bson.Raw) error) error {
+	cur, err := q.Aggregate(ctx, at, stages, o)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -21,6 +22,7 @@ type feed struct {
 	db    string
 	id    string // of the subscription; "": all of the database
 	limit int    // bytes that may wait in memory; the log keeps the rest
+	brief bool   // the consumer keeps no row for long: those of a page may share memory
 	wake  chan struct{}
 
 	mu        sync.Mutex
@@ -113,12 +115,12 @@ func (f *feed) takeHeld(n int) ([]bson.Raw, string, error) {
 
 // page reads the rows of the log between two positions.
 func (f *feed) page(ctx context.Context, after, published string, n int) (rows []bson.Raw, upTo string, err error) {
-	rows, err = logPage(ctx, f.st, f.db, f.id, after, published, n)
+	rows, more, err := f.logPage(ctx, after, published, n)
 	if err != nil {
 		return nil, after, fmt.Errorf("read the event log: %w", err)
 	}
 	upTo = published
-	if len(rows) >= n {
+	if more {
 		upTo = position(rows[len(rows)-1])
 	}
 	f.mu.Lock()
@@ -127,26 +129,68 @@ func (f *feed) page(ctx context.Context, after, published string, n int) (rows [
 	return rows, upTo, nil
 }
 
-// logPage reads rows by position. Rows of several subscriptions may share one:
-// then all of them are given, so that a page ends behind them.
-func logPage(ctx context.Context, st store.Store, db, id, after, upTo string, n int) (rows []bson.Raw, err error) {
-	of, order := bson.E{Key: "subscription_id", Value: id}, asc("subscription_id", "position")
-	if id == "" {
-		of, order = bson.E{Key: "database_name", Value: db}, asc("position")
+// pageBytes bounds a page of the log in bytes, but for its last row.
+const pageBytes = 4 << 20
+
+// logPage reads rows by position; more tells that there are others. Rows of
+// several subscriptions may share one: then all of them are given, so that a page
+// ends behind them.
+func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []bson.Raw, more bool, err error) {
+	of, index, order := bson.E{Key: "subscription_id", Value: f.id}, "subscription_position", asc("subscription_id", "position")
+	if f.id == "" {
+		of, index, order = bson.E{Key: "database_name", Value: f.db}, "position", asc("position")
 	}
-	read := func(limit int, stages ...bson.D) error {
-		return query(ctx, st, collLog, append(stages, bson.D{{Key: "$limit", Value: int64(limit)}}), func(row bson.Raw) error {
-			rows = append(rows, slices.Clone(row))
-			return nil
-		})
+	p := page{left: pageBytes, together: f.brief}
+	err = p.read(ctx, f.st, n, index, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: upTo}}}}}}, bson.D{{Key: "$sort", Value: order}})
+	if more = len(p.rows) == n || p.left <= 0; err != nil || f.id != "" || !more {
+		return p.rows, more, err
 	}
-	err = read(n, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: upTo}}}}}}, bson.D{{Key: "$sort", Value: order}})
-	if err != nil || id != "" || len(rows) < n {
-		return rows, err
+	last := position(p.rows[len(p.rows)-1])
+	p.rows = slices.DeleteFunc(p.rows, func(r bson.Raw) bool { return position(r) == last })
+	p.left = math.MaxInt
+	return p.rows, true, p.read(ctx, f.st, math.MaxInt32, index, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: last}}}})
+}
+
+// page gathers rows.
+type page struct {
+	rows     []bson.Raw
+	left     int  // bytes
+	together bool // rows share memory
+	chunk    []byte
+}
+
+// errFull ends the reading of a page.
+var errFull = errors.New("the page is full")
+
+func (p *page) read(ctx context.Context, st store.Store, n int, index string, stages ...bson.D) error {
+	pipeline := []bson.Raw{}
+	for _, s := range append(stages, bson.D{{Key: "$limit", Value: int64(n)}}) {
+		pipeline = append(pipeline, marshal(s))
 	}
-	last := position(rows[n-1])
-	rows = slices.DeleteFunc(rows, func(r bson.Raw) bool { return position(r) == last })
-	return rows, read(math.MaxInt32, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: last}}}})
+	// The index is known; a server would try several each time.
+	hint := bson.RawValue{Type: bson.TypeString, Value: value.String(index).AppendPayload(nil)}
+	err := drain(ctx, st, ns(collLog), pipeline, store.AggregateOptions{Hint: hint}, p.add)
+	if errors.Is(err, errFull) {
+		return nil
+	}
+	return err
+}
+
+func (p *page) add(row bson.Raw) error {
+	const chunk = 256 << 10
+	switch {
+	case !p.together:
+		p.chunk = make([]byte, 0, len(row))
+	case len(row) > cap(p.chunk)-len(p.chunk):
+		p.chunk = make([]byte, 0, max(len(row), min(chunk, 8*len(row)*(1+len(p.rows)))))
+	}
+	at := len(p.chunk)
+	p.chunk = append(p.chunk, row...)
+	p.rows = append(p.rows, bson.Raw(p.chunk[at:len(p.chunk):len(p.chunk)]))
+	if p.left -= len(row); p.left <= 0 {
+		return errFull
+	}
+	return nil
 }
 
 func position(row bson.Raw) string { return text(value.Lookup(row, "position")) }

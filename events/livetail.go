@@ -15,7 +15,7 @@ import (
 // it reads at a time when it fell behind these.
 const (
 	tailBytes = 4 << 20
-	tailPage  = 200
+	tailPage  = 2000
 )
 
 // tail is a client that follows a subscription's rows. One that is slow is
@@ -53,6 +53,7 @@ func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Dura
 		after = endOf(now)
 	}
 	t := &tail{m: m, db: db, id: id, feed: m.follow(db, id, after, tailBytes), progress: o.progress, until: o.to, span: o.span, retained: retained, makes: makes, fresh: m.clock()}
+	t.feed.brief = true
 	return t.next, func() { m.leave(t.db, t.feed) }, nil
 }
 

@@ -138,27 +138,34 @@ func (c *copyWriter) row(b, doc []byte) ([]byte, error) {
 
 // text escapes a value for the text format.
 func (c *copyWriter) text(b, v []byte) []byte {
-	for _, ch := range v {
-		switch ch {
-		case '\b':
-			b = append(b, '\\', 'b')
-		case '\f':
-			b = append(b, '\\', 'f')
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		case '\v':
-			b = append(b, '\\', 'v')
-		case '\\', c.f.delim:
-			b = append(b, '\\', ch)
-		default:
-			b = append(b, ch)
+	from := 0
+	for i, ch := range v {
+		if ch > '\r' && ch != '\\' && ch != c.f.delim || ch < '\b' && ch != c.f.delim {
+			continue
 		}
+		b = append(append(b, v[from:i]...), '\\', escaped(ch))
+		from = i + 1
 	}
-	return b
+	return append(b, v[from:]...)
+}
+
+// escaped is what stands behind the backslash for a byte.
+func escaped(ch byte) byte {
+	switch ch {
+	case '\b':
+		return 'b'
+	case '\f':
+		return 'f'
+	case '\n':
+		return 'n'
+	case '\r':
+		return 'r'
+	case '\t':
+		return 't'
+	case '\v':
+		return 'v'
+	}
+	return ch
 }
 
 // csv quotes a value where it must be told from NULL, a delimiter or an end.

@@ -25,15 +25,28 @@ type RowEncoder struct {
 	deep   bool     // some path has several names or is another's too
 	env    *Env
 	values []value.Value
+
+	// of are the columns that a field begins, in the order of the fields of the
+	// last row: the next one is alike.
+	of     []fieldColumns
+	byName map[string][]int
+}
+
+// fieldColumns are the columns whose paths begin with a field.
+type fieldColumns struct {
+	name string
+	cols []int
 }
 
 // NewRowEncoder makes an encoder; env may be nil.
 func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
 	enc := &RowEncoder{cols: cols, env: env, values: make([]value.Value, len(cols))}
-	for _, c := range cols {
+	enc.byName = map[string][]int{}
+	for i, c := range cols {
 		name := ""
 		if len(c.Path) > 0 {
 			name = c.Path[0]
+			enc.byName[name] = append(enc.byName[name], i)
 		}
 		enc.first = append(enc.first, name)
 		enc.deep = enc.deep || len(c.Path) != 1 || slices.Contains(enc.first[:len(enc.first)-1], name)
@@ -93,15 +106,9 @@ func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
 	clear(enc.values)
 	next := 0
-	for it := value.Walk(row); it.Next(); {
-		key := it.Key()
-		if next < len(enc.first) && enc.first[next] == key && len(enc.cols[next].Path) == 1 && !enc.deep {
-			enc.values[next] = it.Value()
-			next++
-			continue
-		}
-		for j, name := range enc.first {
-			if name == key && enc.values[j].IsMissing() && len(enc.cols[j].Path) > 0 {
+	for it := value.Walk(row); it.Next(); next++ {
+		for _, j := range enc.columnsOf(next, it.Key()) {
+			if enc.values[j].IsMissing() {
 				enc.values[j] = descend(it.Value(), enc.cols[j].Path[1:])
 			}
 		}
@@ -113,6 +120,25 @@ func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
 	}
 	return enc.values
 }
+
+// columnsOf finds the columns that the nth field of a row begins.
+func (enc *RowEncoder) columnsOf(n int, name string) []int {
+	if n < len(enc.of) && enc.of[n].name == name {
+		return enc.of[n].cols
+	}
+	cols := enc.byName[name]
+	if len(cols) == 0 || n >= maxPredicted {
+		return cols
+	}
+	for len(enc.of) <= n {
+		enc.of = append(enc.of, fieldColumns{})
+	}
+	enc.of[n] = fieldColumns{enc.first[cols[0]], cols}
+	return cols
+}
+
+// maxPredicted bounds how many fields of a row are remembered.
+const maxPredicted = 200
 
 func descend(v value.Value, path []string) value.Value {
 	for _, name := range path {
