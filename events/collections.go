@@ -171,10 +171,14 @@ func query(ctx context.Context, q store.Queryer, coll string, pipeline []bson.D,
 	for i, s := range pipeline {
 		stages[i] = marshal(s)
 	}
-	return drain(ctx, q, ns(coll), stages, store.AggregateOptions{}, each)
+	return drain(ctx, q, ns(coll), stages, each)
 }
 
-func drain(ctx context.Context, q store.Queryer, at store.Namespace, stages []bson.Raw, o store.AggregateOptions, each func(bson.Raw) error) error {
+func drain(ctx context.Context, q store.Queryer, at store.Namespace, stages []bson.Raw, each func(bson.Raw) error) error {
+	return drainBy(ctx, q, at, stages, store.AggregateOptions{}, each)
+}
+
+func drainBy(ctx context.Context, q store.Queryer, at store.Namespace, stages []bson.Raw, o store.AggregateOptions, each func(bson.Raw) error) error {
 	cur, err := q.Aggregate(ctx, at, stages, o)
 	if err != nil {
 		return err

@@ -169,7 +169,7 @@ func (p *page) read(ctx context.Context, st store.Store, n int, index string, st
 	}
 	// The index is known; a server would try several each time.
 	hint := bson.RawValue{Type: bson.TypeString, Value: value.String(index).AppendPayload(nil)}
-	err := drain(ctx, st, ns(collLog), pipeline, store.AggregateOptions{Hint: hint}, p.add)
+	err := drainBy(ctx, st, ns(collLog), pipeline, store.AggregateOptions{Hint: hint}, p.add)
 	if errors.Is(err, errFull) {
 		return nil
 	}
