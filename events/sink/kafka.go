@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,14 +20,14 @@ import (
 // Kafka produces events to a topic, idempotently, with the document key as the
 // record's key, so that a document's events stay in one partition.
 type Kafka struct {
-	client  *kgo.Client
+	client  renewed[*kgo.Client]
 	topic   string
 	payload payload
 }
 
 // NewKafka makes the sink of a subscription.
 func NewKafka(s *events.Spec, c *events.Connection) (*Kafka, error) {
-	opts := []kgo.Opt{kgo.SeedBrokers(c.Settings.Brokers...), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(),
+	opts := []kgo.Opt{kgo.SeedBrokers(c.Settings.Brokers...), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(), kgo.DisableClientMetrics(),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil))}
 	if c.Settings.ClientID != "" {
 		opts = append(opts, kgo.ClientID(c.Settings.ClientID))
@@ -41,11 +42,12 @@ func NewKafka(s *events.Spec, c *events.Connection) (*Kafka, error) {
 	if cfg != nil {
 		opts = append(opts, kgo.DialTLSConfig(cfg))
 	}
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
+	k := &Kafka{topic: s.Target.Name, payload: payload{format: s.PayloadFormat}}
+	k.client.make, k.client.close = func() (*kgo.Client, error) { return kgo.NewClient(opts...) }, (*kgo.Client).Close
+	if _, _, err := k.client.get(); err != nil {
 		return nil, fmt.Errorf("connection %s: %w", c.Name, err)
 	}
-	return &Kafka{client: client, topic: s.Target.Name, payload: payload{format: s.PayloadFormat}}, nil
+	return k, nil
 }
 
 func saslMechanism(c *events.Connection) sasl.Mechanism {
@@ -61,7 +63,7 @@ func saslMechanism(c *events.Connection) sasl.Mechanism {
 
 // Close closes the client.
 func (k *Kafka) Close() error {
-	k.client.Close()
+	k.client.end()
 	return nil
 }
 
@@ -75,11 +77,17 @@ func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 		}
 		records[i] = r
 	}
-	err := k.client.ProduceSync(ctx, records...).FirstErr()
+	client, drop, err := k.client.get()
+	if err == nil {
+		err = produce(ctx, client, records)
+	}
 	if err == nil {
 		return nil
 	}
-	err = k.cause(err)
+	if ctx.Err() != nil {
+		err = cause(client, err)
+		drop()
+	}
 	class := events.FailRetry
 	switch {
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
@@ -90,19 +98,47 @@ func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 	return &events.SinkError{Class: class, Err: fmt.Errorf("kafka %s: %w", k.topic, err)}
 }
 
+// produce waits for records to be stored, and no longer than ctx: a record that may
+// have reached the broker is not given up by the client.
+func produce(ctx context.Context, client *kgo.Client, records []*kgo.Record) error {
+	ends := make(chan error, len(records))
+	for _, r := range records {
+		client.Produce(ctx, r, func(_ *kgo.Record, err error) { ends <- err })
+	}
+	var first error
+	for range records {
+		select {
+		case err := <-ends:
+			first = cmp.Or(first, err)
+		case <-ctx.Done():
+			return cmp.Or(first, ctx.Err())
+		}
+	}
+	return first
+}
+
 // pingTime bounds the question why nothing is produced.
 const pingTime = time.Second
 
 // cause finds why records were not produced in time: the client goes on trying
-// and keeps the reason to itself.
-func (k *Kafka) cause(err error) error {
+// and keeps the reason to itself. Where the broker does not answer, the question
+// ends with the client.
+func cause(client *kgo.Client, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), pingTime)
-	defer cancel()
-	if why := k.client.Ping(ctx); why != nil && !errors.Is(why, context.DeadlineExceeded) {
-		return why
+	answer := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), pingTime)
+		defer cancel()
+		answer <- client.Ping(ctx)
+	}()
+	select {
+	case why := <-answer:
+		if why != nil && !errors.Is(why, context.DeadlineExceeded) {
+			return why
+		}
+	case <-time.After(pingTime):
 	}
 	return err
 }

@@ -17,7 +17,7 @@ import (
 
 // Redis appends events to a stream, or publishes them to a channel.
 type Redis struct {
-	client  *redis.Client
+	client  renewed[*redis.Client]
 	key     string
 	channel bool
 	window  time.Duration
@@ -50,10 +50,14 @@ func NewRedis(s *events.Spec, c *events.Connection) (*Redis, error) {
 	if o.TLSConfig, err = tlsConfig(c, o.TLSConfig); err != nil {
 		return nil, err
 	}
-	o.MaxRetries, o.DialerRetries = -1, 1 // the dispatcher retries, and tells of failures
+	o.MaxRetries, o.DialerRetries = -1, 1                                 // the dispatcher retries, and tells of failures
+	o.ContextTimeoutEnabled, o.ReadTimeout, o.WriteTimeout = true, -1, -1 // processing_timeout_ms goes
 	quietClient()
-	return &Redis{client: redis.NewClient(o), key: s.Target.Name, channel: s.Target.Kind == events.TargetRedisChannel,
-		window: s.DedupeWindow, payload: payload{format: s.PayloadFormat}}, nil
+	r := &Redis{key: s.Target.Name, channel: s.Target.Kind == events.TargetRedisChannel,
+		window: s.DedupeWindow, payload: payload{format: s.PayloadFormat}}
+	r.client.make = func() (*redis.Client, error) { return redis.NewClient(o), nil }
+	r.client.close = func(c *redis.Client) { _ = c.Close() }
+	return r, nil
 }
 
 // tlsConfig is nil where a connection asks for none.
@@ -75,18 +79,30 @@ func tlsConfig(c *events.Connection, given *tls.Config) (*tls.Config, error) {
 }
 
 // Close closes the connection.
-func (r *Redis) Close() error { return r.client.Close() }
+func (r *Redis) Close() error {
+	r.client.end()
+	return nil
+}
 
 // Deliver sends events in order through one pipeline.
 func (r *Redis) Deliver(ctx context.Context, ds []events.Delivery) error {
-	err := r.send(ctx, ds)
+	client, drop, err := r.client.get()
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, drop)() // a read under way ends with its connection only
+	err = r.send(ctx, client, ds)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		if err = addOnce.Load(ctx, r.client).Err(); err == nil {
-			err = r.send(ctx, ds)
+		if err = addOnce.Load(ctx, client).Err(); err == nil {
+			err = r.send(ctx, client, ds)
 		}
 	}
 	if err == nil {
 		return nil
+	}
+	if ctx.Err() != nil {
+		drop()
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	var bad *events.SinkError
 	if errors.As(err, &bad) {
@@ -102,8 +118,8 @@ func (r *Redis) Deliver(ctx context.Context, ds []events.Delivery) error {
 	return &events.SinkError{Class: class, Err: fmt.Errorf("redis %s: %w", r.key, err)}
 }
 
-func (r *Redis) send(ctx context.Context, ds []events.Delivery) error {
-	pipe := r.client.Pipeline()
+func (r *Redis) send(ctx context.Context, client *redis.Client, ds []events.Delivery) error {
+	pipe := client.Pipeline()
 	for i := range ds {
 		d := &ds[i]
 		body, err := r.payload.one(d)
