@@ -204,6 +204,7 @@ func (a *alteration) dropColumn(x *ast.AlterAction) error {
 			}
 		}
 	}
+	o.IndexAliases = slices.DeleteFunc(slices.Clone(o.IndexAliases), func(x objectIndexAlias) bool { return slices.Contains(a.drops, x.Of) })
 	a.change("$unset", path, value.String(""))
 	return nil
 }
@@ -272,6 +273,9 @@ func (a *alteration) dropConstraint(x *ast.AlterAction) error {
 		}
 	}
 	if a.tb.o.dropForeignKeys(func(k *objectForeignKey) bool { return k.Name == x.Name.Name }) {
+		return nil
+	}
+	if a.dropAliasNamed(x.Name.Name) {
 		return nil
 	}
 	for _, ix := range a.table.Indexes {
@@ -385,11 +389,8 @@ func (a *alteration) finish(ctx context.Context) error {
 		}
 	}
 	for _, name := range a.drops {
-		err := a.run(ctx, o.DB, func(b *value.Builder) {
-			b.Add("dropIndexes", value.String(o.Name))
-			b.Add("index", value.String(name))
-		})
-		if err != nil {
+		i := slices.IndexFunc(a.table.Indexes, func(ix Index) bool { return ix.Name == name })
+		if err := a.dropIndexOf(ctx, o, store.Namespace{DB: o.DB, Coll: o.Name}, &a.table.Indexes[i]); err != nil {
 			return err
 		}
 	}
@@ -405,6 +406,7 @@ func (a *alteration) finish(ctx context.Context) error {
 			return err
 		}
 	}
+	a.aliases()
 	if err := a.createIndexes(ctx, o.DB, o.Name, a.tb.indexes); err != nil {
 		return err
 	}

@@ -208,6 +208,15 @@ func (d *ddl) dropIndexes(ctx context.Context, x *ast.Drop) error {
 			return err
 		}
 		if ix == nil {
+			if o, i, err := d.aliased(ctx, n); o != nil || err != nil {
+				if err == nil {
+					err = d.dropAlias(ctx, o, i)
+				}
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			if x.IfExists {
 				d.out.notice(sqlerr.SuccessfulCompletion, "index %q does not exist, skipping", n.Last().Text)
 				continue
@@ -217,11 +226,7 @@ func (d *ddl) dropIndexes(ctx context.Context, x *ast.Drop) error {
 		if ix.Primary {
 			return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop index %s because it is the primary key of %s", ix.Name, ns.Coll).At(n.Pos())
 		}
-		err = d.run(ctx, ns.DB, func(b *value.Builder) {
-			b.Add("dropIndexes", value.String(ns.Coll))
-			b.Add("index", value.String(ix.Name))
-		})
-		if err != nil {
+		if err := d.dropIndex(ctx, ns, ix); err != nil {
 			return err
 		}
 		if err := d.Analyze(ctx, ns); err != nil {

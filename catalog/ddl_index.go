@@ -79,8 +79,8 @@ func (d *ddl) createIndex(ctx context.Context, x *ast.CreateIndex) error {
 	if ix.name == "" {
 		ix.name = freeIndexName(t, t.Name+"_"+strings.Join(names, "_")+"_idx")
 	}
-	for _, have := range t.Indexes {
-		if have.Name == ix.name {
+	for _, have := range t.shownIndexes() {
+		if have.name == ix.name || have.Name == ix.name {
 			if x.IfNotExists {
 				d.out.notice(sqlerr.DuplicateTable, "relation %q already exists, skipping", ix.name)
 				return nil
@@ -94,6 +94,9 @@ func (d *ddl) createIndex(ctx context.Context, x *ast.CreateIndex) error {
 	if err := d.indexFilter(&ix, t, x); err != nil {
 		return err
 	}
+	if same := ix.sameAs(t); same != nil && same.Name != "_id_" {
+		return d.aliasIndex(ctx, t, &ix, same)
+	}
 	if err := d.createIndexes(ctx, t.NS.DB, t.NS.Coll, []newIndex{ix}); err != nil {
 		return err
 	}
@@ -105,8 +108,8 @@ func freeIndexName(t *Table, base string) string {
 	name := base
 	for n := 1; ; n++ {
 		taken := false
-		for _, ix := range t.Indexes {
-			taken = taken || ix.Name == name
+		for _, ix := range t.shownIndexes() {
+			taken = taken || ix.name == name || ix.Name == name
 		}
 		if !taken {
 			return name

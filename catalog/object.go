@@ -22,29 +22,30 @@ var objects = store.Namespace{DB: systemDB, Coll: "catalog"}
 // object is a document of it. Its _id is "database.name": relations of a
 // database share one space of names, as in PostgreSQL.
 type object struct {
-	ID          string             `bson:"_id"`
-	DB          string             `bson:"db"`
-	Name        string             `bson:"name"`
-	Kind        string             `bson:"kind"` // table, partition, view, matview, sequence, type, comment
-	OID         int64              `bson:"oid"`
-	Version     int64              `bson:"version"`
-	Declared    bool               `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
-	Columns     []objectColumn     `bson:"columns,omitempty"`
-	NextAttr    int32              `bson:"next_attr,omitempty"`
-	PrimaryKey  []string           `bson:"primary_key,omitempty"`
-	Checks      []objectCheck      `bson:"checks,omitempty"`
-	ForeignKeys []objectForeignKey `bson:"foreign_keys,omitempty"`
-	SQL         string             `bson:"sql,omitempty"`
-	Deps        []int64            `bson:"deps,omitempty"`
-	Comment     string             `bson:"comment,omitempty"`
-	Owner       string             `bson:"owner,omitempty"`
-	Unpopulated bool               `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
-	Sequence    *objectSequence    `bson:"sequence,omitempty"`
-	Type        *objectType        `bson:"type,omitempty"`
-	CheckOption string             `bson:"check_option,omitempty"` // of a view
-	Partition   *objectPartition   `bson:"partition,omitempty"`
-	Inherits    []string           `bson:"inherits,omitempty"` // tables above, in the same database
-	Children    []string           `bson:"children,omitempty"` // tables that inherit from this one
+	ID           string             `bson:"_id"`
+	DB           string             `bson:"db"`
+	Name         string             `bson:"name"`
+	Kind         string             `bson:"kind"` // table, partition, view, matview, sequence, type, comment
+	OID          int64              `bson:"oid"`
+	Version      int64              `bson:"version"`
+	Declared     bool               `bson:"declared,omitempty"` // a CREATE TABLE: the columns are all there is
+	Columns      []objectColumn     `bson:"columns,omitempty"`
+	NextAttr     int32              `bson:"next_attr,omitempty"`
+	PrimaryKey   []string           `bson:"primary_key,omitempty"`
+	Checks       []objectCheck      `bson:"checks,omitempty"`
+	IndexAliases []objectIndexAlias `bson:"index_aliases,omitempty"`
+	ForeignKeys  []objectForeignKey `bson:"foreign_keys,omitempty"`
+	SQL          string             `bson:"sql,omitempty"`
+	Deps         []int64            `bson:"deps,omitempty"`
+	Comment      string             `bson:"comment,omitempty"`
+	Owner        string             `bson:"owner,omitempty"`
+	Unpopulated  bool               `bson:"unpopulated,omitempty"` // a materialized view WITH NO DATA
+	Sequence     *objectSequence    `bson:"sequence,omitempty"`
+	Type         *objectType        `bson:"type,omitempty"`
+	CheckOption  string             `bson:"check_option,omitempty"` // of a view
+	Partition    *objectPartition   `bson:"partition,omitempty"`
+	Inherits     []string           `bson:"inherits,omitempty"` // tables above, in the same database
+	Children     []string           `bson:"children,omitempty"` // tables that inherit from this one
 }
 
 // forChange is a copy of a table's object to change. The trees of partitions

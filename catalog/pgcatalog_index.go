@@ -35,6 +35,16 @@ func (t *Table) shownIndexes() []shownIndex {
 		}
 		out = append(out, shownIndex{x, name})
 	}
+	for _, a := range t.IndexAliases {
+		for _, x := range out {
+			if x.Name == a.Of && x.OID != a.OID {
+				x.OID, x.Name, x.name, x.Primary = a.OID, a.Name, a.Name, false
+				x.Unique = x.Unique && !a.Plain
+				out = append(out, x)
+				break
+			}
+		}
+	}
 	return out
 }
 

@@ -148,8 +148,11 @@ func (s *Scoped) complete(ctx context.Context, t *Table, l level) (*Table, error
 	full := *t
 	var err error
 	full.Indexes, err = s.standard.indexes(ctx, t.NS)
-	if o := s.objectOf(t); o != nil && o.Declared {
-		markPrimary(&full, o)
+	if o := s.objectOf(t); o != nil {
+		full.IndexAliases = s.indexAliases(o)
+		if o.Declared {
+			markPrimary(&full, o)
+		}
 	}
 	return &full, err
 }

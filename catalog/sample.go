@@ -49,6 +49,9 @@ func (c *Catalog) look(ctx context.Context, ns store.Namespace, d *database, fre
 	} else if e.all, err = c.sampleColumns(ctx, t, coll, e.source); err != nil {
 		return nil, err
 	}
+	if e.source != nil {
+		t.IndexAliases = c.indexAliases(e.source)
+	}
 	e.table, e.cost = t, time.Since(began)
 	return c.keep(ns, e), nil
 }

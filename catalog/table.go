@@ -70,7 +70,9 @@ type Table struct {
 	// Constraints beyond indexes.
 	Checks      []Check
 	ForeignKeys []ForeignKey
-	PrimaryKey  []string // column names; collections without a declared one: _id
+	// IndexAliases are further names of Indexes.
+	IndexAliases []IndexAlias
+	PrimaryKey   []string // column names; collections without a declared one: _id
 	// SequenceID is the _id of a sequence's document in NS.
 	SequenceID string
 	// SystemView tells that PostgreSQL has a view where this is Virtual.
