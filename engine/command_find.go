@@ -168,7 +168,7 @@ func (a *findArgs) check() error {
 	}
 	if a.sort != nil {
 		if n := value.Lookup(a.sort, "$natural"); !n.IsMissing() {
-			if n.Sign() == 0 || value.Len(a.sort) > 1 {
+			if i, ok := n.Integral(); !ok || i != 1 && i != -1 || value.Len(a.sort) > 1 {
 				return mongoerr.New(mongoerr.BadValue, "$natural sort cannot be set to a value other than -1 or 1.")
 			}
 			a.hint, a.sort = bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: a.sort}, nil
@@ -191,6 +191,7 @@ func (e *Engine) find(ctx context.Context, ns store.Namespace, a *findArgs, o pi
 	if a.returnKey {
 		o.report = &scanReport{}
 	}
+	meta := a.projection != nil && o.sourceMeta([]bson.Raw{a.projection})
 	proj, err := e.findProjection(ns, a, o)
 	if err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func (e *Engine) find(ctx context.Context, ns store.Namespace, a *findArgs, o pi
 	}
 	cur := op.cur
 	if proj != nil && !a.returnKey {
-		cur = &projected{in: cur, p: proj, e: e, let: o.let, recordID: a.recordID && !named}
+		cur = &projected{in: cur, p: proj, e: e, let: o.let, recordID: a.recordID && !named, meta: meta}
 	}
 	if a.returnKey {
 		cur = &keyCursor{in: cur, report: o.report}
@@ -228,6 +229,7 @@ func (e *Engine) findProjection(ns store.Namespace, a *findArgs, o pipelineOptio
 		return nil, nil
 	}
 	env := e.pipelineEnv(ns, o)
+	env.SourceMeta, env.SortedBy = o.recordID || o.indexKey, a.sort
 	var err error
 	if env.Collation, err = collationOf(a.collation, e.collection(o.tx, ns)); err != nil {
 		return nil, err
@@ -249,6 +251,7 @@ type projected struct {
 	p        *agg.FindProjection
 	e        *Engine
 	let      bson.Raw
+	meta     bool // the source adds what the documents shall not show
 	recordID bool // keep the record id, whatever the projection
 }
 
@@ -263,6 +266,9 @@ func (c *projected) Next(ctx context.Context) (bson.Raw, error) {
 	}
 	_, vars := c.e.compileOptions(nil, let)
 	out, err := c.p.Apply(c.e.exprContext(vars), doc)
+	if err == nil && c.meta {
+		out = stripMeta(out)
+	}
 	if id := value.Lookup(doc, recordIDField); err == nil && c.recordID && value.Lookup(out, recordIDField).IsMissing() {
 		out = withRecordID(out, id)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/expr"
 	"weir/engine/index"
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -16,12 +17,70 @@ import (
 // The options of find that look at indexes and records: min, max, returnKey
 // and showRecordId.
 
-const recordIDField = "$recordId"
+const recordIDField = expr.MetaRecordID
 
 func withRecordID(doc bson.Raw, id value.Value) bson.Raw {
+	return withField(doc, recordIDField, id)
+}
+
+func withField(doc bson.Raw, name string, v value.Value) bson.Raw {
 	start, d := value.BeginDocument(make([]byte, 0, len(doc)+24))
 	d = append(d, doc[4:len(doc)-1]...)
-	return value.EndDocument(value.AppendElement(d, recordIDField, id), start)
+	return value.EndDocument(value.AppendElement(d, name, v), start)
+}
+
+// readsMeta tells whether one of the documents asks for {$meta: name}.
+func readsMeta(docs []bson.Raw, name string) bool {
+	for _, d := range docs {
+		if bytes.Contains(d, []byte("\x02$meta\x00")) && bytes.Contains(d, []byte(name+"\x00")) {
+			return true
+		}
+	}
+	return false
+}
+
+// sourceMeta is the metadata that a pipeline or a projection reads of the source.
+func (o *pipelineOptions) sourceMeta(docs []bson.Raw) bool {
+	rec, key := readsMeta(docs, "recordId"), readsMeta(docs, "indexKey")
+	o.recordID, o.indexKey = o.recordID || rec, o.indexKey || key
+	return rec || key
+}
+
+// indexKeyOf is the key by which a document was found: {field: value, …}.
+func indexKeyOf(g *index.Generator, ix *indexState, doc bson.Raw) (bson.Raw, error) {
+	start, d := value.BeginDocument(nil)
+	_, err := g.Keys(ix.Definition, doc, func(values []value.Value) error {
+		for i, v := range values {
+			d = value.AppendElement(d, ix.Fields[i].Name, v)
+		}
+		return errFirstKey
+	})
+	if err != nil && !errors.Is(err, errFirstKey) {
+		return nil, err
+	}
+	return value.EndDocument(d, start), nil
+}
+
+// withoutMeta takes the fields for $meta out of the documents again.
+type withoutMeta struct{ in store.Cursor }
+
+func (c withoutMeta) Next(ctx context.Context) (bson.Raw, error) {
+	doc, err := c.in.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return stripMeta(doc), nil
+}
+
+func (c withoutMeta) Close() error { return c.in.Close() }
+
+func stripMeta(doc bson.Raw) bson.Raw {
+	for _, name := range []string{expr.MetaRecordID, expr.MetaIndexKey} {
+		if !value.Lookup(doc, name).IsMissing() {
+			doc = withoutField(doc, name)
+		}
+	}
+	return doc
 }
 
 func withoutField(doc bson.Raw, name string) bson.Raw {
@@ -91,19 +150,10 @@ func (c *keyCursor) Next(ctx context.Context) (bson.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	start, d := value.BeginDocument(nil)
 	if ix := c.report.access.index; ix != nil {
-		_, err = c.keys.Keys(ix.Definition, doc, func(values []value.Value) error {
-			for i, v := range values {
-				d = value.AppendElement(d, ix.Fields[i].Name, v)
-			}
-			return errFirstKey
-		})
-		if err != nil && !errors.Is(err, errFirstKey) {
-			return nil, err
-		}
+		return indexKeyOf(&c.keys, ix, doc)
 	}
-	return value.EndDocument(d, start), nil
+	return emptyDoc, nil
 }
 
 func (c *keyCursor) Close() error { return c.in.Close() }

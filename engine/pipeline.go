@@ -29,6 +29,7 @@ type pipelineOptions struct {
 	fields   []string
 	distinct string
 	recordID bool
+	indexKey bool // adds $indexKey
 }
 
 // opened is a started pipeline.
@@ -140,7 +141,9 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 		pipeline = append(prefix, pipeline...)
 		o.fields, o.distinct = nil, ""
 	}
+	meta := o.sourceMeta(pipeline)
 	env := e.pipelineEnv(base, o)
+	env.SourceMeta = meta
 	c := e.collection(o.tx, ns)
 	if env.Collation, err = collationOf(o.collationSpec, c); err != nil {
 		return opened{}, err
@@ -167,9 +170,12 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	}
 	var src agg.Source
 	if base.Coll != "" {
-		src = &source{e: e, c: e.collection(o.tx, base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID, fields: o.fields, distinct: o.distinct}
+		src = &source{e: e, c: e.collection(o.tx, base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID, indexKey: o.indexKey, fields: o.fields, distinct: o.distinct}
 	}
 	cur, err := p.Run(ctx, src)
+	if err == nil && meta {
+		cur = withoutMeta{cur}
+	}
 	return opened{cur: cur, ns: ns}, err
 }
 
@@ -225,7 +231,7 @@ func firstKey(doc bson.Raw) string {
 
 // pointPipeline is the short way for [{$match: {_id: value}}].
 func (e *Engine) pointPipeline(ns store.Namespace, pipeline []bson.Raw, o pipelineOptions) (store.Cursor, bool, error) {
-	if len(pipeline) != 1 || o.tx != nil || o.collationSpec != nil || o.report != nil || !o.hint.IsZero() || o.min != nil || o.max != nil || o.recordID {
+	if len(pipeline) != 1 || o.tx != nil || o.collationSpec != nil || o.report != nil || !o.hint.IsZero() || o.min != nil || o.max != nil || o.recordID || o.indexKey {
 		return nil, false, nil
 	}
 	it := value.Walk(pipeline[0])

@@ -25,6 +25,7 @@ type source struct {
 	report    *scanReport      // explain, or nil
 	min, max  bson.Raw         // limits of the hinted index's keys
 	recordID  bool             // add $recordId
+	indexKey  bool             // add $indexKey
 	// fields and distinct go beside what the pipeline itself asks for: what of
 	// its result is used.
 	fields   []string
@@ -67,6 +68,9 @@ func (s *source) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.Sat
 	}
 	done.Sort = len(r.Sort) == 0 || a.sorted
 	cur := &sourceCursor{scan: newScan(s.c, reader, a), match: r.Match, context: r.Context, report: s.report, limit: -1, recordID: s.recordID}
+	if s.indexKey && a.or == nil {
+		cur.keyOf = a.index
+	}
 	cur.scan.close = release
 	if cur.context == nil {
 		cur.context = s.e.exprContext(nil)
@@ -118,7 +122,7 @@ func (s *source) wish(r agg.Request, reader storage.Reader) wish {
 	if w.distinct == "" {
 		w.distinct, w.nulls = s.distinct, true
 	}
-	if s.recordID || s.min != nil || s.max != nil {
+	if s.recordID || s.indexKey || s.min != nil || s.max != nil {
 		w.fields, w.distinct = nil, ""
 	}
 	if s.tx == nil && s.c.count.Load() > 20_000 {
@@ -217,6 +221,8 @@ type sourceCursor struct {
 	done    bool
 	// recordID: add $recordId
 	recordID bool
+	keyOf    *indexState // add $indexKey, the document's key in this index; nil: not
+	keys     index.Generator
 }
 
 func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
@@ -238,10 +244,7 @@ func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
 				c.limit--
 			}
 			c.scan.leaveGroup()
-			if c.recordID {
-				doc = withRecordID(doc, value.Int64(int64(rec)))
-			}
-			return doc, nil
+			return c.withMeta(rec, doc)
 		}
 	}
 	c.done = true
@@ -249,6 +252,20 @@ func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
 		return nil, err
 	}
 	return nil, io.EOF
+}
+
+func (c *sourceCursor) withMeta(rec storage.RecordID, doc bson.Raw) (bson.Raw, error) {
+	if c.keyOf != nil {
+		key, err := indexKeyOf(&c.keys, c.keyOf, doc)
+		if err != nil {
+			return nil, err
+		}
+		doc = withField(doc, expr.MetaIndexKey, value.Document(key))
+	}
+	if c.recordID {
+		doc = withRecordID(doc, value.Int64(int64(rec)))
+	}
+	return doc, nil
 }
 
 func (c *sourceCursor) Close() error {

@@ -98,6 +98,10 @@ type Env struct {
 	ChangeStream func(ctx context.Context, spec bson.Raw) (store.Cursor, error)
 	// Fragments numbers the parts of large events; nil: they have the event's token.
 	Fragments Fragments
+	// SourceMeta tells that the source adds the fields that $meta reads.
+	SourceMeta bool
+	// SortedBy is the order of the documents, for {$meta: "sortKey"}; nil: none.
+	SortedBy bson.Raw
 	// Special opens stages that report about the server, by stage name
 	// ($collStats, $indexStats, $currentOp, $listSessions …).
 	Special map[string]func(ctx context.Context, spec bson.RawValue) (store.Cursor, error)

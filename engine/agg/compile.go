@@ -82,6 +82,7 @@ func (c *compiler) pipeline(specs []bson.Raw) (*Pipeline, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.noteSort(stages)
 		p.stages = append(p.stages, stages...)
 	}
 	p.stages = optimize(c, p.stages)

@@ -119,7 +119,11 @@ func (p *projParser) operator(path, op string, arg, whole value.Value) error {
 		return mongoerr.New(31252, "Cannot use expression other than $meta in exclusion projection")
 	}
 	if op == "$meta" {
-		return metaRefused(arg)
+		e, err := p.compile(whole.RawValue())
+		if err != nil {
+			return err
+		}
+		return p.leaf(path, projEntry{action: actCompute, expr: e})
 	}
 	if op == "$elemMatch" {
 		return mongoerr.New(mongoerr.InvalidPipelineOperator, "Cannot use $elemMatch in this context")
@@ -130,17 +134,6 @@ func (p *projParser) operator(path, op string, arg, whole value.Value) error {
 	}
 	p.typ = projInclusion
 	return p.leaf(path, projEntry{action: actCompute, expr: e})
-}
-
-// metaRefused says why there is no such metadata.
-func metaRefused(arg value.Value) error {
-	if arg.IsString() {
-		switch arg.Str() {
-		case "textScore", "searchScore", "searchHighlights", "geoNearDistance", "geoNearPoint", "recordId", "indexKey", "sortKey", "randVal":
-			return mongoerr.New(40218, "query requires %s metadata, but it is not available", arg.Str())
-		}
-	}
-	return mongoerr.New(17308, "Unsupported argument to $meta: %s", show(arg))
 }
 
 // unknownTop gives the projection's own code to an unknown outermost operator.

@@ -50,7 +50,10 @@ func newRun(env *Env) *run {
 func (r *run) with(x *expr.Context) *run { return &run{env: r.env, x: x, shared: r.shared} }
 
 func (e *Env) compileOptions() *expr.CompileOptions {
-	o := &expr.CompileOptions{Library: e.Library, Collation: e.Collation}
+	o := &expr.CompileOptions{Library: e.Library, Collation: e.Collation, SourceMeta: e.SourceMeta}
+	if e.SortedBy != nil && e.Collation == nil {
+		o.SortKey = sortKeyOf(e.SortedBy)
+	}
 	for it := value.Walk(e.Let); it.Next(); {
 		o.Vars, o.Known = append(o.Vars, it.Key()), append(o.Known, it.Value())
 	}

@@ -62,6 +62,10 @@ type CompileOptions struct {
 	// Known holds the values of the first of Vars, those that are the same for
 	// all documents.
 	Known []value.Value
+	// SortKey gives the sort key of the documents, where they are sorted.
+	SortKey Expr
+	// SourceMeta tells that the documents bring their record id and index key.
+	SourceMeta bool
 	// Deps, when not nil, collects what the expression reads.
 	Deps *Deps
 }

@@ -97,6 +97,7 @@ var operators = map[string]operator{
 	"$switch":  parsed(parseSwitch),
 	"$let":     parsed(parseLet),
 	"$literal": parsed(parseLiteral),
+	"$meta":    parsed(parseMeta),
 	"$const":   parsed(parseLiteral),
 
 	// array.go, iterate.go, sort.go
