@@ -66,6 +66,7 @@ var needs = map[string]right{
 	"createUser": rightUsers, "updateUser": rightUsers, "dropUser": rightUsers, "dropAllUsersFromDatabase": rightUsers,
 	"usersInfo": rightUsers, "grantRolesToUser": rightUsers, "revokeRolesFromUser": rightUsers, "rolesInfo": rightUsers,
 	"dbHash": rightRead, "dbhash": rightRead, "compact": rightAdmin, "reIndex": rightAdmin, "planCacheClear": rightAdmin,
+	"planCacheClearFilters": rightAdmin, "planCacheListFilters": rightAdmin, "cloneCollectionAsCapped": rightWrite | rightAdmin,
 	"top": rightMonitor, "connPoolStats": rightMonitor, "lockInfo": rightMonitor, "getDiagnosticData": rightMonitor, "getClusterParameter": rightMonitor, "features": rightMonitor,
 	"weirBackup": rightBackup, "serverStatus": rightMonitor, "hostInfo": rightMonitor, "replSetGetStatus": rightMonitor, "replSetGetConfig": rightMonitor,
 	"getLog": rightMonitor, "currentOp": rightMonitor, "getCmdLineOpts": rightMonitor, "getParameter": rightMonitor,

@@ -37,8 +37,67 @@ func cmdConvertToCapped(ctx context.Context, r *request, dst []byte) ([]byte, er
 	}
 	start, d := value.BeginDocument(nil)
 	d = value.AppendElement(d, "capped", value.Bool(true))
-	d = value.AppendElement(d, "size", value.IntOrLong(max(size.AsInt64()+255, 4096)&^255))
+	d = value.AppendElement(d, "size", value.IntOrLong(size.AsInt64()))
 	return dst, r.e.convertToCapped(ctx, c, ns, value.EndDocument(d, start))
+}
+
+// cmdCloneCollectionAsCapped: {cloneCollectionAsCapped: coll, toCollection, size}.
+func cmdCloneCollectionAsCapped(ctx context.Context, r *request, dst []byte) ([]byte, error) {
+	var to, size value.Value
+	err := r.fields(func(key string, v value.Value) (bool, error) {
+		switch key {
+		case "toCollection":
+			to = v
+		case "size":
+			size = v
+		default:
+			return key == "temp", nil
+		}
+		return true, nil
+	})
+	switch {
+	case err != nil:
+		return dst, err
+	case !to.IsString() || to.Str() == "":
+		return dst, mongoerr.New(mongoerr.InvalidNamespace, "Invalid namespace name: %s", to)
+	case !size.IsNumber() || size.AsInt64() <= 0:
+		return dst, mongoerr.New(mongoerr.InvalidOptions, "invalid command spec")
+	}
+	ns, err := r.namespace()
+	if err != nil {
+		return dst, err
+	}
+	old := r.e.catalog.get(ns)
+	switch {
+	case old == nil:
+		return dst, mongoerr.New(mongoerr.NamespaceNotFound, "source collection %s does not exist", ns)
+	case old.load().view != nil:
+		return dst, mongoerr.New(mongoerr.CommandNotSupportedOnView, "cloneCollectionAsCapped not supported for views: %s", ns)
+	}
+	target := store.Namespace{DB: r.db, Coll: to.Str()}
+	if r.e.catalog.get(target) != nil {
+		return dst, mongoerr.New(mongoerr.NamespaceExists, "cloneCollectionAsCapped failed - destination collection %s already exists. source collection: %s", target, ns)
+	}
+	start, d := value.BeginDocument(nil)
+	d = value.AppendElement(d, "capped", value.Bool(true))
+	d = value.AppendElement(d, "size", value.IntOrLong(size.AsInt64()))
+	c, err := r.e.createCollection(ctx, target, value.EndDocument(d, start))
+	if err != nil {
+		return dst, err
+	}
+	return dst, r.e.copyInto(ctx, old, c, target)
+}
+
+// copyInto copies all documents of a collection in their order.
+func (e *Engine) copyInto(ctx context.Context, from, to *collection, ns store.Namespace) error {
+	_, reader, release := e.freeze(from, nil)
+	docs := &sourceCursor{scan: newScan(from, reader, access{}), limit: -1}
+	docs.scan.close = release
+	err := (&pipelineWriter{e}).fill(ctx, to, ns, nil, docs)
+	if cerr := docs.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 func (e *Engine) convertToCapped(ctx context.Context, old *collection, ns store.Namespace, options bson.Raw) error {
@@ -47,14 +106,7 @@ func (e *Engine) convertToCapped(ctx context.Context, old *collection, ns store.
 	if err != nil {
 		return err
 	}
-	_, reader, release := e.freeze(old, nil)
-	docs := &sourceCursor{scan: newScan(old, reader, access{}), limit: -1}
-	docs.scan.close = release
-	err = (&pipelineWriter{e}).fill(ctx, c, temp, nil, docs)
-	if cerr := docs.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
+	if err = e.copyInto(ctx, old, c, temp); err == nil {
 		err = e.rename(ctx, temp, ns, true)
 	}
 	if err != nil {

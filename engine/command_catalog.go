@@ -419,6 +419,10 @@ func cmdRenameCollection(ctx context.Context, r *request, dst []byte) ([]byte, e
 		case "to":
 			to = v
 		case "dropTarget":
+			if v.Kind() == bson.TypeBinary {
+				drop, err = true, r.mismatch(key, v, splitNamespace(value.Lookup(r.cmd, "to").Str()))
+				break
+			}
 			drop, err = r.boolean(key, v)
 		case "stayTemp", "collectionUUID":
 		default:
@@ -445,6 +449,9 @@ func cmdRenameCollection(ctx context.Context, r *request, dst []byte) ([]byte, e
 	}
 	if err := checkCreatable(target); err != nil {
 		return dst, mongoerr.New(mongoerr.IllegalOperation, "error with target namespace: %v", err)
+	}
+	if (from.DB == "local") != (target.DB == "local") {
+		return dst, mongoerr.New(mongoerr.IllegalOperation, "Cannot rename collections between a replicated and an unreplicated database")
 	}
 	if from == target {
 		return dst, mongoerr.New(mongoerr.IllegalOperation, "Can't rename a collection to itself")

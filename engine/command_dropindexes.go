@@ -29,6 +29,9 @@ func cmdDropIndexes(ctx context.Context, r *request, dst []byte) ([]byte, error)
 	if ix.IsMissing() {
 		return dst, r.missing("index")
 	}
+	if !ix.IsString() && !ix.IsArray() && !ix.IsDocument() {
+		return dst, mongoerr.New(mongoerr.TypeMismatch, "BSON field 'dropIndexes.index' is the wrong type '%s', expected types '[string, object, array]'", value.TypeName(ix.Kind()))
+	}
 	if ix.IsArray() && value.Len(ix.Doc()) == 1 {
 		if only := value.Index(ix.Doc(), 0); only.IsString() && only.Str() == "*" {
 			ix = only

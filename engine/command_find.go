@@ -168,7 +168,7 @@ func (a *findArgs) check() error {
 	}
 	if a.sort != nil {
 		if n := value.Lookup(a.sort, "$natural"); !n.IsMissing() {
-			if i, ok := n.Integral(); !ok || i != 1 && i != -1 || value.Len(a.sort) > 1 {
+			if n.Sign() == 0 || value.Len(a.sort) > 1 {
 				return mongoerr.New(mongoerr.BadValue, "$natural sort cannot be set to a value other than -1 or 1.")
 			}
 			a.hint, a.sort = bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: a.sort}, nil

@@ -171,13 +171,14 @@ func (e *Engine) runCommand(ctx context.Context, s *Session, db string, cmd bson
 // runIn runs the command, in its transaction if it has one. A failed statement
 // ends the transaction.
 func (r *request) runIn(ctx context.Context, c command, dst []byte) ([]byte, error) {
+	run := func() ([]byte, error) { return c.run(ctx, r, dst) }
 	if r.tx == nil {
-		return c.run(ctx, r, dst)
+		return r.runChecked(run, dst)
 	}
 	r.tx.run.Lock()
 	defer r.tx.run.Unlock()
 	at := len(dst)
-	dst, err := c.run(ctx, r, dst)
+	dst, err := r.runChecked(run, dst)
 	if err != nil || hasWriteErrors(dst[at:]) {
 		r.tx.abort()
 		r.session.finish(r.tx, txnAborted)

@@ -427,9 +427,6 @@ func (p *planner) planOr(or *match.Or) (access, bool) {
 func (p *planner) hinted(hint bson.RawValue) (access, error) {
 	if doc, ok := hint.DocumentOK(); ok {
 		if n := value.Lookup(doc, "$natural"); !n.IsMissing() {
-			if i, ok := n.Integral(); !ok || i != 1 && i != -1 {
-				return access{}, mongoerr.New(mongoerr.BadValue, "$natural hint cannot be set to a value other than -1 or 1.")
-			}
 			return access{reverse: n.Sign() < 0}, nil
 		}
 	}

@@ -17,7 +17,7 @@ func (r *request) namespace() (store.Namespace, error) {
 	if !r.arg.IsString() {
 		code := mongoerr.BadValue
 		switch r.name {
-		case "createIndexes", "distinct", "validate", "collStats", "collstats", "convertToCapped":
+		case "createIndexes", "distinct", "validate", "collStats", "collstats", "convertToCapped", "cloneCollectionAsCapped", "planCacheListFilters", "planCacheClearFilters":
 			code = mongoerr.InvalidNamespace
 		}
 		return ns, mongoerr.New(code, "collection name has invalid type %s", value.TypeName(r.arg.Kind()))
@@ -38,7 +38,7 @@ func (r *request) fields(f func(key string, v value.Value) (known bool, err erro
 			return mongoerr.New(40413, "BSON field '%s.%s' is a duplicate field", r.name, key)
 		}
 		seen[key] = true
-		if generic[key] {
+		if generic[key] || key == "collectionUUID" && takesUUID(r.name) {
 			continue
 		}
 		known, err := f(key, it.Value())
