@@ -78,6 +78,9 @@ func failedWrites(dst []byte, err *mongoerr.Error, update bool) []byte {
 
 // runChecked runs a command unless it asks for another collection.
 func (r *request) runChecked(run func() ([]byte, error), dst []byte) ([]byte, error) {
+	if r.e.commands[r.name].write && r.onOplog() {
+		return dst, mongoerr.New(mongoerr.IllegalOperation, "cannot change %s: it is the log of this server", oplogNamespace)
+	}
 	err := r.checkUUID()
 	m, ok := err.(*mongoerr.Error)
 	switch {

@@ -122,6 +122,9 @@ func cmdListCollections(ctx context.Context, r *request, dst []byte) ([]byte, er
 		docs = append(docs, c.describe(nameOnly))
 		views = views || c.load().view != nil
 	}
+	if r.db == oplogNamespace.DB {
+		docs = append(docs, r.e.describeOplog(nameOnly))
+	}
 	if views {
 		docs = append(docs, viewsCollection(r.db).describe(nameOnly))
 	}

@@ -62,6 +62,9 @@ func (e *Engine) pipelineEnv(ns store.Namespace, o pipelineOptions) *agg.Env {
 // sourceOf is a collection, or a view with its pipeline in front.
 func (e *Engine) sourceOf(ns store.Namespace, collation *value.Collation, o pipelineOptions, depth int) (agg.Source, error) {
 	c := e.collection(o.tx, ns)
+	if e.isOplog(ns) {
+		return &oplogSource{e}, nil
+	}
 	if c == nil || c.load().view == nil {
 		return &source{e: e, c: c, tx: o.tx, collation: collation, report: o.report}, nil
 	}
@@ -171,6 +174,9 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	var src agg.Source
 	if base.Coll != "" {
 		src = &source{e: e, c: e.collection(o.tx, base), tx: o.tx, collation: env.Collation, report: o.report, min: o.min, max: o.max, recordID: o.recordID, indexKey: o.indexKey, fields: o.fields, distinct: o.distinct}
+	}
+	if e.isOplog(base) {
+		src = &oplogSource{e}
 	}
 	cur, err := p.Run(ctx, src)
 	if err == nil && meta {

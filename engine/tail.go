@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -24,16 +26,18 @@ type tailCursor struct {
 	last   storage.RecordID
 	it     storage.Iterator
 	snap   *storage.Snapshot
-	change uint64 // of the collection when the last scan began
+	log    *oplogCursor // the collection is the log of changes
+	change uint64       // of the collection when the last scan began
 }
 
 // openTail starts a tailable find.
 func (e *Engine) openTail(ns store.Namespace, a *findArgs, o pipelineOptions) (*tailCursor, error) {
 	c := e.catalog.get(ns)
-	if c == nil {
+	isLog := e.isOplog(ns)
+	if c == nil && !isLog {
 		return nil, nil
 	}
-	if c.load().capped.bytes == 0 {
+	if !isLog && c.load().capped.bytes == 0 {
 		return nil, mongoerr.New(mongoerr.BadValue, "error processing query: tailable cursor requested on non capped collection")
 	}
 	if a.sort != nil && value.Len(a.sort) > 0 {
@@ -54,6 +58,9 @@ func (e *Engine) openTail(ns store.Namespace, a *findArgs, o pipelineOptions) (*
 	proj, err := e.findProjection(ns, a, o)
 	if err != nil {
 		return nil, err
+	}
+	if isLog {
+		t.log = &oplogCursor{e: e, through: e.log.Durable(), from: oplogStart(t.filter.matcher.Root())}
 	}
 	if proj != nil {
 		t.show = func(d bson.Raw) (bson.Raw, error) { return proj.Apply(t.filter.context, d) }
@@ -83,7 +90,35 @@ func (t *tailCursor) open() error {
 	return err
 }
 
+// nextEntry reads on in the log of changes.
+func (t *tailCursor) nextEntry(ctx context.Context) (bson.Raw, error) {
+	for {
+		doc, err := t.log.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			err = errIdle
+			if cerr := t.log.Close(); cerr != nil {
+				return nil, cerr
+			}
+			t.log = &oplogCursor{e: t.e, from: storage.OplogPos{TS: max(t.log.through+1, t.log.from.TS)}, through: t.e.log.Durable()}
+			if t.log.through >= t.log.from.TS {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ok, err := t.filter.matches(doc); err != nil {
+			return nil, err
+		} else if ok {
+			return t.show(doc)
+		}
+	}
+}
+
 func (t *tailCursor) Next(ctx context.Context) (bson.Raw, error) {
+	if t.log != nil {
+		return t.nextEntry(ctx)
+	}
 	if t.it == nil {
 		if err := t.open(); err != nil {
 			return nil, err
@@ -120,6 +155,9 @@ func (t *tailCursor) Next(ctx context.Context) (bson.Raw, error) {
 
 // Close lets go of the state read; a following Next takes the present one.
 func (t *tailCursor) Close() error {
+	if t.log != nil {
+		return t.log.Close()
+	}
 	var err error
 	if t.it != nil {
 		err = t.it.Close()
