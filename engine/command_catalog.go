@@ -229,6 +229,12 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		if err := r.checkType(key, v, want); err != nil {
 			return true, err
 		}
+		if key == "changeStreamPreAndPostImages" {
+			on, err := r.checkImages(v)
+			if err != nil || !on {
+				return true, err
+			}
+		}
 		if key == "collation" {
 			if value.Len(v.Doc()) == 0 {
 				return true, mongoerr.New(40414, "BSON field 'create.collation.locale' is missing but a required field")
@@ -315,6 +321,9 @@ func checkCreate(ns store.Namespace, o bson.Raw) error {
 		if v := value.Lookup(o, e.key); v.IsString() && !strings.Contains(e.values, " "+v.Str()+" ") {
 			return mongoerr.New(mongoerr.BadValue, "Enumeration value '%s' for field 'create.%s' is not a valid value.", v.Str(), e.key)
 		}
+	}
+	if err := checkImageOption(ns, o); err != nil {
+		return err
 	}
 	return checkValidator(ns, value.Lookup(o, "validator"))
 }

@@ -20,7 +20,7 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		return dst, mongoerr.New(mongoerr.NamespaceNotFound, "ns does not exist")
 	}
 	var keys []string
-	changes := map[string]value.Value{}
+	changes, gone := map[string]value.Value{}, map[string]bool{}
 	var ix value.Value
 	dry := false
 	err = r.fields(func(key string, v value.Value) (bool, error) {
@@ -56,7 +56,14 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		}
 		keys = append(keys, key)
 		changes[key] = v
-		return true, r.checkType(key, v, want)
+		if err := r.checkType(key, v, want); err != nil || key != "changeStreamPreAndPostImages" {
+			return true, err
+		}
+		on, err := r.checkImages(v)
+		if err == nil && !on {
+			gone[key] = true
+		}
+		return true, err
 	})
 	if err != nil {
 		return dst, err
@@ -81,7 +88,7 @@ func cmdCollMod(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	if len(keys) == 0 && ix.IsDocument() {
 		return dst, nil
 	}
-	return dst, r.e.ddl(ctx, func(u *unit) error { return r.modifyOptions(u, c, keys, changes) })
+	return dst, r.e.ddl(ctx, func(u *unit) error { return r.modifyOptions(u, c, keys, changes, gone) })
 }
 
 // checkExpiry is collMod's expireAfterSeconds: a number, or "off".
@@ -101,7 +108,7 @@ func (r *request) checkExpiry(m *meta, v value.Value) error {
 	return nil
 }
 
-func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes map[string]value.Value) error {
+func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes map[string]value.Value, gone map[string]bool) error {
 	old := c.load().options
 	start, d := value.BeginDocument(nil)
 	ds, desc := value.BeginDocument(nil)
@@ -114,7 +121,7 @@ func (r *request) modifyOptions(u *unit, c *collection, keys []string, changes m
 	}
 	for _, k := range keys {
 		desc = value.AppendElement(desc, k, changes[k])
-		if v := changes[k]; !(v.IsDocument() && value.Len(v.Doc()) == 0 || k == "expireAfterSeconds" && v.IsString()) {
+		if v := changes[k]; !(gone[k] || v.IsDocument() && value.Len(v.Doc()) == 0 || k == "expireAfterSeconds" && v.IsString()) {
 			d = value.AppendElement(d, k, v)
 		}
 	}

@@ -128,7 +128,7 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 		return opened{cur: cur, ns: ns}, err
 	}
 	if len(pipeline) > 0 && firstKey(pipeline[0]) == "$changeStream" {
-		if o.level == "snapshot" || o.level == "linearizable" {
+		if o.level != "" && o.level != "majority" {
 			return opened{}, mongoerr.New(mongoerr.InvalidOptions, "Command aggregate does not support { readConcern: { level: \"%s\", provenance: \"clientSupplied\" } } :: caused by :: Aggregation stage $changeStream cannot run with a readConcern other than 'majority'. Current readConcern: %s", o.level, o.level)
 		}
 		return e.openStream(ctx, ns, pipeline, o)
