@@ -116,10 +116,10 @@ func (p *Parser) parens() (query *ast.Query, items []ast.Expr) {
 
 // indirection reads .field, .*, [index] and [low:high] after an operand.
 func (p *Parser) indirection(e ast.Expr) ast.Expr {
-	for {
+	for first := true; ; first = false {
 		switch {
 		case p.atOp("["):
-			e = p.subscript(e)
+			e = p.subscript(e, first && isSubscripted(e)) // what begins so stood in parentheses
 		case p.atOp(".") && p.peek(1).op("*"):
 			p.next()
 			p.next()
@@ -132,14 +132,22 @@ func (p *Parser) indirection(e ast.Expr) ast.Expr {
 	}
 }
 
-func (p *Parser) subscript(of ast.Expr) ast.Expr {
+func isSubscripted(e ast.Expr) bool {
+	switch e.(type) {
+	case *ast.Subscript, *ast.Slice:
+		return true
+	}
+	return false
+}
+
+func (p *Parser) subscript(of ast.Expr, apart bool) ast.Expr {
 	p.expectOp("[")
 	defer p.inside()()
 	var low, high ast.Expr
 	if !p.atOp(":") {
 		low = p.expr()
 		if p.acceptOp("]") {
-			return &ast.Subscript{Of: of, Index: low, Span: p.spanAt(of.Pos())}
+			return &ast.Subscript{Of: of, Index: low, Apart: apart, Span: p.spanAt(of.Pos())}
 		}
 	}
 	p.expectOp(":")
@@ -147,7 +155,7 @@ func (p *Parser) subscript(of ast.Expr) ast.Expr {
 		high = p.expr()
 	}
 	p.expectOp("]")
-	return &ast.Slice{Of: of, Low: low, High: high, Span: p.spanAt(of.Pos())}
+	return &ast.Slice{Of: of, Low: low, High: high, Apart: apart, Span: p.spanAt(of.Pos())}
 }
 
 // word reads what begins with a name: a special form, a call, a typed literal

@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"slices"
+
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqlfunc"
@@ -30,24 +32,23 @@ func newSelectState() *selectState {
 }
 
 // aggregate binds an aggregate call; the value is a column of the Aggregate
-// node that is put below the select list.
+// node that is put below the select list of the query that the call belongs to.
 func (b *builder) aggregate(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Func) (Expr, error) {
-	switch {
-	case sc.inAgg:
-		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate function calls cannot be nested").At(x.Pos())
-	case sc.noAgg != "":
-		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate functions are not allowed in %s", sc.noAgg).At(x.Pos())
-	case sc.sel == nil:
-		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate functions are not allowed here").At(x.Pos())
-	}
 	a, err := b.aggCall(sc, x, funcs)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.aggLevel(sc, a); err != nil {
-		return nil, err
+	at, nested := b.aggLevel(sc, a)
+	switch {
+	case at.inAgg || nested:
+		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate function calls cannot be nested").At(x.Pos())
+	case at.noAgg != "":
+		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate functions are not allowed in %s", at.noAgg).At(x.Pos())
+	case at.sel == nil:
+		return nil, sqlerr.New(sqlerr.GroupingError, "aggregate functions are not allowed here").At(x.Pos())
 	}
-	sc.sel.grouped = true
+	sel := at.sel
+	sel.grouped = true
 	if len(a.Args) == 1 && isLenientNull(a.Args[0]) && (a.Func.Name == "min" || a.Func.Name == "max") {
 		return a.Args[0], nil
 	}
@@ -56,47 +57,83 @@ func (b *builder) aggregate(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Fun
 		return nil, err
 	}
 	key := aggKey(a)
-	if i, ok := sc.sel.aggKeys[key]; ok {
-		return back(colRef(sc.sel.aggs[i].Col, x.Pos())), nil
+	if i, ok := sel.aggKeys[key]; ok {
+		return back(colRef(sel.aggs[i].Col, x.Pos())), nil
 	}
-	sc.sel.aggKeys[key] = len(sc.sel.aggs)
-	sc.sel.aggs = append(sc.sel.aggs, *a)
+	sel.aggKeys[key] = len(sel.aggs)
+	sel.aggs = append(sel.aggs, *a)
 	return back(colRef(a.Col, x.Pos())), nil
 }
 
 func colRef(c Col, pos int) *ColRef { return &ColRef{ID: c.ID, Name: c.Name, T: c.Type, P: pos} }
 
-// aggLevel refuses an aggregate whose arguments are all of an outer query: it
-// would belong to that one.
-func (b *builder) aggLevel(sc *scope, a *AggCall) error {
+// aggLevel is the query that an aggregate belongs to: the innermost whose
+// columns its arguments and filter read; without columns it is its own. nested
+// tells that they read an aggregate of that query.
+func (b *builder) aggLevel(sc *scope, a *AggCall) (at *scope, nested bool) {
 	cols := map[ColID]bool{}
-	for _, e := range a.Args {
+	read := func(e Expr) {
 		columnsOf(e, cols)
+		walkExpr(e, func(e Expr) bool {
+			if q, ok := e.(*Subquery); ok {
+				for id := range outerColumns(q.Plan) {
+					cols[id] = true
+				}
+			}
+			return true
+		})
+	}
+	for _, e := range a.Args {
+		read(e)
 	}
 	for _, k := range a.OrderBy {
-		columnsOf(k.Expr, cols)
+		read(k.Expr)
 	}
 	if a.Filter != nil {
-		columnsOf(a.Filter, cols)
+		read(a.Filter)
 	}
 	if len(cols) == 0 {
-		return nil
+		return sc, false
 	}
-	for s := sc.parent; s != nil; s = s.parent {
-		if s.ns == nil {
-			continue
+	for s := sc; s != nil; s = s.parent {
+		if s.sel != nil && slices.ContainsFunc(s.sel.aggs, func(a AggCall) bool { return cols[a.Col.ID] }) {
+			return s, true
+		}
+		if b.ownsAny(s, cols) {
+			return s, false
+		}
+	}
+	return sc, false
+}
+
+// ownsAny tells whether any of the columns is of the FROM list of a scope.
+func (b *builder) ownsAny(s *scope, cols map[ColID]bool) bool {
+	if s.ns == nil {
+		return false
+	}
+	own := map[ColID]bool{}
+	for _, c := range s.ns.cols {
+		if c.merged != nil {
+			columnsOf(c.merged, own)
+		}
+	}
+	for _, src := range s.ns.srcs {
+		for _, c := range src.cols {
+			own[c.col.ID] = true
+		}
+	}
+	for id := range cols {
+		scan, _ := b.scanOf(id)
+		if own[id] {
+			return true
 		}
 		for _, src := range s.ns.srcs {
-			for _, c := range src.cols {
-				delete(cols, c.col.ID)
+			if scan != nil && src.scan == scan {
+				return true
 			}
 		}
 	}
-	if len(cols) > 0 {
-		return nil
-	}
-	return sqlerr.Unsupported(a.Pos, "Compute the aggregate in the outer query's select list.",
-		"an aggregate over columns of an outer query is not supported in a subquery")
+	return false
 }
 
 // aggCall binds arguments, ordering and filter of an aggregate, windowed or not.
@@ -163,6 +200,9 @@ func (b *builder) aggResolve(a *AggCall, x *ast.FunctionCall, funcs []*sqlfunc.F
 		}
 		return f.Kind == sqlfunc.Aggregate
 	})
+	if ordered && len(funcs) == 0 {
+		return sqlerr.New(sqlerr.WrongObjectType, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP", x.Name.Last().Name).At(x.Pos())
+	}
 	direct := len(args)
 	if ordered {
 		for _, k := range a.OrderBy {
@@ -185,8 +225,12 @@ func (b *builder) aggResolve(a *AggCall, x *ast.FunctionCall, funcs []*sqlfunc.F
 		out = out[:direct]
 	}
 	if a.Distinct {
-		for _, k := range a.OrderBy {
-			if !containsKey(out, exprKey(k.Expr)) {
+		for i, k := range a.OrderBy {
+			// as the arguments were written, before they became what the function takes
+			at := slices.IndexFunc(args, func(e Expr) bool { return exprKey(e) == exprKey(k.Expr) })
+			if at >= 0 && at < len(out) {
+				a.OrderBy[i].Expr = out[at]
+			} else if !containsKey(out, exprKey(k.Expr)) {
 				return sqlerr.New(sqlerr.InvalidColumnReference,
 					"in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list").At(k.Expr.Pos())
 			}

@@ -236,7 +236,7 @@ func (b *builder) values(v *ast.Values, parent *scope, ctes *cteScope) (Node, er
 	sc := &scope{parent: parent, ctes: ctes, noAgg: "VALUES", noWindow: "VALUES", noSRF: "VALUES"}
 	n := &Values{}
 	for _, row := range v.Rows {
-		list, err := b.exprs(sc, row)
+		list, err := b.valuesRow(sc, row)
 		if err != nil {
 			return nil, err
 		}
@@ -260,6 +260,30 @@ func (b *builder) values(v *ast.Values, parent *scope, ctes *cteScope) (Node, er
 		n.Out = append(n.Out, b.newCol("column"+itoa(c+1), t))
 	}
 	return n, nil
+}
+
+// valuesRow binds a row of VALUES, where t.* stands for its columns.
+func (b *builder) valuesRow(sc *scope, row []ast.Expr) ([]Expr, error) {
+	var out []Expr
+	for _, e := range row {
+		star, ok := e.(*ast.Star)
+		if !ok || len(star.Qualifier) == 0 {
+			x, err := b.expr(sc, e)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+			continue
+		}
+		cols, err := b.expandStar(sc, star)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cols {
+			out = append(out, c.Expr)
+		}
+	}
+	return out, nil
 }
 
 func emptyRow() *Values { return &Values{Rows: [][]Expr{{}}} }

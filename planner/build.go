@@ -58,7 +58,31 @@ func (b *builder) topQuery(q *ast.Query) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.settleUnknown(n)
+	return b.settleUnknown(b.typedRecords(n))
+}
+
+// typedRecords makes rows of the records that functions gave, whose fields
+// carry their types for the client.
+func (b *builder) typedRecords(n Node) Node {
+	cols := n.Cols()
+	if !slices.ContainsFunc(cols, func(c Col) bool { return c.Type.OID == sqltype.Record && b.records[c.ID] != nil }) {
+		return n
+	}
+	p := &Project{Input: n}
+	for _, c := range cols {
+		var e Expr = colRef(c, 0)
+		if fields := b.records[c.ID]; c.Type.OID == sqltype.Record && fields != nil {
+			r := &Row{}
+			for i, f := range fields {
+				r.Fields = append(r.Fields, recordField(e, i, f.Type))
+			}
+			e = &Case{Whens: []When{{Cond: &Test{X: e, Is: IsNotNull}, Then: r}}, T: recordType}
+		}
+		col := b.newCol(c.Name, c.Type)
+		col.Table, col.Attr = c.Table, c.Attr
+		p.Exprs = append(p.Exprs, NamedExpr{Col: col, Expr: e})
+	}
+	return p
 }
 
 // finish checks parameters, applies the rules and fills in the plan.

@@ -31,9 +31,15 @@ func (b *builder) expr(sc *scope, e ast.Expr) (Expr, error) {
 	case *ast.FieldStar:
 		return nil, sqlerr.New(sqlerr.SyntaxError, "row expansion via \"*\" is not supported here").At(x.Pos())
 	case *ast.Subscript:
-		return b.subscript(sc, x.Of, x.Index, nil, false, x.Pos())
+		if s, ok, err := b.slices(sc, e); ok || err != nil {
+			return s, err
+		}
+		return b.subscript(sc, x.Of, x.Index, nil, false, x.Apart, x.Pos())
 	case *ast.Slice:
-		return b.subscript(sc, x.Of, x.Low, x.High, true, x.Pos())
+		if s, ok, err := b.slices(sc, e); ok || err != nil {
+			return s, err
+		}
+		return b.subscript(sc, x.Of, x.Low, x.High, true, x.Apart, x.Pos())
 	case *ast.UnaryExpr:
 		return b.unary(sc, x)
 	case *ast.BinaryExpr:
@@ -261,6 +267,9 @@ func (b *builder) binary(sc *scope, x *ast.BinaryExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sameCollation(x.Left, x.Right); err != nil {
+		return nil, err
+	}
 	return b.compare(x.Op.Symbol, l, r, x.Op.Pos())
 }
 
@@ -477,8 +486,9 @@ func recordField(e Expr, i int, t sqltype.Type) Expr {
 	return &Subscript{X: e, Lo: &Const{T: int4Type, Value: int32Value(i), P: e.Pos()}, T: t, P: e.Pos()}
 }
 
-// subscript is x[i] and x[lo:hi].
-func (b *builder) subscript(sc *scope, of, lo, hi ast.Expr, slice bool, pos int) (Expr, error) {
+// subscript is x[i] and x[lo:hi]; apart tells that x is subscripted too, in
+// parentheses.
+func (b *builder) subscript(sc *scope, of, lo, hi ast.Expr, slice, apart bool, pos int) (Expr, error) {
 	v, err := b.expr(sc, of)
 	if err != nil {
 		return nil, err
@@ -486,7 +496,7 @@ func (b *builder) subscript(sc *scope, of, lo, hi ast.Expr, slice bool, pos int)
 	if isLenientNull(v) {
 		return v, nil
 	}
-	if in, ok := v.(*Subscript); ok && !slice && !in.Slice && in.X.Type().OID.IsArray() && !in.T.OID.IsArray() && in.T.OID != sqltype.JSONB {
+	if in, ok := v.(*Subscript); ok && !slice && !apart && !in.Slice && in.X.Type().OID.IsArray() && !in.T.OID.IsArray() && in.T.OID != sqltype.JSONB {
 		// a[i][j] is one item of an array of two dimensions
 		part := *in
 		part.T = in.X.Type()

@@ -83,7 +83,7 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 	}
 	var domain sqltype.OID
 	if isPopulate(funcs) {
-		if domain, err = b.populateBase(name, args); err != nil {
+		if domain, err = b.populateBase(name, args, sc.inFrom); err != nil {
 			return nil, err
 		}
 	}
@@ -299,6 +299,11 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 		if c, _ = b.choose(cands, typesOf(y)); c != nil {
 			args = y
 			b.warnNarrowed(y[0])
+		}
+	}
+	if c == nil && spread && len(in) > 0 {
+		if err := variadicError(funcs, in, pos); err != nil {
+			return nil, args, err
 		}
 	}
 	if c == nil {

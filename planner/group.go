@@ -260,6 +260,9 @@ func (s *selectQuery) placeGroups() error {
 		eachWindowExpr(&s.sel.windows[i], func(e *Expr) { *e = r.rewrite(*e) })
 	}
 	s.node = r.agg
+	if len(r.agg.Groups)+len(r.agg.Aggs)+len(r.agg.Grouping) == 0 && r.agg.Sets == nil {
+		s.node = emptyRow() // one row, whatever there is
+	}
 	if s.hav != nil {
 		s.node = &Filter{Input: s.node, Cond: s.hav}
 	}

@@ -24,6 +24,11 @@ func (b *builder) hypothetical(sc *scope, x *ast.FunctionCall, name string) (Exp
 			WithHint("To use the hypothetical-set aggregate %s, the number of hypothetical direct arguments (here %d) must match the number of ordering columns (here %d).",
 				name, len(x.Args), len(x.WithinGroup))
 	}
+	for i, a := range x.Args {
+		if err := sameCollation(a, x.WithinGroup[i].Expr); err != nil {
+			return nil, err
+		}
+	}
 	count := func(what string, conds ...string) string {
 		if x.Filter != nil {
 			conds = append(conds, ast.Print(x.Filter))
@@ -105,4 +110,14 @@ func hypotheticalOrder(x *ast.FunctionCall) (before, upTo string) {
 func hypotheticalName(name string) bool {
 	_, ok := hypothetical[name]
 	return ok
+}
+
+// sameCollation refuses two collations that were both asked for.
+func sameCollation(l, r ast.Expr) error {
+	x, okL := l.(*ast.CollateExpr)
+	y, okR := r.(*ast.CollateExpr)
+	if !okL || !okR || x.Collation.Last().Text == y.Collation.Last().Text {
+		return nil
+	}
+	return sqlerr.New("42P21", "collation mismatch between explicit collations \"%s\" and \"%s\"", x.Collation.Last().Text, y.Collation.Last().Text).At(y.Collation.Pos())
 }

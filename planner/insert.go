@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"sort"
 
 	"weir/catalog"
@@ -20,11 +21,14 @@ func (b *builder) insert(s *ast.Insert, outer *cteScope) (Node, error) {
 		return nil, err
 	}
 	n := &Insert{Table: t}
-	names, err := b.insertTargets(n, s)
+	names, parts, err := b.insertTargets(n, s)
 	if err != nil {
 		return nil, err
 	}
 	if err := b.insertInput(n, s, names, ctes); err != nil {
+		return nil, err
+	}
+	if err := b.joinParts(n, parts); err != nil {
 		return nil, err
 	}
 	if err := b.insertDefaults(n, s); err != nil {
@@ -50,9 +54,10 @@ func (b *builder) insert(s *ast.Insert, outer *cteScope) (Node, error) {
 	return wrapWith(with, n), nil
 }
 
-// insertTargets resolves the column list; without one it is all columns.
-func (b *builder) insertTargets(n *Insert, s *ast.Insert) ([]string, error) {
-	var names []string
+// insertTargets resolves the column list; without one it is all columns. parts
+// are the targets, by their places, that are below a column.
+func (b *builder) insertTargets(n *Insert, s *ast.Insert) (names []string, parts map[int]partTarget, err error) {
+	parts = map[int]partTarget{}
 	if len(s.Columns) == 0 {
 		for i := range n.Table.Columns {
 			c := &n.Table.Columns[i]
@@ -61,24 +66,37 @@ func (b *builder) insertTargets(n *Insert, s *ast.Insert) ([]string, error) {
 				names = append(names, c.Name)
 			}
 		}
-		return names, nil
+		return names, nil, nil
 	}
-	for _, e := range s.Columns {
+	for i, e := range s.Columns {
+		if part, f, name, ok, err := b.insertPart(n.Table, e); err != nil {
+			return nil, nil, err
+		} else if ok {
+			if slices.ContainsFunc(n.Targets, func(o Field) bool { return samePath(o.Path, part.column.Path) }) {
+				return nil, nil, sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", name).At(e.Pos())
+			}
+			n.Targets, names = append(n.Targets, f), append(names, name)
+			parts[i] = part
+			continue
+		}
 		f, name, err := b.targetField(n.Table, e, "")
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if f.Elems != 0 {
-			return nil, sqlerr.Unsupported(e.Pos(), "Insert the whole array.", "INSERT into an item of an array is not supported")
+			return nil, nil, sqlerr.Unsupported(e.Pos(), "Insert the whole array.", "INSERT into an item of an array is not supported")
 		}
-		for _, o := range n.Targets {
+		for j, o := range n.Targets {
+			if part, ok := parts[j]; ok {
+				o.Path = part.column.Path
+			}
 			if prefixOf(o.Path, f.Path) || prefixOf(f.Path, o.Path) {
-				return nil, sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", name).At(e.Pos())
+				return nil, nil, sqlerr.New(sqlerr.DuplicateColumn, "column %q specified more than once", name).At(e.Pos())
 			}
 		}
 		n.Targets, names = append(n.Targets, f), append(names, name)
 	}
-	return names, nil
+	return names, parts, nil
 }
 
 // insertInput plans the rows and converts them to the targets' types.
@@ -199,9 +217,8 @@ func (b *builder) insertValues(n *Insert, s *ast.Insert, v *ast.Values, names []
 
 func (b *builder) insertValue(n *Insert, sc *scope, i int, name string, e ast.Expr) (Expr, error) {
 	if d, ok := e.(*ast.Default); ok {
-		if t := n.Targets[i]; t.Type.OID != sqltype.Unknown && columnAt(n.Table, t.Path) == nil && columnAt(n.Table, t.Path[:1]) != nil &&
-			columnAt(n.Table, t.Path[:1]).Type.OID.IsComposite() {
-			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "cannot set a subfield to DEFAULT").At(d.Pos())
+		if n.Targets[i].Path == nil { // below a column
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "cannot set an array element or subfield to DEFAULT").At(d.Pos())
 		}
 		if c := columnAt(n.Table, n.Targets[i].Path); c != nil {
 			if x, err := b.defaultOf(c); x != nil || err != nil {

@@ -254,9 +254,12 @@ func (m *merging) insert(w *ast.MergeWhen) ([]FieldExpr, error) {
 	row := &Project{Input: emptyRow()}
 	if w.Values != nil {
 		s.Query = &ast.Query{}
-		names, err := b.insertTargets(n, s)
+		names, parts, err := b.insertTargets(n, s)
 		if err != nil {
 			return nil, err
+		}
+		if len(parts) > 0 {
+			return nil, sqlerr.Unsupported(w.Pos(), "Insert the whole column.", "parts of a column are not supported in MERGE")
 		}
 		if err := b.countTargets(n, s, len(w.Values), w.Values[min(len(n.Targets), len(w.Values)-1)].Pos()); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"slices"
+	"strconv"
 
 	"weir/parser/ast"
 	"weir/sqlerr"
@@ -14,7 +15,7 @@ import (
 
 // populateBase makes a value of a composite type of the row that is a first
 // argument; the domain that it was cast to, if any, is the result's too.
-func (b *builder) populateBase(name string, args []Expr) (domain sqltype.OID, err error) {
+func (b *builder) populateBase(name string, args []Expr, inFrom bool) (domain sqltype.OID, err error) {
 	if len(args) == 0 {
 		return 0, nil
 	}
@@ -22,13 +23,25 @@ func (b *builder) populateBase(name string, args []Expr) (domain sqltype.OID, er
 	if c, ok := x.(*Checked); ok && !c.Each {
 		x, domain = c.X, c.Domain
 	}
-	if r, ok := x.(*Row); ok && r.Composite == 0 && r.Names != nil {
+	if r, ok := x.(*Row); ok && r.Composite == 0 && (r.Names != nil || !inFrom) {
 		attrs := make([]sqltype.Attribute, len(r.Fields))
+		cp := Row{P: r.P}
 		for i, f := range r.Fields {
-			attrs[i] = sqltype.Attribute{Name: r.Names[i], Type: f.Type()}
+			name := "f" + strconv.Itoa(i+1)
+			if r.Names != nil {
+				name = r.Names[i]
+			}
+			if f, err = b.known(f); err != nil {
+				return 0, err
+			}
+			attrs[i] = sqltype.Attribute{Name: name, Type: f.Type()}
+			cp.Fields, cp.Names = append(cp.Fields, f), append(cp.Names, name)
 		}
-		cp := *r
-		cp.Composite = rowTypeOf("record", attrs)
+		of := RecordName
+		if r.Names != nil {
+			of = "row" // of a relation
+		}
+		cp.Composite = rowTypeOf(of, attrs)
 		x = &cp
 	}
 	if t := x.Type().OID; compositeOf(x) == nil && t != sqltype.Record && t != sqltype.Unknown {
@@ -43,7 +56,7 @@ func (b *builder) populateBase(name string, args []Expr) (domain sqltype.OID, er
 func (b *builder) populateCall(c *Call) error {
 	d := compositeOf(c.Args[0])
 	if d == nil {
-		return sqlerr.New(sqlerr.DatatypeMismatch, "could not determine row type for result of %s", c.Func.Name).At(c.P).
+		return sqlerr.New(sqlerr.FeatureNotSupported, "could not determine row type for result of %s", c.Func.Name).At(c.P).
 			WithHint("Provide a non-null record argument, or call the function in the FROM clause using a column definition list.")
 	}
 	c.Args = append(c.Args[:len(c.Args):len(c.Args)], typeConst(d.OID, c.P))
@@ -57,7 +70,7 @@ func (b *builder) populateDefined(c *Call, cols []Col) error {
 	for i, col := range cols {
 		attrs[i] = sqltype.Attribute{Name: col.Name, Type: col.Type}
 	}
-	oid := rowTypeOf("record", attrs)
+	oid := rowTypeOf(RecordName, attrs)
 	if r, ok := c.Args[0].(*Row); ok {
 		same := len(r.Fields) == len(cols)
 		for i := 0; same && i < len(cols); i++ {
@@ -77,6 +90,9 @@ func (b *builder) populateDefined(c *Call, cols []Col) error {
 	c.T = sqltype.Of(oid)
 	return nil
 }
+
+// RecordName is the name of row types that nobody made.
+const RecordName = "record"
 
 // isPopulate tells of a call whose signature is one of those.
 func isPopulate(funcs []*sqlfunc.Func) bool { return len(funcs) > 0 && sqlfunc.Populates(funcs[0]) }

@@ -462,6 +462,20 @@ func namedCandidate(f *sqlfunc.Func, names []string) (candidate, bool) {
 	return c, true
 }
 
+// variadicError is functionError for a call with VARIADIC.
+func variadicError(funcs []*sqlfunc.Func, in []sqltype.OID, pos int) error {
+	last := in[len(in)-1]
+	if last == sqltype.Unknown || last.IsArray() {
+		return nil
+	}
+	for _, f := range funcs {
+		if f.Variadic && f.Args[len(f.Args)-1] == sqltype.Any {
+			return sqlerr.New(sqlerr.DatatypeMismatch, "VARIADIC argument must be an array").At(pos)
+		}
+	}
+	return nil
+}
+
 func functionError(name string, in []sqltype.OID, many bool, pos int) error {
 	words := make([]string, len(in))
 	for i, t := range in {

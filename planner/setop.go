@@ -119,6 +119,9 @@ func (b *builder) plainTail(n Node, t *tail, setOp bool) (Node, error) {
 	for _, o := range t.orderBy {
 		x, err := s.outputOrExpr(o.Expr, "ORDER BY")
 		if setOp {
+			if c, plain := o.Expr.(*ast.ColumnRef); plain && len(c.Parts) == 1 && err != nil {
+				return nil, err
+			}
 			if _, ok := x.(*ColRef); !ok || err != nil {
 				return nil, sqlerr.New(sqlerr.FeatureNotSupported, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").At(o.Pos()).
 					WithDetail("Only result column names can be used, not expressions or functions.").

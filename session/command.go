@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"weir/engine/value"
+	"weir/planner"
 	"weir/sqltype"
 	"weir/wire"
 )
@@ -54,7 +55,7 @@ func describeColumns(cols []column, formats []int16) []wire.Column {
 	out := make([]wire.Column, len(cols))
 	for i, c := range cols {
 		out[i] = wire.Column{
-			Name: c.name, Table: c.table, Attr: c.attr, Type: uint32(c.typ.OID),
+			Name: c.name, Table: c.table, Attr: c.attr, Type: uint32(shownType(c.typ.OID)),
 			Len: typeLength(c.typ.OID), Mod: c.typ.Mod,
 		}
 		if i < len(formats) {
@@ -62,6 +63,14 @@ func describeColumns(cols []column, formats []int16) []wire.Column {
 		}
 	}
 	return out
+}
+
+// shownType is the type that a client is told: rows whose type nobody made are records.
+func shownType(oid sqltype.OID) sqltype.OID {
+	if d := oid.Def(); d != nil && d.Schema == "" && d.Name == planner.RecordName {
+		return sqltype.Record
+	}
+	return oid
 }
 
 func typeLength(oid sqltype.OID) int16 {

@@ -57,6 +57,15 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 			return "", err
 		}
 	}
+	executed := false
+	if x, ok := stmt.(*ast.CreateTableAs); ok {
+		as, err := s.asQuery(x)
+		if err != nil {
+			return "", err
+		}
+		executed = as != x
+		stmt = as
+	}
 	if makesTemporary(stmt) {
 		s.useTemporary()
 	}
@@ -78,7 +87,7 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 			return "", err
 		}
 	}
-	if change.Rows {
+	if change.Rows || executed && change.Undo != nil {
 		return "SELECT " + itoa(int(n)), nil
 	}
 	return change.Tag, nil

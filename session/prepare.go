@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"weir/parser/ast"
-	"weir/sqlerr"
 	"weir/sqltype"
 )
 
@@ -67,8 +66,7 @@ func (s *Session) analyzeExecute(ctx context.Context, stmt *ast.Execute) (comman
 		}
 	}
 	if len(stmt.Args) != len(st.params) {
-		return nil, sqlerr.New(sqlerr.SyntaxError, "wrong number of parameters for prepared statement \"%s\"", stmt.Name.Name).
-			WithDetail("Expected %d parameters but got %d.", len(st.params), len(stmt.Args))
+		return nil, wrongParameters(stmt.Name.Name, len(st.params), len(stmt.Args))
 	}
 	return &executeNamed{st: st, args: stmt.Args, stmt: stmt}, nil
 }

@@ -43,7 +43,7 @@ func (t *Table) Library() *Library {
 
 // laxImpls are the meanings that are called with NULL arguments.
 func (t *Table) laxImpls() map[string]bool {
-	lax := map[string]bool{"json_record": true}
+	lax := map[string]bool{"json_record": true, ArrayPut: true}
 	for _, f := range t.funcList {
 		if f.NotStrict {
 			lax[f.Impl] = true

@@ -29,7 +29,7 @@ func MapError(err error) error {
 		_, what, _ := strings.Cut(m.Message, notWhole)
 		what, _, _ = strings.Cut(what, "'")
 		return sqlerr.New(sqlerr.FeatureNotSupported, "cannot convert %s", what).Because(err)
-	case strings.Contains(m.Message, outOfRange):
+	case strings.Contains(m.Message, outOfRange), m.Code == 28680: // $abs of the least bigint
 		return sqlerr.New(sqlerr.NumericValueOutOfRange, "bigint out of range").Because(err)
 	case strings.Contains(m.Message, numericOutOfRange):
 		return sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format").Because(err)

@@ -391,6 +391,11 @@ func (s scope) pathLoc(e *planner.Path) *loc {
 
 func (s scope) subscript(e *planner.Subscript) any {
 	x := s.value(e.X)
+	if e.X.Type().OID == sqltype.Record {
+		return s.c.once(x, func(x any) any { // a field, counted from zero
+			return cond(op1("$isArray", list{x}), op("$ifNull", op("$arrayElemAt", x, s.value(e.Lo)), null), null)
+		})
+	}
 	if !e.X.Type().OID.IsArray() {
 		return s.jsonSubscript(e, x)
 	}

@@ -31,14 +31,17 @@ type Subscript struct {
 	Span
 	Of    Expr
 	Index Expr
+	// Apart tells that Of is subscripted too, but stands in parentheses.
+	Apart bool
 }
 
 // Slice is expr[[low]:[high]]
 type Slice struct {
 	Span
-	Of   Expr
-	Low  Expr
-	High Expr
+	Of    Expr
+	Low   Expr
+	High  Expr
+	Apart bool // as in Subscript
 }
 
 // Operator is op | OPERATOR(schema.op)

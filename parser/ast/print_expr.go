@@ -307,12 +307,12 @@ func (p *printer) reference(e Expr) bool {
 		p.base(e.Of, false)
 		p.s(".*")
 	case *Subscript:
-		p.base(e.Of, true)
+		p.subscripted(e.Of, e.Apart)
 		p.s("[")
 		p.expr(e.Index)
 		p.s("]")
 	case *Slice:
-		p.base(e.Of, true)
+		p.subscripted(e.Of, e.Apart)
 		p.s("[")
 		p.optNode("", nodeOf(e.Low))
 		p.s(":")
@@ -403,4 +403,15 @@ func (p *printer) prefix(o *Operator) {
 		}
 	}
 	p.operator(o)
+}
+
+// subscripted writes what subscripts stand behind.
+func (p *printer) subscripted(of Expr, apart bool) {
+	if !apart {
+		p.base(of, true)
+		return
+	}
+	p.s("(")
+	p.expr(of)
+	p.s(")")
 }
