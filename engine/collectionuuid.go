@@ -27,8 +27,8 @@ func takesUUID(command string) bool {
 // collection that it names.
 func (r *request) checkUUID() error {
 	v := value.Lookup(r.cmd, "collectionUUID")
-	if v.IsMissing() || !takesUUID(r.name) {
-		return nil
+	if v.IsMissing() || !takesUUID(r.name) || !r.arg.IsString() {
+		return nil // what is no name is refused by the command itself
 	}
 	ns := store.Namespace{DB: r.db, Coll: r.arg.Str()}
 	if r.name == "renameCollection" {

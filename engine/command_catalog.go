@@ -431,8 +431,8 @@ func cmdRenameCollection(ctx context.Context, r *request, dst []byte) ([]byte, e
 		case "to":
 			to = v
 		case "dropTarget":
-			if v.Kind() == bson.TypeBinary {
-				drop, err = true, r.mismatch(key, v, splitNamespace(value.Lookup(r.cmd, "to").Str()))
+			if target := value.Lookup(r.cmd, "to"); v.Kind() == bson.TypeBinary && target.IsString() {
+				drop, err = true, r.mismatch(key, v, splitNamespace(target.Str()))
 				break
 			}
 			drop, err = r.boolean(key, v)

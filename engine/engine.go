@@ -123,6 +123,7 @@ func (e *Engine) sweep(context.Context) {
 	now := e.opts.Now()
 	e.cursors.expire(now.Add(-e.opts.CursorTimeout))
 	e.sessions.expire(e, now)
+	e.past.expire(now)
 	if err := e.log.Trim(uint64(e.opts.OplogSize)); err != nil {
 		e.opts.Logger.Error("trim the oplog", "error", err)
 	}

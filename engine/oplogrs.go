@@ -30,7 +30,8 @@ func (r *request) onOplog() bool {
 		return false
 	}
 	if r.name == "renameCollection" {
-		return r.e.isOplog(splitNamespace(r.arg.Str())) || r.e.isOplog(splitNamespace(value.Lookup(r.cmd, "to").Str()))
+		to := value.Lookup(r.cmd, "to")
+		return r.e.isOplog(splitNamespace(r.arg.Str())) || to.IsString() && r.e.isOplog(splitNamespace(to.Str()))
 	}
 	return r.e.isOplog(store.Namespace{DB: r.db, Coll: r.arg.Str()})
 }

@@ -73,6 +73,13 @@ func (p *pastStates) drop(before time.Time) {
 	p.list = slices.Delete(p.list, 0, gone)
 }
 
+// expire lets go of states that are too old.
+func (p *pastStates) expire(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drop(now.Add(-pastWindow))
+}
+
 func (p *pastStates) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -49,6 +49,16 @@ func TestWrongTypes(t *testing.T) {
 	e := openEngine(t, "", engine.Options{TestCommands: true})
 	run(t, e, `{"insert": "c", "documents": [{"_id": 1, "a": 1}, {"_id": 2, "a": [1, 2]}]}`)
 	for _, cmd := range []string{
+		`{"renameCollection": "d.c", "to": "d.c2", "dropTarget": {"$binary": {"base64": "AAAAAAAAQACAAAAAAAAAAA==", "subType": "04"}}, "collectionUUID": {"$binary": {"base64": "AAAAAAAAQACAAAAAAAAAAA==", "subType": "04"}}}`,
+		`{"insert": "c", "documents": [{"_id": 3}], "collectionUUID": {"$binary": {"base64": "AAAAAAAAQACAAAAAAAAAAA==", "subType": "04"}}}`,
+		`{"createIndexes": "w", "indexes": [{"key": {"$**": 1, "b": 1}, "name": "w", "wildcardProjection": {"b": 0, "d": {"e": 0}}, "v": 2}]}`,
+		`{"create": "o", "indexOptionDefaults": {"storageEngine": {"wiredTiger": {}}}, "storageEngine": {"wiredTiger": {}}, "changeStreamPreAndPostImages": {"enabled": true}, "autoIndexId": true}`,
+		`{"collMod": "c", "index": {"name": "_id_", "forceNonUnique": true}, "changeStreamPreAndPostImages": {"enabled": true}}`,
+		`{"cloneCollectionAsCapped": "c", "toCollection": "cc", "size": 1000}`,
+		`{"find": "c", "sort": {"a": 1}, "projection": {"k": {"$meta": "sortKey"}, "r": {"$meta": "recordId"}, "i": {"$meta": "indexKey"}}}`,
+		`{"find": "c", "readConcern": {"level": "snapshot", "atClusterTime": {"$timestamp": {"t": 5, "i": 1}}}}`,
+		`{"aggregate": "c", "pipeline": [{"$changeStream": {"showExpandedEvents": true}}, {"$changeStreamSplitLargeEvent": {}}], "cursor": {}}`,
+		`{"aggregate": "c", "pipeline": [{"$group": {"_id": null, "p": {"$percentile": {"input": "$a", "p": "$$ps", "method": "approximate"}}}}], "let": {"ps": [0.5]}, "cursor": {}}`,
 		`{"find": "c", "filter": {"a": 1}, "projection": {"a": 1}, "sort": {"a": 1}, "skip": 1, "limit": 1, "batchSize": 1, "hint": {"_id": 1}, "min": {"_id": 1}, "max": {"_id": 3}, "let": {"x": 1}, "collation": {"locale": "en"}, "maxTimeMS": 1000, "readConcern": {"level": "local"}}`,
 		`{"aggregate": "c", "pipeline": [{"$match": {"a": 1}}, {"$group": {"_id": "$a", "n": {"$sum": 1}}}], "cursor": {"batchSize": 1}, "let": {"x": 1}, "hint": "_id_", "collation": {"locale": "en"}}`,
 		`{"update": "c", "updates": [{"q": {"_id": 1}, "u": {"$set": {"x": 1}}, "upsert": false, "multi": false, "arrayFilters": [{"e": 1}], "hint": {"_id": 1}, "collation": {"locale": "en"}}], "ordered": true, "writeConcern": {"w": 1, "j": true}}`,
