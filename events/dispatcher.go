@@ -23,6 +23,7 @@ const (
 	unsettledSize = 32 << 20
 	handedOver    = 8 << 20 // bytes of rows that wait before the lanes
 	pageRows      = 1000
+	pageRowsTight = 100  // where many hold much
 	flushRows     = 1000 // outcomes written at once
 )
 
@@ -51,6 +52,7 @@ type dispatcher struct {
 	clock   func() time.Time
 	server  *serverClock
 	suspend func(ctx context.Context, reason, detail string) error
+	budget  *budget
 	settled func(outcomes []outcome) // counters
 	join    func(after string) *feed // begins the feed of the subscription's rows
 
@@ -93,13 +95,15 @@ type result struct {
 // way when it ends is sent again by the next run, with the same id.
 func (d *dispatcher) Run(ctx context.Context) error {
 	defer func() { _ = d.sink.Close() }()
-	if err := d.load(ctx); err != nil {
+	err := d.load(ctx)
+	defer d.lanes.drop()
+	if err != nil {
 		return err
 	}
 	sendCtx, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	var g errgroup.Group
-	err := d.loop(ctx, sendCtx, &g)
+	err = d.loop(ctx, sendCtx, &g)
 	grace := time.AfterFunc(sendGrace, cut)
 	_ = g.Wait()
 	grace.Stop()
@@ -219,7 +223,7 @@ func (d *dispatcher) takeAll(ctx context.Context, r result) error {
 
 // load takes the cursor, which fences an earlier owner, and reads its position.
 func (d *dispatcher) load(ctx context.Context) error {
-	d.lanes, d.results, d.pending, d.sending = newLanes(), make(chan result, inFlight), nil, 0
+	d.lanes, d.results, d.pending, d.sending = newLanes(d.budget), make(chan result, inFlight), nil, 0
 	d.flushing, d.flushed = nil, make(chan error, 1)
 	d.moving, d.moved, d.saved = "", make(chan error, 1), d.clock()
 	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.largest(), nil, 0
@@ -271,8 +275,12 @@ func (d *dispatcher) loadBlocked(ctx context.Context) error {
 
 // fill brings rows into the lanes while they have room.
 func (d *dispatcher) fill(ctx context.Context) error {
-	for d.lanes.count < unsettledMax && d.lanes.bytes < unsettledSize {
-		rows, upTo, err := d.feed.take(ctx, pageRows)
+	for d.lanes.count < unsettledMax && d.lanes.bytes < unsettledSize && d.budget.room(d.lanes.bytes) {
+		page := pageRows
+		if d.budget.tight() {
+			page = pageRowsTight
+		}
+		rows, upTo, err := d.feed.take(ctx, page)
 		if err != nil {
 			return err
 		}
@@ -292,7 +300,7 @@ func (d *dispatcher) fill(ctx context.Context) error {
 // queue puts a row of the log into its lane unless it is settled.
 func (d *dispatcher) queue(row bson.Raw) {
 	it := &item{}
-	it.Row, it.size, it.Attempt, it.queued = row, len(row), 1, d.clock()
+	it.Row, it.size, it.Attempt, it.queued = row, len(row)+itemOverhead, 1, d.clock()
 	status := ""
 	var e Event // as far as the default key goes
 	for w := value.Walk(row); w.Next(); {

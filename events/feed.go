@@ -25,6 +25,8 @@ type feed struct {
 	brief bool   // the consumer keeps no row for long: those of a page may share memory
 	wake  chan struct{}
 
+	budget *budget // shared with others
+
 	mu        sync.Mutex
 	rows      []bson.Raw
 	bytes     int
@@ -33,8 +35,8 @@ type feed struct {
 }
 
 // newFeed makes the feed of the rows after a position.
-func newFeed(st store.Store, db, id, after, published string, limit int) *feed {
-	return &feed{st: st, db: db, id: id, limit: limit, wake: make(chan struct{}, 1), complete: after, published: published}
+func newFeed(st store.Store, b *budget, db, id, after, published string, limit int) *feed {
+	return &feed{st: st, budget: b, db: db, id: id, limit: limit, wake: make(chan struct{}, 1), complete: after, published: published}
 }
 
 // offer hands over what was published of the subscription up to a position. It
@@ -48,6 +50,7 @@ func (f *feed) offer(to string, rows []bson.Raw) {
 			if position(r) > f.complete {
 				f.rows = append(f.rows, r)
 				f.bytes += len(r)
+				f.budget.take(len(r))
 			}
 		}
 		f.complete = max(f.complete, to)
@@ -72,7 +75,15 @@ func (f *feed) fits(rows []bson.Raw) bool {
 	for _, r := range rows {
 		size += len(r)
 	}
-	return size <= f.limit
+	return size <= f.limit && f.budget.room(f.bytes)
+}
+
+// drop ends the feed with what waits in it.
+func (f *feed) drop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.budget.give(f.bytes)
+	f.rows, f.bytes = nil, 0
 }
 
 // poke wakes the consumer.
@@ -104,6 +115,7 @@ func (f *feed) takeHeld(n int) ([]bson.Raw, string, error) {
 	rows := slices.Clone(f.rows[:n])
 	for _, r := range rows {
 		f.bytes -= len(r)
+		f.budget.give(len(r))
 	}
 	f.rows = f.rows[n:]
 	if len(f.rows) > 0 {

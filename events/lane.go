@@ -40,11 +40,13 @@ type lanes struct {
 	order   []*item  // all, as they came: by position
 	count   int
 	bytes   int
+	budget  *budget // shared with others
 	blocked int
 }
 
-func newLanes() *lanes {
+func newLanes(b *budget) *lanes {
 	return &lanes{
+		budget:  b,
 		byKey:   map[string]*lane{},
 		ready:   laneHeap{less: func(a, b *item) bool { return a.Position < b.Position }},
 		waiting: laneHeap{less: func(a, b *item) bool { return a.next.Before(b.next) }},
@@ -84,6 +86,7 @@ func (l *lanes) add(it *item) {
 	l.order = append(l.order, it)
 	l.count++
 	l.bytes += it.size
+	l.budget.take(it.size)
 	if len(ln.queue) == 1 {
 		l.idle(ln)
 	}
@@ -106,6 +109,12 @@ func (l *lanes) block(key string) {
 		ln.blocked = true
 		l.blocked++
 	}
+}
+
+// drop ends the lanes with all that is in them.
+func (l *lanes) drop() {
+	l.budget.give(l.bytes)
+	l.bytes = 0
 }
 
 // due moves the lanes whose time has come to those that are ready.
@@ -143,6 +152,7 @@ func (l *lanes) settle(it *item) {
 	it.settled = true
 	l.count--
 	l.bytes -= it.size
+	l.budget.give(it.size)
 	l.release(it)
 }
 

@@ -107,6 +107,7 @@ type Manager struct {
 	oplogStart bson.Timestamp           // zero: not known
 	oplogSeen  time.Time
 
+	budget budget
 	census recount[census]     // of what waits
 	graves recount[[]bson.Raw] // dead letters by what they are
 
@@ -151,7 +152,7 @@ func New(d Deps, o Options) *Manager {
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
 		log: o.Logger, clock: o.Now, clients: o.Connections, started: o.Now(), step: o.Step, seed: maphash.MakeSeed(),
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
-		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), streams: map[*openStream]struct{}{},
+		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
 	}
 	m.outcomes = &bulk{st: d.Store, coll: collLog, spawn: m.within}
 	m.cursors = &bulk{st: d.Store, coll: collCursors, spawn: m.within}
@@ -263,7 +264,7 @@ func (m *Manager) follow(db, id, after string, limit int) *feed {
 	if s := m.subs[id]; s != nil && s.Catchup == nil {
 		published = max(published, s.CaughtUp)
 	}
-	f := newFeed(m.st, db, id, after, published, limit)
+	f := newFeed(m.st, &m.budget, db, id, after, published, limit)
 	if m.feeds[db] == nil {
 		m.feeds[db] = map[string][]*feed{}
 	}
@@ -275,6 +276,7 @@ func (m *Manager) follow(db, id, after string, limit int) *feed {
 func (m *Manager) leave(db string, f *feed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	f.drop()
 	rest := slices.DeleteFunc(m.feeds[db][f.id], func(o *feed) bool { return o == f })
 	if len(rest) == 0 {
 		delete(m.feeds[db], f.id)
@@ -350,7 +352,7 @@ func (m *Manager) newDispatcher(s *subscription, def *stored) *dispatcher {
 	b, spec := m.breakerOf(def.Spec.Target), def.Spec
 	return &dispatcher{
 		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, server: &m.server, step: m.step,
-		settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors,
+		budget: &m.budget, settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
 		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },
 	}
