@@ -44,6 +44,10 @@ func (r *reader) route() routed {
 // rowOverhead is about how much longer a row is than its event.
 const rowOverhead = 512
 
+// rowPiece is how much memory rows share at most, where a batch has more of them
+// than events.
+const rowPiece = 256 << 10
+
 // routeOne adds the row of an event for a subscription that wants it.
 func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, nowMS int64) {
 	wanted, err := rt.wants(e)
@@ -89,6 +93,11 @@ func (r *reader) row(rt *route, e *Event, position string, nowMS int64) bson.Raw
 	}
 	if rt.spec.FullDocumentBeforeChange == string(store.ImageOff) {
 		e.Before = noValue
+	}
+	// Rows are kept for as long as they wait. Another piece is begun before this one
+	// would grow: those that were grown out of would be kept, too.
+	if need := len(e.Raw) + rowOverhead; cap(r.rows)-len(r.rows) < need {
+		r.rows = make([]byte, 0, max(need, min(rowPiece, len(r.arena)+rowOverhead*len(r.events))))
 	}
 	from := len(r.rows)
 	r.rows = rt.appendRow(r.rows, e, position, nowMS, r.gateway)
