@@ -77,7 +77,7 @@ func (s *Scoped) DDL(ctx context.Context, p Planner, stmt ast.Statement) (*Chang
 		return d.done(d.createDatabase(ctx, x))
 	case *ast.AlterObject:
 		d.out.Tag = "ALTER " + string(x.Kind)
-		return d.done(d.alterSchema(ctx, x))
+		return d.done(d.alterObject(ctx, x))
 	case *ast.CreateSequence:
 		d.out.Tag = "CREATE SEQUENCE"
 		return d.done(d.createSequence(ctx, x))

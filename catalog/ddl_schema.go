@@ -7,6 +7,7 @@ import (
 	"weir/parser"
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqltype"
 )
 
 // parseQuery reads the text of a view.
@@ -49,17 +50,25 @@ func (d *ddl) createSchema(ctx context.Context, x *ast.CreateSchema) error {
 	return d.save(ctx, o)
 }
 
-// alterSchema is ALTER SCHEMA … OWNER TO, which is only noted: who may do what
-// is said by MongoDB's roles.
-func (d *ddl) alterSchema(ctx context.Context, x *ast.AlterObject) error {
-	name := x.Name.Last().Name
-	if x.Kind != ast.KindSchema || x.Action != ast.OwnerTo {
-		return unsupported(x.Pos(), "Create it anew.", "this change of a %s is not supported", strings.ToLower(string(x.Kind)))
+// alterObject is ALTER SCHEMA | TYPE | DOMAIN … OWNER TO, which changes nothing:
+// who may do what is said by MongoDB's roles.
+func (d *ddl) alterObject(ctx context.Context, x *ast.AlterObject) error {
+	id := x.Name.Last()
+	switch {
+	case x.Action != ast.OwnerTo:
+	case x.Kind == ast.KindSchema:
+		if !d.HasSchema(ctx, id.Name) {
+			return sqlerr.New(sqlerr.InvalidSchemaName, "schema %q does not exist", id.Text).At(x.Name.Pos())
+		}
+		return nil
+	case x.Kind == ast.KindType || x.Kind == ast.KindDomain:
+		oid, err := d.TypeNamed(ctx, x.Name.Qualifier().Name, id.Name)
+		if err == nil && oid == sqltype.Invalid {
+			err = sqlerr.New(sqlerr.UndefinedObject, "type %q does not exist", id.Text).At(x.Name.Pos())
+		}
+		return err
 	}
-	if !d.HasSchema(ctx, name) {
-		return sqlerr.New(sqlerr.InvalidSchemaName, "schema %q does not exist", name).At(x.Name.Pos())
-	}
-	return nil
+	return unsupported(x.Pos(), "Create it anew.", "this change of a %s is not supported", strings.ToLower(string(x.Kind)))
 }
 
 // dropSchema drops a database.

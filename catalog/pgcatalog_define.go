@@ -304,6 +304,24 @@ func (s *Scoped) nameInPath(t *Table) string {
 	return ast.QuoteIdent(t.Schema) + "." + name
 }
 
+// QualifiedType is the name, with its schema, of a type that the search path
+// does not lead to.
+func (s *Scoped) QualifiedType(oid sqltype.OID) (string, bool) {
+	of := oid
+	if elem := oid.Elem(); elem != sqltype.Invalid {
+		of = elem
+	}
+	d := of.Def()
+	if d == nil {
+		return "", false
+	}
+	schema := s.SchemaOf(d.Schema)
+	if s.onPath(schema) {
+		return "", false
+	}
+	return ast.QuoteIdent(schema) + "." + oid.String(), true
+}
+
 // inPath leaves out the schema of a default's sequence where the search path
 // leads to it.
 func (s *Scoped) inPath(sql string) string {

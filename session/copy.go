@@ -2,8 +2,10 @@ package session
 
 import (
 	"context"
+	"slices"
 	"strings"
 
+	"weir/catalog"
 	"weir/parser"
 	"weir/parser/ast"
 	"weir/sqlerr"
@@ -22,11 +24,16 @@ func (s *Session) analyzeCopy(ctx context.Context, stmt *ast.Copy, src source) (
 	}
 	inner := stmt.Query
 	if inner == nil {
-		only := ""
-		if t, err := s.table(ctx, stmt.Table); err == nil && len(t.Children) > 0 {
-			only = "ONLY "
+		only, cols := "", stmt.Columns
+		if t, err := s.table(ctx, stmt.Table); err == nil {
+			if len(t.Children) > 0 {
+				only = "ONLY "
+			}
+			if len(cols) == 0 {
+				cols = ungenerated(t)
+			}
 		}
-		if inner, err = parseOne("SELECT " + columnList(stmt.Columns) + " FROM " + only + sqlName(stmt.Table)); err != nil {
+		if inner, err = parseOne("SELECT " + columnList(cols) + " FROM " + only + sqlName(stmt.Table)); err != nil {
 			return nil, err
 		}
 	}
@@ -56,6 +63,21 @@ func parseOne(sql string) (ast.Statement, error) {
 		return nil, err
 	}
 	return list[0], nil
+}
+
+// ungenerated are the columns of a table that COPY reads and writes, nil when
+// they are all.
+func ungenerated(t *catalog.Table) []ast.Ident {
+	var cols []ast.Ident
+	for _, c := range t.Columns {
+		if !c.Hidden && c.Generated == "" {
+			cols = append(cols, ast.MakeIdent(c.Name))
+		}
+	}
+	if !slices.ContainsFunc(t.Columns, func(c catalog.Column) bool { return c.Generated != "" }) {
+		return nil
+	}
+	return cols
 }
 
 // columnList prints columns, * for none.

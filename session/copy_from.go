@@ -33,7 +33,7 @@ func (s *Session) analyzeCopyFrom(ctx context.Context, stmt *ast.Copy, format *c
 			return nil, err
 		}
 		for _, col := range t.Columns {
-			if !col.Hidden {
+			if !col.Hidden && col.Generated == "" {
 				c.cols = append(c.cols, ast.MakeIdent(col.Name))
 			}
 		}
@@ -54,7 +54,7 @@ func (c *copyFrom) result() []column { return nil }
 // insert plans an INSERT of n rows.
 func (c *copyFrom) insert(ctx context.Context, s *Session, n int) (*query, error) {
 	var b strings.Builder
-	b.WriteString("INSERT INTO " + sqlName(c.stmt.Table) + " (" + strings.Join(identNames(c.cols), ", ") + ") VALUES ")
+	b.WriteString("INSERT INTO " + sqlName(c.stmt.Table) + " (" + strings.Join(identNames(c.cols), ", ") + ") OVERRIDING SYSTEM VALUE VALUES ")
 	for i := range n {
 		for j := range c.cols {
 			switch {

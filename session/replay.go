@@ -23,6 +23,7 @@ type writeLog struct {
 }
 
 type loggedWrite struct {
+	size int
 	ns   store.Namespace
 	ops  []store.WriteOp
 	opts store.WriteOptions
@@ -46,7 +47,7 @@ type loggingTx struct {
 func (t *loggingTx) Write(ctx context.Context, ns store.Namespace, ops []store.WriteOp, opts store.WriteOptions) (store.WriteResult, error) {
 	res, err := t.Tx.Write(ctx, ns, ops, opts)
 	if err == nil && res.Err() == nil {
-		t.log.add(loggedWrite{ns, ops, opts, countsOf(res)})
+		t.log.add(loggedWrite{ns: ns, ops: ops, opts: opts, done: countsOf(res)})
 	}
 	return res, err
 }
@@ -55,18 +56,31 @@ func (l *writeLog) add(w loggedWrite) {
 	if l.full {
 		return
 	}
+	before := l.size
 	own := make([]store.WriteOp, len(w.ops))
 	for i, op := range w.ops {
 		op.Document, op.Filter = l.copy(op.Document), l.copy(op.Filter)
 		op.Update.Value = l.copy(op.Update.Value)
 		own[i] = op
 	}
-	w.ops = own
+	w.ops, w.size = own, l.size-before
 	if l.size > maxReplay {
 		*l = writeLog{full: true}
 		return
 	}
 	l.writes = append(l.writes, w)
+}
+
+// truncate forgets all writes but the first n: they are undone.
+func (l *writeLog) truncate(n int) {
+	if l.full {
+		return
+	}
+	for _, w := range l.writes[n:] {
+		l.size -= w.size
+	}
+	clear(l.writes[n:])
+	l.writes = l.writes[:n]
 }
 
 func (l *writeLog) copy(b bson.Raw) bson.Raw {

@@ -75,6 +75,7 @@ func (s *Session) rollbackTo(ctx context.Context, name string) (string, error) {
 				return "", err
 			}
 		}
+		s.tx.log.truncate(sp.logged)
 		s.tx.broken = false
 		s.tx.writes = sp.writes
 	}
@@ -104,7 +105,6 @@ func (s *Session) replay(ctx context.Context, sp savepoint) error {
 		return sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
 			WithDetail("Documents that the transaction had written before the savepoint were changed by others.").Because(err)
 	}
-	s.tx.log.writes = s.tx.log.writes[:sp.logged]
 	s.tx.store = &loggingTx{tx, &s.tx.log}
 	return nil
 }

@@ -51,6 +51,8 @@ func (y *system) Definition(kind string, oid uint32, column int, _ bool) (string
 		return cat.IndexDefinition(ctx, oid, column)
 	case "constraint":
 		return cat.ConstraintDefinition(ctx, oid)
+	case "type":
+		return cat.QualifiedType(sqltype.OID(oid))
 	}
 	return "", false
 }

@@ -41,13 +41,22 @@ func visible(catalog string) evaluator {
 	})
 }
 
-func formatType(_ *expr.Context, a []value.Value) (value.Value, error) {
+func formatType(c *expr.Context, a []value.Value) (value.Value, error) {
 	if len(a) == 0 || a[0].IsNullish() {
 		return null()
 	}
 	oid := sqltype.OID(a[0].AsInt64())
 	if sqltype.Lookup(oid) == nil {
 		return str("???")
+	}
+	if oid.Involves() {
+		sys, err := systemOf(c)
+		if err != nil {
+			return fail(err)
+		}
+		if name, ok := sys.Definition("type", uint32(oid), 0, false); ok {
+			return str(name)
+		}
 	}
 	if len(a) < 2 || a[1].IsNullish() {
 		return str(oid.String())
