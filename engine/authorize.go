@@ -134,6 +134,9 @@ func (r *request) wants() []want {
 		what = rightServer
 	}
 	all := []want{{what, r.db}}
+	if r.db == oplogNamespace.DB { // the log holds what is in all databases, users too
+		all = append(all, want{rightServer | rightBackup, "admin"})
+	}
 	switch r.name {
 	case "aggregate":
 		if p := value.Lookup(r.cmd, "pipeline"); p.IsArray() {
@@ -149,8 +152,10 @@ func (r *request) wants() []want {
 	case "renameCollection":
 		all = all[:0]
 		for _, v := range []value.Value{r.arg, value.Lookup(r.cmd, "to")} {
-			db, _, _ := strings.Cut(v.Str(), ".")
-			all = append(all, want{what, db})
+			if v.IsString() {
+				db, _, _ := strings.Cut(v.Str(), ".")
+				all = append(all, want{what, db})
+			}
 		}
 	case "find", "count", "distinct", "insert", "update", "delete", "findAndModify", "findandmodify", "drop":
 		if r.db == "admin" && r.arg.IsString() && strings.HasPrefix(r.arg.Str(), "system.") {

@@ -31,6 +31,8 @@ func checkCreatable(ns store.Namespace) error {
 		return err
 	}
 	switch {
+	case ns == oplogNamespace:
+		return mongoerr.New(mongoerr.IllegalOperation, "cannot create %s: it is the log of this server", ns)
 	case strings.Contains(ns.Coll, "$"):
 		return mongoerr.New(mongoerr.InvalidNamespace, "Invalid collection name: %s", ns.Coll)
 	case len(ns.String()) > 255:

@@ -111,3 +111,30 @@ func TestLogin(t *testing.T) {
 		require.Error(t, c.Database("d").Collection("c").FindOne(ctx, bson.D{}).Err())
 	}
 }
+
+// The log of changes holds what is in all databases, the users too: reading
+// all databases is not enough for it.
+func TestLogNeedsMoreThanReading(t *testing.T) {
+	addr := guarded(t)
+	ctx := t.Context()
+	user := func(name string, role any) bson.D {
+		return bson.D{{Key: "createUser", Value: name}, {Key: "pwd", Value: "p"}, {Key: "roles", Value: bson.A{role}}}
+	}
+	require.NoError(t, connect(t, addr, "").Database("admin").RunCommand(ctx, user("boss", "root")).Err())
+	boss := login(t, addr, "boss", "p", "admin", "")
+	require.NoError(t, boss.Database("admin").RunCommand(ctx, user("reader", "readAnyDatabase")).Err())
+	require.NoError(t, boss.Database("admin").RunCommand(ctx, user("saver", "backup")).Err())
+	require.NoError(t, boss.Database("local").RunCommand(ctx, user("near", "readWrite")).Err())
+	for _, c := range []struct {
+		user, db string
+		code     int
+	}{{"reader", "admin", int(mongoerr.Unauthorized)}, {"near", "local", int(mongoerr.Unauthorized)}, {"saver", "admin", 0}, {"boss", "admin", 0}} {
+		log := login(t, addr, c.user, "p", c.db, "").Database("local").Collection("oplog.rs")
+		err := log.FindOne(ctx, bson.D{}).Err()
+		if c.code == 0 {
+			require.NoError(t, err, c.user)
+			continue
+		}
+		require.Equal(t, c.code, code(err), "%s: %v", c.user, err)
+	}
+}
