@@ -15,6 +15,13 @@ const (
 	bulkTime = 30 * time.Second
 )
 
+// Where nobody waits for a write, others are given time to come together with it,
+// so that the disk is there for those who do.
+const (
+	bulkPace  = 5 * time.Millisecond
+	bulkPaced = 64 // operations that wait for no others
+)
+
 // bulk gathers the durable writes of many dispatchers to one collection: while
 // one write is under way the next ones wait and then go together, so that a
 // thousand subscriptions wait for the disk together and not one after another.
@@ -26,6 +33,8 @@ type bulk struct {
 	mu      sync.Mutex
 	writing bool
 	queue   []bulkPart
+	ops     int           // in queue
+	hurry   chan struct{} // somebody waits for what is in queue, or it is much
 }
 
 // bulkPart is what one dispatcher writes.
@@ -45,25 +54,48 @@ func (b *bulk) write(ops []store.WriteOp) error {
 		return nil
 	}
 	ended := make(chan error, 1)
-	b.submit(ops, func(err error) { ended <- err })
+	b.submit(ops, true, func(err error) { ended <- err })
 	return <-ended
 }
 
 // submit is write that does not wait: done is told of the end and must not block.
-func (b *bulk) submit(ops []store.WriteOp, done func(error)) {
+// It may take a moment more unless it is urgent.
+func (b *bulk) submit(ops []store.WriteOp, urgent bool, done func(error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.queue = append(b.queue, bulkPart{ops, done})
+	if b.ops += len(ops); urgent || b.ops >= bulkPaced {
+		b.urge()
+	}
 	if !b.writing {
 		b.writing = true
 		b.spawn(b.run)
 	}
 }
 
+// urge tells that somebody waits for what was submitted.
+func (b *bulk) urge() {
+	select {
+	case b.hurry <- struct{}{}:
+	default:
+	}
+}
+
 // run writes until nothing waits.
 func (b *bulk) run() {
-	for parts := b.take(); len(parts) > 0; parts = b.take() {
+	timer := time.NewTimer(bulkPace)
+	defer timer.Stop()
+	for {
+		select {
+		case <-b.hurry:
+		case <-timer.C:
+		}
+		parts := b.take()
+		if len(parts) == 0 {
+			return
+		}
 		b.writeParts(parts)
+		timer.Reset(bulkPace)
 	}
 }
 
@@ -79,6 +111,9 @@ func (b *bulk) take() (parts []bulkPart) {
 	parts = b.queue[:n:n]
 	if b.queue = b.queue[n:]; len(b.queue) == 0 {
 		b.queue = nil
+	}
+	if b.ops -= ops; len(b.queue) > 0 { // there was too much for one write
+		b.urge()
 	}
 	b.writing = n > 0
 	return parts

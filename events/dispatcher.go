@@ -340,7 +340,9 @@ func (d *dispatcher) queue(row bson.Raw) {
 		d.unsaved++ // the cursor moves on
 		return
 	}
-	d.lanes.add(it)
+	if d.lanes.add(it); d.flushing != nil && d.lanes.waitsBehind(it) {
+		d.outcomes.urge()
+	}
 }
 
 // send starts the sends that may start now and tells when to look again.

@@ -42,6 +42,15 @@ func (d *dispatcher) flush(ctx context.Context, g *errgroup.Group) bool {
 	return true
 }
 
+// awaited tells whether something cannot go on before a batch is recorded: a later
+// event of one of its keys, or all when there is no room.
+func (d *dispatcher) awaited(batch []outcome) bool {
+	if d.lanes.count >= unsettledMax || d.lanes.bytes >= unsettledSize {
+		return true
+	}
+	return slices.ContainsFunc(batch, func(o outcome) bool { return d.lanes.waitsBehind(o.it) })
+}
+
 // recordRows is record of events that were all delivered: only their rows are to
 // be written, which needs nobody to wait for it.
 func (d *dispatcher) recordRows(batch []outcome) {
@@ -51,7 +60,7 @@ func (d *dispatcher) recordRows(batch []outcome) {
 		d.flushed <- nil
 		return
 	}
-	d.outcomes.submit(ops, func(err error) {
+	d.outcomes.submit(ops, d.awaited(batch), func(err error) {
 		if err = recordError(err); err == nil {
 			d.step(StepRecorded)
 		}
@@ -349,7 +358,7 @@ func (d *dispatcher) advance(ctx context.Context) error {
 		return d.saveCursor(ctx)
 	}
 	if op, ok := d.moveCursor(); ok {
-		d.cursors.submit([]store.WriteOp{op}, func(err error) { d.moved <- err })
+		d.cursors.submit([]store.WriteOp{op}, false, func(err error) { d.moved <- err })
 	}
 	return nil
 }

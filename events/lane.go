@@ -147,6 +147,12 @@ func (l *lanes) take(n int) (out []*item) {
 	return out
 }
 
+// waitsBehind tells whether an event of the same key waits for one under way.
+func (l *lanes) waitsBehind(it *item) bool {
+	ln := l.byKey[it.key]
+	return ln != nil && ln.flying > 0 && len(ln.queue) > ln.flying
+}
+
 // settle ends an event's stay.
 func (l *lanes) settle(it *item) {
 	it.settled = true

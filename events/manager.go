@@ -154,8 +154,8 @@ func New(d Deps, o Options) *Manager {
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
 	}
-	m.outcomes = &bulk{st: d.Store, coll: collLog, spawn: m.within}
-	m.cursors = &bulk{st: d.Store, coll: collCursors, spawn: m.within}
+	m.outcomes = &bulk{st: d.Store, coll: collLog, spawn: m.within, hurry: make(chan struct{}, 1)}
+	m.cursors = &bulk{st: d.Store, coll: collCursors, spawn: m.within, hurry: make(chan struct{}, 1)}
 	return m
 }
 

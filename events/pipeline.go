@@ -30,13 +30,14 @@ type staged struct {
 type writer struct {
 	work  chan *staged
 	under sync.WaitGroup // batches that are routed and not written
+	busy  bool           // something was handed over that may not be written; of who hands over
 }
 
 // runBatches reads, routes and writes until something fails. worked is called
 // after each batch that is written.
 func (r *reader) runBatches(ctx context.Context, worked func()) error {
 	g, gctx := errgroup.WithContext(ctx)
-	r.writer.work = make(chan *staged)
+	r.writer.work, r.writer.busy = make(chan *staged), false
 	g.Go(func() error { return r.writeStaged(gctx, worked) })
 	g.Go(func() error {
 		defer close(r.writer.work)
@@ -64,6 +65,7 @@ func (r *reader) writeStaged(ctx context.Context, worked func()) error {
 
 // hand gives a batch to the writer, which takes it when the one before is written.
 func (r *reader) hand(ctx context.Context, s *staged) error {
+	r.writer.busy = s.done == nil
 	select {
 	case r.writer.work <- s:
 		return nil
@@ -77,6 +79,9 @@ func (r *reader) hand(ctx context.Context, s *staged) error {
 
 // settle waits until all that was handed over is written.
 func (r *reader) settle(ctx context.Context) error {
+	if !r.writer.busy {
+		return nil
+	}
 	s := &staged{done: make(chan struct{})}
 	if err := r.hand(ctx, s); err != nil {
 		return err
