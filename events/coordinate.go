@@ -249,7 +249,7 @@ func (m *Manager) reconcileDispatcher(s *subscription) {
 	switch {
 	case def.Catchup != nil && def.active() && !m.clock().Before(def.HeldUntil):
 		m.startCatchUp(s, def)
-	case def.delivers(m.clock()) && !def.sharded():
+	case def.delivers(m.clock()) && !def.sharded() && !d.alive():
 		m.startDispatcher(s, def)
 	}
 }

@@ -26,6 +26,7 @@ Examples:
   weir bench events
   weir bench events --only log,webhook --events 100000
   weir bench events --only notify --postgres-url postgres://postgres@127.0.0.1/postgres
+  weir bench events --only fanout --profile-dir /tmp
   weir bench events --mongodb-uri 'mongodb://127.0.0.1:27017/?replicaSet=rs0'
 `
 
