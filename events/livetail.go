@@ -25,6 +25,7 @@ type tail struct {
 	db, id   string
 	feed     *feed
 	rows     []bson.Raw
+	ahead    chan aheadPage // of the rows behind these, nil: nobody reads them yet
 	progress bool
 	last     string // position of the last row given
 	until    string // first position that is not wanted, "": none
@@ -120,7 +121,7 @@ func (t *tail) logged(ctx context.Context) (bson.Raw, error) {
 		if err := t.expired(); err != nil {
 			return nil, err
 		}
-		rows, _, err := t.feed.take(ctx, tailPage)
+		rows, err := t.page(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -131,6 +132,42 @@ func (t *tail) logged(ctx context.Context) (bson.Raw, error) {
 	row := t.rows[0]
 	t.rows = t.rows[1:]
 	return row, nil
+}
+
+// aheadPage is what was read beside.
+type aheadPage struct {
+	rows []bson.Raw
+	err  error
+}
+
+// aheadFrom is from how many rows on there are likely to be more.
+const aheadFrom = 100
+
+// page gives the next rows. While a client is given many, those behind them are
+// read beside.
+func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
+	if t.ahead != nil {
+		select {
+		case p := <-t.ahead:
+			rows, err, t.ahead = p.rows, p.err, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if len(rows) == 0 && err == nil {
+		rows, _, err = t.feed.take(ctx, tailPage)
+	}
+	if len(rows) < aheadFrom || err != nil {
+		return rows, err
+	}
+	ahead := make(chan aheadPage, 1)
+	if t.m.beside(func(ctx context.Context) {
+		rows, _, err := t.feed.take(ctx, tailPage)
+		ahead <- aheadPage{rows, err}
+	}) {
+		t.ahead = ahead
+	}
+	return rows, nil
 }
 
 // expired ends a tail that was behind for so long that the log may no longer hold

@@ -164,3 +164,30 @@ func BenchmarkRow(b *testing.B) {
 		})
 	}
 }
+
+// A document that two columns show is written alike in both, and in the next row
+// what is there then.
+func TestRowEncoderRepeatsDocuments(t *testing.T) {
+	cols := []ResultColumn{
+		{Path: []string{"a"}, Type: Of(JSONB)}, {Path: []string{"c"}, Type: Of(JSONB), Format: BinaryFormat},
+		{Path: []string{"b"}, Type: Of(JSONB)}, {Path: []string{"b", "x"}, Type: Of(Text)},
+	}
+	enc := NewRowEncoder(cols, nil)
+	doc := func(n int) bson.D { return bson.D{{Key: "x", Value: fmt.Sprintf("t%d", n)}} }
+	for _, row := range []bson.D{
+		{{Key: "a", Value: doc(1)}, {Key: "b", Value: doc(1)}, {Key: "c", Value: doc(1)}},
+		{{Key: "a", Value: doc(2)}, {Key: "z", Value: 1}, {Key: "b", Value: doc(3)}, {Key: "c", Value: doc(2)}},
+		{{Key: "b", Value: doc(4)}, {Key: "a", Value: doc(4)}},
+	} {
+		raw, err := bson.Marshal(row)
+		require.NoError(t, err)
+		got, err := enc.AppendColumns(nil, raw)
+		require.NoError(t, err)
+		var want []byte
+		for _, c := range cols { // each column alone
+			want, err = NewRowEncoder([]ResultColumn{c}, nil).AppendColumns(want, raw)
+			require.NoError(t, err)
+		}
+		require.Equal(t, want, got, "%v", row)
+	}
+}

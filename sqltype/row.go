@@ -1,6 +1,7 @@
 package sqltype
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 
@@ -30,6 +31,7 @@ type RowEncoder struct {
 	// last row: the next one is alike.
 	of     []fieldColumns
 	byName map[string][]int
+	json   encodedJSON
 }
 
 // fieldColumns are the columns whose paths begin with a field.
@@ -75,6 +77,7 @@ func (enc *RowEncoder) AppendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 
 func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 	var err error
+	enc.json = encodedJSON{}
 	i := 0
 	if !enc.deep {
 		// The predicted order: each field is the next column.
@@ -83,7 +86,7 @@ func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 				break
 			}
 			c := &enc.cols[i]
-			if dst, err = appendField(dst, it.Value(), c.Type, c.Format, enc.env); err != nil {
+			if dst, err = enc.appendField(dst, it.Value(), c); err != nil {
 				return dst, err
 			}
 		}
@@ -94,7 +97,7 @@ func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 	vals := enc.Values(row)
 	for ; i < len(enc.cols); i++ {
 		c := &enc.cols[i]
-		if dst, err = appendField(dst, vals[i], c.Type, c.Format, enc.env); err != nil {
+		if dst, err = enc.appendField(dst, vals[i], c); err != nil {
 			return dst, err
 		}
 	}
@@ -148,6 +151,29 @@ func descend(v value.Value, path []string) value.Value {
 		v = value.Lookup(v.Doc(), name)
 	}
 	return v
+}
+
+// encodedJSON is where the last document of a row was written as jsonb.
+type encodedJSON struct {
+	doc      bson.Raw
+	format   int16
+	from, to int
+}
+
+// appendField appends a column. A document that stood in the one before, as an
+// event's does, is not written anew.
+func (enc *RowEncoder) appendField(dst []byte, v value.Value, c *ResultColumn) ([]byte, error) {
+	if c.Type.OID != JSONB || !v.IsDocument() {
+		return appendField(dst, v, c.Type, c.Format, enc.env)
+	}
+	doc, j := v.Doc(), &enc.json
+	if j.doc != nil && j.format == c.Format && bytes.Equal(j.doc, doc) {
+		return append(dst, dst[j.from:j.to]...), nil
+	}
+	from := len(dst)
+	dst, err := appendField(dst, v, c.Type, c.Format, enc.env)
+	*j = encodedJSON{doc, c.Format, from, len(dst)}
+	return dst, err
 }
 
 // appendField appends the length and the bytes of a value, -1 for NULL.
