@@ -25,6 +25,7 @@ type tail struct {
 	db, id   string
 	feed     *feed
 	rows     []bson.Raw
+	shaped   []bson.Raw     // what makes makes of rows, where each makes one; nil: it is not made yet
 	ahead    chan aheadPage // of the rows behind these, nil: nobody reads them yet
 	progress bool
 	last     string // position of the last row given
@@ -33,14 +34,17 @@ type tail struct {
 	retained time.Duration                          // how long the log keeps what is settled
 	makes    func(row bson.Raw) ([]bson.Raw, error) // the rows of a row of the log; none: it is not wanted
 	made     []bson.Raw
-	fresh    time.Time // when it had all that there was
+	shape    func(row bson.Raw) bson.Raw // makes, where it makes one row of each and keeps nothing; nil: it is not so
+	now      bson.Raw                    // the shaped row, nil: it is not made yet
+	fresh    time.Time                   // when it had all that there was
 }
 
 func (m *Manager) tailSubscription(ctx context.Context, s *found, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
-	return m.tailLog(ctx, s.Spec.Database, s.ID, s.Spec.Retention, o, func(row bson.Raw) ([]bson.Raw, error) { return []bson.Raw{tailRow(row)}, nil })
+	return m.tailLog(ctx, s.Spec.Database, s.ID, s.Spec.Retention, o, nil)
 }
 
-// tailLog follows the rows of a subscription, "": of all of a database.
+// tailLog follows the rows of a subscription, "": of all of a database. Without
+// makes they are given as SUBSCRIBE shows them.
 func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Duration, o tailOptions, makes func(bson.Raw) ([]bson.Raw, error)) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
 	after := ""
 	switch {
@@ -55,6 +59,10 @@ func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Dura
 	}
 	t := &tail{m: m, db: db, id: id, feed: m.follow(db, id, after, tailBytes), progress: o.progress, until: o.to, span: o.span, retained: retained, makes: makes, fresh: m.clock()}
 	t.feed.brief = true
+	if makes == nil {
+		t.shape = tailRow
+		t.makes = func(row bson.Raw) ([]bson.Raw, error) { return []bson.Raw{tailRow(row)}, nil }
+	}
 	return t.next, func() { m.leave(t.db, t.feed) }, nil
 }
 
@@ -106,6 +114,9 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 		if !t.span.holds(value.Lookup(row, "event_timestamp").AsDate()) {
 			continue
 		}
+		if t.now != nil {
+			return t.now, nil
+		}
 		if t.made, err = t.makes(row); err != nil {
 			return nil, err
 		}
@@ -131,13 +142,16 @@ func (t *tail) logged(ctx context.Context) (bson.Raw, error) {
 	}
 	row := t.rows[0]
 	t.rows = t.rows[1:]
+	if t.now = nil; len(t.shaped) > 0 {
+		t.now, t.shaped = t.shaped[0], t.shaped[1:]
+	}
 	return row, nil
 }
 
 // aheadPage is what was read beside.
 type aheadPage struct {
-	rows []bson.Raw
-	err  error
+	rows, shaped []bson.Raw
+	err          error
 }
 
 // aheadFrom is from how many rows on there are likely to be more.
@@ -146,10 +160,11 @@ const aheadFrom = 100
 // page gives the next rows. While a client is given many, those behind them are
 // read beside.
 func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
+	t.shaped = nil
 	if t.ahead != nil {
 		select {
 		case p := <-t.ahead:
-			rows, err, t.ahead = p.rows, p.err, nil
+			rows, err, t.shaped, t.ahead = p.rows, p.err, p.shaped, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -162,8 +177,12 @@ func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
 	}
 	ahead := make(chan aheadPage, 1)
 	if t.m.beside(func(ctx context.Context) {
-		rows, _, err := t.feed.take(ctx, tailPage)
-		ahead <- aheadPage{rows, err}
+		var p aheadPage
+		p.rows, _, p.err = t.feed.take(ctx, tailPage)
+		for i := 0; t.shape != nil && i < len(p.rows); i++ {
+			p.shaped = append(p.shaped, t.shape(p.rows[i]))
+		}
+		ahead <- p
 	}) {
 		t.ahead = ahead
 	}
