@@ -26,6 +26,9 @@ func (d *ddl) alterTable(ctx context.Context, x *ast.AlterTable) error {
 	if err != nil {
 		return err
 	}
+	if len(x.Actions) == 1 && (x.Actions[0].Kind == ast.InheritFrom || x.Actions[0].Kind == ast.NoInheritFrom) {
+		return d.alterInherit(ctx, t, o, x.Actions[0])
+	}
 	if len(o.Children) > 0 || len(o.Inherits) > 0 {
 		for _, act := range x.Actions {
 			if act.Kind != ast.OwnerTo && act.Kind != ast.SetColumnDefault && act.Kind != ast.DropColumnDefault {

@@ -297,6 +297,11 @@ func (s *Session) evaluate(ctx context.Context, exprs []ast.Expr, oids []uint32)
 	stmt := &ast.Query{Body: &ast.Select{Items: items}}
 	q, err := s.plan(ctx, stmt, nil)
 	if err != nil {
+		if e := sqlerr.As(err); e.Code == sqlerr.CannotCoerce {
+			cp := *e
+			cp.Code = sqlerr.DatatypeMismatch
+			return nil, &cp
+		}
 		return nil, err
 	}
 	r, err := s.execute(ctx, q, nil, false)

@@ -1,0 +1,28 @@
+-- ALTER TABLE ... INHERIT and NO INHERIT; arguments of EXECUTE.
+create table par (a int, b text not null, check (a > 0));
+create table ch1 (b text not null, a int, c int, constraint par_a_check check (a > 0));
+create table ch2 (a int, b text not null);
+create table ch3 (a int);
+create table ch4 (a bigint, b text not null, constraint par_a_check check (a > 0));
+insert into par values (1, 'p');
+insert into ch1 values ('c', 2, 3);
+alter table ch1 inherit par;
+alter table ch1 inherit par;
+alter table par inherit ch1;
+alter table ch2 inherit par;
+alter table ch3 inherit par;
+alter table ch4 inherit par;
+alter table ch1 inherit nope;
+select * from par order by a;
+select * from only par;
+alter table ch1 no inherit par;
+alter table ch1 no inherit par;
+select * from par order by a;
+select * from ch1;
+alter table ch1 inherit par;
+drop table par;
+drop table ch1;
+drop table par;
+prepare pb(float8) as select $1;
+execute pb(false);
+execute pb('1.5');
