@@ -91,9 +91,19 @@ func (n *node) end(t testing.TB) {
 }
 
 func startNode(t testing.TB, st store.Store, lease time.Duration) *node {
+	return startNodeBy(t, gateway.Options{Store: st, EventLease: lease})
+}
+
+// startNodeAt starts a gateway with a clock of its own.
+func startNodeAt(t testing.TB, st store.Store, now func() time.Time) *node {
+	return startNodeBy(t, gateway.Options{Store: st, Now: now})
+}
+
+func startNodeBy(t testing.TB, o gateway.Options) *node {
 	t.Helper()
+	o.AllowPrivateTargets = true
 	ctx, stop := context.WithCancel(context.Background())
-	g, err := gateway.Open(ctx, gateway.Options{Store: st, AllowPrivateTargets: true, EventLease: lease})
+	g, err := gateway.Open(ctx, o)
 	require.NoError(t, err)
 	n := &node{Gateway: g, stop: stop, ended: make(chan error, 1)}
 	go func() { n.ended <- g.Run(ctx) }()

@@ -203,7 +203,7 @@ func (c *call) redefine(ctx context.Context, s *found, spec *Spec) error {
 	if moved(s.Spec, spec) {
 		return c.reshard(ctx, s, &next)
 	}
-	if err := saveSubscription(ctx, c.m.st, &next); err != nil {
+	if err := saveDefinition(ctx, c.m.st, &next); err != nil {
 		return fmt.Errorf("save the subscription: %w", err)
 	}
 	return c.m.adopt(ctx, spec.Database)

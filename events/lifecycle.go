@@ -20,8 +20,12 @@ import (
 func (m *Manager) setStatus(ctx context.Context, id, status, desired, reason string) error {
 	set := bson.D{{Key: "status", Value: status}, {Key: "desired_status", Value: desired}, {Key: "status_reason", Value: reason},
 		{Key: "status_since", Value: m.clock()}, {Key: "updated_at", Value: m.clock()}}
-	if _, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: set}}, false); err != nil {
+	ok, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: set}}, false)
+	switch {
+	case err != nil:
 		return fmt.Errorf("save subscription %s: %w", id, err)
+	case !ok:
+		return errStale // it was dropped
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,7 +42,7 @@ func (m *Manager) suspend(ctx context.Context, s *subscription, reason, detail s
 	if reason == "dead_letter" { // on_dead_letter = pause is the user's own wish
 		status, desired = StatePaused, StatePaused
 	}
-	if err := m.setStatus(ctx, s.ID, status, desired, reason); err != nil {
+	if err := m.setStatus(ctx, s.ID, status, desired, reason); err != nil && !errors.Is(err, errStale) {
 		return err
 	}
 	m.log.Warn("subscription stopped", "subscription", s.ID, "status", status, "reason", reason, "detail", detail)

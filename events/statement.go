@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -71,10 +72,23 @@ func (m *Manager) Exec(ctx context.Context, stmt ast.Statement, env catalog.Sess
 	if err := m.look(ctx); err != nil {
 		return nil, "", nil, err
 	}
-	c := &call{m: m, env: env}
-	tag, err := c.exec(ctx, stmt)
-	return c.rows, tag, c.notices, err
+	for try := 1; ; try++ {
+		c := &call{m: m, env: env}
+		tag, err := c.exec(ctx, stmt)
+		if !errors.Is(err, errStale) {
+			return c.rows, tag, c.notices, err
+		}
+		if try == staleTries {
+			return nil, "", nil, sqlerr.New(sqlerr.SerializationFailure, "the event subscription was changed on another gateway meanwhile").At(stmt.Pos()).WithHint("Try again.")
+		}
+		if err := m.reload(ctx, env.Database()); err != nil {
+			return nil, "", nil, err
+		}
+	}
 }
+
+// staleTries is how often a statement is run whose subscription others change.
+const staleTries = 5
 
 func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 	switch stmt := stmt.(type) {

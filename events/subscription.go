@@ -3,6 +3,7 @@ package events
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/url"
@@ -135,32 +136,18 @@ func definitionSum(seed maphash.Seed, doc bson.Raw) uint64 {
 	return h.Sum64()
 }
 
-// fields gives the stored fields but the id and the counters, which are written
-// by their own.
-func (s *stored) fields() (set bson.D, err error) {
-	var doc bson.D
-	if err := bson.Unmarshal(marshal(s), &doc); err != nil {
-		return nil, err
-	}
-	for _, e := range doc {
-		if e.Key != "_id" && e.Key != "counters" {
-			set = append(set, e)
-		}
-	}
-	return set, nil
-}
+// errStale tells that another gateway changed or dropped a definition after it was
+// read: what was made of it must not be stored.
+var errStale = errors.New("the definition was changed meanwhile")
 
-// saveSubscription writes a definition that exists.
-func saveSubscription(ctx context.Context, st store.Store, s *stored) error {
-	set, err := s.fields()
-	if err != nil {
-		return err
+// saveDefinition writes the next version of a definition. Its state is written by
+// setStatus alone, so that neither undoes the other.
+func saveDefinition(ctx context.Context, st store.Store, s *stored) error {
+	ok, err := updateOne(ctx, st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}, {Key: "version", Value: s.Version - 1}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "spec", Value: s.Spec}, {Key: "version", Value: s.Version}, {Key: "updated_at", Value: s.UpdatedAt}}}}, false)
+	if err == nil && !ok {
+		err = errStale
 	}
-	update := bson.D{{Key: "$set", Value: set}}
-	if s.Reason == "" {
-		update = append(update, bson.E{Key: "$unset", Value: bson.D{{Key: "status_reason", Value: ""}}})
-	}
-	_, err = updateOne(ctx, st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, update, false)
 	return err
 }
 
