@@ -73,7 +73,9 @@ func (s *Session) sessionCommand(src source, stmt ast.Statement) command {
 	case *ast.Rollback:
 		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) { return s.rollbackBlock(ctx, stmt) })
 	case *ast.Savepoint:
-		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.savepoint(stmt.Name.Name) })
+		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) {
+			return s.savepoint(ctx, stmt.Name.Name)
+		})
 	case *ast.Release:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.release(stmt.Name.Name) })
 	case *ast.RollbackTo:

@@ -20,14 +20,17 @@ type writeLog struct {
 	writes []loggedWrite
 	size   int
 	full   bool
+
+	guarded int // writes that have their images
 }
 
 type loggedWrite struct {
-	size int
-	ns   store.Namespace
-	ops  []store.WriteOp
-	opts store.WriteOptions
-	done counts
+	size   int
+	images []image
+	ns     store.Namespace
+	ops    []store.WriteOp
+	opts   store.WriteOptions
+	done   counts
 }
 
 // counts are what a write did; done again it must do the same.
@@ -81,6 +84,7 @@ func (l *writeLog) truncate(n int) {
 	}
 	clear(l.writes[n:])
 	l.writes = l.writes[:n]
+	l.guarded = min(l.guarded, n)
 }
 
 func (l *writeLog) copy(b bson.Raw) bson.Raw {
@@ -94,6 +98,9 @@ func (l *writeLog) copy(b bson.Raw) bson.Raw {
 // replay writes the first n writes again. It answers false if they did not do
 // what they did the first time: others have changed the documents since.
 func (l *writeLog) replay(ctx context.Context, tx store.Tx, n int) (bool, error) {
+	if same, err := l.unchanged(ctx, tx, n); err != nil || !same {
+		return false, err
+	}
 	for _, w := range l.writes[:n] {
 		res, err := tx.Write(ctx, w.ns, w.ops, w.opts)
 		if err == nil {

@@ -25,8 +25,11 @@ func (s *Session) inBlock(command string) error {
 	return nil
 }
 
-func (s *Session) savepoint(name string) (string, error) {
+func (s *Session) savepoint(ctx context.Context, name string) (string, error) {
 	if err := s.inBlock("SAVEPOINT"); err != nil {
+		return "", err
+	}
+	if err := s.tx.log.guard(ctx, s.access.Store); err != nil {
 		return "", err
 	}
 	s.tx.savepoints = append(s.tx.savepoints, savepoint{

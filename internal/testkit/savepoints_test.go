@@ -114,3 +114,40 @@ func TestSavepointModel(t *testing.T) {
 		require.Equal(t, committed, there, "%v", slices.Clip(said))
 	}
 }
+
+// TestSavepointConflict: a row that the block computed a value from, and that
+// others changed once the store gave the block's transaction up, is not
+// overwritten by ROLLBACK TO.
+func TestSavepointConflict(t *testing.T) {
+	for _, mode := range testkit.Modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			g := testkit.Start(t, mode, nil)
+			one, two := g.Connect(t), g.Connect(t)
+			exec := func(c *pgx.Conn, sql string) error {
+				_, err := c.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+				return err
+			}
+			require.NoError(t, exec(one, "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1), (2, 1), (3, 1)"))
+			for _, other := range []string{"UPDATE t SET n = 50 WHERE id = 2", "UPDATE t SET n = 50 WHERE id = 3"} {
+				require.NoError(t, exec(one, "BEGIN"))
+				require.NoError(t, exec(one, "UPDATE t SET n = n + 1 WHERE id <= 2 RETURNING n"))
+				require.NoError(t, exec(one, "SAVEPOINT a"))
+				require.Error(t, exec(one, "INSERT INTO t VALUES (1, 1)"))
+				require.NoError(t, exec(two, other))
+				err := exec(one, "ROLLBACK TO a")
+				if other == "UPDATE t SET n = 50 WHERE id = 2" {
+					require.Equal(t, "40001", state(err))
+					require.NoError(t, exec(one, "ROLLBACK"))
+					continue
+				}
+				require.NoError(t, err)
+				require.NoError(t, exec(one, "COMMIT"))
+			}
+			rows, err := one.Query(t.Context(), "SELECT n FROM t ORDER BY id")
+			require.NoError(t, err)
+			all, err := pgx.CollectRows(rows, pgx.RowTo[int])
+			require.NoError(t, err)
+			require.Equal(t, []int{2, 51, 50}, all)
+		})
+	}
+}
