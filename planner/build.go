@@ -97,7 +97,7 @@ func (b *builder) finish(n Node) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, ReadOnly: !b.writes, Strict: b.env.Strict}
+	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, ReadOnly: !b.writes, Strict: b.env.Strict, Timed: b.timed}
 	if p.Cols = n.Cols(); p.Cols == nil {
 		switch n.(type) {
 		case *Insert, *Update, *Delete, *Merge:
@@ -121,6 +121,7 @@ type builder struct {
 	deps        []catalog.Dep
 	locking     bool
 	writes      bool
+	timed       bool // a literal was read that means the time of planning
 	depth       int
 	// inView is the depth of views: positions in their text mean nothing to the client.
 	inView int

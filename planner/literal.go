@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"strings"
+
 	"weir/sqlerr"
 	"weir/sqlfunc"
 	"weir/sqltype"
@@ -24,6 +26,7 @@ func (b *builder) literal(c *Const, to sqltype.Type, ctx sqlfunc.CastContext) (E
 	if to.OID == sqltype.Interval {
 		in = to // INTERVAL '1' YEAR: the modifier gives a bare number its unit
 	}
+	b.timed = b.timed || readsClock(c.Value.Str(), to.OID)
 	v, err := sqltype.ParseText(c.Value.Str(), in, b.env.Types)
 	if err != nil {
 		return nil, sqlerr.As(err).At(c.P)
@@ -33,4 +36,21 @@ func (b *builder) literal(c *Const, to sqltype.Type, ctx sqlfunc.CastContext) (E
 		return x, nil
 	}
 	return &Cast{X: x, T: to, Explicit: ctx == explicit, P: c.P}, nil
+}
+
+// readsClock tells whether a literal may mean a time by the clock.
+func readsClock(text string, t sqltype.OID) bool {
+	if e := t.Elem(); e != sqltype.Invalid {
+		t = e
+	}
+	if t.Category() != 'D' && !t.Involves() {
+		return false
+	}
+	text = strings.ToLower(text)
+	for _, word := range []string{"now", "today", "tomorrow", "yesterday"} {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
 }

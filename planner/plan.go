@@ -42,6 +42,9 @@ type Plan struct {
 	// Strict is the mode that it was planned in: whether a division by zero is an
 	// error or NULL.
 	Strict bool
+	// Timed tells that a literal such as 'now' or 'today' was read when it was
+	// planned: the plan means another time with each planning.
+	Timed bool
 	// ReadOnly is false when a node writes or calls a function that does.
 	ReadOnly bool
 }

@@ -92,7 +92,7 @@ func (s *Session) analyzeQuery(ctx context.Context, st *prepared, src source) (*
 	}
 	// A plan with warnings, of a column not seen yet for one, is made anew each
 	// time: the next document may bring the column.
-	if src.alone && len(q.prog.Plan.Notices) == 0 {
+	if src.alone && len(q.prog.Plan.Notices) == 0 && !q.prog.Plan.Timed {
 		s.plans.put(s.planKey(src.text, st.given), st)
 	}
 	return st, nil

@@ -74,3 +74,8 @@ select 2 from th group by ();
 select a from th except select 1 order by zz;
 select a from th except select 1 order by a + 1;
 select sum() within group (order by a) from th;
+create table tn (d timestamp(3));
+insert into tn values ('now');
+select pg_sleep(0.02);
+insert into tn values ('now');
+select count(distinct d), count(*) filter (where d = timestamp 'now') from tn;
