@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"weir/sqltype"
@@ -111,11 +112,7 @@ func systemClasses(ctx context.Context, r *reader) error {
 }
 
 func classes(ctx context.Context, r *reader) error {
-	l := names
-	if r.hint.admitsText("relkind", "i") {
-		l = indexed
-	}
-	list, err := r.relations(ctx, l, "oid")
+	list, err := r.classRelations(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,6 +123,20 @@ func classes(ctx context.Context, r *reader) error {
 		}
 	}
 	return nil
+}
+
+func (r *reader) classRelations(ctx context.Context) ([]*Table, error) {
+	if !r.hint.admitsText("relkind", "i") {
+		return r.relations(ctx, names, "oid")
+	}
+	found, ok, err := r.named(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return found, r.complete(ctx, found, indexed)
+	}
+	return r.relations(ctx, indexed, "oid")
 }
 
 // class writes a relation's row of pg_class.
@@ -315,8 +326,13 @@ func collationOf(t sqltype.OID) uint32 {
 
 // defaults is pg_attrdef; the expression is its SQL.
 func defaults(ctx context.Context, r *reader) error {
-	list, err := r.relations(ctx, whole, "adrelid")
+	list, err := r.relations(ctx, names, "adrelid")
 	if err != nil {
+		return err
+	}
+	// Of what the catalog keeps nothing, there are no defaults.
+	list = slices.DeleteFunc(list, func(t *Table) bool { return t.Kind == Collection && r.y.c.objectOf(t) == nil })
+	if err := r.complete(ctx, list, whole); err != nil {
 		return err
 	}
 	for _, t := range list {

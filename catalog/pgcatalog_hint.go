@@ -43,6 +43,8 @@ func (h hint) collect(match bson.Raw) {
 					h.collect(part.Value().Doc())
 				}
 			}
+		case it.Key() == "$expr":
+			h.collectExpr(v)
 		case strings.HasPrefix(it.Key(), "$"):
 		case v.IsDocument():
 			if list, ok := equalities(v.Doc()); ok {
@@ -54,6 +56,51 @@ func (h hint) collect(match bson.Raw) {
 			}
 		}
 	}
+}
+
+// collectExpr notes the columns that a pattern demands to be one text, as
+// {$eq: [{$weir.regex: ["$relname", "^(t)$"]}, true]} does.
+func (h hint) collectExpr(v value.Value) {
+	if !v.IsDocument() {
+		return
+	}
+	if all := value.Lookup(v.Doc(), "$and"); all.IsArray() {
+		for it := value.Walk(all.Doc()); it.Next(); {
+			h.collectExpr(it.Value())
+		}
+		return
+	}
+	eq := value.Lookup(v.Doc(), "$eq")
+	if !eq.IsArray() || value.Len(eq.Doc()) != 2 || !value.Lookup(eq.Doc(), "1").AsBool() {
+		return
+	}
+	call := value.Lookup(eq.Doc(), "0")
+	if !call.IsDocument() {
+		return
+	}
+	args := value.Lookup(call.Doc(), "$weir.regex")
+	if !args.IsArray() || value.Len(args.Doc()) != 2 {
+		return
+	}
+	field, pattern := value.Lookup(args.Doc(), "0"), value.Lookup(args.Doc(), "1")
+	if !field.IsString() || !pattern.IsString() {
+		return
+	}
+	name, ok := strings.CutPrefix(field.Str(), "$")
+	if text, exact := exactPattern(pattern.Str()); ok && exact && !strings.Contains(name, "$") {
+		h[strings.Clone(name)] = []string{strings.Clone(text)}
+	}
+}
+
+// exactPattern is the text that a pattern ^(text)$ of letters, digits and _
+// matches alone.
+func exactPattern(p string) (string, bool) {
+	p, ok1 := strings.CutPrefix(p, "^(")
+	p, ok2 := strings.CutSuffix(p, ")$")
+	plain := !strings.ContainsFunc(p, func(c rune) bool {
+		return c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+	})
+	return p, ok1 && ok2 && plain && p != ""
 }
 
 // equalities reads {$eq: x} and {$in: [x, …]}.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -79,12 +80,39 @@ func (r *reader) relationsIf(ctx context.Context, l level, keep func(*Table) boo
 }
 
 func (r *reader) asked(t *Table, columns []string) bool {
+	if !r.hint.admitsText("table_name", t.Name) || !r.hint.admitsText("table_schema", t.Schema) {
+		return false
+	}
 	for _, c := range columns {
 		if !r.hint.admits(c, t.OID) && !r.hint.anyOf(c, func(oid uint32) bool { return r.s.owns(t, oid) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// named are the relations whose names pg_class is asked for; false unless every
+// name is one, since it may be that of an index.
+func (r *reader) named(ctx context.Context) ([]*Table, bool, error) {
+	want, ok := r.hint["relname"]
+	if !ok || len(want) == 0 {
+		return nil, false, nil
+	}
+	list, err := r.relations(ctx, names, "oid")
+	if err != nil {
+		return nil, false, err
+	}
+	var found []*Table
+	have := map[string]bool{}
+	for _, t := range list {
+		if slices.Contains(want, t.Name) {
+			found, have[t.Name] = append(found, t), true
+		}
+	}
+	for _, s := range want {
+		ok = ok && have[s]
+	}
+	return found, ok, nil
 }
 
 // isStandard tells whether a schema is PostgreSQL's own.

@@ -207,6 +207,9 @@ func (e *execution) source(ctx context.Context, ns store.Namespace) (agg.Source,
 	if f, ok := e.prog.Fetches[ns.Coll]; ok && f.Key != "" && e.fetched[ns.Coll] == nil {
 		return e.keyedSource(ns.Coll, f), nil
 	}
+	if f, ok := e.prog.Fetches[ns.Coll]; ok && e.working[ns.Coll] == nil && e.fetched[ns.Coll] == nil {
+		return &lateSource{e, ns.Coll, f}, nil
+	}
 	r, err := e.named(ctx, ns.Coll)
 	if err != nil {
 		return nil, err

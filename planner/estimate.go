@@ -80,7 +80,7 @@ func isEquality(c *Call) bool {
 func (st *estimate) rows(n Node) (float64, bool) {
 	switch x := n.(type) {
 	case *Scan:
-		return max(float64(x.Table.Estimate), 1), x.Table.Kind == catalog.Collection && x.Table.Estimate > 0
+		return max(tableRows(x.Table), 1), x.Table.Kind == catalog.Collection && x.Table.Estimate > 0 || x.Table.Kind == catalog.Virtual
 	case *Filter:
 		in, ok := st.rows(x.Input)
 		return max(in*st.selectivity(x.Cond), 1), ok
@@ -115,6 +115,14 @@ func (st *estimate) rows(n Node) (float64, bool) {
 	return 1000, false
 }
 
+// tableRows is how many rows a table has; of system relations nobody counts them.
+func tableRows(t *catalog.Table) float64 {
+	if t.Kind == catalog.Virtual {
+		return 1000
+	}
+	return float64(t.Estimate)
+}
+
 func (st *estimate) joinRows(j *Join) (float64, bool) {
 	l, ok1 := st.rows(j.Left)
 	r, ok2 := st.rows(j.Right)
@@ -147,13 +155,13 @@ func (st *estimate) distinct(id ColID) float64 {
 	best := 0.0
 	own := st.class(id)
 	for other, s := range st.scans {
-		if n := float64(s.Table.Estimate); st.class(other) == own && uniqueColumn(s, other) && (best == 0 || n < best) {
+		if n := tableRows(s.Table); st.class(other) == own && uniqueColumn(s, other) && (best == 0 || n < best) {
 			best = n
 		}
 	}
 	if best == 0 {
 		if s := st.scans[id]; s != nil {
-			best = float64(s.Table.Estimate) / 10
+			best = tableRows(s.Table) / 10
 		}
 	}
 	return max(best, 1)
@@ -250,7 +258,7 @@ func (st *estimate) equal(x *Call) float64 {
 	for i := range x.Args {
 		if c, ok := bareColumn(x.Args[i]); ok && !readsAny(x.Args[1-i]) {
 			if s := st.scans[c.ID]; s != nil && uniqueColumn(s, c.ID) {
-				return 1 / max(float64(s.Table.Estimate), 1)
+				return 1 / max(tableRows(s.Table), 1)
 			}
 			if c.T.OID == sqltype.Bpchar && c.T.Mod == sqltype.Of(sqltype.Bpchar).Mod+6 || c.T.OID == sqltype.Bool {
 				return 0.25 // a flag of few values

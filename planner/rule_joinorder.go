@@ -217,7 +217,7 @@ func (c *joinCost) cond(e Expr, owner map[ColID]int) joinCond {
 			}
 			if s := c.st.scans[col.ID]; s != nil && plainScan(c.t.inputs[owner[col.ID]]) == s && indexedColumn(s, col.ID) {
 				out.seeks |= 1 << owner[col.ID]
-				out.found = max(out.found, float64(s.Table.Estimate)/c.st.distinct(col.ID))
+				out.found = max(out.found, tableRows(s.Table)/c.st.distinct(col.ID))
 			}
 		}
 	}

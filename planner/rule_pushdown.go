@@ -18,6 +18,7 @@ func (b *builder) pushDown(n Node) Node {
 			eachSubplan(f, b.pushDown)
 			in = f.Input
 		}
+		conds = spread(conds, in)
 		var stay []Expr
 		for _, c := range conds {
 			if anyVolatile([]Expr{c}) || !push(&in, c) {
@@ -207,6 +208,7 @@ func pushJoin(j *Join, c Expr) bool {
 		return true
 	case Left, Semi, Anti, AntiNull:
 		if !r {
+			spreadOn(j, c)
 			put(&j.Left, c)
 			return true
 		}
