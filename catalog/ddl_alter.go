@@ -164,6 +164,9 @@ func (a *alteration) addColumn(ctx context.Context, x *ast.AlterAction) error {
 		}
 		return nil
 	}
+	if c.NotNull && !strings.Contains(c.Default, "nextval") {
+		a.noNulls(c.Name)
+	}
 	// Rows that are there take the default, as PostgreSQL gives it to them.
 	id := ast.MakeIdent(c.Name)
 	a.out.Then = append(a.out.Then, &ast.Update{

@@ -80,7 +80,7 @@ func isEquality(c *Call) bool {
 func (st *estimate) rows(n Node) (float64, bool) {
 	switch x := n.(type) {
 	case *Scan:
-		return max(tableRows(x.Table), 1), x.Table.Kind == catalog.Collection && x.Table.Estimate > 0 || x.Table.Kind == catalog.Virtual
+		return max(tableRows(x.Table), 1), x.Table.Kind == catalog.Collection && x.Table.Estimate > 0
 	case *Filter:
 		in, ok := st.rows(x.Input)
 		return max(in*st.selectivity(x.Cond), 1), ok

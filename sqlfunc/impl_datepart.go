@@ -455,17 +455,17 @@ func makeTime(_ *expr.Context, a []value.Value) (value.Value, error) {
 	return int8(us)
 }
 
-func madeStamp(a []value.Value) (int64, error) {
+func madeStamp(c *expr.Context, a []value.Value) (int64, error) {
 	ms, err := civilDate(int(a[0].AsInt64()), int(a[1].AsInt64()), int(a[2].AsInt64()))
 	if err != nil {
 		return 0, err
 	}
 	us, err := clockMicros(a[3].AsInt64(), a[4].AsInt64(), a[5].AsDouble())
-	return plusMicros(ms, us), err
+	return plusMicros(c, ms, us), err
 }
 
-func makeTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
-	ms, err := madeStamp(a)
+func makeTimestamp(c *expr.Context, a []value.Value) (value.Value, error) {
+	ms, err := madeStamp(c, a)
 	if err != nil {
 		return fail(err)
 	}
@@ -473,7 +473,7 @@ func makeTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
 }
 
 func makeTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
-	ms, err := madeStamp(a)
+	ms, err := madeStamp(c, a)
 	if err != nil {
 		return fail(err)
 	}
@@ -499,7 +499,7 @@ func makeInterval(_ *expr.Context, a []value.Value) (value.Value, error) {
 	return intervalRange(n(0)*12+n(1), n(2)*7+n(3), int64(us))
 }
 
-func toTimestampFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
+func toTimestampFloat(c *expr.Context, a []value.Value) (value.Value, error) {
 	f := a[0].AsDouble()
 	switch {
 	case math.IsNaN(f):
@@ -512,7 +512,7 @@ func toTimestampFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range: \"%g\"", f)
 	}
 	whole, frac := math.Modf(f)
-	return timestampRange(plusMicros(int64(whole)*1000, int64(math.RoundToEven(frac*1e6))))
+	return timestampRange(plusMicros(c, int64(whole)*1000, int64(math.RoundToEven(frac*1e6))))
 }
 
 var datePartFuncs = func() map[string]evaluator {

@@ -46,31 +46,33 @@ func addMonths(ms int64, months int32) int64 {
 	return c.UnixMs()
 }
 
-// plusMicros adds microseconds to a moment, rounded to milliseconds.
-func plusMicros(ms, us int64) int64 { return defaultEnv.Millis(ms, us) }
+// plusMicros adds microseconds to a moment, rounded to milliseconds, of which
+// the client is told.
+func plusMicros(c *expr.Context, ms, us int64) int64 { return envOf(c).Millis(ms, us) }
 
 // addSpan adds an interval to wall clock time.
-func addSpan(ms int64, s sqltype.Span) int64 {
+func addSpan(c *expr.Context, ms int64, s sqltype.Span) int64 {
 	if sqltype.IsInfinite(ms) {
 		return ms
 	}
 	if s.Months != 0 {
 		ms = addMonths(ms, s.Months)
 	}
-	return plusMicros(ms+int64(s.Days)*sqltype.MsPerDay, s.Micros)
+	return plusMicros(c, ms+int64(s.Days)*sqltype.MsPerDay, s.Micros)
 }
 
-// addSpanZoned adds an interval to an instant: months and days in the zone's
+// addSpanZoned adds an interval to an instant: months and days in the session's
 // wall clock, the rest as elapsed time.
-func addSpanZoned(ms int64, s sqltype.Span, loc *time.Location) int64 {
+func addSpanZoned(c *expr.Context, ms int64, s sqltype.Span) int64 {
+	loc := zoneOf(c)
 	if sqltype.IsInfinite(ms) {
 		return ms
 	}
 	if s.Months != 0 || s.Days != 0 {
-		local := addSpan(sqltype.ToLocal(ms, loc), sqltype.Span{Months: s.Months, Days: s.Days})
+		local := addSpan(c, sqltype.ToLocal(ms, loc), sqltype.Span{Months: s.Months, Days: s.Days})
 		ms = sqltype.ToUTC(local, loc)
 	}
-	return plusMicros(ms, s.Micros)
+	return plusMicros(c, ms, s.Micros)
 }
 
 func spanArg(negate bool, v value.Value) sqltype.Span {
@@ -82,12 +84,12 @@ func spanArg(negate bool, v value.Value) sqltype.Span {
 
 // plusSpan is timestamp ± interval; swapped has the interval first.
 func plusSpan(negate, swapped bool) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		x, s := a[0], a[1]
 		if swapped {
 			x, s = s, x
 		}
-		return timestampRange(addSpan(x.AsDate(), spanArg(negate, s)))
+		return timestampRange(addSpan(c, x.AsDate(), spanArg(negate, s)))
 	}
 }
 
@@ -97,7 +99,7 @@ func plusSpanZoned(negate, swapped bool) evaluator {
 		if swapped {
 			x, s = s, x
 		}
-		return timestampRange(addSpanZoned(x.AsDate(), spanArg(negate, s), zoneOf(c)))
+		return timestampRange(addSpanZoned(c, x.AsDate(), spanArg(negate, s)))
 	}
 }
 
@@ -166,7 +168,7 @@ func plusTimetz(negate, swapped bool) evaluator {
 }
 
 func dateTime(swapped bool) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		d, t := a[0], a[1]
 		if swapped {
 			d, t = t, d
@@ -174,18 +176,18 @@ func dateTime(swapped bool) evaluator {
 		if sqltype.IsInfinite(d.AsDate()) {
 			return d, nil
 		}
-		return timestampRange(plusMicros(d.AsDate(), t.AsInt64()))
+		return timestampRange(plusMicros(c, d.AsDate(), t.AsInt64()))
 	}
 }
 
 func dateTimetz(swapped bool) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		d, t := a[0], a[1]
 		if swapped {
 			d, t = t, d
 		}
 		us, west := sqltype.TimetzOf(t)
-		return timestampRange(plusMicros(d.AsDate()+int64(west)*1000, us))
+		return timestampRange(plusMicros(c, d.AsDate()+int64(west)*1000, us))
 	}
 }
 
@@ -457,7 +459,7 @@ func pointOf(c *expr.Context, start, v value.Value) int64 {
 			if start.IsNumber() {
 				return start.AsInt64() + span(v).Micros
 			}
-			return addSpanZoned(start.AsDate(), span(v), zoneOf(c))
+			return addSpanZoned(c, start.AsDate(), span(v))
 		}
 		us, west := sqltype.TimetzOf(v)
 		return us + int64(west)*1000000
@@ -471,7 +473,7 @@ func pointOf(c *expr.Context, start, v value.Value) int64 {
 // localPointOf is pointOf for timestamps without zone.
 func localPointOf(c *expr.Context, start, v value.Value) int64 {
 	if v.IsDocument() {
-		return addSpan(start.AsDate(), span(v))
+		return addSpan(c, start.AsDate(), span(v))
 	}
 	return pointOf(c, start, v)
 }

@@ -366,9 +366,9 @@ func timestampAdd(zoned bool) evaluator {
 			return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range")
 		}
 		if zoned {
-			return timestampRange(addSpanZoned(a[2].AsDate(), s, zoneOf(c)))
+			return timestampRange(addSpanZoned(c, a[2].AsDate(), s))
 		}
-		return timestampRange(addSpan(a[2].AsDate(), s))
+		return timestampRange(addSpan(c, a[2].AsDate(), s))
 	}
 }
 

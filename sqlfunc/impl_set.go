@@ -82,20 +82,19 @@ func seriesTime(zoned bool) evaluator {
 		if sign == 0 {
 			return zeroStep()
 		}
+		if s.Micros%1000 != 0 { // each row would be rounded, and the next go on from there
+			return failf(sqlerr.InvalidParameterValue, "step size is not in whole milliseconds")
+		}
 		var b value.Builder
 		for n := 0; sign > 0 && at <= to || sign < 0 && at >= to; n++ {
 			if n >= maxSeries {
 				return tooManyRows()
 			}
 			b.Item(value.Date(at))
-			before := at
 			if zoned {
-				at = addSpanZoned(at, s, zoneOf(c))
+				at = addSpanZoned(c, at, s)
 			} else {
-				at = addSpan(at, s)
-			}
-			if at == before { // a step below what dates hold
-				return failf(sqlerr.InvalidParameterValue, "step size is below one millisecond")
+				at = addSpan(c, at, s)
 			}
 		}
 		return b.ArrayOf(), nil

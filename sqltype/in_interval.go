@@ -50,7 +50,9 @@ func (s *intervalSum) add(n float64, unit intervalSum) {
 	whole := math.Trunc(months)
 	s.months += whole
 	s.addDays(math.Round((months-whole)*30*1e9)/1e9 + n*unit.days)
-	s.micros += n * unit.micros
+	// Halves of a microsecond are cut off.
+	us := n * unit.micros
+	s.micros += math.Copysign(math.Ceil(math.Abs(us)-0.5), us)
 }
 
 func (s *intervalSum) addDays(n float64) {

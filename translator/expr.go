@@ -132,9 +132,9 @@ func canonical(l *loc) any {
 	switch {
 	case l.t.OID.IsString() && l.kinds.Only(catalog.KindString|catalog.KindObjectID):
 		return op1("$toString", l.ref())
-	case l.t.OID == sqltype.Float8 || l.t.OID == sqltype.Float4:
+	case (l.t.OID == sqltype.Float8 || l.t.OID == sqltype.Float4) && l.kinds.Only(numberKinds|catalog.KindNull):
 		return op1("$toDouble", l.ref())
-	case l.t.OID == sqltype.Timestamptz:
+	case l.t.OID == sqltype.Timestamptz && l.kinds.Only(catalog.KindDate|catalog.KindTimestamp|catalog.KindNull):
 		return op1("$toDate", l.ref())
 	case l.t.OID == sqltype.Numeric && l.kinds.Only(canonicalKinds(l.t)|catalog.KindDouble|catalog.KindNull) && simple(l.ref()):
 		// as storedOp: with the digits that the double prints with
@@ -143,6 +143,8 @@ func canonical(l *loc) any {
 	}
 	return op(expr.LocalPrefix+opStored, l.ref(), int(l.t.OID))
 }
+
+const numberKinds = catalog.KindInt32 | catalog.KindInt64 | catalog.KindDouble | catalog.KindDecimal
 
 // narrowed reads the values of the type's kinds; double as numeric by its digits.
 func narrowed(l *loc) any {

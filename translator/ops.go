@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/catalog"
 	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/sqlerr"
@@ -43,8 +44,8 @@ func Library(base *expr.Library) *expr.Library {
 }
 
 // storedOp reads a document's value as a SQL type: any scalar as text, any
-// number as numeric.
-func storedOp(_ *expr.Context, a []value.Value) (value.Value, error) {
+// number as numeric; what is no form of a pinned column's type by its text.
+func storedOp(c *expr.Context, a []value.Value) (value.Value, error) {
 	v := a[0]
 	if v.IsNullish() {
 		return value.Null(), nil
@@ -57,8 +58,32 @@ func storedOp(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return value.String(string(sqltype.AppendPlain(nil, v))), nil
 	case oid == sqltype.Numeric && v.Kind() == bson.TypeDouble:
 		return decimalOf(v)
+	case (oid == sqltype.Float8 || oid == sqltype.Float4) && v.IsNumber():
+		return value.Double(v.AsDouble()), nil
+	case oid == sqltype.Timestamptz && v.Kind() == bson.TypeTimestamp:
+		sec, _ := v.AsTimestamp()
+		return value.Date(int64(sec) * 1000), nil
+	default:
+		return storedByText(c, v, sqltype.Of(oid))
 	}
-	return v, nil
+}
+
+// storedByText reads the text of a value that is no form of a scalar type.
+func storedByText(c *expr.Context, v value.Value, t sqltype.Type) (value.Value, error) {
+	switch t.OID {
+	case sqltype.Int2, sqltype.Int4, sqltype.Int8, sqltype.Float4, sqltype.Float8, sqltype.Numeric,
+		sqltype.Bool, sqltype.Date, sqltype.Timestamp, sqltype.Timestamptz:
+	default:
+		return v, nil
+	}
+	if canonicalKinds(t).Has(catalog.KindOf(v)) {
+		return v, nil
+	}
+	var types *sqltype.Env
+	if s, ok := c.Session.(sqlfunc.Session); ok {
+		types = s.Types()
+	}
+	return sqltype.ParseText(string(sqltype.AppendPlain(nil, v)), t, types)
 }
 
 // decimalOf is a double as numeric, with the digits that it prints with.

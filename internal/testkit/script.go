@@ -34,6 +34,7 @@ import (
 //	                                that the record before brought
 //	mongo COLLECTION                Extended JSON, a document a line: inserted by
 //	                                the official driver
+//	command                         Extended JSON, a command of MongoDB a line
 //	extended                        the following records use the extended protocol
 //	simple                          … the simple protocol (the default)
 //
@@ -119,6 +120,12 @@ func (r *runner) run(rec record) {
 		r.mode = pgx.QueryExecModeDescribeExec
 	case "mongo":
 		r.insert(rec, at)
+	case "command":
+		for _, line := range strings.Split(strings.TrimSpace(rec.sql), "\n") {
+			var doc bson.D
+			require.NoError(r.t, bson.UnmarshalExtJSON([]byte(line), false, &doc), at)
+			require.NoError(r.t, r.db.RunCommand(context.Background(), doc).Err(), at)
+		}
 	case "statement":
 		_, err := r.query(rec.sql)
 		if rec.head[1] == "ok" {

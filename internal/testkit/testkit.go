@@ -61,11 +61,11 @@ func Start(t testing.TB, mode Mode, o *gateway.Options) *Gateway {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	if mode == Remote {
+	if mode == Remote && o.MongoURI == "" {
 		if o.MongoURI = os.Getenv(URIVariable); o.MongoURI == "" {
 			o.MongoURI = startEngine(t)
 		}
-	} else if o.MongoListen == "" {
+	} else if mode == Embedded && o.MongoListen == "" {
 		o.MongoListen = "127.0.0.1:0"
 	}
 	return open(t, o)

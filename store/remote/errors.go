@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"weir/mongoerr"
 	"weir/store"
@@ -14,6 +15,11 @@ import (
 // convert makes the driver's error a *mongoerr.Error. A cancelled or expired
 // context stays what it is.
 func convert(err error) error {
+	var unreachable topology.ServerSelectionError
+	if errors.As(err, &unreachable) && !errors.Is(err, context.Canceled) {
+		// Its cause is an expired context, too, but that of the look for a server.
+		return withLabels(mongoerr.New(mongoerr.HostUnreachable, "%s", err.Error()), err)
+	}
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
