@@ -103,6 +103,7 @@ func TestBulkPartsFailAlone(t *testing.T) {
 			b.submit([]store.WriteOp{bulkOp(i)}, false, func(err error) { got[i] = err })
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		for i, err := range got {
 			if i == 7 {
 				require.ErrorIs(t, err, bad)
