@@ -21,7 +21,9 @@ type reader struct {
 	out  *rows
 	hint hint
 	seen *Snapshot
-	ends map[uint32]bool // the tables that foreign keys begin or end at
+	// byTable: table_name and table_schema are those of the relation that a row is about.
+	byTable bool
+	ends    map[uint32]bool // the tables that foreign keys begin or end at
 }
 
 // level is how much of the collections a relation's rows tell.
@@ -41,7 +43,8 @@ func (y *systemCatalog) reader(ctx context.Context, t *Table, who Session) *read
 		}
 	}
 	s := y.c.In(Scope{Database: who.Database(), SearchPath: path, Flatten: who.Setting("weir.flatten_documents") == "on"})
-	return &reader{y: y, s: s, who: who, out: newRows(t), hint: hintIn(ctx)}
+	return &reader{y: y, s: s, who: who, out: newRows(t), hint: hintIn(ctx),
+		byTable: t.Name == "columns" || t.Name == "tables" || t.Name == "views"}
 }
 
 func (r *reader) add(values ...any) { r.out.add(values...) }
@@ -80,7 +83,7 @@ func (r *reader) relationsIf(ctx context.Context, l level, keep func(*Table) boo
 }
 
 func (r *reader) asked(t *Table, columns []string) bool {
-	if !r.hint.admitsText("table_name", t.Name) || !r.hint.admitsText("table_schema", t.Schema) {
+	if r.byTable && (!r.hint.admitsText("table_name", t.Name) || !r.hint.admitsText("table_schema", t.Schema)) {
 		return false
 	}
 	for _, c := range columns {
