@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -96,7 +97,7 @@ func (c *changeStream) Next(ctx context.Context, maxAwait time.Duration) (bson.R
 }
 
 func (c *changeStream) Buffered() int         { return c.cs.RemainingBatchLength() }
-func (c *changeStream) ResumeToken() bson.Raw { return c.cs.ResumeToken() }
+func (c *changeStream) ResumeToken() bson.Raw { return slices.Clone(c.cs.ResumeToken()) }
 
 func (c *changeStream) OperationTime() bson.Timestamp {
 	if t := c.sess.OperationTime(); t != nil {
