@@ -140,6 +140,10 @@ func measureNotify(ctx context.Context, o Options) (_ []line, err error) {
 		return lines, nil
 	}
 	pg, err := postgresNotify(ctx, o, perSecond, workers)
+	if errors.Is(err, errNoSync) {
+		lines[1].beside = err.Error()
+		return lines, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("PostgreSQL: %w", err)
 	}
@@ -149,6 +153,9 @@ func measureNotify(ctx context.Context, o Options) (_ []line, err error) {
 	return lines, nil
 }
 
+// errNoSync tells of a PostgreSQL that acknowledges what is not on its disk.
+var errNoSync = errors.New("not compared: PostgreSQL runs with fsync or synchronous_commit off")
+
 // postgresNotify is the same on PostgreSQL: a row and a notification in one
 // transaction, from the statement's begin to the listener.
 func postgresNotify(ctx context.Context, o Options, perSecond, workers int) (_ []time.Duration, err error) {
@@ -157,6 +164,14 @@ func postgresNotify(ctx context.Context, o Options, perSecond, workers int) (_ [
 		return nil, err
 	}
 	defer func() { _ = listener.Close(ctx) }()
+	var synced bool
+	err = listener.QueryRow(ctx, `SELECT current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'`).Scan(&synced)
+	if err == nil && !synced {
+		err = errNoSync
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, sql := range []string{`CREATE TABLE IF NOT EXISTS weir_bench_docs (id int, doc bytea)`, `LISTEN weir_bench`} {
 		if _, err := listener.Exec(ctx, sql); err != nil {
 			return nil, err
