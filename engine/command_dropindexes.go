@@ -37,13 +37,20 @@ func cmdDropIndexes(ctx context.Context, r *request, dst []byte) ([]byte, error)
 			ix = only
 		}
 	}
-	names, err := c.load().indexesToDrop(ix)
+	aborted, err := r.e.abortBuilds(ctx, c, ix)
 	if err != nil {
 		return dst, err
 	}
 	was := len(c.load().indexes)
-	if err := r.e.dropIndexes(ctx, c, names); err != nil {
-		return dst, err
+	ix, done := afterAbort(ix, aborted)
+	if !done {
+		names, err := c.load().indexesToDrop(ix)
+		if err != nil {
+			return dst, err
+		}
+		if err := r.e.dropIndexes(ctx, c, names); err != nil {
+			return dst, err
+		}
 	}
 	dst = value.AppendElement(dst, "nIndexesWas", value.Int32(int32(was)))
 	if ix.IsString() && ix.Str() == "*" {

@@ -197,6 +197,11 @@ func (b *indexBuild) write() error {
 	if b.c.dropped.Load() {
 		return droppedMeanwhile(b.c.load())
 	}
+	for _, ix := range b.list {
+		if err := ix.failed.Load(); err != nil {
+			return err
+		}
+	}
 	u := &unit{e: e, r: e.db, b: e.db.NewBatch(), seen: map[string]struct{}{}}
 	u.w = u.b
 	same := e.applied.Load() == b.applied

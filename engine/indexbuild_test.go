@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -131,4 +132,83 @@ func TestBuildTwice(t *testing.T) {
 		require.NoError(t, <-done)
 	}
 	require.Len(t, answer(t, run(t, e, `{"listIndexes": "c"}`)), 2)
+}
+
+// dropIndexes ends a build that is under way.
+func TestDropWhileBuilding(t *testing.T) {
+	e := openEngine(t, "", engine.Options{})
+	fillMany(t, e, 8000, func(i int) bson.D { return bson.D{{Key: "_id", Value: i}, {Key: "a", Value: i % 50}} })
+	command := func(cmd bson.D) (bson.Raw, error) { return e.Command(context.Background(), crashNS.DB, mustRaw(cmd)) }
+	aborted := 0
+	for round := 0; aborted < 3; round++ {
+		require.Less(t, round, 200, "no build was ever under way")
+		built := make(chan error, 1)
+		go func() {
+			_, err := command(bson.D{{Key: "createIndexes", Value: crashNS.Coll}, {Key: "indexes", Value: bson.A{
+				bson.D{{Key: "key", Value: bson.D{{Key: "a", Value: 1}}}, {Key: "name", Value: "a_1"}}}}})
+			built <- err
+		}()
+		which := []any{"a_1", "*", bson.A{"a_1"}, bson.D{{Key: "a", Value: 1}}}[round%4]
+		for {
+			_, err := command(bson.D{{Key: "dropIndexes", Value: crashNS.Coll}, {Key: "index", Value: which}})
+			if err != nil {
+				require.Equal(t, mongoerr.IndexNotFound, mongoerr.CodeOf(err), "%v", err)
+			}
+			if len(built) > 0 || err == nil && which != "*" {
+				break
+			}
+		}
+		if err := <-built; err != nil {
+			require.Equal(t, mongoerr.IndexBuildAborted, mongoerr.CodeOf(err), "%v", err)
+			aborted++
+		} else {
+			_, err := command(bson.D{{Key: "dropIndexes", Value: crashNS.Coll}, {Key: "index", Value: "*"}})
+			require.NoError(t, err)
+		}
+		reply, err := command(bson.D{{Key: "validate", Value: crashNS.Coll}})
+		require.NoError(t, err)
+		require.True(t, reply.Lookup("valid").Boolean(), reply)
+		require.EqualValues(t, 1, reply.Lookup("nIndexes").AsInt64())
+	}
+}
+
+// What a crash leaves of a build is nothing, or all of it.
+func TestPowerCutWhileBuilding(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	e, err := engine.Open("data", engine.Options{FS: mem, TTLInterval: -1})
+	require.NoError(t, err)
+	const docs = 5000
+	fillMany(t, e, docs, func(i int) bson.D { return bson.D{{Key: "_id", Value: i}, {Key: "a", Value: i % 50}} })
+	built := make(chan error, 1)
+	go func() {
+		_, err := e.Command(context.Background(), crashNS.DB, mustRaw(bson.D{{Key: "createIndexes", Value: crashNS.Coll}, {Key: "indexes", Value: bson.A{
+			bson.D{{Key: "key", Value: bson.D{{Key: "a", Value: 1}}}, {Key: "name", Value: "a_1"}}}}}))
+		built <- err
+	}()
+	rng := rand.New(rand.NewPCG(1, 2))
+	var crashes []vfs.FS
+	for len(built) == 0 {
+		if crash := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng}); len(crashes) < 20 {
+			crashes = append(crashes, crash)
+		}
+	}
+	require.NoError(t, <-built)
+	crashes = append(crashes, mem.CrashClone(vfs.CrashCloneCfg{}))
+	require.NoError(t, e.Close())
+	require.Greater(t, len(crashes), 1)
+	for i, fs := range crashes {
+		again, err := engine.Open("data", engine.Options{FS: fs, TTLInterval: -1})
+		require.NoError(t, err)
+		_, err = again.Command(context.Background(), crashNS.DB, mustRaw(bson.D{{Key: "count", Value: crashNS.Coll},
+			{Key: "query", Value: bson.D{{Key: "a", Value: 7}}}, {Key: "hint", Value: "a_1"}}))
+		if i == len(crashes)-1 {
+			require.NoError(t, err, "an acknowledged index")
+		} else if err != nil {
+			require.Equal(t, mongoerr.BadValue, mongoerr.CodeOf(err), "%v", err)
+		}
+		require.NoError(t, again.Close())
+		r, err := engine.Check(context.Background(), "data", engine.CheckOptions{FS: fs})
+		require.NoError(t, err)
+		require.Empty(t, r.Faults)
+	}
 }

@@ -80,6 +80,7 @@ const (
 	ExceededTimeLimit                 int32 = 262
 	ChangeStreamFatalError            int32 = 280
 	ChangeStreamHistoryLost           int32 = 286
+	IndexBuildAborted                 int32 = 276
 	ClientDisconnect                  int32 = 279
 	BSONObjectTooLarge                int32 = 10334
 	DuplicateKey                      int32 = 11000

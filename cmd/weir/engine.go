@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -157,6 +158,8 @@ func engineBackup(ctx context.Context, io streams, args []string) error {
 	switch {
 	case *from != "" && len(dirs) == 1:
 		err = backupRunning(ctx, *from, dirs[0], o)
+	case *from == "" && len(dirs) == 2 && strings.HasPrefix(dirs[0], "mongodb"):
+		return errUsage{errors.New("a running weir is named with --from " + dirs[0])}
 	case *from == "" && len(dirs) == 2:
 		err = engine.BackupDir(dirs[0], dirs[1], o)
 	default:
