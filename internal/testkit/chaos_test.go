@@ -167,16 +167,25 @@ func (c *chaos) must(sql string) {
 // settle lets everything arrive.
 func (c *chaos) settle(w *chaosWriters) {
 	c.must(`RESUME EVENT_SUBSCRIPTION watched`)
+	began, behind, arrived := time.Now(), w.total()-c.in.arrived(), c.in.arrived()
 	for end := time.Now().Add(chaosPatience); !c.in.reached(w); time.Sleep(20 * time.Millisecond) {
+		if now := c.in.arrived(); now > arrived {
+			arrived, end = now, time.Now().Add(chaosPatience)
+		}
 		if time.Now().After(end) {
 			c.explain(w)
 			c.t.Fatal("changes are missing")
 		}
 	}
+	c.t.Logf("the last %d changes arrived in %v", behind, time.Since(began))
 }
 
-// chaosPatience is how long what is left may take to arrive.
-const chaosPatience = 40 * time.Second
+const (
+	// chaosPatience is how long nothing may arrive while something is left.
+	chaosPatience = 40 * time.Second
+	// chaosAhead is how many changes may wait; more would only make the test long.
+	chaosAhead = 20_000
+)
 
 // explain logs what the gateways and the receiver know.
 func (c *chaos) explain(w *chaosWriters) {
@@ -240,6 +249,9 @@ func (c *chaos) write() *chaosWriters {
 					w.counts[key].Store(n)
 				}
 				time.Sleep(10 * time.Millisecond)
+				for ctx.Err() == nil && w.total()-c.in.arrived() > chaosAhead {
+					time.Sleep(10 * time.Millisecond)
+				}
 			}
 		})
 	}

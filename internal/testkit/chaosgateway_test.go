@@ -240,6 +240,16 @@ func (r *chaosReceiver) reached(w *chaosWriters) bool {
 	return true
 }
 
+// arrived is how many changes have arrived.
+func (r *chaosReceiver) arrived() (n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.keys {
+		n += r.keys[i].most
+	}
+	return n
+}
+
 // progress tells which keys are behind.
 func (r *chaosReceiver) progress(w *chaosWriters) string {
 	r.mu.Lock()
