@@ -33,7 +33,7 @@ func (b *builder) typeName(t *ast.TypeName) (typ sqltype.Type, domain sqltype.OI
 			return typ, 0, err
 		}
 		b.depend(table)
-		oid = tableRow(table)
+		oid = TableRow(table)
 	}
 	if len(t.Mods) > 0 {
 		return typ, 0, sqlerr.New(sqlerr.SyntaxError, "type modifier is not allowed for type %q", t.Name.Text).At(t.Pos())
@@ -65,8 +65,8 @@ func (b *builder) dependType(oid sqltype.OID) {
 	}
 }
 
-// tableRow is the row type of a table.
-func tableRow(t *catalog.Table) sqltype.OID {
+// TableRow is the row type of a table.
+func TableRow(t *catalog.Table) sqltype.OID {
 	var attrs []sqltype.Attribute
 	for i := range t.Columns {
 		if c := &t.Columns[i]; !c.Hidden {

@@ -2,10 +2,12 @@ package session
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
 	"weir/catalog"
+	"weir/planner"
 	"weir/sqlerr"
 	"weir/sqltype"
 )
@@ -94,11 +96,7 @@ func (n *objectNames) oid(reg sqltype.OID, name string) (uint32, error) {
 	case sqltype.Regclass:
 		return n.relation(name, parts)
 	case sqltype.Regtype:
-		if !strings.ContainsAny(name, "([ ") {
-			name = last
-		}
-		t, err := sqltype.ParseName(strings.TrimPrefix(name, "pg_catalog."))
-		return uint32(t.OID), err
+		return n.typeOID(name, parts)
 	case sqltype.Regnamespace:
 		if n.s.scoped().HasSchema(context.Background(), last) {
 			return n.s.scoped().SchemaOID(last), nil
@@ -113,6 +111,41 @@ func (n *objectNames) oid(reg sqltype.OID, name string) (uint32, error) {
 		return n.functionOID(reg, name, last)
 	}
 	return 0, sqlerr.New(sqlerr.FeatureNotSupported, "names of type %s are not supported", sqltype.FormatType(reg, -1))
+}
+
+// typeOID finds a type by its name: one of PostgreSQL's, one that was made, or
+// the row of a table; [] behind it is the array.
+func (n *objectNames) typeOID(name string, parts []string) (uint32, error) {
+	plain := name
+	if !strings.ContainsAny(name, "([ ") {
+		plain = parts[len(parts)-1]
+	}
+	t, err := sqltype.ParseName(strings.TrimPrefix(plain, "pg_catalog."))
+	if err == nil || sqlerr.As(err).Code != sqlerr.UndefinedObject {
+		return uint32(t.OID), err
+	}
+	of, array := strings.CutSuffix(name, "[]")
+	parts = splitDotted(of)
+	last, schema := parts[len(parts)-1], ""
+	if len(parts) > 1 {
+		schema = parts[len(parts)-2]
+	}
+	ctx, cat := context.Background(), n.s.scoped()
+	oid, terr := cat.TypeNamed(ctx, schema, last)
+	if terr != nil {
+		return 0, terr
+	}
+	if oid == sqltype.Invalid {
+		table, found, terr := cat.Table(ctx, schema, last, true)
+		if terr != nil || !found {
+			return 0, errors.Join(err, terr)
+		}
+		oid = planner.TableRow(table)
+	}
+	if array {
+		oid = oid.Array()
+	}
+	return uint32(oid), nil
 }
 
 func (n *objectNames) relation(name string, parts []string) (uint32, error) {
