@@ -18,6 +18,7 @@ type Config struct {
 	Documents   int           // in the collection that is read; 0: 1,000,000
 	Rounds      int           // of each load, the sides in turns; 0: 3
 	Time        time.Duration // for each load that is repeated, a side and round; 0: 1 s
+	CacheSize   int64         // bytes of the engine's block cache; 0: 256 MiB
 	Only        string        // part of the names of the loads to run; "": all
 	MongoURI    string        // of a MongoDB to compare with; "": none
 	PostgresURL string        // of a PostgreSQL to compare with; "": none

@@ -64,7 +64,7 @@ func (s *sides) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.stop = append(s.stop, func() { _ = os.RemoveAll(s.dir) })
-	if s.e, err = engine.Open(filepath.Join(s.dir, "engine"), engine.Options{TTLInterval: -1}); err != nil {
+	if s.e, err = engine.Open(filepath.Join(s.dir, "engine"), engine.Options{TTLInterval: -1, CacheSize: s.c.CacheSize}); err != nil {
 		return err
 	}
 	s.stop = append(s.stop, func() { _ = s.e.Close() })
@@ -151,7 +151,7 @@ func (s *sides) reopen(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	e, err := engine.Open(filepath.Join(s.dir, "engine"), engine.Options{TTLInterval: -1})
+	e, err := engine.Open(filepath.Join(s.dir, "engine"), engine.Options{TTLInterval: -1, CacheSize: s.c.CacheSize})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type Options struct {
 	Listen      string      // where PostgreSQL clients connect; "": a free loopback port
 	MongoListen string      // where MongoDB drivers reach the embedded engine; "": nowhere
 	OplogBytes  int64       // bound of the embedded engine's oplog; 0: 1 GiB
+	CacheBytes  int64       // bound of its block cache; 0: 256 MiB
 	// TempSweep is how often temporary databases of gateways that are gone are
 	// looked for, 0: every minute.
 	TempSweep time.Duration
@@ -144,7 +145,7 @@ func (g *Gateway) openStore(ctx context.Context) error {
 		g.store = st
 		return nil
 	}
-	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, TempDir: o.TempDir, Auth: o.Auth, TestCommands: o.TestCommands,
+	e, err := engine.Open(o.Dir, engine.Options{Logger: o.Logger, OplogSize: o.OplogBytes, CacheSize: o.CacheBytes, TempDir: o.TempDir, Auth: o.Auth, TestCommands: o.TestCommands,
 		InternalDatabases: []string{events.Database}})
 	if err != nil {
 		return fmt.Errorf("open the embedded engine: %w", err)

@@ -39,6 +39,7 @@ func benchEngine(ctx context.Context, io streams, args []string) error {
 	fs.IntVar(&c.Documents, "documents", 1_000_000, "`NUMBER` of documents to read")
 	fs.IntVar(&c.Rounds, "rounds", 3, "`NUMBER` of turns of each side; medians are printed")
 	fs.DurationVar(&c.Time, "time", time.Second, "`TIME` for each load, side and turn")
+	cache := fs.Int("cache-mb", 0, "bound of the engine's block cache in `MiB`; 0: as weir serve has it")
 	fs.StringVar(&c.Only, "only", "", "run only the loads whose name holds this `TEXT`")
 	quiet := quietFlag(fs)
 	if err := parse(fs, args); err != nil {
@@ -47,6 +48,7 @@ func benchEngine(ctx context.Context, io streams, args []string) error {
 	if c.Documents < 1000 || c.Rounds < 1 || c.Time <= 0 {
 		return errUsage{errors.New("--documents is 1000 or more, --rounds 1 or more, --time above 0")}
 	}
+	c.CacheSize = cacheBytes(*cache)
 	if !*quiet {
 		c.Progress = func(line string) { fmt.Fprintln(io.err, line) }
 	}

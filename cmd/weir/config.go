@@ -29,6 +29,7 @@ type config struct {
 	testCommands bool
 	auth         bool
 	oplogMB      int
+	cacheMB      int
 	tempDir      string
 	secretKey    string
 	secretFile   string
@@ -85,6 +86,7 @@ func (c *config) gatewayFlags(fs *flag.FlagSet) {
 	fs.StringVar(&c.secretKey, "secret-key", "", "`KEY` that encrypts the credentials of CREATE CONNECTION in the store; better in WEIR_SECRET_KEY or --secret-key-file")
 	fs.StringVar(&c.secretFile, "secret-key-file", "", "`FILE` that holds the key")
 	fs.StringVar(&c.tempDir, "temp-dir", "", "`DIRECTORY` for rows of sorts, groups and joins that are too many for memory (default: tmp below --dir, else the system's)")
+	fs.IntVar(&c.cacheMB, "cache-mb", 0, "bound of the embedded engine's block cache in `MiB`; 0: an eighth of the memory, 256 at least and 4096 at most")
 	fs.IntVar(&c.oplogMB, "oplog-mb", 1024, "bound of the embedded engine's oplog in `MiB`")
 }
 
@@ -139,7 +141,7 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 func (c *config) options(to streams) (o gateway.Options, err error) {
 	o = gateway.Options{
 		MongoURI: c.mongoURI, Dir: c.dir, TempDir: c.tempDir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
-		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, Auth: c.auth, OplogBytes: int64(c.oplogMB) << 20,
+		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, Auth: c.auth, OplogBytes: int64(c.oplogMB) << 20, CacheBytes: cacheBytes(c.cacheMB),
 	}
 	if o.Host, err = os.Hostname(); err != nil {
 		return o, fmt.Errorf("find the name of this machine: %w", err)
@@ -174,6 +176,9 @@ func (c *config) options(to streams) (o gateway.Options, err error) {
 	}
 	if o.TLS, err = c.tls.load(); err != nil {
 		return o, err
+	}
+	if c.cacheMB < 0 {
+		return o, errUsage{fmt.Errorf("--cache-mb %d: use 0 or more", c.cacheMB)}
 	}
 	if c.oplogMB < 1 {
 		return o, errUsage{fmt.Errorf("--oplog-mb %d: use 1 or more", c.oplogMB)}
