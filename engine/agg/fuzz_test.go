@@ -33,8 +33,12 @@ func FuzzPipeline(f *testing.F) {
 		if n%4 > 0 { // otherwise as it is
 			in = mutation.Mutate(rand.New(rand.NewPCG(n, 3)), in)
 		}
+		stages := value.Lookup(in, "p")
+		if !stages.IsArray() && !stages.IsDocument() {
+			return // the mutation made something else of it
+		}
 		var pipeline []bson.Raw
-		for it := value.Walk(value.Lookup(in, "p").Doc()); it.Next(); {
+		for it := value.Walk(stages.Doc()); it.Next(); {
 			if it.Value().IsDocument() {
 				pipeline = append(pipeline, it.Value().Doc())
 			}
