@@ -236,16 +236,23 @@ func (d *ddl) dropIndexes(ctx context.Context, x *ast.Drop) error {
 	return nil
 }
 
-func (d *ddl) indexNamed(ctx context.Context, n *ast.Name) (store.Namespace, *Index, error) {
+// databasesFor are the databases in which a name is looked for, in order.
+func (d *ddl) databasesFor(n *ast.Name) []string {
 	schemas := d.path
 	if q := n.Qualifier(); !q.IsZero() {
 		schemas = []string{q.Name}
 	}
+	var out []string
 	for _, sch := range schemas {
-		db := d.DatabaseOf(sch)
-		if db == "" {
-			continue
+		if db := d.DatabaseOf(sch); db != "" {
+			out = append(out, db)
 		}
+	}
+	return out
+}
+
+func (d *ddl) indexNamed(ctx context.Context, n *ast.Name) (store.Namespace, *Index, error) {
+	for _, db := range d.databasesFor(n) {
 		known, err := d.database(ctx, db, listAge)
 		if err != nil {
 			return store.Namespace{}, nil, err

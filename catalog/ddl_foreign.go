@@ -16,14 +16,14 @@ import (
 
 // ForeignKey is one of a table's.
 type ForeignKey struct {
-	OID                uint32
-	Name               string
-	Columns            []string
-	Ref                uint32 // OID of the referenced relation
-	RefColumns         []string
-	Update, Delete     byte // pg_constraint's letters: a, r, c, n, d
-	Match              byte // s or f
-	Deferrable, Behind bool // Behind: INITIALLY DEFERRED
+	OID                  uint32
+	Name                 string
+	Columns              []string
+	Ref                  uint32 // OID of the referenced relation
+	RefColumns           []string
+	Update, Delete       byte // pg_constraint's letters: a, r, c, n, d
+	Match                byte // s or f
+	Deferrable, Deferred bool // Deferred: INITIALLY DEFERRED
 }
 
 type objectForeignKey struct {
@@ -44,7 +44,7 @@ func (o *object) foreignKeys() []ForeignKey {
 	for _, k := range o.ForeignKeys {
 		out = append(out, ForeignKey{
 			OID: uint32(k.OID), Name: k.Name, Columns: k.Columns, Ref: uint32(k.Ref), RefColumns: k.RefColumns,
-			Update: k.Update[0], Delete: k.Delete[0], Match: k.Match[0], Deferrable: k.Deferrable, Behind: k.Deferred,
+			Update: k.Update[0], Delete: k.Delete[0], Match: k.Match[0], Deferrable: k.Deferrable, Deferred: k.Deferred,
 		})
 	}
 	return out
@@ -236,7 +236,7 @@ func (k *ForeignKey) sql(ref string) string {
 	if k.Deferrable {
 		b.WriteString(" DEFERRABLE")
 	}
-	if k.Behind {
+	if k.Deferred {
 		b.WriteString(" INITIALLY DEFERRED")
 	}
 	return b.String() + " NOT VALID"

@@ -65,15 +65,7 @@ func (d *ddl) aliasIndex(ctx context.Context, t *Table, ix *newIndex, of *Index)
 
 // aliased finds the object and the place of an index's other name.
 func (d *ddl) aliased(ctx context.Context, n *ast.Name) (*object, int, error) {
-	schemas := d.path
-	if q := n.Qualifier(); !q.IsZero() {
-		schemas = []string{q.Name}
-	}
-	for _, sch := range schemas {
-		db := d.DatabaseOf(sch)
-		if db == "" {
-			continue
-		}
+	for _, db := range d.databasesFor(n) {
 		known, err := d.database(ctx, db, listAge)
 		if err != nil {
 			return nil, 0, err

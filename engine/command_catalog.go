@@ -183,6 +183,70 @@ var createOptions = map[string]bson.Type{
 	"expireAfterSeconds": bson.TypeInt64, "flags": bson.TypeInt64,
 }
 
+// createOption checks an option of create and makes of it what is kept with the
+// collection, if anything is.
+func (r *request) createOption(ns store.Namespace, key string, v value.Value) (kept value.Value, keep, known bool, err error) {
+	switch key {
+	case "autoIndexId":
+		if auto, err := r.boolean(key, v); err != nil || auto || ns.DB == "local" {
+			return v, false, true, err
+		}
+		return v, false, true, mongoerr.New(50001, "autoIndexId:false is not allowed for collection %s because it can be replicated", ns)
+	case "writeConcern", "temp":
+		return v, false, true, nil
+	case "idIndex":
+		return v, false, true, r.checkIDIndexOption(v)
+	case "clusteredIndex":
+		v, err := clusteredIndex(v)
+		return v, v.IsDocument(), true, err
+	case "timeseries", "encryptedFields":
+		return v, false, true, mongoerr.New(mongoerr.InvalidOptions, "create option '%s' is not supported", key)
+	}
+	want, known := createOptions[key]
+	if !known {
+		return v, false, false, nil
+	}
+	if v.IsDocument() { // what is wrong in these is told before a wrong type is
+		switch key {
+		case "indexOptionDefaults":
+			if err := checkIndexDefaults(v.Doc()); err != nil || value.Len(v.Doc()) == 0 {
+				return v, false, true, err
+			}
+		case "storageEngine":
+			if err := checkEngineOptions(v.Doc()); err != nil {
+				return v, false, true, err
+			}
+		}
+	}
+	if err := r.checkType(key, v, want); err != nil {
+		return v, false, true, err
+	}
+	switch {
+	case key == "changeStreamPreAndPostImages":
+		keep, err := r.checkImages(v)
+		return v, keep, true, err
+	case key == "collation":
+		return keptCollation(v)
+	case key == "capped":
+		return value.Bool(true), v.Truthy(), true, nil
+	case key == "size" && v.AsInt64() > 0, key == "max":
+		v = value.IntOrLong(v.AsInt64())
+	}
+	return v, true, true, nil
+}
+
+// keptCollation completes the collation of a new collection; simple is not kept.
+func keptCollation(v value.Value) (kept value.Value, keep, known bool, err error) {
+	if value.Len(v.Doc()) == 0 {
+		return v, false, true, mongoerr.New(40414, "BSON field 'create.collation.locale' is missing but a required field")
+	}
+	c, err := value.ParseCollation(v.Doc())
+	if err != nil || c == nil {
+		return v, false, true, err
+	}
+	return value.Document(completeCollation(v.Doc())), true, true, nil
+}
+
 // cmdCreate: {create: coll, …options}.
 func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	ns, err := r.namespace()
@@ -191,74 +255,11 @@ func cmdCreate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	}
 	start, options := value.BeginDocument(nil)
 	err = r.fields(func(key string, v value.Value) (bool, error) {
-		switch key {
-		case "autoIndexId":
-			if auto, err := r.boolean(key, v); err != nil || auto || ns.DB == "local" {
-				return true, err
-			}
-			return true, mongoerr.New(50001, "autoIndexId:false is not allowed for collection %s because it can be replicated", ns)
-		case "writeConcern", "temp":
-			return true, nil
-		case "idIndex":
-			return true, r.checkIDIndexOption(v)
-		case "indexOptionDefaults":
-			if v.IsDocument() {
-				if err := checkIndexDefaults(v.Doc()); err != nil || value.Len(v.Doc()) == 0 {
-					return true, err
-				}
-			}
-		case "storageEngine":
-			if v.IsDocument() {
-				if err := checkEngineOptions(v.Doc()); err != nil {
-					return true, err
-				}
-			}
-		case "clusteredIndex":
-			v, err := clusteredIndex(v)
-			if v.IsDocument() {
-				options = value.AppendElement(options, key, v)
-			}
-			return true, err
-		case "timeseries", "encryptedFields":
-			return true, mongoerr.New(mongoerr.InvalidOptions, "create option '%s' is not supported", key)
+		v, keep, known, err := r.createOption(ns, key, v)
+		if keep && err == nil {
+			options = value.AppendElement(options, key, v)
 		}
-		want, known := createOptions[key]
-		if !known {
-			return false, nil
-		}
-		if err := r.checkType(key, v, want); err != nil {
-			return true, err
-		}
-		if key == "changeStreamPreAndPostImages" {
-			on, err := r.checkImages(v)
-			if err != nil || !on {
-				return true, err
-			}
-		}
-		if key == "collation" {
-			if value.Len(v.Doc()) == 0 {
-				return true, mongoerr.New(40414, "BSON field 'create.collation.locale' is missing but a required field")
-			}
-			c, err := value.ParseCollation(v.Doc())
-			if err != nil {
-				return true, err
-			}
-			if c != nil {
-				v = value.Document(completeCollation(v.Doc()))
-			} else {
-				return true, nil
-			}
-		}
-		switch {
-		case key == "capped" && !v.Truthy():
-			return true, nil
-		case key == "capped":
-			v = value.Bool(true)
-		case key == "size" && v.AsInt64() > 0, key == "max":
-			v = value.IntOrLong(v.AsInt64())
-		}
-		options = value.AppendElement(options, key, v)
-		return true, nil
+		return known, err
 	})
 	if err != nil {
 		return dst, err

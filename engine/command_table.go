@@ -1,9 +1,21 @@
 package engine
 
+import "maps"
+
 // newCommandTable is the whole command surface; names are exact.
 func newCommandTable() map[string]command {
+	all := map[string]command{}
+	for _, group := range []map[string]command{
+		serverCommands(), toolCommands(), catalogCommands(), readCommands(), writeCommands(), userCommands(), sessionCommands(),
+	} {
+		maps.Copy(all, group)
+	}
+	return all
+}
+
+// serverCommands are the commands of connections and the server.
+func serverCommands() map[string]command {
 	return map[string]command{
-		// connection and server
 		"hello":               {run: cmdHello},
 		"isMaster":            {run: cmdIsMaster},
 		"ismaster":            {run: cmdIsMaster},
@@ -34,7 +46,12 @@ func newCommandTable() map[string]command {
 		"replSetInitiate":     {run: cmdReplSetInitiate, admin: true},
 		"flushRouterConfig":   {run: cmdFlushRouterConfig, admin: true},
 		"profile":             {run: cmdProfile},
-		// what tools send
+	}
+}
+
+// toolCommands are the commands that tools send.
+func toolCommands() map[string]command {
+	return map[string]command{
 		"top":                            {run: cmdTop, admin: true},
 		"dbHash":                         {run: cmdDBHash},
 		"dbhash":                         {run: cmdDBHash},
@@ -55,7 +72,12 @@ func newCommandTable() map[string]command {
 		"echo":                           {run: cmdEcho, test: true},
 		"sleep":                          {run: cmdSleep, admin: true, test: true},
 		"fsyncUnlock":                    {run: cmdFsyncUnlock, admin: true},
-		// catalog
+	}
+}
+
+// catalogCommands are the commands of the catalog.
+func catalogCommands() map[string]command {
+	return map[string]command{
 		"dataSize":        {run: cmdDataSize},
 		"datasize":        {run: cmdDataSize},
 		"convertToCapped": {run: cmdConvertToCapped, write: true},
@@ -77,7 +99,12 @@ func newCommandTable() map[string]command {
 		"dbStats":                 {run: cmdDBStats},
 		"dbstats":                 {run: cmdDBStats},
 		"validate":                {run: cmdValidate},
-		// reading
+	}
+}
+
+// readCommands are the commands that read.
+func readCommands() map[string]command {
+	return map[string]command{
 		"find":        {run: cmdFind, inTxn: true},
 		"aggregate":   {run: cmdAggregate, inTxn: true},
 		"count":       {run: cmdCount},
@@ -85,13 +112,23 @@ func newCommandTable() map[string]command {
 		"getMore":     {run: cmdGetMore, inTxn: true},
 		"killCursors": {run: cmdKillCursors, inTxn: true},
 		"explain":     {run: cmdExplain},
-		// writing
+	}
+}
+
+// writeCommands are the commands that write.
+func writeCommands() map[string]command {
+	return map[string]command{
 		"insert":        {run: cmdInsert, inTxn: true, retry: true, write: true},
 		"update":        {run: cmdUpdate, inTxn: true, retry: true, write: true},
 		"delete":        {run: cmdDelete, inTxn: true, retry: true, write: true},
 		"findAndModify": {run: cmdFindAndModify, inTxn: true, retry: true, write: true},
 		"findandmodify": {run: cmdFindAndModify, inTxn: true, retry: true, write: true},
-		// users
+	}
+}
+
+// userCommands are the commands of users.
+func userCommands() map[string]command {
+	return map[string]command{
 		"createUser":               {run: cmdCreateUser, write: true},
 		"updateUser":               {run: cmdUpdateUser, write: true},
 		"dropUser":                 {run: cmdDropUser, write: true},
@@ -100,7 +137,12 @@ func newCommandTable() map[string]command {
 		"grantRolesToUser":         {run: cmdGrantRoles, write: true},
 		"revokeRolesFromUser":      {run: cmdGrantRoles, write: true},
 		"rolesInfo":                {run: cmdRolesInfo},
-		// sessions
+	}
+}
+
+// sessionCommands are the commands of sessions and transactions.
+func sessionCommands() map[string]command {
+	return map[string]command{
 		"startSession":             {run: cmdStartSession},
 		"endSessions":              {run: cmdEndSessions},
 		"refreshSessions":          {run: cmdRefreshSessions},

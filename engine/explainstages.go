@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -109,36 +108,21 @@ func limitText(l index.Limit, inclusive, exclusive string) string {
 
 // boundText writes a value as the server does in the bounds of an index.
 func boundText(v value.Value) string {
-	switch v.Kind() {
-	case bson.TypeDouble:
-		f := v.AsDouble()
-		switch {
-		case math.IsInf(f, 1):
-			return "inf.0"
-		case math.IsInf(f, -1):
-			return "-inf.0"
-		}
-		s := strconv.FormatFloat(f, 'g', 15, 64)
-		if !strings.ContainsAny(s, ".e") {
-			s += ".0"
-		}
-		return s
-	case bson.TypeString:
-		return strconv.Quote(v.Str())
-	case bson.TypeDateTime:
-		return fmt.Sprintf("new Date(%d)", v.AsDate())
-	case bson.TypeObjectID:
-		return "ObjectId('" + v.AsObjectID().Hex() + "')"
-	case bson.TypeNull:
-		return "null"
-	case bson.TypeUndefined:
-		return "undefined"
-	case bson.TypeMinKey:
-		return "MinKey"
-	case bson.TypeMaxKey:
-		return "MaxKey"
+	if v.Kind() != bson.TypeDouble {
+		return index.Text(v)
 	}
-	return v.String()
+	f := v.AsDouble()
+	switch {
+	case math.IsInf(f, 1):
+		return "inf.0"
+	case math.IsInf(f, -1):
+		return "-inf.0"
+	}
+	s := strconv.FormatFloat(f, 'g', 15, 64)
+	if !strings.ContainsAny(s, ".e") {
+		s += ".0"
+	}
+	return s
 }
 
 // executed is a step of the plan with what it did.

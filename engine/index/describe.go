@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -53,11 +52,7 @@ func Text(v value.Value) string {
 	case bson.TypeObjectID:
 		return "ObjectId('" + v.AsObjectID().Hex() + "')"
 	case bson.TypeDateTime:
-		ms := v.AsDate()
-		if t := time.UnixMilli(ms).UTC(); t.Year() >= 1970 && t.Year() < 10000 {
-			return "new Date(" + strconv.FormatInt(ms, 10) + ")"
-		}
-		return "new Date(" + strconv.FormatInt(ms, 10) + ")"
+		return "new Date(" + strconv.FormatInt(v.AsDate(), 10) + ")"
 	case bson.TypeTimestamp:
 		t, i := v.AsTimestamp()
 		return fmt.Sprintf("Timestamp(%d, %d)", t, i)
