@@ -36,7 +36,7 @@ func AppendElement(dst []byte, key string, v Value) []byte {
 	if v.kind == KindMissing {
 		return dst
 	}
-	return v.AppendPayload(AppendHeader(dst, v.kind, key))
+	return v.AppendPayload(AppendHeader(dst, v.wireType(), key))
 }
 
 // AppendItem appends the i-th item of an array; a missing value becomes null.
@@ -44,7 +44,7 @@ func AppendItem(dst []byte, i int, v Value) []byte {
 	if v.kind == KindMissing {
 		v.kind = bson.TypeNull
 	}
-	dst = append(dst, byte(v.kind))
+	dst = append(dst, byte(v.wireType()))
 	dst = append(strconv.AppendInt(dst, int64(i), 10), 0)
 	return v.AppendPayload(dst)
 }

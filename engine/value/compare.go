@@ -21,9 +21,9 @@ func Equal(a, b Value) bool {
 		switch a.kind {
 		case bson.TypeString:
 			return a.Str() == b.Str()
-		case bson.TypeInt32, bson.TypeInt64, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
+		case bson.TypeInt32, bson.TypeInt64, bson.TypeBoolean, bson.TypeTimestamp:
 			return a.n == b.n
-		case bson.TypeObjectID:
+		case bson.TypeObjectID, bson.TypeDateTime:
 			return a.n == b.n && a.m == b.m
 		}
 	}
@@ -57,7 +57,10 @@ func CompareCollated(a, b Value, c *Collation) int {
 	case bson.TypeBoolean, bson.TypeTimestamp:
 		return cmp.Compare(a.n, b.n)
 	case bson.TypeDateTime:
-		return cmpInt(int64(a.n), int64(b.n))
+		if a.n != b.n {
+			return cmpInt(int64(a.n), int64(b.n))
+		}
+		return cmp.Compare(a.m, b.m)
 	case bson.TypeObjectID:
 		return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.m, b.m))
 	case bson.TypeEmbeddedDocument:

@@ -30,6 +30,9 @@ func (v Value) String() string {
 	case bson.TypeUndefined:
 		return "undefined"
 	case bson.TypeDateTime:
+		if v.m != 0 {
+			return time.UnixMilli(v.AsDate()).Add(time.Duration(v.m) * time.Microsecond).UTC().Format("2006-01-02T15:04:05.000000Z")
+		}
 		return time.UnixMilli(v.AsDate()).UTC().Format("2006-01-02T15:04:05.000Z")
 	case bson.TypeObjectID:
 		return fmt.Sprintf("ObjectId('%s')", v.AsObjectID().Hex())

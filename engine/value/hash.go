@@ -22,8 +22,13 @@ func HashCollated(seed uint64, v Value, c *Collation) uint64 {
 			return mix(seed ^ xxhash.Sum64String(c.Key(v.Str())))
 		}
 		return mix(seed ^ xxhash.Sum64String(v.Str()))
-	case bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp:
+	case bson.TypeBoolean, bson.TypeTimestamp:
 		return mix(seed ^ v.n)
+	case bson.TypeDateTime:
+		if v.m == 0 {
+			return mix(seed ^ v.n)
+		}
+		return mix(mix(seed^v.n) ^ v.m)
 	case bson.TypeObjectID:
 		return mix(mix(seed^v.n) ^ v.m)
 	case bson.TypeEmbeddedDocument:

@@ -14,7 +14,8 @@ import (
 //
 // The first byte is the class of the type. A number is one byte of sign, its
 // magnitude as a double cut toward zero, and, where that is not exact, the
-// decimal digits. Strings end in 00 00 and write 00 as 00 ff.
+// decimal digits. Strings end in 00 00 and write 00 as 00 ff. A date with
+// microseconds is micros.go's.
 func AppendSortKey(dst []byte, v Value, desc bool) []byte {
 	return AppendSortKeyCollated(dst, v, desc, nil)
 }
@@ -24,6 +25,9 @@ func AppendSortKeyCollated(dst []byte, v Value, desc bool, c *Collation) []byte 
 	start := len(dst)
 	dst = appendKeyBody(append(dst, Class(v.kind)), v, c)
 	if desc {
+		if v.IsMicros() {
+			return appendMicrosDown(dst[:start], v)
+		}
 		invert(dst[start:])
 	}
 	return dst
@@ -47,7 +51,11 @@ func appendKeyBody(dst []byte, v Value, c *Collation) []byte {
 	case bson.TypeBoolean:
 		return append(dst, byte(v.n))
 	case bson.TypeDateTime:
-		return binary.BigEndian.AppendUint64(dst, v.n^1<<63)
+		dst = binary.BigEndian.AppendUint64(dst, v.n^1<<63)
+		if v.m != 0 {
+			dst = append(dst, afterMillis, byte(v.m>>8), byte(v.m))
+		}
+		return dst
 	case bson.TypeTimestamp:
 		return binary.BigEndian.AppendUint64(dst, v.n)
 	case bson.TypeObjectID:

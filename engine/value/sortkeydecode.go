@@ -17,7 +17,12 @@ const Opaque = bson.Type(0x7e)
 // (without a collation) to give v back: its type, or Opaque.
 func SortKeyKind(v Value) bson.Type {
 	switch v.kind {
-	case KindMissing, bson.TypeNull, bson.TypeBoolean, bson.TypeDateTime, bson.TypeTimestamp, bson.TypeObjectID,
+	case bson.TypeDateTime:
+		if v.m != 0 {
+			return Opaque
+		}
+		return v.kind
+	case KindMissing, bson.TypeNull, bson.TypeBoolean, bson.TypeTimestamp, bson.TypeObjectID,
 		bson.TypeInt32, bson.TypeString, bson.TypeMinKey, bson.TypeMaxKey:
 		return v.kind
 	case bson.TypeInt64:
@@ -149,7 +154,9 @@ func SortKeyLen(key []byte, desc bool) int {
 	case Class(bson.TypeBoolean):
 		n = 2
 	case Class(bson.TypeDateTime), Class(bson.TypeTimestamp):
-		n = 9
+		if n = 9; len(key) > n && key[n] == afterMillis {
+			return 0
+		}
 	case Class(bson.TypeObjectID):
 		n = 13
 	case Class(bson.TypeNull), Class(bson.TypeUndefined), Class(bson.TypeMinKey), Class(bson.TypeMaxKey):

@@ -16,8 +16,8 @@ const KindMissing bson.Type = 0
 type Value struct {
 	// p and n are the bytes of strings, documents, binaries, regular
 	// expressions and the rare types; for other kinds n is the scalar itself
-	// and p is nil. m is the second word of decimals and ObjectIDs and the
-	// subtype of binaries.
+	// and p is nil. m is the second word of decimals and ObjectIDs, the
+	// subtype of binaries, and what a date has beyond its millisecond.
 	p    *byte
 	n, m uint64
 	kind bson.Type
@@ -58,9 +58,7 @@ func decode(t bson.Type, b []byte) Value {
 	case bson.TypeDecimal128:
 		return Value{kind: t, m: binary.LittleEndian.Uint64(b), n: binary.LittleEndian.Uint64(b[8:])}
 	case bson.TypeBinary:
-		v := bytesValue(t, b[5:])
-		v.m = uint64(b[4])
-		return v
+		return binaryOf(b)
 	case bson.TypeNull, bson.TypeUndefined, bson.TypeMinKey, bson.TypeMaxKey:
 		return Value{kind: t}
 	}
@@ -72,7 +70,7 @@ func FromRaw(r bson.RawValue) Value { return Of(r.Type, r.Value) }
 
 // RawValue makes the driver's raw value; it copies scalars and strings.
 func (v Value) RawValue() bson.RawValue {
-	return bson.RawValue{Type: v.kind, Value: v.AppendPayload(nil)}
+	return bson.RawValue{Type: v.wireType(), Value: v.AppendPayload(nil)}
 }
 
 // Int32 makes an int.
@@ -187,7 +185,7 @@ func (v Value) IsString() bool { return v.kind == bson.TypeString }
 // AsBool is the value of a boolean.
 func (v Value) AsBool() bool { return v.kind == bson.TypeBoolean && v.n != 0 }
 
-// AsDate is a date's milliseconds since 1970.
+// AsDate is a date's milliseconds since 1970, rounded down; Micros is the rest.
 func (v Value) AsDate() int64 { return int64(v.n) }
 
 // AsTimestamp is a timestamp's seconds and ordinal.
@@ -227,12 +225,19 @@ func (v Value) Str() string { return unsafe.String(v.p, int(v.n)) }
 // Doc is the bytes of an embedded document or array.
 func (v Value) Doc() bson.Raw { return bson.Raw(v.bytes()) }
 
-// AppendPayload appends the value as it stands in a document after the key.
+// AppendPayload appends the value as it stands in a document after the key; a
+// date with microseconds as binary data, so that RawValue and AppendElement,
+// which know the type that goes with it, are the way to write fields.
 func (v Value) AppendPayload(dst []byte) []byte {
 	switch v.kind {
 	case bson.TypeInt32:
 		return binary.LittleEndian.AppendUint32(dst, uint32(v.n))
-	case bson.TypeDouble, bson.TypeInt64, bson.TypeDateTime, bson.TypeTimestamp:
+	case bson.TypeDouble, bson.TypeInt64, bson.TypeTimestamp:
+		return binary.LittleEndian.AppendUint64(dst, v.n)
+	case bson.TypeDateTime:
+		if v.m != 0 {
+			return appendMicros(dst, v)
+		}
 		return binary.LittleEndian.AppendUint64(dst, v.n)
 	case bson.TypeString, bson.TypeSymbol, bson.TypeJavaScript:
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(v.n)+1)

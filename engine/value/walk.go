@@ -151,7 +151,12 @@ func (it *Iter) Next() bool {
 func (it *Iter) Key() string { return unsafe.String(&it.elem[1], it.keyLen) }
 
 // Kind is the type of the current field.
-func (it *Iter) Kind() bson.Type { return bson.Type(it.elem[0]) }
+func (it *Iter) Kind() bson.Type {
+	if t := bson.Type(it.elem[0]); t != bson.TypeBinary {
+		return t
+	}
+	return it.Value().kind
+}
 
 // Value is the current value.
 func (it *Iter) Value() Value { return decode(bson.Type(it.elem[0]), it.payload) }
