@@ -151,6 +151,9 @@ func (a *alteration) addColumn(ctx context.Context, x *ast.AlterAction) error {
 		}
 		return sqlerr.New(sqlerr.DuplicateColumn, "column %q of relation %q already exists", c.Name, a.table.Name).At(x.Def.Pos())
 	}
+	if err := a.mayName(x.Def.Name, false); err != nil {
+		return err
+	}
 	if err := a.tb.column(ctx, x.Def); err != nil {
 		return err
 	}
@@ -212,6 +215,9 @@ func (a *alteration) dropColumn(x *ast.AlterAction) error {
 	}
 	o.IndexAliases = slices.DeleteFunc(slices.Clone(o.IndexAliases), func(x objectIndexAlias) bool { return slices.Contains(a.drops, x.Of) })
 	a.change("$unset", path, value.String(""))
+	if c.Micros {
+		a.change("$unset", microsPath(c.Name), value.String(""))
+	}
 	return nil
 }
 
@@ -241,6 +247,9 @@ func (a *alteration) columnType(ctx context.Context, x *ast.AlterAction) error {
 	}
 	oc, err := a.own(x.Name)
 	if err != nil {
+		return err
+	}
+	if err := a.retyped(oc, t, x); err != nil {
 		return err
 	}
 	oc.Type, oc.Mod, oc.Domain, oc.Pinned = int64(t.OID), t.Mod, 0, true
@@ -311,6 +320,9 @@ func (a *alteration) renameColumn(x *ast.AlterAction) error {
 	if c.Name == "_id" {
 		return unsupported(x.Pos(), "Every document of MongoDB has an _id.", "_id cannot be renamed")
 	}
+	if err := a.mayName(x.NewName, c.Micros); err != nil {
+		return err
+	}
 	for _, ix := range a.table.Indexes {
 		for _, k := range ix.Keys {
 			if k.Path == c.Name {
@@ -329,6 +341,9 @@ func (a *alteration) renameColumn(x *ast.AlterAction) error {
 		oc.Name, oc.Path = x.NewName.Name, []string{x.NewName.Name}
 	}
 	a.change("$rename", c.Name, value.String(x.NewName.Name))
+	if c.Micros {
+		a.change("$rename", microsPath(c.Name), value.String(microsPath(x.NewName.Name)))
+	}
 	return nil
 }
 

@@ -78,6 +78,9 @@ func (a *alteration) attach(ctx context.Context, x *ast.AlterAction, child *Tabl
 			return sqlerr.New(sqlerr.CheckViolation, "partition constraint of relation %q is violated by some row", child.Name)
 		}
 	}
+	if err := a.holdAttached(ctx, o, root); err != nil {
+		return err
+	}
 	if err := a.moveDocuments(ctx, child.NS, store.Namespace{DB: root.DB, Coll: root.Name}); err != nil {
 		return err
 	}

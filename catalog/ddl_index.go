@@ -36,6 +36,11 @@ func (d *ddl) createIndexes(ctx context.Context, db, coll string, list []newInde
 					b.Add(k.Path, value.Int32(1))
 				}
 			}
+			for _, k := range ix.keys {
+				if k.Micros {
+					b.Add(microsPath(k.Path), value.Int32(1))
+				}
+			}
 			b.Close()
 			b.Add("name", value.String(ix.name))
 			if ix.unique {
@@ -94,6 +99,7 @@ func (d *ddl) createIndex(ctx context.Context, x *ast.CreateIndex) error {
 	if err := d.indexFilter(&ix, t, x); err != nil {
 		return err
 	}
+	ix.withMicros(t)
 	if same := ix.sameAs(t); same != nil && same.Name != "_id_" {
 		return d.aliasIndex(ctx, t, &ix, same)
 	}
@@ -202,7 +208,7 @@ func indexOptions(ix *newIndex, opts []*ast.Option) error {
 func (d *ddl) indexFilter(ix *newIndex, t *Table, x *ast.CreateIndex) error {
 	if x.Where != nil {
 		var b value.Builder
-		if err := partialFilter(&b, t, x.Where); err != nil {
+		if err := partialFilter(&b, t, x.Where, x.Unique); err != nil {
 			return err
 		}
 		ix.partial = b.Doc()
@@ -230,11 +236,11 @@ var partialOperators = map[string]string{"=": "$eq", "<": "$lt", "<=": "$lte", "
 
 // partialFilter writes conditions that MongoDB can index by: comparisons of
 // columns with constants, joined by AND.
-func partialFilter(b *value.Builder, t *Table, e ast.Expr) error {
+func partialFilter(b *value.Builder, t *Table, e ast.Expr, unique bool) error {
 	switch x := e.(type) {
 	case *ast.AndExpr:
 		for _, o := range x.Operands {
-			if err := partialFilter(b, t, o); err != nil {
+			if err := partialFilter(b, t, o, unique); err != nil {
 				return err
 			}
 		}
@@ -243,7 +249,7 @@ func partialFilter(b *value.Builder, t *Table, e ast.Expr) error {
 		c, ok := x.Left.(*ast.ColumnRef)
 		op, known := partialOperators[x.Op.Symbol]
 		v, isConst := constant(x.Right)
-		if !ok || !known || !isConst {
+		if !ok || !known || !isConst || unique && !t.wholeMillis(c, op) {
 			break
 		}
 		return addCondition(b, t, c, op, v)

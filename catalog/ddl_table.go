@@ -85,6 +85,11 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 // create makes the collection, its indexes and sequences, and the catalog's
 // document last; a failure before that takes the collection away again.
 func (t *tableBuilder) create(ctx context.Context, p place) error {
+	if t.o.column(MicrosField) != nil {
+		for i := range t.indexes {
+			t.indexes[i].withoutMicros()
+		}
+	}
 	if err := t.d.createCollection(ctx, p, makeValidator(t.o.tableColumns())); err != nil {
 		return err
 	}
@@ -314,7 +319,7 @@ func (t *tableBuilder) unique(k *ast.Constraint, cols []ast.Ident) error {
 		}
 		c.NotNull = c.NotNull || primary
 		names = append(names, c.Name)
-		ix.keys = append(ix.keys, IndexKey{Path: c.Name})
+		ix.keys = append(ix.keys, IndexKey{Path: c.Name, Micros: c.microsKey()})
 	}
 	if ix.name == "" {
 		if ix.name = t.o.Name + "_" + strings.Join(names, "_") + "_key"; primary {

@@ -101,6 +101,8 @@ type Column struct {
 	Fields []Column
 	// Declared columns were written in a CREATE or ALTER TABLE or a validator.
 	Declared bool
+	// Micros tells that documents may have microseconds of it in MicrosField.
+	Micros bool
 }
 
 // Index is an index of a collection.
@@ -138,6 +140,8 @@ type IndexKey struct {
 	Path string
 	Desc bool
 	Kind string
+	// Micros tells that the index has the column's microseconds as a further part.
+	Micros bool
 }
 
 // Check is a CHECK constraint in SQL.

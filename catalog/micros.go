@@ -1,0 +1,221 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/engine/value"
+	"weir/parser"
+	"weir/parser/ast"
+	"weir/sqlerr"
+	"weir/sqltype"
+	"weir/store"
+)
+
+// Timestamps of declared tables have microseconds. The column's field holds the
+// date, whose milliseconds every program sees; a value with more is kept whole,
+// in microseconds since 1970, in a hidden field of the document: MicrosField.column.
+// It counts while it falls into the millisecond of the date beside it.
+//
+// A column of which a document may have one is marked (Column.Micros) before the
+// first is written. Columns without the mark are read as plain dates.
+
+// MicrosField is the hidden field of documents.
+const MicrosField = "_us"
+
+// microsOID tells whether values of a type have microseconds.
+func microsOID(t sqltype.Type) bool {
+	return (t.OID == sqltype.Timestamp || t.OID == sqltype.Timestamptz) && (t.Mod < 0 || t.Mod > 3)
+}
+
+// StoresMicros tells whether microseconds of a column can be stored: it is
+// declared so, stands at the top of documents, and every unique index of it has
+// the hidden part.
+func (t *Table) StoresMicros(path []string) bool {
+	if t.Open || t.Kind != Collection && t.Kind != MaterializedView || len(path) != 1 || named(t.Columns, MicrosField) {
+		return false
+	}
+	c := findColumn(t.Columns, path[0])
+	if c == nil || !c.Declared || len(c.Path) != 1 || c.Path[0] != path[0] || !microsName(path[0]) || !microsOID(c.Type) {
+		return false
+	}
+	for i := range t.Indexes {
+		for _, k := range t.Indexes[i].Keys {
+			if t.Indexes[i].Unique && k.Path == path[0] && !k.Micros {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// HasMicros tells whether documents may have microseconds in any column.
+func (t *Table) HasMicros() bool {
+	return slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Micros })
+}
+
+// microsName tells whether a column's field can have a part below MicrosField.
+func microsName(name string) bool {
+	return name != "_id" && name != "" && !strings.HasPrefix(name, "$") && !strings.ContainsAny(name, ".\x00")
+}
+
+// microsKey tells whether a unique index of a column has the hidden part.
+func (c *objectColumn) microsKey() bool {
+	return (c.Path == nil || len(c.Path) == 1 && c.Path[0] == c.Name) && microsName(c.Name) &&
+		microsOID(sqltype.Type{OID: sqltype.OID(c.Type), Mod: c.Mod})
+}
+
+// microsPath is the path of a column's microseconds.
+func microsPath(name string) string { return MicrosField + "." + name }
+
+// hideMicros takes the hidden parts of an index off its keys.
+func hideMicros(keys []IndexKey) []IndexKey {
+	out := keys[:0:0]
+	for _, k := range keys {
+		name, hidden := strings.CutPrefix(k.Path, MicrosField+".")
+		at := slices.IndexFunc(out, func(o IndexKey) bool { return o.Path == name })
+		if !hidden || at < 0 {
+			out = append(out, k)
+			continue
+		}
+		out[at].Micros = true
+	}
+	return out
+}
+
+// withMicros adds the hidden parts to a unique index of a table's columns.
+func (ix *newIndex) withMicros(t *Table) {
+	if !ix.unique || ix.ttl != nil || t.Open || named(t.Columns, MicrosField) {
+		return
+	}
+	for i := range ix.keys {
+		k := &ix.keys[i]
+		c := findColumn(t.Columns, k.Path)
+		k.Micros = k.Kind == "" && c != nil && c.Declared && len(c.Path) == 1 && microsName(k.Path) && microsOID(c.Type)
+	}
+}
+
+// withoutMicros takes them away.
+func (ix *newIndex) withoutMicros() {
+	for i := range ix.keys {
+		ix.keys[i].Micros = false
+	}
+}
+
+// wholeMillis tells whether a comparison with a constant of whole milliseconds
+// says of a column's date what it says of its value.
+func (t *Table) wholeMillis(c *ast.ColumnRef, op string) bool {
+	if t.Open || len(c.Parts) == 0 || op == "$lt" || op == "$gte" {
+		return true
+	}
+	col := foldColumn(t.Columns, c.Parts[len(c.Parts)-1])
+	return col == nil || !microsOID(col.Type)
+}
+
+// mayName refuses the hidden field's name for a column of a table that has, or
+// has indexes for, microseconds, and names that cannot have a part below it.
+func (a *alteration) mayName(id ast.Ident, micros bool) error {
+	keys := slices.ContainsFunc(a.table.Indexes, func(ix Index) bool {
+		return slices.ContainsFunc(ix.Keys, func(k IndexKey) bool { return k.Micros })
+	})
+	if id.Name == MicrosField && (keys || a.table.HasMicros()) || micros && !microsName(id.Name) {
+		return unsupported(id.Pos(), "Choose another name.", "the column name %q is not supported in a table that holds timestamps with microseconds", id.Name)
+	}
+	return nil
+}
+
+// retyped does what a new type of a column means for its microseconds.
+func (a *alteration) retyped(oc *objectColumn, t sqltype.Type, x *ast.AlterAction) error {
+	old := sqltype.Type{OID: sqltype.OID(oc.Type), Mod: oc.Mod}
+	switch {
+	case t.OID == sqltype.Timestamp || t.OID == sqltype.Timestamptz:
+		if t.Mod < 0 || t.Mod > 5 || old.Mod >= 0 && old.Mod <= t.Mod || !oc.Micros && t.Mod > 2 || old.OID != sqltype.Timestamp && old.OID != sqltype.Timestamptz {
+			return nil
+		}
+		// Rows that are there are rounded: the sum has no precision of its own,
+		// and is assigned to what has.
+		name := ast.QuoteIdent(oc.Name)
+		stmts, err := parser.Parse("UPDATE " + ast.QuoteIdent(a.table.Schema) + "." + ast.QuoteIdent(a.table.Name) +
+			" SET " + name + " = " + name + " + INTERVAL '0'")
+		if err != nil {
+			return err
+		}
+		a.out.Then = append(a.out.Then, stmts...)
+	case !oc.Micros:
+	case t.OID == sqltype.Date:
+		a.change("$unset", microsPath(oc.Name), value.String(""))
+		oc.Micros = false
+	default:
+		return unsupported(x.Type.Pos(), "Add a column of the type, update it from the old one, and drop that.",
+			"changing the type of a column that holds microseconds to %s is not supported", t)
+	}
+	return nil
+}
+
+// holdAttached marks the columns of a partitioned table that get microseconds
+// with the rows of a partition.
+func (a *alteration) holdAttached(ctx context.Context, o, root *object) error {
+	var names []string
+	for _, c := range o.Columns {
+		up := root.column(c.Name)
+		if !c.Micros || up == nil || up.Micros {
+			continue
+		}
+		names, up.Micros = append(names, c.Name), true
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	err := a.HoldMicros(ctx, store.Namespace{DB: root.DB, Coll: root.Name}, names)
+	root.Version += int64(len(names)) // as it is stored now
+	return err
+}
+
+// HoldMicros marks columns: from now on their documents may have microseconds.
+// It writes at once, outside of any transaction.
+func (c *Catalog) HoldMicros(ctx context.Context, ns store.Namespace, columns []string) error {
+	d, err := c.listed(ctx, ns.DB, listAge, c.forgotten(ns.DB))
+	if err != nil {
+		return err
+	}
+	o := d.objects[ns.Coll]
+	for _, name := range columns {
+		if o != nil {
+			if oc := o.column(name); oc != nil && oc.Micros {
+				continue
+			}
+		}
+		if err := c.markMicros(ctx, ns, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) markMicros(ctx context.Context, ns store.Namespace, column string) error {
+	var filter, update value.Builder
+	filter.Add("_id", value.String(objectID(ns.DB, ns.Coll)))
+	filter.Add("columns.name", value.String(column))
+	update.Open(bson.TypeEmbeddedDocument, "$set")
+	update.Add("columns.$.micros", value.Bool(true))
+	update.Close()
+	update.Open(bson.TypeEmbeddedDocument, "$inc")
+	update.Add("version", value.Int64(1))
+	update.Close()
+	op := store.WriteOp{Kind: store.Update, Filter: filter.Doc(), Update: value.Document(update.Doc()).RawValue()}
+	res, err := c.store.Write(ctx, objects, []store.WriteOp{op}, store.WriteOptions{Durable: true})
+	if err == nil {
+		err = res.Err()
+	}
+	if err == nil && res.Matched == 0 {
+		err = sqlerr.New(sqlerr.SerializationFailure, "column %q of relation %q was changed by another session", column, ns.Coll)
+	}
+	c.forget(ns.DB)
+	c.mu.Lock()
+	delete(c.tables, ns)
+	c.mu.Unlock()
+	return err
+}
