@@ -218,49 +218,73 @@ func wholeDocument(w *translator.Write, row bson.Raw) (bson.Raw, error) {
 
 // setUpdate is the update that assigns values to paths: $set, or a pipeline
 // where a path goes through documents that may be null or missing.
-func setUpdate(targets []translator.WriteTarget, values []value.Value) (bson.RawValue, error) {
+func (e *execution) setUpdate(targets []translator.WriteTarget, values []value.Value) (bson.RawValue, error) {
 	deep := false
 	for _, t := range targets {
-		if len(t.Path) == 0 {
-			return bson.RawValue{}, sqlerr.New(sqlerr.FeatureNotSupported, "the whole document cannot be assigned")
-		}
-		if t.Path[0] == "_id" {
-			return bson.RawValue{}, sqlerr.New(sqlerr.FeatureNotSupported, "the column _id cannot be changed").
-				WithHint("Delete the row and insert it again.")
-		}
-		for _, name := range t.Path {
-			if strings.HasPrefix(name, "$") || strings.Contains(name, ".") {
-				return bson.RawValue{}, sqlerr.New(sqlerr.FeatureNotSupported, "the field %q cannot be changed", name)
-			}
+		if err := assignable(t); err != nil {
+			return bson.RawValue{}, err
 		}
 		deep = deep || len(t.Path) > 1
 	}
 	var b value.Builder
 	var more []value.Value
+	var gone []string
+	set := func(path string, v value.Value) {
+		if deep {
+			var lit value.Builder
+			lit.Add("$literal", v)
+			v = lit.DocumentOf()
+		}
+		b.Add(path, v)
+	}
 	b.Open(bson.TypeEmbeddedDocument, "$set")
 	for i, t := range targets {
 		v := values[i]
 		if v.IsMissing() {
 			v = value.Null()
 		}
-		v = stored(v, t)
+		v, us := e.divide(t, stored(v, t))
 		if throughItems(t) {
 			more = append(more, elementStage(t, v))
 			continue
 		}
-		if deep {
-			var lit value.Builder
-			lit.Add("$literal", v)
-			v = lit.DocumentOf()
+		set(strings.Join(t.Path, "."), v)
+		switch {
+		case !us.IsMissing():
+			set(hiddenPath(t), us)
+		case t.Marked:
+			gone = append(gone, hiddenPath(t))
 		}
-		b.Add(strings.Join(t.Path, "."), v)
 	}
 	b.Close()
-	if deep {
-		if len(more) < len(targets) {
-			more = append([]value.Value{value.Document(b.Doc())}, more...)
+	if !deep {
+		if len(gone) > 0 {
+			b.Add("$unset", unset(gone))
 		}
-		return value.ArrayFrom(more).RawValue(), nil
+		return value.Document(b.Doc()).RawValue(), nil
 	}
-	return value.Document(b.Doc()).RawValue(), nil
+	if len(more) < len(targets) {
+		more = append([]value.Value{value.Document(b.Doc())}, more...)
+	}
+	if len(gone) > 0 {
+		more = append(more, call1("$unset", names(gone)))
+	}
+	return value.ArrayFrom(more).RawValue(), nil
+}
+
+// assignable refuses what cannot be assigned to.
+func assignable(t translator.WriteTarget) error {
+	if len(t.Path) == 0 {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "the whole document cannot be assigned")
+	}
+	if t.Path[0] == "_id" {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "the column _id cannot be changed").
+			WithHint("Delete the row and insert it again.")
+	}
+	for _, name := range t.Path {
+		if strings.HasPrefix(name, "$") || strings.Contains(name, ".") {
+			return sqlerr.New(sqlerr.FeatureNotSupported, "the field %q cannot be changed", name)
+		}
+	}
+	return nil
 }

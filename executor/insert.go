@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,7 @@ func (e *execution) insert(ctx context.Context, q *translator.Query) (*Rows, err
 		if docs[i], err = newDocument(w, r); err != nil {
 			return nil, err
 		}
+		docs[i] = e.roundRow(w, docs[i])
 	}
 	if len(docs) > 1 || w.Conflict != nil {
 		if err := e.atomically(ctx); err != nil {
@@ -48,17 +50,17 @@ func (e *execution) insert(ctx context.Context, q *translator.Query) (*Rows, err
 	if err := e.check(ctx, w, news); err != nil {
 		return nil, err
 	}
-	res, err := e.apply(ctx, w, inserts(docs))
+	res, err := e.apply(ctx, w, e.inserts(w, docs))
 	if err != nil {
 		return nil, err
 	}
 	return e.result(ctx, w, res.Inserted, news)
 }
 
-func inserts(docs []bson.Raw) []store.WriteOp {
-	ops := make([]store.WriteOp, len(docs))
-	for i, d := range docs {
-		ops[i] = store.WriteOp{Kind: store.Insert, Document: d}
+func (e *execution) inserts(w *translator.Write, rows []bson.Raw) []store.WriteOp {
+	ops := make([]store.WriteOp, len(rows))
+	for i, r := range rows {
+		ops[i] = store.WriteOp{Kind: store.Insert, Document: e.divided(w, r)}
 	}
 	return ops
 }
@@ -77,7 +79,7 @@ func (e *execution) upsert(ctx context.Context, w *translator.Write, docs, rows 
 			if err := e.check(ctx, w, []written{row}); err != nil {
 				return nil, err
 			}
-			if _, err := e.apply(ctx, w, inserts(docs[i:i+1])); err != nil {
+			if _, err := e.apply(ctx, w, e.inserts(w, docs[i:i+1])); err != nil {
 				return nil, err
 			}
 			touched[keyOf(value.Lookup(d, "_id"))] = true
@@ -124,7 +126,7 @@ func (e *execution) resolve(ctx context.Context, w *translator.Write, there, row
 	if err := notNull(w, w.Conflict.Sets, values); err != nil {
 		return nil, err
 	}
-	upd, err := setUpdate(w.Conflict.Sets, values)
+	upd, err := e.setUpdate(w.Conflict.Sets, values)
 	if err != nil {
 		return nil, err
 	}
@@ -159,17 +161,43 @@ func (e *execution) conflicting(ctx context.Context, w *translator.Write, doc bs
 		if null {
 			continue
 		}
-		cur, err := e.q.Aggregate(ctx, w.Table.NS, []bson.Raw{matchStage(equals(paths, values)), limitOne}, store.AggregateOptions{})
-		if err != nil {
-			return nil, err
+		found, err := e.rowWith(ctx, w, paths, values)
+		if found != nil || err != nil {
+			return found, err
 		}
-		docs, err := drain(ctx, cur, e.limit())
-		if err != nil {
-			return nil, err
+	}
+	return nil, nil
+}
+
+// rowWith finds the row that has the values at the paths.
+func (e *execution) rowWith(ctx context.Context, w *translator.Write, paths []string, values []value.Value) (bson.Raw, error) {
+	dates := make([]value.Value, len(values))
+	fine := false
+	for i, v := range values {
+		dates[i] = v.FloorMillis()
+		fine = fine || v.Kind() == bson.TypeDateTime && slices.Contains(w.Fine, paths[i])
+	}
+	stages := []bson.Raw{matchStage(equals(paths, dates)), limitOne}
+	if fine { // one of the rows of that millisecond
+		stages = stages[:1]
+	}
+	cur, err := e.q.Aggregate(ctx, w.Table.NS, stages, store.AggregateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	docs, err := drain(ctx, cur, e.limit())
+	if err != nil {
+		return nil, err
+	}
+next:
+	for _, d := range docs {
+		row := joined(w, d)
+		for i, p := range paths {
+			if fine && !value.Equal(atPath(row, strings.Split(p, ".")), values[i]) {
+				continue next
+			}
 		}
-		if len(docs) > 0 {
-			return docs[0], nil
-		}
+		return row, nil
 	}
 	return nil, nil
 }

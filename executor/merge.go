@@ -33,7 +33,7 @@ func (e *execution) merge(ctx context.Context, q *translator.Query) (*Rows, erro
 	}
 	m := &merging{inserted: map[int][]written{}, updated: map[int][]keyedRow{}, touched: map[string]bool{}}
 	for _, r := range rows {
-		if err := m.row(w, r); err != nil {
+		if err := m.row(e, w, r); err != nil {
 			return nil, err
 		}
 	}
@@ -62,7 +62,7 @@ func (e *execution) merge(ctx context.Context, q *translator.Query) (*Rows, erro
 }
 
 // row adds the operation of a row.
-func (m *merging) row(w *translator.Write, r bson.Raw) error {
+func (m *merging) row(e *execution, w *translator.Write, r bson.Raw) error {
 	n := int(value.Lookup(r, "w").AsInt64())
 	a := &w.Actions[n]
 	values := make([]value.Value, len(a.Targets))
@@ -80,8 +80,9 @@ func (m *merging) row(w *translator.Write, r bson.Raw) error {
 		if err != nil {
 			return err
 		}
+		doc = e.roundRow(&a.Write, doc)
 		m.inserted[n] = append(m.inserted[n], written{row: doc})
-		m.ops = append(m.ops, store.WriteOp{Kind: store.Insert, Document: doc})
+		m.ops = append(m.ops, e.inserts(&a.Write, []bson.Raw{doc})...)
 		return nil
 	}
 	key := value.Lookup(r, "k")
@@ -98,7 +99,7 @@ func (m *merging) row(w *translator.Write, r bson.Raw) error {
 	if err := notNull(&a.Write, a.Targets, values); err != nil {
 		return err
 	}
-	upd, err := setUpdate(a.Targets, values)
+	upd, err := e.setUpdate(a.Targets, values)
 	if err != nil {
 		return err
 	}

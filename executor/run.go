@@ -39,6 +39,9 @@ type Stores struct {
 	Session sqlfunc.Session
 	// Catalog is the session as virtual relations see it.
 	Catalog catalog.Session
+	// HoldMicros marks columns of a declared table, before the first rows with
+	// microseconds of them are written.
+	HoldMicros func(ctx context.Context, ns store.Namespace, columns []string) error
 	// ReadOnly refuses writes (25006).
 	ReadOnly    bool
 	MemoryLimit int64 // 0: DefaultMemoryLimit
@@ -112,6 +115,7 @@ type execution struct {
 	q    store.Queryer
 	tx   store.Tx
 	env  *agg.Env
+	fine []string // columns to mark before the next write
 
 	fetched map[string]*agg.Spool // Fetches and WITH queries by name
 	sides   map[string]*joinSide  // sides of joins of which not all rows were needed yet

@@ -27,7 +27,7 @@ func (e *execution) update(ctx context.Context, q *translator.Query) (*Rows, err
 		if err := notNull(w, w.Targets, values); err != nil {
 			return nil, err
 		}
-		upd, err := setUpdate(w.Targets, values)
+		upd, err := e.setUpdate(w.Targets, values)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +132,7 @@ func (e *execution) directUpdate(w *translator.Write) (bson.RawValue, error) {
 	for i, d := range docs {
 		values[i] = value.Lookup(d, "v")
 	}
-	return setUpdate(w.Targets, values)
+	return e.setUpdate(w.Targets, values)
 }
 
 // directFilter is all filters in one document.

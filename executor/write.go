@@ -166,6 +166,9 @@ const batchSize = 1000
 // apply runs operations, all or nothing when there is a transaction.
 func (e *execution) apply(ctx context.Context, w *translator.Write, ops []store.WriteOp) (store.WriteResult, error) {
 	var total store.WriteResult
+	if err := e.hold(ctx, w); err != nil {
+		return total, err
+	}
 	for len(ops) > 0 {
 		n := min(len(ops), batchSize)
 		res, err := e.q.Write(ctx, w.Table.NS, ops[:n], store.WriteOptions{})
@@ -236,7 +239,7 @@ func (e *execution) byKeys(ctx context.Context, w *translator.Write, keys []valu
 			return nil, err
 		}
 		for _, d := range docs {
-			out[keyOf(value.Lookup(d, "_id"))] = d
+			out[keyOf(value.Lookup(d, "_id"))] = joined(w, d)
 		}
 		keys = keys[n:]
 	}

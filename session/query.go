@@ -225,7 +225,8 @@ func again(ctx context.Context, err error, attempt int) bool {
 // stores is what a program runs against: a statement of its own has a
 // transaction of its own if it needs one.
 func (s *Session) stores(on store.Queryer) *executor.Stores {
-	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir}
+	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir,
+		HoldMicros: s.h.deps.Catalog.HoldMicros}
 	if on == store.Queryer(s.access.Store) && s.access.Store.Capabilities().Transactions {
 		st.Begin = s.access.Store.Begin
 	}

@@ -141,6 +141,9 @@ func (s scope) nullTest(e *planner.Test, isNull bool) any {
 func (s scope) raw(e planner.Expr) any {
 	if r, ok := e.(*planner.ColRef); ok && s.f != nil {
 		if l := s.f.find(r.ID); l != nil {
+			if l.us != nil && l.expr == nil {
+				return l.dateRef()
+			}
 			return l.ref()
 		}
 	}

@@ -3,6 +3,8 @@ package translator
 import (
 	"sort"
 	"strings"
+
+	"weir/catalog"
 )
 
 // Where a pipeline is cut, documents cross from the store to here: only the
@@ -209,6 +211,9 @@ func (c *compiler) projectScan(f *fragment) {
 			return
 		}
 		paths[fd.Path[0]] = true
+		if fd.Micros {
+			paths[catalog.MicrosField+"."+fd.Path[0]] = true
+		}
 	}
 	s := projection(paths)
 	f.add(s.doc[0].k, s.doc[0].v)

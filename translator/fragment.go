@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"weir/catalog"
+	"weir/engine/expr"
 	"weir/planner"
 	"weir/sqltype"
 	"weir/store"
@@ -54,7 +55,8 @@ type stage struct {
 type loc struct {
 	base    string // "" for the document, else "$$v_3"
 	path    []string
-	expr    any // not nil: computed from the document as it is now
+	us      []string // where the microseconds of the dates at path are; nil: nowhere
+	expr    any      // not nil: computed from the document as it is now
 	t       sqltype.Type
 	stored  bool // in the form of documents, of the given kinds
 	kinds   catalog.Kinds
@@ -67,8 +69,8 @@ func (l *loc) ref() any {
 	if l.expr != nil {
 		return l.expr
 	}
-	if l.base == "" {
-		return fieldRef("", l.path)
+	if l.us != nil {
+		return op(expr.LocalPrefix+opMicros, l.dateRef(), fieldRef(l.base, l.us))
 	}
 	return fieldRef(l.base, l.path)
 }
@@ -107,7 +109,7 @@ func plainName(s string) bool {
 // queryPath is the dotted path for the match language and $sort, false if the
 // column is not at one.
 func (l *loc) queryPath() (string, bool) {
-	if l.expr != nil || l.base != "" || len(l.path) == 0 {
+	if l.expr != nil || l.base != "" || l.us != nil || len(l.path) == 0 {
 		return "", false
 	}
 	for _, name := range l.path {
@@ -123,6 +125,9 @@ func (l *loc) at(prefix string) *loc {
 	m := *l
 	if m.base == "" {
 		m.path = append([]string{prefix}, l.path...)
+		if l.us != nil {
+			m.us = append([]string{prefix}, l.us...)
+		}
 	}
 	return &m
 }
@@ -172,7 +177,7 @@ func (c *compiler) settle(f *fragment, ids ...planner.ColID) {
 	spec := obj{}
 	for _, id := range ids {
 		l := f.cols[id]
-		if l == nil || l.expr == nil && l.base == "" {
+		if l == nil || l.expr == nil && l.base == "" && l.us == nil {
 			continue
 		}
 		name := c.name("__c")
@@ -180,6 +185,9 @@ func (c *compiler) settle(f *fragment, ids ...planner.ColID) {
 		if l.expr == nil {
 			m := *l // the variable stays where it is for others
 			m.base, m.path = "", []string{name}
+			if m.us != nil {
+				m.us, m.stored = nil, false
+			}
 			f.cols[id] = &m
 			continue
 		}

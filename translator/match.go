@@ -206,6 +206,9 @@ func (s scope) matchTest(e *planner.Test, want bool) obj {
 		return nil
 	}
 	p, ok := l.queryPath()
+	if l.us != nil {
+		p, ok = s.finePath(e.X)
+	}
 	if !ok || l.stored && l.kinds == 0 && len(l.path) > 1 {
 		return nil
 	}
@@ -217,6 +220,9 @@ func (s scope) matchTest(e *planner.Test, want bool) obj {
 
 // matchCompare is column op constant, either way round.
 func (s scope) matchCompare(e *planner.Call, want bool) obj {
+	if doc := s.dateDecides(e, want); doc != nil {
+		return doc
+	}
 	impl, col, k := e.Func.Impl, e.Args[0], e.Args[1]
 	if s.c.constant(col) {
 		impl, col, k = flipped[impl], k, col

@@ -1,6 +1,7 @@
 package translator
 
 import (
+	"maps"
 	"sort"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ func Library(base *expr.Library) *expr.Library {
 		opAgg:    func(_ *expr.Context, a []value.Value) (value.Value, error) { return aggOp(lib, a) },
 		opSpread: func(c *expr.Context, a []value.Value) (value.Value, error) { return spreadOp(lib, c, a) },
 	}
+	maps.Copy(own, microsOps())
 	for name, f := range own {
 		lib.Functions[name] = expr.Function{MinArgs: 0, MaxArgs: -1, Eval: f}
 	}

@@ -46,7 +46,7 @@ func (c *compiler) joinTo(left *fragment, n *planner.Join) *fragment {
 	c.settleIDs(left, reads)
 	let, vars := c.letVars(left, reads)
 	right := c.relation(n.Right, vars)
-	c.settle(right, colIDs(n.Right.Cols())...)
+	c.settle(right, right.unsettled(n.Right.Cols())...)
 	if n.Kind == planner.AntiNull && len(reads) == 1 && c.notIn(left, right, n) {
 		return left
 	}
@@ -77,11 +77,23 @@ func (c *compiler) joinTo(left *fragment, n *planner.Join) *fragment {
 	return left
 }
 
+// unsettled are the columns that have to be computed before others hold the
+// documents: microseconds are joined wherever they are.
+func (f *fragment) unsettled(cols []planner.Col) []planner.ColID {
+	var out []planner.ColID
+	for _, col := range cols {
+		if l := f.cols[col.ID]; l != nil && (l.us == nil || l.base != "") {
+			out = append(out, col.ID)
+		}
+	}
+	return out
+}
+
 // settleIDs settles expressions that a subquery is going to read.
 func (c *compiler) settleIDs(f *fragment, ids []planner.ColID) {
 	var todo []planner.ColID
 	for _, id := range ids {
-		if l := f.cols[id]; l != nil && l.expr != nil && !cheap(l.expr) {
+		if l := f.cols[id]; l != nil && (l.us != nil || l.expr != nil && !cheap(l.expr)) {
 			todo = append(todo, id)
 		}
 	}
@@ -103,7 +115,7 @@ func (c *compiler) letVars(f *fragment, ids []planner.ColID) (obj, map[planner.C
 		name := c.name("v_")
 		let = append(let, field{name, l.ref()})
 		m := *l
-		m.base, m.path, m.expr = "$$"+name, nil, nil
+		m.base, m.path, m.us, m.expr = "$$"+name, nil, nil, nil
 		vars[id] = &m
 	}
 	return let, vars

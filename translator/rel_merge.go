@@ -18,10 +18,12 @@ func (c *compiler) merge(n *planner.Merge) Query {
 	action := &planner.ColRef{ID: id, T: n.Action.Col.Type}
 	c.addFilter(f, &planner.Test{X: action, Is: planner.IsNotNull})
 	w := &Write{Kind: MergeRows, Table: n.Table}
+	w.moments()
 	var all []planner.FieldExpr
 	for _, a := range n.Actions {
-		m := MergeAction{Write: Write{Kind: mergeKinds[a.Kind], Table: n.Table, Targets: c.setTargets(a.Set)}, First: len(all)}
+		m := MergeAction{Write: Write{Kind: mergeKinds[a.Kind], Table: n.Table, Targets: c.setTargets(n.Table, a.Set)}, First: len(all)}
 		m.Skip = a.Kind == planner.MergeNothing
+		m.moments()
 		m.Checks, m.CheckStages = c.checks(&n.Target, a.Checks)
 		all = append(all, a.Set...)
 		w.Actions = append(w.Actions, m)

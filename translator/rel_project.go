@@ -268,7 +268,7 @@ func (c *compiler) output(f *fragment, cols []planner.Col) []Column {
 			c.fail(sqlerr.New(sqlerr.InternalError, "no column %q in the result", col.Name))
 			return out
 		}
-		direct = direct && len(l.path) > 0 && l.expr == nil && l.base == "" && encodable(l)
+		direct = direct && len(l.path) > 0 && l.expr == nil && l.us == nil && l.base == "" && encodable(l)
 	}
 	if direct {
 		for i, col := range cols {

@@ -34,6 +34,10 @@ type Write struct {
 	// for documents {n: row}.
 	Checks      []Check
 	CheckStages []Stage
+	// Moments tells that values of Targets may have microseconds; Fine are the
+	// columns of Table that have or may get some.
+	Moments bool
+	Fine    []string
 	// Actions are MERGE's: rows hold the number of theirs as w, their key as k,
 	// and the values of all actions' targets as c0, c1 ….
 	Actions []MergeAction
@@ -65,6 +69,9 @@ type WriteTarget struct {
 	OID  bool // text of 24 hex digits is stored as ObjectId
 	// Elems marks the names that are indexes of array items, the first at bit 0.
 	Elems uint64
+	// Micros tells that microseconds can be stored, Marked that the column is
+	// marked as holding some.
+	Micros, Marked bool
 }
 
 // Check is a constraint of the written row.
@@ -103,7 +110,7 @@ func (c *compiler) insert(n *planner.Insert) Query {
 	w := &Write{Kind: InsertRows, Table: n.Table, Document: n.Document}
 	cols := n.Input.Cols()
 	for _, t := range n.Targets {
-		w.Targets = append(w.Targets, writeTarget(t))
+		w.Targets = append(w.Targets, writeTarget(n.Table, t))
 	}
 	s := scope{c: c, f: f}
 	var out []outColumn
@@ -114,12 +121,13 @@ func (c *compiler) insert(n *planner.Insert) Query {
 		id := planner.ColID(-1 - i)
 		f.cols[id] = &loc{expr: s.value(d.Expr), t: d.Field.Type}
 		out = append(out, outColumn{slotName("c", len(cols)+i), id})
-		w.Targets = append(w.Targets, writeTarget(d.Field))
+		w.Targets = append(w.Targets, writeTarget(n.Table, d.Field))
 	}
 	if len(out) == 0 {
 		out = nil
 	}
 	w.flatten()
+	w.moments()
 	c.project(f, out)
 	if n.Conflict != nil {
 		w.Conflict = c.conflict(n)
@@ -128,6 +136,14 @@ func (c *compiler) insert(n *planner.Insert) Query {
 	w.Checks, w.CheckStages = c.checks(&n.Target, n.Checks)
 	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, nil)
 	return q
+}
+
+// moments finds out where the write meets microseconds.
+func (w *Write) moments() {
+	w.Fine = fineTargets(w.Table)
+	for _, t := range w.Targets {
+		w.Moments = w.Moments || mayHoldMicros(t.Type)
+	}
 }
 
 func (w *Write) flatten() {
@@ -142,8 +158,9 @@ func (w *Write) flatten() {
 	w.Flat = true
 }
 
-func writeTarget(f planner.Field) WriteTarget {
+func writeTarget(table *catalog.Table, f planner.Field) WriteTarget {
 	t := WriteTarget{Path: f.Path, Type: f.Type, Elems: f.Elems}
+	t.microsTarget(table)
 	t.OID = f.Type.OID.IsString() && f.Kinds.Only(catalog.KindObjectID)
 	return t
 }
@@ -152,7 +169,9 @@ func writeTarget(f planner.Field) WriteTarget {
 func (c *compiler) written(target *planner.Scan, other []planner.ColID) *fragment {
 	f := newFragment(nil)
 	for i, col := range target.Out {
-		f.cols[col.ID] = scanLoc(target, i).at("n")
+		l := scanLoc(target, i)
+		l.us = nil // rows as they are written have whole values
+		f.cols[col.ID] = l.at("n")
 	}
 	for i, id := range other {
 		f.cols[id] = &loc{path: []string{"o", slotName("c", i)}}
@@ -219,7 +238,7 @@ func notNullField(f *fragment, k planner.CheckExpr) string {
 func (c *compiler) conflict(n *planner.Insert) *Conflict {
 	out := &Conflict{}
 	for _, t := range n.Conflict.Target {
-		out.Target = append(out.Target, writeTarget(t))
+		out.Target = append(out.Target, writeTarget(n.Table, t))
 	}
 	if n.Conflict.Set == nil {
 		return out
@@ -229,16 +248,16 @@ func (c *compiler) conflict(n *planner.Insert) *Conflict {
 	if n.Conflict.Where != nil {
 		c.addFilter(f, n.Conflict.Where)
 	}
-	out.Sets = c.setTargets(n.Conflict.Set)
+	out.Sets = c.setTargets(n.Table, n.Conflict.Set)
 	c.projectSets(f, n.Conflict.Set, obj{{"_id", 0}, {"k", op1("$literal", 1)}})
 	out.Stages = c.encodeStages(f.stages)
 	return out
 }
 
-func (c *compiler) setTargets(set []planner.FieldExpr) []WriteTarget {
+func (c *compiler) setTargets(table *catalog.Table, set []planner.FieldExpr) []WriteTarget {
 	var out []WriteTarget
 	for _, s := range set {
-		out = append(out, writeTarget(s.Field))
+		out = append(out, writeTarget(table, s.Field))
 	}
 	return out
 }
@@ -259,7 +278,8 @@ func (c *compiler) projectSets(f *fragment, set []planner.FieldExpr, spec obj) {
 
 func (c *compiler) update(n *planner.Update) Query {
 	f := c.relation(n.Input, nil)
-	w := &Write{Kind: UpdateRows, Table: n.Table, Targets: c.setTargets(n.Set)}
+	w := &Write{Kind: UpdateRows, Table: n.Table, Targets: c.setTargets(n.Table, n.Set)}
+	w.moments()
 	q := Query{Write: w}
 	w.Checks, w.CheckStages = c.checks(&n.Target, n.Checks)
 	other := otherColumns(&n.Target, n.Returning)
@@ -278,6 +298,7 @@ func (c *compiler) update(n *planner.Update) Query {
 func (c *compiler) delete(n *planner.Delete) Query {
 	f := c.relation(n.Input, nil)
 	w := &Write{Kind: DeleteRows, Table: n.Table}
+	w.moments()
 	q := Query{Write: w}
 	other := otherColumns(&n.Target, n.Returning)
 	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, other)
@@ -345,7 +366,7 @@ func (c *compiler) byID(f *fragment) bool {
 
 func (c *compiler) directUpdate(f *fragment, n *planner.Update) *Direct {
 	d := &Direct{Filter: c.encodeStages(f.stages), Single: c.byID(f)}
-	constant := true
+	constant, marked := true, false
 	for _, x := range n.Set {
 		constant = constant && c.constant(x.Expr)
 		for _, name := range x.Field.Path {
@@ -356,6 +377,7 @@ func (c *compiler) directUpdate(f *fragment, n *planner.Update) *Direct {
 		if x.Field.Elems != 0 || len(x.Field.Path) == 0 || x.Field.Path[0] == "_id" {
 			return nil
 		}
+		marked = marked || writeTarget(n.Table, x.Field).Marked
 	}
 	if constant {
 		for _, x := range n.Set {
@@ -363,10 +385,13 @@ func (c *compiler) directUpdate(f *fragment, n *planner.Update) *Direct {
 		}
 		return d
 	}
+	if marked {
+		return nil // their microseconds go with the values
+	}
 	s := scope{c: c, f: f}
 	spec := obj{}
 	for _, x := range n.Set {
-		if x.Field.Type.OID == sqltype.JSONB || len(x.Field.Path) > 1 || writeTarget(x.Field).OID {
+		if x.Field.Type.OID == sqltype.JSONB || len(x.Field.Path) > 1 || writeTarget(n.Table, x.Field).OID {
 			return nil
 		}
 		v := op("$ifNull", inStoredForm(s.value(x.Expr), x.Field.Type), null)

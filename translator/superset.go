@@ -11,6 +11,9 @@ import (
 // test exactly: it lets all rows pass for which the condition may be true, so
 // that fewer come here. nil if there is none.
 func (s scope) superset(e planner.Expr) obj {
+	if doc := s.fineSuperset(e); doc != nil {
+		return doc
+	}
 	switch e := e.(type) {
 	case *planner.Call:
 		if e.Func.Impl != "eq" || len(e.Args) != 2 {

@@ -1,0 +1,178 @@
+package executor
+
+import (
+	"context"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/catalog"
+	"weir/engine/value"
+	"weir/sqlerr"
+	"weir/sqlfunc"
+	"weir/sqltype"
+	"weir/translator"
+)
+
+// Documents hold dates of milliseconds. Of the columns that keep microseconds
+// the whole value stands in catalog.MicrosField beside the date: rows are
+// divided when they are written and joined when they are read here. What else
+// has microseconds is rounded.
+
+// hold marks the columns of which microseconds are about to be written.
+func (e *execution) hold(ctx context.Context, w *translator.Write) error {
+	if len(e.fine) == 0 {
+		return nil
+	}
+	names := e.fine
+	e.fine = nil
+	if e.st.HoldMicros == nil {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "microseconds cannot be stored here")
+	}
+	return e.st.HoldMicros(ctx, w.Table.NS, names)
+}
+
+func (e *execution) holds(name string) {
+	if !slices.Contains(e.fine, name) {
+		e.fine = append(e.fine, name)
+	}
+}
+
+// rounded is a value without microseconds; the client is told.
+func (e *execution) rounded(v value.Value) value.Value {
+	if !v.HoldsMicros() {
+		return v
+	}
+	s, _ := e.st.Session.(sqlfunc.Session)
+	var types *sqltype.Env
+	if s != nil {
+		types = s.Types()
+	}
+	return roundAll(v, types)
+}
+
+func roundAll(v value.Value, types *sqltype.Env) value.Value {
+	switch {
+	case v.IsMicros():
+		return value.Date(types.Millis(v.AsDate(), int64(v.Micros())))
+	case v.IsDocument():
+		var b value.Builder
+		for it := value.Walk(v.Doc()); it.Next(); {
+			b.Add(it.Key(), roundAll(it.Value(), types))
+		}
+		return b.DocumentOf()
+	case v.IsArray():
+		items := value.Items(nil, v.Doc())
+		for i := range items {
+			items[i] = roundAll(items[i], types)
+		}
+		return value.ArrayFrom(items)
+	}
+	return v
+}
+
+// roundRow rounds what of a new row cannot be stored whole.
+func (e *execution) roundRow(w *translator.Write, doc bson.Raw) bson.Raw {
+	if !w.Moments || !value.Document(doc).HoldsMicros() {
+		return doc
+	}
+	start, out := value.BeginDocument(make([]byte, 0, len(doc)))
+	for it := value.Walk(doc); it.Next(); {
+		v := it.Value()
+		if !v.IsMicros() || !storesMicros(w, it.Key()) {
+			v = e.rounded(v)
+		}
+		out = value.AppendElement(out, it.Key(), v)
+	}
+	return value.EndDocument(out, start)
+}
+
+func storesMicros(w *translator.Write, field string) bool {
+	return slices.Contains(w.Fine, field) && w.Table.StoresMicros([]string{field})
+}
+
+// divided is the document to store of a row, and notes the columns to mark.
+func (e *execution) divided(w *translator.Write, row bson.Raw) bson.Raw {
+	if len(w.Fine) == 0 || !w.Moments {
+		return row
+	}
+	found := false
+	for it := value.Walk(row); it.Next() && !found; {
+		found = it.Value().IsMicros()
+	}
+	if !found {
+		return row
+	}
+	start, out := value.BeginDocument(make([]byte, 0, len(row)+32))
+	var us value.Builder
+	for it := value.Walk(row); it.Next(); {
+		v := it.Value()
+		if v.IsMicros() {
+			us.Add(it.Key(), value.Int64(v.AsDateMicros()))
+			if !marked(w.Table, it.Key()) {
+				e.holds(string([]byte(it.Key())))
+			}
+		}
+		out = value.AppendElement(out, it.Key(), v.FloorMillis())
+	}
+	out = value.AppendElement(out, catalog.MicrosField, us.DocumentOf())
+	return value.EndDocument(out, start)
+}
+
+func marked(t *catalog.Table, field string) bool {
+	return slices.ContainsFunc(t.Columns, func(c catalog.Column) bool { return c.Micros && c.Name == field })
+}
+
+// joined is the row that a stored document holds.
+func joined(w *translator.Write, doc bson.Raw) bson.Raw {
+	if doc == nil || len(w.Fine) == 0 {
+		return doc
+	}
+	us := value.Lookup(doc, catalog.MicrosField)
+	if !us.IsDocument() {
+		return doc
+	}
+	start, out := value.BeginDocument(make([]byte, 0, len(doc)+32))
+	for it := value.Walk(doc); it.Next(); {
+		v := it.Value()
+		switch {
+		case it.Key() == catalog.MicrosField:
+			continue
+		case v.Kind() == bson.TypeDateTime && slices.Contains(w.Fine, it.Key()):
+			v = translator.JoinMicros(v, value.Lookup(us.Doc(), it.Key()))
+		}
+		out = value.AppendElement(out, it.Key(), v)
+	}
+	return value.EndDocument(out, start)
+}
+
+// divide gives the date and the microseconds to store of a target's new value;
+// these are missing where there are none.
+func (e *execution) divide(t translator.WriteTarget, v value.Value) (date, us value.Value) {
+	if !v.IsMicros() || !t.Micros {
+		return e.rounded(v), value.Value{}
+	}
+	if !t.Marked {
+		e.holds(t.Path[0])
+	}
+	return v.FloorMillis(), value.Int64(v.AsDateMicros())
+}
+
+func hiddenPath(t translator.WriteTarget) string { return catalog.MicrosField + "." + t.Path[0] }
+
+// unset is {$unset: …} of fields of the document.
+func unset(paths []string) value.Value {
+	var b value.Builder
+	for _, p := range paths {
+		b.Add(p, value.String(""))
+	}
+	return b.DocumentOf()
+}
+
+func names(list []string) value.Value {
+	items := make([]value.Value, len(list))
+	for i, s := range list {
+		items[i] = value.String(s)
+	}
+	return value.ArrayFrom(items)
+}
