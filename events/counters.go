@@ -135,26 +135,26 @@ func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
 		c.now.delivered += n
 		c.last.success = now
 	}
-	for _, r := range rows {
+	for i, r := range rows {
 		c.now.bytes += int64(len(r))
-		op, coll := rowKind(r)
-		c.now.saw(kind{op, coll})
-		if t := c.interaction(r, now); t != nil {
+		f := readFacts(r)
+		c.now.saw(f.kind)
+		if t := c.interaction(f.who, now); t != nil {
 			t.n++
-			t.lastMS = max(t.lastMS, value.Lookup(r, "event_timestamp").AsDate())
+			t.lastMS = max(t.lastMS, f.eventMS)
 			if delivered {
 				t.timed++
 			}
 		}
 		if delivered {
 			c.now.took(0)
-			c.now.lag.add(1000 * (serverMS - value.Lookup(r, "event_timestamp").AsDate()))
+			c.now.lag.add(1000 * (serverMS - f.eventMS))
+		}
+		if i == len(rows)-1 {
+			c.last.position = strings.Clone(f.position)
 		}
 	}
 	c.last.event = now
-	if n > 0 {
-		c.last.position = strings.Clone(text(value.Lookup(rows[n-1], "position")))
-	}
 }
 
 // settled counts outcomes.
@@ -164,7 +164,7 @@ func (c *counters) settled(outcomes []outcome) {
 	for _, o := range outcomes {
 		c.now.took(o.finished.Sub(o.started))
 		c.now.delivery.add(o.finished.Sub(o.started).Microseconds())
-		if t := c.interaction(o.it.Row, o.finished); t != nil {
+		if t := c.interaction(o.it.who, o.finished); t != nil {
 			t.timed++
 			t.duration += o.finished.Sub(o.started).Microseconds()
 		}
@@ -185,12 +185,15 @@ func (c *counters) settled(outcomes []outcome) {
 	}
 }
 
-// interaction gives the tally of a row's interaction, nil: none is kept.
-func (c *counters) interaction(row bson.Raw, now time.Time) *interactionTally {
+// interaction gives the tally of an interaction, nil: none is kept.
+func (c *counters) interaction(who interaction, now time.Time) *interactionTally {
+	if who.source == "" || who.target == "" {
+		return nil
+	}
 	if minute := now.Unix() / 60; minute != c.minute || c.seen == nil {
 		c.minute, c.seen = minute, map[interaction]bool{}
 	}
-	return c.now.pairs.of(row, c.seen)
+	return c.now.pairs.of(who, c.seen)
 }
 
 // read gives the totals as they are now.
@@ -216,17 +219,36 @@ func (c *counters) read() totals {
 	return t
 }
 
-// rowKind reads operation and collection of a row.
-func rowKind(row bson.Raw) (op, coll string) {
+// facts are what is counted of a row; its texts are parts of the row.
+type facts struct {
+	kind     kind
+	who      interaction
+	eventMS  int64
+	position string
+}
+
+// readFacts reads a row as far as they stand, in the order in which it is written.
+func readFacts(row bson.Raw) (f facts) {
 	for it := value.Walk(row); it.Next(); {
 		switch it.Key() {
+		case "position":
+			f.position = it.Value().Str()
 		case "event_type":
-			op = it.Value().Str()
+			f.kind.op = it.Value().Str()
 		case "collection_name":
-			return op, it.Value().Str()
-		case "event_timestamp": // stands behind both
-			return op, ""
+			f.kind.coll = it.Value().Str()
+		case "event_timestamp":
+			f.eventMS = it.Value().AsDate()
+		case "source_service":
+			f.who.source = it.Value().Str()
+		case "target_service":
+			f.who.target = it.Value().Str()
+		case "interaction_type":
+			f.who.kind = it.Value().Str()
+			return f
+		case "full_document", "update_description", "size_bytes":
+			return f
 		}
 	}
-	return op, ""
+	return f
 }

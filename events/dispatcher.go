@@ -70,6 +70,7 @@ type dispatcher struct {
 	sending int
 
 	flushing []outcome  // being written, nil: nothing is
+	easy     bool       // nothing waits for the end of that
 	flushed  chan error // the end of that
 	batch    int        // so many events go into a delivery at most
 	gone     *SinkError // the receiver said that it is gone
@@ -159,6 +160,9 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		if err := d.takeWritten(ctx); err != nil {
+			return err
+		}
 		if err := d.advance(ctx); err != nil {
 			return err
 		}
@@ -170,20 +174,21 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 			continue // what was full has room now
 		}
 		timer.Reset(d.waitUntil(again, d.clock()))
+		moved, flushed, results := d.awaitedEnds()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-d.feed.wake:
 		case <-timer.C:
-		case err := <-d.moved:
+		case err := <-moved:
 			if err := d.cursorMoved(err); err != nil {
 				return err
 			}
-		case err := <-d.flushed:
+		case err := <-flushed:
 			if err := d.recorded(ctx, err); err != nil {
 				return err
 			}
-		case r := <-d.results:
+		case r := <-results:
 			if err := d.takeAll(ctx, r); err != nil {
 				return err
 			}
@@ -191,11 +196,61 @@ func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error
 	}
 }
 
+// takeWritten takes the ends of writes that have come.
+func (d *dispatcher) takeWritten(ctx context.Context) error {
+	if d.moving != "" {
+		select {
+		case err := <-d.moved:
+			if err := d.cursorMoved(err); err != nil {
+				return err
+			}
+		default:
+		}
+	}
+	if d.flushing == nil {
+		return nil
+	}
+	select {
+	case err := <-d.flushed:
+		return d.recorded(ctx, err)
+	default:
+		return nil
+	}
+}
+
+// awaitedEnds are the channels on which something is to come that matters now; the
+// others are nil, which is cheap to wait for.
+func (d *dispatcher) awaitedEnds() (moved, flushed chan error, results chan result) {
+	if d.moving != "" {
+		moved = d.moved
+	}
+	if d.flushing != nil && !d.patient() {
+		flushed = d.flushed
+	}
+	if d.sending > 0 {
+		results = d.results
+	}
+	return moved, flushed, results
+}
+
+// patient tells that nothing waits for the outcomes that are being written: with a
+// thousand subscriptions it is worth much that each is woken once for an event, and
+// takes the end of its write together with the next one.
+func (d *dispatcher) patient() bool {
+	return d.easy && len(d.pending) == 0 && d.lanes.count < unsettledMax && d.lanes.bytes < unsettledSize
+}
+
+// easyWait is after what time at the latest the end of a write is taken.
+const easyWait = 50 * time.Millisecond
+
 func (d *dispatcher) waitUntil(again, now time.Time) time.Duration {
 	const longest = 5 * time.Second
 	wait := longest
 	if !again.IsZero() {
 		wait = min(wait, again.Sub(now))
+	}
+	if d.flushing != nil && d.patient() {
+		wait = min(wait, easyWait)
 	}
 	if d.unsaved > 0 && d.moving == "" {
 		every, _ := d.cursorPace()
@@ -325,6 +380,12 @@ func (d *dispatcher) queue(row bson.Raw) {
 			it.began = time.UnixMilli(v.AsDate())
 		case "dead_lettered":
 			it.dead = v.AsBool()
+		case "source_service":
+			it.who.source = v.Str()
+		case "target_service":
+			it.who.target = v.Str()
+		case "interaction_type":
+			it.who.kind = v.Str()
 		}
 	}
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
@@ -341,6 +402,7 @@ func (d *dispatcher) queue(row bson.Raw) {
 		return
 	}
 	if d.lanes.add(it); d.flushing != nil && d.lanes.waitsBehind(it) {
+		d.easy = false
 		d.outcomes.urge()
 	}
 }

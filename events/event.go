@@ -27,7 +27,7 @@ type Event struct {
 	TxnNumber value.Value
 	Ordinal   uint32 // among the events of Time, counting every one of the stream
 
-	fullMeta, beforeMeta value.Value
+	labels *labels // nil: not looked for yet
 }
 
 // parse finds the parts of a raw change event.
@@ -39,7 +39,6 @@ func (e *Event) parse(raw bson.Raw) {
 	if e.WallMS == 0 {
 		e.WallMS = int64(e.Time.T) * 1000
 	}
-	e.fullMeta, e.beforeMeta = metadata(e.Full), metadata(e.Before)
 }
 
 func (e *Event) take(key string, v value.Value) {
@@ -80,14 +79,6 @@ func (e *Event) setFull(doc bson.Raw) {
 	raw = value.AppendElement(raw, "fullDocument", value.Document(doc))
 	e.Raw = value.EndDocument(raw, start)
 	e.Full = value.Document(doc)
-	e.fullMeta = metadata(e.Full)
-}
-
-func metadata(doc value.Value) value.Value {
-	if !doc.IsDocument() {
-		return value.Value{}
-	}
-	return value.Lookup(doc.Doc(), "metadata")
 }
 
 func text(v value.Value) string {
@@ -142,14 +133,8 @@ func (p path) in(e *Event) value.Value {
 	switch p.names[0] {
 	case "fullDocument":
 		from = e.Full
-		if len(rest) == 2 && rest[0] == "metadata" {
-			from, rest = e.fullMeta, rest[1:]
-		}
 	case "fullDocumentBeforeChange":
 		from = e.Before
-		if len(rest) == 2 && rest[0] == "metadata" {
-			from, rest = e.beforeMeta, rest[1:]
-		}
 	case "updateDescription":
 		from = e.Update
 	case "documentKey":

@@ -112,7 +112,7 @@ func (f *feed) take(ctx context.Context, n int) (rows []bson.Raw, upTo string, e
 
 func (f *feed) takeHeld(n int) ([]bson.Raw, string, error) {
 	n = min(n, len(f.rows))
-	rows := slices.Clone(f.rows[:n])
+	rows := f.rows[:n:n]
 	for _, r := range rows {
 		f.bytes -= len(r)
 		f.budget.give(len(r))

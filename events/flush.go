@@ -28,7 +28,7 @@ func (d *dispatcher) flush(ctx context.Context, g *errgroup.Group) bool {
 		return false
 	}
 	batch := d.pending
-	d.flushing, d.pending = batch, nil
+	d.flushing, d.pending, d.easy = batch, nil, false
 	if slices.ContainsFunc(batch, func(o outcome) bool { return o.status != StatusCompleted || o.it.dead }) {
 		g.Go(func() error {
 			d.flushed <- d.record(ctx, batch)
@@ -60,7 +60,9 @@ func (d *dispatcher) recordRows(batch []outcome) {
 		d.flushed <- nil
 		return
 	}
-	d.outcomes.submit(ops, d.awaited(batch), func(err error) {
+	urgent := d.awaited(batch)
+	d.easy = !urgent
+	d.outcomes.submit(ops, urgent, func(err error) {
 		if err = recordError(err); err == nil {
 			d.step(StepRecorded)
 		}
@@ -98,6 +100,7 @@ func (d *dispatcher) recorded(ctx context.Context, err error) error {
 	}
 	d.blocked.Store(int64(d.lanes.blocked))
 	d.settled(batch)
+	defer d.reuse(batch)
 	switch {
 	case d.gone != nil && slices.ContainsFunc(batch, func(o outcome) bool { return o.err == d.gone }):
 		reason := "endpoint_gone"
@@ -109,6 +112,13 @@ func (d *dispatcher) recorded(ctx context.Context, err error) error {
 		return d.suspend(ctx, "dead_letter", "on_dead_letter = pause")
 	}
 	return nil
+}
+
+// reuse takes the memory of a batch that is done for the next.
+func (d *dispatcher) reuse(batch []outcome) {
+	if clear(batch); d.pending == nil {
+		d.pending = batch[:0]
+	}
 }
 
 // flushLast writes what is known when the dispatcher ends.

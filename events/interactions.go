@@ -11,7 +11,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/catalog"
-	"weir/engine/value"
 )
 
 // interaction is who told whom, and how: counted apart for service_interactions.
@@ -26,12 +25,8 @@ type interactionTally struct{ n, timed, duration, lastMS int64 }
 // from documents, so that there can be any number of them.
 const maxInteractions = 500
 
-// of gives the tally of a row's interaction, nil: it has none, or there are too many.
-func (m *interactions) of(row bson.Raw, seen map[interaction]bool) *interactionTally {
-	i := rowInteraction(row)
-	if i.source == "" || i.target == "" {
-		return nil
-	}
+// of gives the tally of an interaction, nil: there are too many.
+func (m *interactions) of(i interaction, seen map[interaction]bool) *interactionTally {
 	t := (*m)[i]
 	if t != nil {
 		return t
@@ -47,24 +42,6 @@ func (m *interactions) of(row bson.Raw, seen map[interaction]bool) *interactionT
 	t = &interactionTally{}
 	(*m)[i] = t
 	return t
-}
-
-// rowInteraction reads the labels of a row.
-func rowInteraction(row bson.Raw) (i interaction) {
-	for it := value.Walk(row); it.Next(); {
-		switch it.Key() {
-		case "source_service":
-			i.source = it.Value().Str()
-		case "target_service":
-			i.target = it.Value().Str()
-		case "interaction_type": // stands behind both
-			i.kind = it.Value().Str()
-			return i
-		case "full_document", "update_description", "size_bytes":
-			return i
-		}
-	}
-	return i
 }
 
 // key names an interaction in a bucket of event_stats.

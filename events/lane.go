@@ -14,6 +14,7 @@ import (
 type item struct {
 	Delivery
 	key     string
+	who     interaction // who told whom; its texts are parts of the row
 	eventMS int64
 	began   time.Time // of the first send
 	queued  time.Time // when it came into its lane
@@ -27,17 +28,20 @@ type item struct {
 // under way.
 type lane struct {
 	queue   []*item
-	flying  int  // so many at the front are under way
-	landed  int  // so many of them are back
-	blocked bool // on_dead_letter = block_key
+	first   [1]*item // where the queue begins: most hold one event at a time
+	flying  int      // so many at the front are under way
+	landed  int      // so many of them are back
+	blocked bool     // on_dead_letter = block_key
 }
 
 // lanes are the unsettled events of a dispatcher. They are used by its loop only.
 type lanes struct {
 	byKey   map[string]*lane
+	spare   *lane    // an empty one
 	ready   laneHeap // may be sent now: by position
 	waiting laneHeap // by the time of the next send
-	order   []*item  // all, as they came: by position
+	order   []*item  // those from the first unsettled one on, as they came: by position
+	room    [1]*item // where order begins: most subscriptions have one event at a time
 	count   int
 	bytes   int
 	budget  *budget // shared with others
@@ -73,10 +77,14 @@ func (h *laneHeap) Pop() any {
 
 func (l *lanes) lane(key string) *lane {
 	ln := l.byKey[key]
-	if ln == nil {
-		ln = &lane{}
-		l.byKey[key] = ln
+	if ln != nil {
+		return ln
 	}
+	if ln = l.spare; ln == nil {
+		ln = &lane{}
+	}
+	l.spare = nil
+	l.byKey[key] = ln
 	return ln
 }
 
@@ -159,6 +167,7 @@ func (l *lanes) settle(it *item) {
 	l.count--
 	l.bytes -= it.size
 	l.budget.give(it.size)
+	l.forget()
 	l.release(it)
 }
 
@@ -171,6 +180,7 @@ func (l *lanes) release(it *item) {
 	ln.compact()
 	if len(ln.queue) == 0 && !ln.blocked {
 		delete(l.byKey, it.key)
+		l.spare = ln
 		return
 	}
 	l.idle(ln)
@@ -186,22 +196,32 @@ func (ln *lane) compact() {
 		}
 	}
 	clear(ln.queue[:at])
-	ln.queue = ln.queue[at:]
+	if ln.queue = ln.queue[at:]; len(ln.queue) == 0 {
+		ln.queue = ln.first[:0]
+	}
 	ln.flying, ln.landed = 0, 0
 }
 
 // lowest is the lowest unsettled position, "": none.
 func (l *lanes) lowest() string {
+	if len(l.order) == 0 {
+		return ""
+	}
+	return l.order[0].Position
+}
+
+// forget lets go of the settled events before the first unsettled one.
+func (l *lanes) forget() {
 	n := 0
 	for n < len(l.order) && l.order[n].settled {
 		l.order[n] = nil
 		n++
 	}
-	if l.order = l.order[n:]; len(l.order) == 0 {
-		l.order = nil
-		return ""
+	if n == len(l.order) {
+		l.order = l.room[:0]
+	} else {
+		l.order = l.order[n:]
 	}
-	return l.order[0].Position
 }
 
 // orderingKey gives the lane of a row.

@@ -67,6 +67,7 @@ type reader struct {
 	events   []Event
 	arena    []byte
 	rows     []byte
+	labels   labels // of the event that is being routed
 	stats    readerStats
 	wait     time.Duration // for an event
 	opened   chan struct{} // closed when the first stream is open

@@ -10,6 +10,7 @@ import (
 	"weir/engine/expr"
 	"weir/engine/match"
 	"weir/engine/value"
+	"weir/store"
 )
 
 // route decides which events of a database a subscription wants, and makes the
@@ -30,7 +31,7 @@ type route struct {
 	term     path   // an event that lacks this value is not wanted; no names: there is none
 	termKey  string // the value's sort key
 
-	correlation, causation, process []path
+	correlation, causation, process labelSource
 	source, target, interaction     labelPath
 	status                          string     // of a new row
 	rows                            []bson.Raw // of the batch that is being routed
@@ -40,10 +41,10 @@ type route struct {
 func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 	r := &route{
 		spec: s, ops: map[string]bool{}, names: map[string]bool{}, fields: s.UpdateFields,
-		correlation: makePaths(s.CorrelationPath), causation: makePaths(s.CausationPath), process: makePaths(s.ProcessPath),
-		source: makeLabelPath(s.SourceService, sourceNames), target: makeLabelPath(s.TargetService, targetNames),
-		interaction: makeLabelPath(s.InteractionType, interactionNames),
-		status:      StatusQueued,
+		correlation: makeLabelSource(fieldCorrelation, s.CorrelationPath), causation: makeLabelSource(fieldCausation, s.CausationPath),
+		process: makeLabelSource(fieldProcess, s.ProcessPath), source: makeLabelPath(s.SourceService, fieldSource),
+		target: makeLabelPath(s.TargetService, fieldTarget), interaction: makeLabelPath(s.InteractionType, fieldInteraction),
+		status: StatusQueued,
 	}
 	if s.Target.Kind == TargetNone {
 		r.status = StatusCompleted
@@ -179,31 +180,22 @@ func (r *route) touchesPath(changed string) bool {
 // event, or the first of well-known fields.
 type labelPath struct {
 	constant string
-	paths    []path
+	from     labelSource
 }
 
-var (
-	sourceNames      = []string{"source_service", "sourceService", "service_name", "serviceName"}
-	targetNames      = []string{"target_service", "targetService"}
-	interactionNames = []string{"interaction_type", "interactionType"}
-)
-
 // makeLabelPath prepares an option: text, or a path after "$".
-func makeLabelPath(option string, names []string) labelPath {
+func makeLabelPath(option string, f wellKnownField) labelPath {
 	if p, ok := strings.CutPrefix(option, "$"); ok {
-		return labelPath{paths: makePaths([]string{p})}
+		return labelPath{from: labelSource{paths: makePaths([]string{p})}}
 	}
-	if option != "" {
-		return labelPath{constant: option}
-	}
-	return labelPath{paths: makePaths(wellKnown(names...))}
+	return labelPath{constant: option, from: labelSource{field: f}}
 }
 
 func (l labelPath) in(e *Event, otherwise string) string {
 	if l.constant != "" {
 		return l.constant
 	}
-	if s := label(first(l.paths, e)); s != "" {
+	if s := l.from.in(e); s != "" {
 		return s
 	}
 	return otherwise
@@ -249,15 +241,16 @@ func (r *route) appendRow(dst []byte, e *Event, position string, nowMS int64, ga
 	date("queued_at", nowMS)
 	dst = r.appendOutcome(dst, nowMS, gateway)
 	dst = value.AppendElement(dst, "retry_count", value.Int32(0))
-	str("correlation_id", label(first(r.correlation, e)))
-	str("causation_id", label(first(r.causation, e)))
-	str("business_process_id", label(first(r.process, e)))
+	str("correlation_id", r.correlation.in(e))
+	str("causation_id", r.causation.in(e))
+	str("business_process_id", r.process.in(e))
 	str("source_service", r.source.in(e, ""))
 	str("target_service", r.target.in(e, s.ServiceName))
 	str("interaction_type", r.interaction.in(e, e.Op))
-	str("trace_parent", label(first(tracePaths, e)))
-	dst = value.AppendElement(dst, "full_document", e.Full)
-	dst = value.AppendElement(dst, "full_document_before_change", e.Before)
+	str("trace_parent", label(e.wellKnown(fieldTrace)))
+	full, before := r.images(e)
+	dst = value.AppendElement(dst, "full_document", full)
+	dst = value.AppendElement(dst, "full_document_before_change", before)
 	dst = value.AppendElement(dst, "update_description", e.Update)
 	dst = value.AppendElement(dst, "size_bytes", value.Int32(int32(len(e.Raw))))
 	dst = value.AppendElement(dst, "txn_number", e.TxnNumber)
@@ -265,6 +258,18 @@ func (r *route) appendRow(dst []byte, e *Event, position string, nowMS int64, ga
 		date("expire_at", nowMS+s.Retention.Milliseconds())
 	}
 	return value.EndDocument(dst, start)
+}
+
+// images are the documents of an event that the subscription wants.
+func (r *route) images(e *Event) (full, before value.Value) {
+	full, before = e.Full, e.Before
+	if r.spec.FullDocument == string(store.ImageOff) && e.Op == "update" {
+		full = noValue
+	}
+	if r.spec.FullDocumentBeforeChange == string(store.ImageOff) {
+		before = noValue
+	}
+	return full, before
 }
 
 // appendOutcome fills what a row that needs no delivery has from the start.
@@ -277,8 +282,6 @@ func (r *route) appendOutcome(dst []byte, nowMS int64, gateway string) []byte {
 	dst = value.AppendElement(dst, "processing_duration_ms", value.Double(0))
 	return value.AppendElement(dst, "processed_by", value.String(gateway))
 }
-
-var tracePaths = makePaths(wellKnown("traceparent", "traceParent", "trace_parent"))
 
 // rowEvent is the change event as sinks and filters over rows see it, found
 // again from a row of the log.
@@ -307,6 +310,5 @@ func rowEvent(row bson.Raw) (e Event) {
 			e.Updated, e.Removed = value.Lookup(v.Doc(), "updatedFields"), value.Lookup(v.Doc(), "removedFields")
 		}
 	}
-	e.fullMeta, e.beforeMeta = metadata(e.Full), metadata(e.Before)
 	return e
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"weir/store"
 )
 
 // routed is what a batch comes to.
@@ -28,11 +26,13 @@ func (r *reader) route() routed {
 	for i := range r.events {
 		e := &r.events[i]
 		position = appendPosition(position[:0], e.Time, e.Ordinal)
+		r.labels.read, e.labels = false, &r.labels
 		for _, rt := range r.router.find(e) {
 			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
 				r.routeOne(&out, rt, e, string(position), nowMS)
 			}
 		}
+		e.labels = nil
 	}
 	out.rows = make(map[string][]bson.Raw, len(out.routes))
 	for _, rt := range out.routes {
@@ -85,15 +85,8 @@ func (o *routed) bury(rt *route, row bson.Raw, s stillborn, r *reader) bson.Raw 
 	return failed
 }
 
-// row makes the row of an event, without the images that a subscription does not want.
+// row makes the row of an event.
 func (r *reader) row(rt *route, e *Event, position string, nowMS int64) bson.Raw {
-	full, before := e.Full, e.Before
-	if rt.spec.FullDocument == string(store.ImageOff) && e.Op == "update" {
-		e.Full = noValue
-	}
-	if rt.spec.FullDocumentBeforeChange == string(store.ImageOff) {
-		e.Before = noValue
-	}
 	// Rows are kept for as long as they wait. Another piece is begun before this one
 	// would grow: those that were grown out of would be kept, too.
 	if need := len(e.Raw) + rowOverhead; cap(r.rows)-len(r.rows) < need {
@@ -101,6 +94,5 @@ func (r *reader) row(rt *route, e *Event, position string, nowMS int64) bson.Raw
 	}
 	from := len(r.rows)
 	r.rows = rt.appendRow(r.rows, e, position, nowMS, r.gateway)
-	e.Full, e.Before = full, before
 	return bson.Raw(slices.Clip(r.rows[from:]))
 }

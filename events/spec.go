@@ -127,24 +127,9 @@ func NewSpec(database, name string) *Spec {
 		FullDocument: "updateLookup", FullDocumentBeforeChange: "off",
 		MaxRetryAttempts: 10, RetryDelayMS: 1000, MaxRetryDelayMS: 300_000, ExponentialBackoff: true, TimeoutMS: 30_000,
 		DeadLetters: true, OnDeadLetter: "continue", OnHistoryLost: "suspend", OnCollectionDrop: "keep",
-		CorrelationPath: wellKnown("correlationId", "correlation_id"),
-		CausationPath:   wellKnown("causationId", "causation_id"),
-		ProcessPath:     wellKnown("businessProcessId", "business_process_id", "processId", "process_id", "sagaId", "saga_id"),
+		CorrelationPath: fieldCorrelation.paths(),
+		CausationPath:   fieldCausation.paths(),
+		ProcessPath:     fieldProcess.paths(),
 		Tracking:        "events", Retention: 7 * Day, DedupeWindow: 2 * time.Minute,
 	}
-}
-
-// wellKnown lists where a field name is looked for in an event: first in the
-// document after the change, then before it, at the top and under metadata.
-func wellKnown(names ...string) []string {
-	var out []string
-	for _, doc := range []string{"fullDocument", "fullDocumentBeforeChange"} {
-		for _, n := range names {
-			out = append(out, doc+"."+n)
-		}
-		for _, n := range names {
-			out = append(out, doc+".metadata."+n)
-		}
-	}
-	return out
 }
