@@ -41,6 +41,7 @@ var subcommands = []subcommand{
 type errUsage struct{ error }
 
 func main() {
+	keepHeapFloor()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, streams{os.Stdout, os.Stderr}, os.Args[1:])
 	stop()
