@@ -32,6 +32,7 @@ func declaredTable(t *Table, o *object) {
 			Kinds: KindObjectID, Type: sqltype.Of(sqltype.Text),
 		})
 	}
+	t.markFine()
 	t.PrimaryKey, t.Partition, t.Children = o.PrimaryKey, o.partition(), o.Children
 	t.ForeignKeys = o.foreignKeys()
 	for _, k := range o.Checks {

@@ -35,11 +35,11 @@ func microsOID(t sqltype.Type) bool {
 // declared so, stands at the top of documents, and every unique index of it has
 // the hidden part.
 func (t *Table) StoresMicros(path []string) bool {
-	if t.Open || t.Kind != Collection && t.Kind != MaterializedView || len(path) != 1 || named(t.Columns, MicrosField) {
+	if len(path) != 1 {
 		return false
 	}
-	c := findColumn(t.Columns, path[0])
-	if c == nil || !c.Declared || len(c.Path) != 1 || c.Path[0] != path[0] || !microsName(path[0]) || !microsOID(c.Type) {
+	c := t.fieldColumn(path[0])
+	if c == nil || !c.Fine {
 		return false
 	}
 	for i := range t.Indexes {
@@ -50,6 +50,33 @@ func (t *Table) StoresMicros(path []string) bool {
 		}
 	}
 	return true
+}
+
+// markFine tells which columns of a declared table can have microseconds.
+func (t *Table) markFine() {
+	if t.fieldColumn(MicrosField) != nil {
+		return
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		c.Fine = c.Declared && len(c.Path) == 1 && c.Path[0] == c.Name && microsName(c.Name) && microsOID(c.Type)
+	}
+}
+
+// fieldColumn is the column of a field of the documents themselves.
+func (t *Table) fieldColumn(field string) *Column {
+	for i := range t.Columns {
+		if p := t.Columns[i].Path; len(p) == 1 && p[0] == field {
+			return &t.Columns[i]
+		}
+	}
+	return nil
+}
+
+// MarkedMicros tells whether the column of a field is marked.
+func (t *Table) MarkedMicros(field string) bool {
+	c := t.fieldColumn(field)
+	return c != nil && c.Micros
 }
 
 // HasMicros tells whether documents may have microseconds in any column.
@@ -88,13 +115,13 @@ func hideMicros(keys []IndexKey) []IndexKey {
 
 // withMicros adds the hidden parts to a unique index of a table's columns.
 func (ix *newIndex) withMicros(t *Table) {
-	if !ix.unique || ix.ttl != nil || t.Open || named(t.Columns, MicrosField) {
+	if !ix.unique || ix.ttl != nil {
 		return
 	}
 	for i := range ix.keys {
 		k := &ix.keys[i]
 		c := findColumn(t.Columns, k.Path)
-		k.Micros = k.Kind == "" && c != nil && c.Declared && len(c.Path) == 1 && microsName(k.Path) && microsOID(c.Type)
+		k.Micros = k.Kind == "" && c != nil && c.Fine
 	}
 }
 

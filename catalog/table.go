@@ -101,8 +101,9 @@ type Column struct {
 	Fields []Column
 	// Declared columns were written in a CREATE or ALTER TABLE or a validator.
 	Declared bool
-	// Micros tells that documents may have microseconds of it in MicrosField.
-	Micros bool
+	// Fine tells that microseconds of it can be stored, Micros that documents may
+	// have some in MicrosField.
+	Fine, Micros bool
 }
 
 // Index is an index of a collection.

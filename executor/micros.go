@@ -109,7 +109,7 @@ func (e *execution) divided(w *translator.Write, row bson.Raw) bson.Raw {
 		v := it.Value()
 		if v.IsMicros() {
 			us.Add(it.Key(), value.Int64(v.AsDateMicros()))
-			if !marked(w.Table, it.Key()) {
+			if !w.Table.MarkedMicros(it.Key()) {
 				e.holds(string([]byte(it.Key())))
 			}
 		}
@@ -117,10 +117,6 @@ func (e *execution) divided(w *translator.Write, row bson.Raw) bson.Raw {
 	}
 	out = value.AppendElement(out, catalog.MicrosField, us.DocumentOf())
 	return value.EndDocument(out, start)
-}
-
-func marked(t *catalog.Table, field string) bool {
-	return slices.ContainsFunc(t.Columns, func(c catalog.Column) bool { return c.Micros && c.Name == field })
 }
 
 // joined is the row that a stored document holds.

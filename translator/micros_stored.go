@@ -74,6 +74,14 @@ func (s scope) fine(e planner.Expr) *loc {
 	return nil
 }
 
+// moment is a moment for what its milliseconds decide.
+func (s scope) moment(e planner.Expr) any {
+	if l := s.fine(e); l != nil {
+		return l.dateRef()
+	}
+	return s.value(e)
+}
+
 // readsFine tells whether an expression reads a column that holds microseconds.
 func (s scope) readsFine(e planner.Expr) bool {
 	found := false
@@ -236,11 +244,7 @@ func (t *WriteTarget) microsTarget(table *catalog.Table) {
 	if len(t.Path) != 1 || t.Elems != 0 || table == nil {
 		return
 	}
-	t.Micros = table.StoresMicros(t.Path)
-	for i := range table.Columns {
-		c := &table.Columns[i]
-		t.Marked = t.Marked || c.Micros && len(c.Path) == 1 && c.Path[0] == t.Path[0]
-	}
+	t.Micros, t.Marked = table.StoresMicros(t.Path), table.MarkedMicros(t.Path[0])
 }
 
 // mayHoldMicros tells whether values of a type can be or hold such moments.

@@ -95,7 +95,7 @@ func mysqlPart(part string, session bool) builder {
 		if s.slots {
 			return nil
 		}
-		return s.datePart(part, s.value(e.Args[0]), session)
+		return s.datePart(part, s.moment(e.Args[0]), session)
 	}
 }
 
@@ -109,7 +109,7 @@ func extracted(conv string, session bool) builder {
 		if s.datePart(part, null, session) == nil {
 			return nil
 		}
-		return s.c.once(s.value(e.Args[1]), func(x any) any {
+		return s.c.once(s.moment(e.Args[1]), func(x any) any {
 			return s.finite(x, op1(conv, s.historic(part, s.datePart(part, x, session))), endless(part, x))
 		})
 	}
@@ -124,7 +124,7 @@ func truncated(session bool) builder {
 		if !ok || s.slots || len(e.Args) != 2 || !truncUnits[unit] || !s.c.opts.Capabilities.Embedded && !s.c.opts.Capabilities.DateTrunc {
 			return nil
 		}
-		return s.c.once(s.value(e.Args[1]), func(x any) any {
+		return s.c.once(s.moment(e.Args[1]), func(x any) any {
 			trunc := op1("$dateTrunc", obj{{"date", x}, {"unit", unit}, {"timezone", s.zone(session)}, {"startOfWeek", "monday"}})
 			return s.finite(x, trunc, x)
 		})
@@ -142,7 +142,7 @@ func formatted(session bool, translate func(string) (string, bool)) builder {
 		if !ok {
 			return nil
 		}
-		return op1("$dateToString", obj{{"date", s.value(e.Args[0])}, {"format", f}, {"timezone", s.zone(session)}})
+		return op1("$dateToString", obj{{"date", s.moment(e.Args[0])}, {"format", f}, {"timezone", s.zone(session)}})
 	}
 }
 
