@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -45,7 +46,7 @@ func (e *execution) overlay(ctx context.Context, cur store.Cursor, stages []bson
 // openSource opens what a pipeline reads. rest is the stages that were meant
 // for the store but have to run here; local is the stages that follow.
 func (e *execution) openSource(ctx context.Context, f *translator.Fetch, local []bson.Raw) (cur store.Cursor, rest []bson.Raw, err error) {
-	remote, err := e.b.Stages(f.Remote)
+	remote, err := e.b.Remote(f.Remote)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -233,8 +234,10 @@ func (c *collection) Open(ctx context.Context, r agg.Request) (store.Cursor, agg
 	var pipeline []bson.Raw
 	done := agg.Satisfied{}
 	if r.Filter != nil && plainFilter(value.Document(r.Filter)) {
-		pipeline = append(pipeline, matchStage(r.Filter))
-		done.Match = true
+		if filter, ok := translator.Millis(r.Filter); ok {
+			pipeline = append(pipeline, matchStage(filter))
+			done.Match = true
+		}
 	}
 	cur, err := c.q.Aggregate(ctx, c.ns, pipeline, store.AggregateOptions{AllowDiskUse: true})
 	return cur, done, err
@@ -269,7 +272,7 @@ func (c *collection) CanSeek(path string, coll *value.Collation) bool {
 // Seek finds documents by a field.
 func (c *collection) Seek(ctx context.Context, path string, values []value.Value) (store.Cursor, error) {
 	var in, cond, filter value.Builder
-	in.Add("$in", value.ArrayFrom(values))
+	in.Add("$in", value.ArrayFrom(slices.DeleteFunc(slices.Clone(values), value.Value.IsMicros)))
 	cond.Add(path, in.DocumentOf())
 	filter.Add("$match", cond.DocumentOf())
 	return c.q.Aggregate(ctx, c.ns, []bson.Raw{filter.Doc()}, store.AggregateOptions{})

@@ -65,7 +65,7 @@ func (k *joinSide) SeekMany(ctx context.Context, path string, values []value.Val
 	in := values[:0:0]
 	for _, v := range values {
 		switch {
-		case v.IsNullish(): // equals nothing
+		case v.IsNullish(), v.IsMicros(): // equals nothing there
 		case v.Kind() == bson.TypeRegex:
 			return nil, false, nil
 		default:
@@ -75,7 +75,7 @@ func (k *joinSide) SeekMany(ctx context.Context, path string, values []value.Val
 	if len(in) == 0 {
 		return agg.Documents(nil), true, nil
 	}
-	remote, err := k.e.b.Stages(k.fetch.Remote)
+	remote, err := k.e.b.Remote(k.fetch.Remote)
 	if err != nil {
 		return nil, false, err
 	}

@@ -48,27 +48,7 @@ func (e *execution) rounded(v value.Value) value.Value {
 	if s != nil {
 		types = s.Types()
 	}
-	return roundAll(v, types)
-}
-
-func roundAll(v value.Value, types *sqltype.Env) value.Value {
-	switch {
-	case v.IsMicros():
-		return value.Date(types.Millis(v.AsDate(), int64(v.Micros())))
-	case v.IsDocument():
-		var b value.Builder
-		for it := value.Walk(v.Doc()); it.Next(); {
-			b.Add(it.Key(), roundAll(it.Value(), types))
-		}
-		return b.DocumentOf()
-	case v.IsArray():
-		items := value.Items(nil, v.Doc())
-		for i := range items {
-			items[i] = roundAll(items[i], types)
-		}
-		return value.ArrayFrom(items)
-	}
-	return v
+	return types.Stored(v)
 }
 
 // roundRow rounds what of a new row cannot be stored whole.

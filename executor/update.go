@@ -114,7 +114,7 @@ func (e *execution) updateDirectly(ctx context.Context, w *translator.Write) (*R
 
 func (e *execution) directUpdate(w *translator.Write) (bson.RawValue, error) {
 	if w.Direct.Pipeline != nil {
-		stages, err := e.b.Stages(w.Direct.Pipeline)
+		stages, err := e.b.Remote(w.Direct.Pipeline)
 		if err != nil {
 			return bson.RawValue{}, err
 		}
@@ -137,7 +137,7 @@ func (e *execution) directUpdate(w *translator.Write) (bson.RawValue, error) {
 
 // directFilter is all filters in one document.
 func (e *execution) directFilter(d *translator.Direct) (bson.Raw, error) {
-	stages, err := e.b.Stages(d.Filter)
+	stages, err := e.b.Remote(d.Filter)
 	if err != nil {
 		return nil, err
 	}

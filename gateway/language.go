@@ -95,7 +95,7 @@ func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error
 		return value.Value{}, err
 	}
 	if c, ok := x.(*planner.Const); ok {
-		return c.Value, nil
+		return c.Value.RoundMillis(), nil
 	}
 	col := planner.Col{ID: 1 << 20, Name: "v", Type: x.Type()}
 	plan := &planner.Plan{
@@ -115,7 +115,7 @@ func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error
 	if err != nil {
 		return value.Value{}, err
 	}
-	return value.GetPath(slices.Clone(row), b.Program.Columns[0].Path), nil
+	return value.GetPath(slices.Clone(row), b.Program.Columns[0].Path).RoundMillis(), nil
 }
 
 // Condition implements events.Language.
@@ -257,7 +257,8 @@ func (p *rowProgram) run(row bson.Raw) (bson.Raw, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
-	return slices.Clone(doc), err
+	// what subscribers get has milliseconds, as all events have
+	return (*sqltype.Env)(nil).Stored(value.Document(slices.Clone(doc))).Doc(), err
 }
 
 // Match implements events.Condition.

@@ -3,6 +3,7 @@ package planner
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -155,7 +156,8 @@ func valueText(v value.Value) string {
 	case bson.TypeDouble:
 		return strconv.FormatFloat(v.RawValue().Double(), 'g', -1, 64)
 	case bson.TypeDateTime:
-		return "'" + v.RawValue().Time().UTC().Format("2006-01-02T15:04:05.999Z") + "'"
+		at := time.UnixMilli(v.AsDate()).Add(time.Duration(v.Micros()) * time.Microsecond)
+		return "'" + at.UTC().Format("2006-01-02T15:04:05.999999Z") + "'"
 	}
 	return v.RawValue().String()
 }

@@ -329,28 +329,28 @@ func castDate(c *expr.Context, v value.Value, from sqltype.OID, _ sqltype.Type, 
 }
 
 func castTimestamp(c *expr.Context, v value.Value, from sqltype.OID, t sqltype.Type, _ bool) (value.Value, error) {
-	ms := v.AsDate()
+	m := momentOf(v)
 	if from == sqltype.Timestamptz {
-		ms = sqltype.ToLocal(ms, zoneOf(c))
+		m = toLocal(m, zoneOf(c))
 	}
-	return timestampRange(sqltype.RoundInstant(ms, t.Mod))
+	return timestampRange(m.Round(t.Mod))
 }
 
 func castTimestamptz(c *expr.Context, v value.Value, from sqltype.OID, t sqltype.Type, _ bool) (value.Value, error) {
-	ms := v.AsDate()
+	m := momentOf(v)
 	if from == sqltype.Timestamp || from == sqltype.Date {
-		ms = sqltype.ToUTC(ms, zoneOf(c))
+		m = toUTC(m, zoneOf(c))
 	}
-	return timestampRange(sqltype.RoundInstant(ms, t.Mod))
+	return timestampRange(m.Round(t.Mod))
 }
 
 func castTime(c *expr.Context, v value.Value, from sqltype.OID, t sqltype.Type, _ bool) (value.Value, error) {
 	var us int64
 	switch from {
 	case sqltype.Timestamptz:
-		us = micros(sqltype.ToLocal(v.AsDate(), zoneOf(c)))
+		us = toLocal(momentOf(v), zoneOf(c)).OfDay()
 	case sqltype.Timestamp:
-		us = micros(v.AsDate())
+		us = momentOf(v).OfDay()
 	case sqltype.Timetz:
 		us, _ = sqltype.TimetzOf(v)
 	case sqltype.Interval:
@@ -368,7 +368,7 @@ func castTimetz(c *expr.Context, v value.Value, from sqltype.OID, t sqltype.Type
 		return sqltype.TimetzValue(sqltype.RoundTime(us, t.Mod), west), nil
 	case sqltype.Timestamptz:
 		off, _ := sqltype.Offset(v.AsDate(), zoneOf(c))
-		return sqltype.TimetzValue(sqltype.RoundTime(micros(v.AsDate()+int64(off)*1000), t.Mod), int32(-off)), nil
+		return sqltype.TimetzValue(sqltype.RoundTime(toLocal(momentOf(v), zoneOf(c)).OfDay(), t.Mod), int32(-off)), nil
 	}
 	off, _ := sqltype.Offset(transactionMs(c), zoneOf(c))
 	return sqltype.TimetzValue(sqltype.RoundTime(v.AsInt64(), t.Mod), int32(-off)), nil

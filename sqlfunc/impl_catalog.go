@@ -478,7 +478,7 @@ var catalogFuncs = func() map[string]evaluator {
 		"_pg_numeric_scale": typeLimit(numericScale), "_pg_datetime_precision": typeLimit(datetimePrecision),
 		"pg_typeof": same, "age_xid": constant(value.Int32(0)), // transaction numbers do not age here
 		"pg_column_size": func(_ *expr.Context, a []value.Value) (value.Value, error) {
-			return int4(len(a[0].AppendPayload(nil)))
+			return int4(len(a[0].FloorMillis().AppendPayload(nil)))
 		},
 	}
 	for _, n := range []string{"numscans", "live_tuples", "dead_tuples", "tuples_inserted", "tuples_updated", "tuples_deleted"} {

@@ -155,13 +155,13 @@ func compareJSONBObjects(a, b value.Value) int {
 // wall clock time of the session.
 func compareZoned(leftLocal bool) func(c *expr.Context, a, b value.Value) int {
 	return func(c *expr.Context, a, b value.Value) int {
-		x, y := a.AsDate(), b.AsDate()
+		x, y := momentOf(a), momentOf(b)
 		if leftLocal {
-			x = sqltype.ToUTC(x, zoneOf(c))
+			x = toUTC(x, zoneOf(c))
 		} else {
-			y = sqltype.ToUTC(y, zoneOf(c))
+			y = toUTC(y, zoneOf(c))
 		}
-		return cmp.Compare(x, y)
+		return x.Compare(y)
 	}
 }
 

@@ -154,15 +154,14 @@ func infiniteDateField(name string, ms int64) (field, bool) {
 	return infiniteField(name, ms)
 }
 
-func timestampField(name string, ms int64) (field, bool) {
-	if sqltype.IsInfinite(ms) {
-		return infiniteField(name, ms)
+func timestampField(name string, m sqltype.Moment) (field, bool) {
+	if m.Infinite() {
+		return infiniteField(name, m.Ms)
 	}
-	c := sqltype.CivilOf(ms)
-	us := sqltype.FloorMod(ms, sqltype.MsPerDay) * 1000
+	c, us := m.Civil(), m.OfDay()
 	switch name {
 	case "epoch":
-		return epochField(sqltype.FloorDiv(ms, 1000), sqltype.FloorMod(ms, 1000)*1000)
+		return epochField(sqltype.FloorDiv(m.Ms, 1000), sqltype.FloorMod(m.Ms, 1000)*1000+int64(m.Us))
 	case "julian":
 		return field{n: c.DaysSinceEpoch + 2440588, dayPart: us, hasClock: true}, true
 	}
@@ -172,14 +171,14 @@ func timestampField(name string, ms int64) (field, bool) {
 	return dateField(name, c)
 }
 
-func timestamptzField(name string, ms int64, loc *time.Location) (field, bool) {
-	if sqltype.IsInfinite(ms) {
-		return infiniteField(name, ms)
+func timestamptzField(name string, m sqltype.Moment, loc *time.Location) (field, bool) {
+	if m.Infinite() {
+		return infiniteField(name, m.Ms)
 	}
-	off, _ := sqltype.Offset(ms, loc)
+	off, _ := sqltype.Offset(m.Ms, loc)
 	switch name {
 	case "epoch":
-		return epochField(sqltype.FloorDiv(ms, 1000), sqltype.FloorMod(ms, 1000)*1000)
+		return timestampField(name, m)
 	case "timezone":
 		return whole(int64(off))
 	case "timezone_hour":
@@ -187,7 +186,7 @@ func timestamptzField(name string, ms int64, loc *time.Location) (field, bool) {
 	case "timezone_minute":
 		return whole(int64(off / 60 % 60))
 	}
-	return timestampField(name, ms+int64(off)*1000)
+	return timestampField(name, m.At(m.Ms+int64(off)*1000))
 }
 
 func intervalField(name string, s sqltype.Span) (field, bool) {
@@ -222,10 +221,10 @@ type fieldSource struct {
 
 var fieldSources = map[string]fieldSource{
 	"timestamptz": {"timestamp with time zone", func(c *expr.Context, name string, v value.Value) (field, bool) {
-		return timestamptzField(name, v.AsDate(), zoneOf(c))
+		return timestamptzField(name, momentOf(v), zoneOf(c))
 	}},
 	"timestamp": {"timestamp without time zone", func(_ *expr.Context, name string, v value.Value) (field, bool) {
-		return timestampField(name, v.AsDate())
+		return timestampField(name, momentOf(v))
 	}},
 	"date": {"date", func(_ *expr.Context, name string, v value.Value) (field, bool) {
 		if sqltype.IsInfinite(v.AsDate()) {
@@ -314,14 +313,22 @@ func julian(day, us int64) (value.Value, error) {
 }
 
 // truncate cuts wall clock time to a unit.
-func truncate(name string, ms int64) (int64, bool) {
-	if sqltype.IsInfinite(ms) {
-		return ms, knownFields[name]
+func truncate(name string, m sqltype.Moment) (sqltype.Moment, bool) {
+	if m.Infinite() {
+		return m, knownFields[name]
 	}
+	if name == "microseconds" {
+		return m, true
+	}
+	ms, ok := truncateMs(name, m.Ms)
+	return atMs(ms), ok
+}
+
+func truncateMs(name string, ms int64) (int64, bool) {
 	c := sqltype.CivilOf(ms)
 	year := func(y int) (int64, bool) { return sqltype.DaysFromCivil(y, 1, 1) * sqltype.MsPerDay, true }
 	switch name {
-	case "microseconds", "milliseconds":
+	case "milliseconds":
 		return ms, true
 	case "second":
 		return sqltype.FloorDiv(ms, 1000) * 1000, true
@@ -351,11 +358,11 @@ func truncate(name string, ms int64) (int64, bool) {
 
 func truncTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
 	name := fieldName(a[0])
-	ms, ok := truncate(name, a[1].AsDate())
+	m, ok := truncate(name, momentOf(a[1]))
 	if !ok {
 		return fail(unitError(name, "timestamp without time zone"))
 	}
-	return instant(ms)
+	return m.Value(), nil
 }
 
 func truncTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
@@ -366,7 +373,7 @@ func truncTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
 			return fail(err)
 		}
 	}
-	local, ok := truncate(name, sqltype.ToLocal(a[1].AsDate(), loc))
+	local, ok := truncate(name, toLocal(momentOf(a[1]), loc))
 	if !ok {
 		return fail(unitError(name, "timestamp with time zone"))
 	}
@@ -374,9 +381,9 @@ func truncTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
 	case "hour", "minute", "second", "milliseconds", "microseconds":
 		// Within an hour the offset stays that of the instant itself.
 		off, _ := sqltype.Offset(a[1].AsDate(), loc)
-		return instant(local - int64(off)*1000)
+		return local.At(local.Ms - int64(off)*1000).Value(), nil
 	}
-	return instant(sqltype.ToUTC(local, loc))
+	return toUTC(local, loc).Value(), nil
 }
 
 func truncInterval(_ *expr.Context, a []value.Value) (value.Value, error) {
@@ -455,25 +462,25 @@ func makeTime(_ *expr.Context, a []value.Value) (value.Value, error) {
 	return int8(us)
 }
 
-func madeStamp(c *expr.Context, a []value.Value) (int64, error) {
+func madeStamp(a []value.Value) (sqltype.Moment, error) {
 	ms, err := civilDate(int(a[0].AsInt64()), int(a[1].AsInt64()), int(a[2].AsInt64()))
 	if err != nil {
-		return 0, err
+		return sqltype.Moment{}, err
 	}
 	us, err := clockMicros(a[3].AsInt64(), a[4].AsInt64(), a[5].AsDouble())
-	return plusMicros(c, ms, us), err
+	return atMs(ms).Add(us), err
 }
 
-func makeTimestamp(c *expr.Context, a []value.Value) (value.Value, error) {
-	ms, err := madeStamp(c, a)
+func makeTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
+	m, err := madeStamp(a)
 	if err != nil {
 		return fail(err)
 	}
-	return timestampRange(ms)
+	return timestampRange(m)
 }
 
 func makeTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
-	ms, err := madeStamp(c, a)
+	m, err := madeStamp(a)
 	if err != nil {
 		return fail(err)
 	}
@@ -483,7 +490,7 @@ func makeTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
 			return fail(err)
 		}
 	}
-	return timestampRange(sqltype.ToUTC(ms, loc))
+	return timestampRange(toUTC(m, loc))
 }
 
 func makeInterval(_ *expr.Context, a []value.Value) (value.Value, error) {
@@ -499,7 +506,7 @@ func makeInterval(_ *expr.Context, a []value.Value) (value.Value, error) {
 	return intervalRange(n(0)*12+n(1), n(2)*7+n(3), int64(us))
 }
 
-func toTimestampFloat(c *expr.Context, a []value.Value) (value.Value, error) {
+func toTimestampFloat(_ *expr.Context, a []value.Value) (value.Value, error) {
 	f := a[0].AsDouble()
 	switch {
 	case math.IsNaN(f):
@@ -512,7 +519,7 @@ func toTimestampFloat(c *expr.Context, a []value.Value) (value.Value, error) {
 		return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range: \"%g\"", f)
 	}
 	whole, frac := math.Modf(f)
-	return timestampRange(plusMicros(c, int64(whole)*1000, int64(math.RoundToEven(frac*1e6))))
+	return timestampRange(atMs(int64(whole) * 1000).Add(int64(math.RoundToEven(frac * 1e6))))
 }
 
 var datePartFuncs = func() map[string]evaluator {

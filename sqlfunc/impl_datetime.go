@@ -19,11 +19,25 @@ func span(v value.Value) sqltype.Span { return sqltype.SpanOf(v) }
 
 func interval(s sqltype.Span) (value.Value, error) { return s.Value(), nil }
 
-func timestampRange(ms int64) (value.Value, error) {
-	if !sqltype.IsInfinite(ms) && !sqltype.InTimestampRange(ms) {
+func timestampRange(m sqltype.Moment) (value.Value, error) {
+	if !m.Infinite() && !sqltype.InTimestampRange(m.Ms) {
 		return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range")
 	}
-	return instant(ms)
+	return m.Value(), nil
+}
+
+func momentOf(v value.Value) sqltype.Moment { return sqltype.MomentOf(v) }
+
+func atMs(ms int64) sqltype.Moment { return sqltype.Moment{Ms: ms} }
+
+// toLocal is the wall clock time of an instant, toUTC the instant of a wall
+// clock time; zones are off by whole seconds.
+func toLocal(m sqltype.Moment, loc *time.Location) sqltype.Moment {
+	return m.At(sqltype.ToLocal(m.Ms, loc))
+}
+
+func toUTC(m sqltype.Moment, loc *time.Location) sqltype.Moment {
+	return m.At(sqltype.ToUTC(m.Ms, loc))
 }
 
 func intervalRange(months, days float64, micros int64) (value.Value, error) {
@@ -46,33 +60,29 @@ func addMonths(ms int64, months int32) int64 {
 	return c.UnixMs()
 }
 
-// plusMicros adds microseconds to a moment, rounded to milliseconds, of which
-// the client is told.
-func plusMicros(c *expr.Context, ms, us int64) int64 { return envOf(c).Millis(ms, us) }
-
 // addSpan adds an interval to wall clock time.
-func addSpan(c *expr.Context, ms int64, s sqltype.Span) int64 {
-	if sqltype.IsInfinite(ms) {
-		return ms
+func addSpan(m sqltype.Moment, s sqltype.Span) sqltype.Moment {
+	if m.Infinite() {
+		return m
 	}
 	if s.Months != 0 {
-		ms = addMonths(ms, s.Months)
+		m.Ms = addMonths(m.Ms, s.Months)
 	}
-	return plusMicros(c, ms+int64(s.Days)*sqltype.MsPerDay, s.Micros)
+	m.Ms += int64(s.Days) * sqltype.MsPerDay
+	return m.Add(s.Micros)
 }
 
 // addSpanZoned adds an interval to an instant: months and days in the session's
 // wall clock, the rest as elapsed time.
-func addSpanZoned(c *expr.Context, ms int64, s sqltype.Span) int64 {
-	loc := zoneOf(c)
-	if sqltype.IsInfinite(ms) {
-		return ms
+func addSpanZoned(c *expr.Context, m sqltype.Moment, s sqltype.Span) sqltype.Moment {
+	if m.Infinite() {
+		return m
 	}
 	if s.Months != 0 || s.Days != 0 {
-		local := addSpan(c, sqltype.ToLocal(ms, loc), sqltype.Span{Months: s.Months, Days: s.Days})
-		ms = sqltype.ToUTC(local, loc)
+		loc := zoneOf(c)
+		m = toUTC(addSpan(toLocal(m, loc), sqltype.Span{Months: s.Months, Days: s.Days}), loc)
 	}
-	return plusMicros(c, ms, s.Micros)
+	return m.Add(s.Micros)
 }
 
 func spanArg(negate bool, v value.Value) sqltype.Span {
@@ -84,12 +94,12 @@ func spanArg(negate bool, v value.Value) sqltype.Span {
 
 // plusSpan is timestamp ± interval; swapped has the interval first.
 func plusSpan(negate, swapped bool) evaluator {
-	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
 		x, s := a[0], a[1]
 		if swapped {
 			x, s = s, x
 		}
-		return timestampRange(addSpan(c, x.AsDate(), spanArg(negate, s)))
+		return timestampRange(addSpan(momentOf(x), spanArg(negate, s)))
 	}
 }
 
@@ -99,7 +109,7 @@ func plusSpanZoned(negate, swapped bool) evaluator {
 		if swapped {
 			x, s = s, x
 		}
-		return timestampRange(addSpanZoned(c, x.AsDate(), spanArg(negate, s)))
+		return timestampRange(addSpanZoned(c, momentOf(x), spanArg(negate, s)))
 	}
 }
 
@@ -133,17 +143,27 @@ func subDates(_ *expr.Context, a []value.Value) (value.Value, error) {
 }
 
 func subTimestamps(_ *expr.Context, a []value.Value) (value.Value, error) {
-	x, y := a[0].AsDate(), a[1].AsDate()
-	if sqltype.IsInfinite(x) || sqltype.IsInfinite(y) {
+	x, y := momentOf(a[0]), momentOf(a[1])
+	if x.Infinite() || y.Infinite() {
 		return failf(sqlerr.DatetimeFieldOverflow, "cannot subtract infinite timestamps")
 	}
-	d := x - y
-	days := d / sqltype.MsPerDay
-	return intervalRange(0, float64(days), (d-days*sqltype.MsPerDay)*1000)
+	ms, us := x.Ms-y.Ms, int64(x.Us-y.Us)
+	days := ms / sqltype.MsPerDay
+	us += (ms - days*sqltype.MsPerDay) * 1000
+	if days > 0 && us < 0 {
+		days, us = days-1, us+microsPerDay
+	} else if days < 0 && us > 0 {
+		days, us = days+1, us-microsPerDay
+	}
+	return intervalRange(0, float64(days), us)
 }
 
 func subTimestampHours(_ *expr.Context, a []value.Value) (value.Value, error) {
-	return interval(sqltype.Span{Micros: (a[0].AsDate() - a[1].AsDate()) * 1000})
+	us, ok := momentOf(a[0]).Sub(momentOf(a[1]))
+	if !ok {
+		return failf(sqlerr.DatetimeFieldOverflow, "interval out of range")
+	}
+	return interval(sqltype.Span{Micros: us})
 }
 
 func plusTime(negate, swapped bool) evaluator {
@@ -168,7 +188,7 @@ func plusTimetz(negate, swapped bool) evaluator {
 }
 
 func dateTime(swapped bool) evaluator {
-	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
 		d, t := a[0], a[1]
 		if swapped {
 			d, t = t, d
@@ -176,18 +196,18 @@ func dateTime(swapped bool) evaluator {
 		if sqltype.IsInfinite(d.AsDate()) {
 			return d, nil
 		}
-		return timestampRange(plusMicros(c, d.AsDate(), t.AsInt64()))
+		return timestampRange(momentOf(d).Add(t.AsInt64()))
 	}
 }
 
 func dateTimetz(swapped bool) evaluator {
-	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
 		d, t := a[0], a[1]
 		if swapped {
 			d, t = t, d
 		}
 		us, west := sqltype.TimetzOf(t)
-		return timestampRange(plusMicros(c, d.AsDate()+int64(west)*1000, us))
+		return timestampRange(atMs(d.AsDate() + int64(west)*1000).Add(us))
 	}
 }
 
@@ -289,15 +309,15 @@ func spanFunc(f func(sqltype.Span) sqltype.Span) evaluator {
 }
 
 // ageOf is the difference by calendar: years, months and days first.
-func ageOf(x, y int64) sqltype.Span {
+func ageOf(x, y sqltype.Moment) sqltype.Span {
 	sign := int32(1)
-	if x < y {
+	if x.Compare(y) < 0 {
 		x, y, sign = y, x, -1
 	}
-	a, b := sqltype.CivilOf(x), sqltype.CivilOf(y)
+	a, b := x.Civil(), y.Civil()
 	months := int32(a.Year-b.Year)*12 + int32(a.Month-b.Month)
 	days := int32(a.Day - b.Day)
-	us := (sqltype.FloorMod(x, sqltype.MsPerDay) - sqltype.FloorMod(y, sqltype.MsPerDay)) * 1000
+	us := x.OfDay() - y.OfDay()
 	if us < 0 {
 		us += microsPerDay
 		days--
@@ -316,14 +336,11 @@ func age(zoned bool) evaluator {
 		if zoned {
 			loc = zoneOf(c)
 		}
-		var x, y int64
-		if len(a) == 1 {
-			today := sqltype.ToLocal(transactionMs(c), zoneOf(c))
-			x, y = today-sqltype.FloorMod(today, sqltype.MsPerDay), sqltype.ToLocal(a[0].AsDate(), loc)
-		} else {
-			x, y = sqltype.ToLocal(a[0].AsDate(), loc), sqltype.ToLocal(a[1].AsDate(), loc)
+		x, y := atMs(midnight(localNow(c))), toLocal(momentOf(a[len(a)-1]), loc)
+		if len(a) == 2 {
+			x = toLocal(momentOf(a[0]), loc)
 		}
-		if sqltype.IsInfinite(x) || sqltype.IsInfinite(y) {
+		if x.Infinite() || y.Infinite() {
 			return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range")
 		}
 		return interval(ageOf(x, y))
@@ -383,11 +400,11 @@ func timezone(f func(v value.Value, loc *time.Location) (value.Value, error)) ev
 }
 
 func zoneTimestamp(v value.Value, loc *time.Location) (value.Value, error) {
-	return timestampRange(sqltype.ToUTC(v.AsDate(), loc))
+	return timestampRange(toUTC(momentOf(v), loc))
 }
 
 func zoneTimestamptz(v value.Value, loc *time.Location) (value.Value, error) {
-	return timestampRange(sqltype.ToLocal(v.AsDate(), loc))
+	return timestampRange(toLocal(momentOf(v), loc))
 }
 
 func zoneTimetz(v value.Value, loc *time.Location) (value.Value, error) {
@@ -398,11 +415,11 @@ func zoneTimetz(v value.Value, loc *time.Location) (value.Value, error) {
 
 // dateBin rounds down to a multiple of an interval from an origin.
 func dateBin(_ *expr.Context, a []value.Value) (value.Value, error) {
-	s, x, origin := span(a[0]), a[1].AsDate(), a[2].AsDate()
-	if sqltype.IsInfinite(x) {
+	s, x, origin := span(a[0]), momentOf(a[1]), momentOf(a[2])
+	if x.Infinite() {
 		return a[1], nil
 	}
-	if sqltype.IsInfinite(origin) {
+	if origin.Infinite() {
 		return failf(sqlerr.DatetimeFieldOverflow, "origin out of range")
 	}
 	if s.Months != 0 {
@@ -416,64 +433,67 @@ func dateBin(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if stride <= 0 {
 		return failf(sqlerr.DatetimeFieldOverflow, "stride must be greater than zero")
 	}
-	diff, ok := value.MulInt64(x-origin, 1000)
+	diff, ok := x.Sub(origin)
 	if !ok {
 		return failf(sqlerr.DatetimeFieldOverflow, "interval out of range")
 	}
-	return timestampRange(origin + sqltype.FloorDiv(sqltype.FloorDiv(diff, stride)*stride, 1000))
+	return timestampRange(origin.Add(sqltype.FloorDiv(diff, stride) * stride))
 }
 
 // overlaps is (start, end) OVERLAPS (start, end); ends may be lengths.
-func overlaps(end func(c *expr.Context, start, v value.Value) int64) evaluator {
+func overlaps(end func(c *expr.Context, start, v value.Value) sqltype.Moment) evaluator {
 	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		s1, e1, ok1 := period(c, a[0], a[1], end)
 		s2, e2, ok2 := period(c, a[2], a[3], end)
 		if !ok1 || !ok2 {
 			return null()
 		}
-		if s1 > s2 {
+		if s1.Compare(s2) > 0 {
 			s1, e1, s2, e2 = s2, e2, s1, e1
 		}
 		_ = e2
-		return boolean(s1 == s2 || s2 < e1)
+		return boolean(s1 == s2 || s2.Compare(e1) < 0)
 	}
 }
 
-func period(c *expr.Context, x, y value.Value, end func(c *expr.Context, start, v value.Value) int64) (int64, int64, bool) {
+func period(c *expr.Context, x, y value.Value, end func(c *expr.Context, start, v value.Value) sqltype.Moment) (from, to sqltype.Moment, ok bool) {
 	switch {
 	case x.IsNullish() && y.IsNullish():
-		return 0, 0, false
+		return from, to, false
 	case x.IsNullish():
 		x = y
 	case y.IsNullish():
 		y = x
 	}
-	s := end(c, x, x)
-	e := end(c, x, y)
-	return min(s, e), max(s, e), true
+	from, to = end(c, x, x), end(c, x, y)
+	if from.Compare(to) > 0 {
+		from, to = to, from
+	}
+	return from, to, true
 }
 
-func pointOf(c *expr.Context, start, v value.Value) int64 {
+// pointOf is an end of a period: a timestamp, or a time as a moment after 1970.
+func pointOf(c *expr.Context, start, v value.Value) sqltype.Moment {
 	if v.IsDocument() {
 		if value.Lookup(v.Doc(), "z").IsMissing() {
 			if start.IsNumber() {
-				return start.AsInt64() + span(v).Micros
+				return atMs(0).Add(start.AsInt64() + span(v).Micros)
 			}
-			return addSpanZoned(c, start.AsDate(), span(v))
+			return addSpanZoned(c, momentOf(start), span(v))
 		}
 		us, west := sqltype.TimetzOf(v)
-		return us + int64(west)*1000000
+		return atMs(0).Add(us + int64(west)*1000000)
 	}
 	if v.IsNumber() {
-		return v.AsInt64()
+		return atMs(0).Add(v.AsInt64())
 	}
-	return v.AsDate()
+	return momentOf(v)
 }
 
 // localPointOf is pointOf for timestamps without zone.
-func localPointOf(c *expr.Context, start, v value.Value) int64 {
+func localPointOf(c *expr.Context, start, v value.Value) sqltype.Moment {
 	if v.IsDocument() {
-		return addSpan(c, start.AsDate(), span(v))
+		return addSpan(momentOf(start), span(v))
 	}
 	return pointOf(c, start, v)
 }

@@ -61,8 +61,8 @@ func mysqlWeek(c sqltype.Civil, mode int) (year, week int) {
 func ordinal(n int) string { return strconv.Itoa(n) + ordinalSuffix(strconv.Itoa(n), "th") }
 
 // mysqlFormat is DATE_FORMAT on wall clock time.
-func mysqlFormat(ms int64, format string) string {
-	c := sqltype.CivilOf(ms)
+func mysqlFormat(m sqltype.Moment, format string) string {
+	c := m.Civil()
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' || i+1 == len(format) {
@@ -95,7 +95,7 @@ func mysqlField(c sqltype.Civil, f byte) string {
 	case 'e':
 		return strconv.Itoa(c.Day)
 	case 'f':
-		return fmt.Sprintf("%06d", c.Ms*1000)
+		return fmt.Sprintf("%06d", c.Ms*1000+c.Us)
 	case 'H':
 		return fmt.Sprintf("%02d", c.Hour)
 	case 'h', 'I':
@@ -152,12 +152,13 @@ func strToDate(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return null()
 	}
 	if p.yearDay > 0 && p.c.Year > 0 {
-		return instant((sqltype.DaysFromCivil(p.c.Year, 1, 1)+int64(p.yearDay)-1)*sqltype.MsPerDay + p.clock())
+		day := sqltype.DaysFromCivil(p.c.Year, 1, 1) + int64(p.yearDay) - 1
+		return sqltype.Moment{Ms: day*sqltype.MsPerDay + p.clock(), Us: p.c.Us}.Value(), nil
 	}
 	if p.c.Month < 1 || p.c.Month > 12 || p.c.Day < 1 || p.c.Day > sqltype.DaysInMonth(p.c.Year, p.c.Month) || p.c.Hour > 23 || p.c.Minute > 59 || p.c.Sec > 59 {
 		return null()
 	}
-	return timestampRange(p.c.UnixMs())
+	return timestampRange(sqltype.Moment{Ms: p.c.UnixMs(), Us: p.c.Us})
 }
 
 type mysqlParser struct {
@@ -289,19 +290,19 @@ func (p *mysqlParser) micros() bool {
 	}
 	v, err := strconv.Atoi((p.s[:n] + "000000")[:6])
 	p.s = p.s[n:]
-	p.c.Ms = v / 1000
+	p.c.Ms, p.c.Us = v/1000, v%1000
 	return err == nil && n > 0
 }
 
 // wholeMonths counts the full months from a to b, signed.
-func wholeMonths(a, b int64) int64 {
-	if b < a {
+func wholeMonths(a, b sqltype.Moment) int64 {
+	if b.Compare(a) < 0 {
 		return -wholeMonths(b, a)
 	}
-	x, y := sqltype.CivilOf(a), sqltype.CivilOf(b)
+	x, y := a.Civil(), b.Civil()
 	n := int64(y.Year-x.Year)*12 + int64(y.Month-x.Month)
-	dx := int64(x.Day)*sqltype.MsPerDay + sqltype.FloorMod(a, sqltype.MsPerDay)
-	dy := int64(y.Day)*sqltype.MsPerDay + sqltype.FloorMod(b, sqltype.MsPerDay)
+	dx := int64(x.Day)*microsPerDay + a.OfDay()
+	dy := int64(y.Day)*microsPerDay + b.OfDay()
 	if dy < dx {
 		n--
 	}
@@ -325,20 +326,24 @@ func badUnit(u string) error {
 
 func timestampDiff(zoned bool) evaluator {
 	return func(c *expr.Context, a []value.Value) (value.Value, error) {
-		u, x, y := mysqlUnit(a[0]), a[1].AsDate(), a[2].AsDate()
-		if sqltype.IsInfinite(x) || sqltype.IsInfinite(y) {
+		u, x, y := mysqlUnit(a[0]), momentOf(a[1]), momentOf(a[2])
+		if x.Infinite() || y.Infinite() {
 			return failf(sqlerr.DatetimeFieldOverflow, "cannot subtract infinite timestamps")
+		}
+		us, ok := y.Sub(x)
+		if !ok {
+			return failf(sqlerr.DatetimeFieldOverflow, "interval out of range")
 		}
 		switch {
 		case u == "microsecond":
-			return int8((y - x) * 1000)
+			return int8(us)
 		case u == "millisecond":
-			return int8(y - x)
+			return int8(us / 1000)
 		case unitMs[u] > 0:
-			return int8((y - x) / unitMs[u])
+			return int8(us / 1000 / unitMs[u])
 		case unitMonths[u] > 0:
 			if zoned {
-				x, y = sqltype.ToLocal(x, zoneOf(c)), sqltype.ToLocal(y, zoneOf(c))
+				x, y = toLocal(x, zoneOf(c)), toLocal(y, zoneOf(c))
 			}
 			return int8(wholeMonths(x, y) / unitMonths[u])
 		}
@@ -366,23 +371,23 @@ func timestampAdd(zoned bool) evaluator {
 			return failf(sqlerr.DatetimeFieldOverflow, "timestamp out of range")
 		}
 		if zoned {
-			return timestampRange(addSpanZoned(c, a[2].AsDate(), s))
+			return timestampRange(addSpanZoned(c, momentOf(a[2]), s))
 		}
-		return timestampRange(addSpan(c, a[2].AsDate(), s))
+		return timestampRange(addSpan(momentOf(a[2]), s))
 	}
 }
 
 // civilPart is a function of the wall clock time.
 func civilPart(f func(c sqltype.Civil, a []value.Value) value.Value) (plain, zoned evaluator) {
-	at := func(ms int64, a []value.Value) (value.Value, error) {
-		if sqltype.IsInfinite(ms) {
+	at := func(m sqltype.Moment, a []value.Value) (value.Value, error) {
+		if m.Infinite() {
 			return null()
 		}
-		return f(sqltype.CivilOf(ms), a), nil
+		return f(m.Civil(), a), nil
 	}
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) { return at(a[0].AsDate(), a) },
+	return func(_ *expr.Context, a []value.Value) (value.Value, error) { return at(momentOf(a[0]), a) },
 		func(c *expr.Context, a []value.Value) (value.Value, error) {
-			return at(sqltype.ToLocal(a[0].AsDate(), zoneOf(c)), a)
+			return at(toLocal(momentOf(a[0]), zoneOf(c)), a)
 		}
 }
 
@@ -395,7 +400,7 @@ var civilParts = map[string]func(c sqltype.Civil, a []value.Value) value.Value{
 	"hour":        func(c sqltype.Civil, _ []value.Value) value.Value { return i4(c.Hour) },
 	"minute":      func(c sqltype.Civil, _ []value.Value) value.Value { return i4(c.Minute) },
 	"second":      func(c sqltype.Civil, _ []value.Value) value.Value { return i4(c.Sec) },
-	"microsecond": func(c sqltype.Civil, _ []value.Value) value.Value { return i4(c.Ms * 1000) },
+	"microsecond": func(c sqltype.Civil, _ []value.Value) value.Value { return i4(c.Ms*1000 + c.Us) },
 	"quarter":     func(c sqltype.Civil, _ []value.Value) value.Value { return i4((c.Month-1)/3 + 1) },
 	"dayofyear":   func(c sqltype.Civil, _ []value.Value) value.Value { return i4(c.YearDay()) },
 	"dayofweek":   func(c sqltype.Civil, _ []value.Value) value.Value { return i4(c.Weekday() + 1) },
@@ -435,8 +440,14 @@ func unixTimestamp(c *expr.Context, a []value.Value) (value.Value, error) {
 	return int8(sqltype.FloorDiv(a[0].AsDate(), 1000))
 }
 
+// unixMoment is a number of seconds since 1970, to microseconds as MySQL's are.
+func unixMoment(v value.Value) sqltype.Moment {
+	whole, frac := math.Modf(v.AsDouble())
+	return atMs(int64(whole) * 1000).Add(int64(math.RoundToEven(frac * 1e6)))
+}
+
 func fromUnixtime(_ *expr.Context, a []value.Value) (value.Value, error) {
-	return timestampRange(int64(math.Floor(a[0].AsDouble() * 1000)))
+	return timestampRange(unixMoment(a[0]))
 }
 
 func convertTZ(_ *expr.Context, a []value.Value) (value.Value, error) {
@@ -445,7 +456,7 @@ func convertTZ(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if !ok1 || !ok2 {
 		return null()
 	}
-	return timestampRange(sqltype.ToLocal(sqltype.ToUTC(a[0].AsDate(), from), to))
+	return timestampRange(toLocal(toUTC(momentOf(a[0]), from), to))
 }
 
 func makeYearDate(_ *expr.Context, a []value.Value) (value.Value, error) {
@@ -458,13 +469,13 @@ func makeYearDate(_ *expr.Context, a []value.Value) (value.Value, error) {
 var mysqlDateFuncs = func() map[string]evaluator {
 	m := map[string]evaluator{
 		"date_format_timestamp": func(_ *expr.Context, a []value.Value) (value.Value, error) {
-			return str(mysqlFormat(a[0].AsDate(), text(a[1])))
+			return str(mysqlFormat(momentOf(a[0]), text(a[1])))
 		},
 		"date_format_timestamptz": func(c *expr.Context, a []value.Value) (value.Value, error) {
-			return str(mysqlFormat(sqltype.ToLocal(a[0].AsDate(), zoneOf(c)), text(a[1])))
+			return str(mysqlFormat(toLocal(momentOf(a[0]), zoneOf(c)), text(a[1])))
 		},
 		"time_format": func(_ *expr.Context, a []value.Value) (value.Value, error) {
-			return str(mysqlFormat(a[0].AsInt64()/1000, text(a[1])))
+			return str(mysqlFormat(atMs(0).Add(a[0].AsInt64()), text(a[1])))
 		},
 		"str_to_date": strToDate, "timestampdiff": timestampDiff(false), "timestampdiff_timestamptz": timestampDiff(true),
 		"timestampadd": timestampAdd(false), "timestampadd_timestamptz": timestampAdd(true),
@@ -475,7 +486,7 @@ var mysqlDateFuncs = func() map[string]evaluator {
 		},
 		"unix_timestamp": unixTimestamp, "from_unixtime": fromUnixtime,
 		"from_unixtime_format": func(c *expr.Context, a []value.Value) (value.Value, error) {
-			return str(mysqlFormat(sqltype.ToLocal(int64(math.Floor(a[0].AsDouble()*1000)), zoneOf(c)), text(a[1])))
+			return str(mysqlFormat(toLocal(unixMoment(a[0]), zoneOf(c)), text(a[1])))
 		},
 		"utc_date": func(c *expr.Context, _ []value.Value) (value.Value, error) {
 			return instant(midnight(transactionMs(c)))

@@ -77,24 +77,21 @@ func seriesNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 
 func seriesTime(zoned bool) evaluator {
 	return func(c *expr.Context, a []value.Value) (value.Value, error) {
-		at, to, s := a[0].AsDate(), a[1].AsDate(), span(a[2])
+		at, to, s := momentOf(a[0]), momentOf(a[1]), span(a[2])
 		sign := s.Compare(sqltype.Span{})
 		if sign == 0 {
 			return zeroStep()
 		}
-		if s.Micros%1000 != 0 { // each row would be rounded, and the next go on from there
-			return failf(sqlerr.InvalidParameterValue, "step size is not in whole milliseconds")
-		}
 		var b value.Builder
-		for n := 0; sign > 0 && at <= to || sign < 0 && at >= to; n++ {
+		for n := 0; sign > 0 && at.Compare(to) <= 0 || sign < 0 && at.Compare(to) >= 0; n++ {
 			if n >= maxSeries {
 				return tooManyRows()
 			}
-			b.Item(value.Date(at))
+			b.Item(at.Value())
 			if zoned {
 				at = addSpanZoned(c, at, s)
 			} else {
-				at = addSpan(c, at, s)
+				at = addSpan(at, s)
 			}
 		}
 		return b.ArrayOf(), nil

@@ -272,26 +272,26 @@ func (m *moment) dateKey(n node) string {
 	return ""
 }
 
-func momentAt(local int64, zone string, offset int) *moment {
-	c := sqltype.CivilOf(local)
-	return &moment{c: c, hour: int64(c.Hour), us: int64(c.Ms) * 1000, zone: zone, offset: offset}
+func momentAt(local sqltype.Moment, zone string, offset int) *moment {
+	c := local.Civil()
+	return &moment{c: c, hour: int64(c.Hour), us: int64(c.Ms)*1000 + int64(c.Us), zone: zone, offset: offset}
 }
 
 func toCharTimestamp(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if sqltype.IsInfinite(a[0].AsDate()) || text(a[1]) == "" {
 		return null()
 	}
-	s, err := momentAt(a[0].AsDate(), "", 0).format(text(a[1]))
+	s, err := momentAt(momentOf(a[0]), "", 0).format(text(a[1]))
 	return value.String(s), err
 }
 
 func toCharTimestamptz(c *expr.Context, a []value.Value) (value.Value, error) {
-	ms := a[0].AsDate()
-	if sqltype.IsInfinite(ms) || text(a[1]) == "" {
+	m := momentOf(a[0])
+	if m.Infinite() || text(a[1]) == "" {
 		return null()
 	}
-	off, abbrev := sqltype.Offset(ms, zoneOf(c))
-	s, err := momentAt(ms+int64(off)*1000, abbrev, off).format(text(a[1]))
+	off, abbrev := sqltype.Offset(m.Ms, zoneOf(c))
+	s, err := momentAt(m.At(m.Ms+int64(off)*1000), abbrev, off).format(text(a[1]))
 	return value.String(s), err
 }
 

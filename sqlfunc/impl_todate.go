@@ -323,7 +323,7 @@ func (r *stampReader) clock(c *sqltype.Civil) error {
 	if s, ok := r.has["SS"]; ok {
 		c.Sec = s
 	}
-	c.Ms = r.has["US"] / 1000
+	c.Ms = r.has["US"] / 1000 // readStamp adds what is below
 	if c.Hour > 23 || c.Minute > 59 || c.Sec > 59 {
 		return r.outOfRange()
 	}
@@ -372,18 +372,18 @@ func (r *stampReader) byDay(c sqltype.Civil) (int64, error) {
 	return c.UnixMs(), nil
 }
 
-func readStamp(a []value.Value) (*stampReader, int64, error) {
+func readStamp(a []value.Value) (*stampReader, sqltype.Moment, error) {
 	r := &stampReader{in: text(a[0]), template: text(a[1]), has: map[string]int{}}
 	if err := r.run(); err != nil {
-		return nil, 0, err
+		return nil, sqltype.Moment{}, err
 	}
 	r.template = text(a[0])
 	ms, err := r.stamp()
-	return r, ms, err
+	return r, sqltype.Moment{Ms: ms, Us: r.has["US"] % 1000}, err
 }
 
 func toTimestamp(c *expr.Context, a []value.Value) (value.Value, error) {
-	r, ms, err := readStamp(a)
+	r, m, err := readStamp(a)
 	if err != nil {
 		return fail(err)
 	}
@@ -391,13 +391,13 @@ func toTimestamp(c *expr.Context, a []value.Value) (value.Value, error) {
 	if r.hasZone {
 		loc = r.loc
 	}
-	return timestampRange(sqltype.ToUTC(ms, loc))
+	return timestampRange(toUTC(m, loc))
 }
 
 func toDate(_ *expr.Context, a []value.Value) (value.Value, error) {
-	_, ms, err := readStamp(a)
+	_, m, err := readStamp(a)
 	if err != nil {
 		return fail(err)
 	}
-	return dateRange(midnight(ms))
+	return dateRange(midnight(m.Ms))
 }

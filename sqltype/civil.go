@@ -41,11 +41,12 @@ func FloorDiv(a, b int64) int64 {
 // FloorMod is the remainder that belongs to FloorDiv.
 func FloorMod(a, b int64) int64 { return a - FloorDiv(a, b)*b }
 
-// Civil is a date and time of day without zone. Years are astronomical: 0 is 1 BC.
+// Civil is a date and time of day without zone, see Moment.Civil. Years are astronomical: 0 is 1 BC.
 type Civil struct {
 	Year, Month, Day  int
 	Hour, Minute, Sec int
 	Ms                int
+	Us                int // beyond Ms; CivilOf leaves it 0
 	DaysSinceEpoch    int64
 }
 
@@ -57,7 +58,7 @@ func CivilOf(ms int64) Civil {
 	return Civil{Year: y, Month: m, Day: d, Hour: rest / 3600000, Minute: rest / 60000 % 60, Sec: rest / 1000 % 60, Ms: rest % 1000, DaysSinceEpoch: days}
 }
 
-// UnixMs puts a civil time together as if it was UTC; months and days out of
+// UnixMs puts a civil time together as if it was UTC, without Us; months and days out of
 // range carry over.
 func (c Civil) UnixMs() int64 {
 	return DaysFromCivil(c.Year, c.Month, c.Day)*MsPerDay +

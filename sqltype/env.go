@@ -51,28 +51,12 @@ type Env struct {
 	FewDigits   int
 	ByteaEscape bool
 	Now         time.Time // for 'now', 'today' …: the transaction's start
-	// Rounded is told when a moment had more than milliseconds; nil: nobody asks.
+	// Rounded is told when a moment had more than the milliseconds that its place
+	// holds; nil: nobody asks.
 	Rounded func()
 	// Name gives the name of an object for the reg… types, ObjectID the reverse.
 	Name     func(reg OID, oid uint32) (string, bool)
 	ObjectID func(reg OID, name string) (uint32, error)
-}
-
-// Millis adds microseconds to a moment and rounds to the milliseconds that BSON
-// dates hold, as PostgreSQL rounds to timestamp(3): halves away from 2000-01-01.
-func (e *Env) Millis(ms, us int64) int64 {
-	ms += FloorDiv(us, 1000)
-	rest := FloorMod(us, 1000)
-	if rest == 0 {
-		return ms
-	}
-	if e != nil && e.Rounded != nil {
-		e.Rounded()
-	}
-	if rest > 500 || rest == 500 && ms >= PgEpochMs {
-		ms++
-	}
-	return ms
 }
 
 func (e *Env) zone() *time.Location {

@@ -96,7 +96,7 @@ func decodeFixed(b []byte, t Type, e *Env) (value.Value, error) {
 	case Date:
 		return value.Date(dateOfBinary(int32(binary.BigEndian.Uint32(b)))), nil
 	case Timestamp, Timestamptz:
-		return value.Date(RoundInstant(instantOfBinary(int64(binary.BigEndian.Uint64(b)), e), t.Mod)), nil
+		return momentOfBinary(int64(binary.BigEndian.Uint64(b))).Round(t.Mod).Value(), nil
 	case Time:
 		return value.Int64(RoundTime(int64(binary.BigEndian.Uint64(b)), t.Mod)), nil
 	case Timetz:
@@ -118,11 +118,11 @@ func dateOfBinary(days int32) int64 {
 	return int64(days)*MsPerDay + PgEpochMs
 }
 
-func instantOfBinary(us int64, e *Env) int64 {
+func momentOfBinary(us int64) Moment {
 	if IsInfinite(us) {
-		return us
+		return Moment{Ms: us}
 	}
-	return e.Millis(PgEpochMs, us)
+	return Moment{Ms: PgEpochMs}.Add(us)
 }
 
 func decodeVarying(b []byte, t Type, e *Env) (value.Value, error) {

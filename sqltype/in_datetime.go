@@ -1,6 +1,7 @@
 package sqltype
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -268,11 +269,15 @@ func (p *stampParser) packedTime(f string) error {
 	return nil
 }
 
-// micros reads the digits after the point of the seconds, rounding the seventh.
+// micros reads the digits after the point of the seconds as a double, which is
+// rounded to an even number as PostgreSQL does it.
 func micros(frac string) int {
-	digits := (frac + "0000000")[:7]
-	n, _ := strconv.Atoi(digits)
-	return (n + 5) / 10
+	if len(frac) <= 6 {
+		n, _ := strconv.Atoi((frac + "000000")[:6])
+		return n
+	}
+	f, _ := strconv.ParseFloat("0."+frac, 64)
+	return int(math.RoundToEven(f * 1e6))
 }
 
 func (p *stampParser) clock(f string) error {

@@ -94,12 +94,8 @@ func (p *stampParser) check() error {
 	return nil
 }
 
-// wall is the date and time as ms as if UTC, with the fraction below a millisecond cut.
-func (s *stamp) wall() int64 {
-	c := s.c
-	c.Ms = s.us / 1000
-	return c.UnixMs()
-}
+// wall is the date and time as if UTC.
+func (s *stamp) wall() Moment { return Moment{Ms: s.c.UnixMs()}.Add(int64(s.us)) }
 
 // ParseDate is the input function of date.
 func ParseDate(s string, e *Env) (int64, error) {
@@ -124,43 +120,40 @@ func ParseDate(s string, e *Env) (int64, error) {
 var firstDay, lastDay = DaysFromCivil(-4713, 11, 24), DaysFromCivil(5874897, 12, 31)
 
 // ParseTimestamp is the input function of timestamp; a zone is ignored.
-func ParseTimestamp(s string, e *Env) (int64, error) { return parseInstant(s, "timestamp", e) }
+func ParseTimestamp(s string, e *Env) (Moment, error) { return parseInstant(s, "timestamp", e) }
 
 // ParseTimestamptz is the input function of timestamptz.
-func ParseTimestamptz(s string, e *Env) (int64, error) {
+func ParseTimestamptz(s string, e *Env) (Moment, error) {
 	return parseInstant(s, "timestamp with time zone", e)
 }
 
-func parseInstant(s, typ string, e *Env) (int64, error) {
+func parseInstant(s, typ string, e *Env) (Moment, error) {
 	st, err := parseStamp(s, typ, e)
 	if err != nil {
-		return 0, err
+		return Moment{}, err
 	}
 	if st.infinite != 0 {
-		return st.infinite, nil
+		return Moment{Ms: st.infinite}, nil
 	}
 	p := &stampParser{typ: typ, text: s}
 	if !st.hasDate {
-		return 0, p.bad()
+		return Moment{}, p.bad()
 	}
-	ms := st.wall()
+	m := st.wall()
 	if typ != "timestamp" {
 		switch {
 		case st.loc != nil:
-			ms = ToUTC(ms, st.loc)
+			m.Ms = ToUTC(m.Ms, st.loc)
 		case st.hasZone:
-			ms -= int64(st.offset) * 1000
+			m.Ms -= int64(st.offset) * 1000
 		default:
-			ms = ToUTC(ms, e.zone())
+			m.Ms = ToUTC(m.Ms, e.zone())
 		}
 	}
-	if below := int64(st.us % 1000); below != 0 {
-		ms = e.Millis(ms, below)
+	if !InTimestampRange(m.Ms) {
+		return Moment{}, sqlerr.New(sqlerr.DatetimeFieldOverflow, "timestamp out of range: \"%s\"", s)
 	}
-	if !InTimestampRange(ms) {
-		return 0, sqlerr.New(sqlerr.DatetimeFieldOverflow, "timestamp out of range: \"%s\"", s)
-	}
-	return ms, nil
+	return m, nil
 }
 
 // ParseTime is the input function of time.
@@ -211,7 +204,7 @@ func ParseTimetz(s string, e *Env) (us int64, west int32, err error) {
 			at = e.Now
 		}
 		if st.hasDate {
-			at = time.UnixMilli(ToUTC(st.wall(), loc))
+			at = time.UnixMilli(ToUTC(st.wall().Ms, loc))
 		}
 		off, _ = Offset(at.UnixMilli(), loc)
 	}

@@ -148,11 +148,11 @@ func parseTemporal(s string, t Type, e *Env) (value.Value, error) {
 		ms, err := ParseDate(s, e)
 		return value.Date(ms), err
 	case Timestamp:
-		ms, err := ParseTimestamp(s, e)
-		return value.Date(RoundInstant(ms, t.Mod)), err
+		m, err := ParseTimestamp(s, e)
+		return m.Round(t.Mod).Value(), err
 	case Timestamptz:
-		ms, err := ParseTimestamptz(s, e)
-		return value.Date(RoundInstant(ms, t.Mod)), err
+		m, err := ParseTimestamptz(s, e)
+		return m.Round(t.Mod).Value(), err
 	case Time:
 		us, err := ParseTime(s, e)
 		return value.Int64(RoundTime(us, t.Mod)), err
@@ -162,15 +162,6 @@ func parseTemporal(s string, t Type, e *Env) (value.Value, error) {
 	}
 	sp, err := ParseInterval(s, t.Mod)
 	return sp.Value(), err
-}
-
-// RoundInstant applies timestamp(p).
-func RoundInstant(ms int64, mod int32) int64 {
-	if mod < 0 || mod >= 3 || IsInfinite(ms) {
-		return ms
-	}
-	unit := [...]int64{1000, 100, 10}[mod]
-	return FloorDiv(ms+unit/2, unit) * unit
 }
 
 // RoundTime applies time(p).

@@ -113,20 +113,20 @@ func appendTimeBinary(dst []byte, v value.Value, oid OID) ([]byte, error) {
 		dst = binary.BigEndian.AppendUint32(dst, uint32(s.Days))
 		return binary.BigEndian.AppendUint32(dst, uint32(s.Months)), nil
 	}
-	ms, err := instantOf(v, oid)
+	m, err := instantOf(v, oid)
 	if err != nil {
 		return dst, err
 	}
 	if oid == Date {
-		return appendDateBinary(dst, ms)
+		return appendDateBinary(dst, m.Ms)
 	}
-	if IsInfinite(ms) {
-		return binary.BigEndian.AppendUint64(dst, uint64(ms)), nil
+	if m.Infinite() {
+		return binary.BigEndian.AppendUint64(dst, uint64(m.Ms)), nil
 	}
-	if !InTimestampRange(ms) {
+	if !InTimestampRange(m.Ms) {
 		return dst, sqlerr.New(sqlerr.DatetimeFieldOverflow, "timestamp out of range")
 	}
-	return binary.BigEndian.AppendUint64(dst, uint64((ms-PgEpochMs)*1000)), nil
+	return binary.BigEndian.AppendUint64(dst, uint64((m.Ms-PgEpochMs)*1000+int64(m.Us))), nil
 }
 
 func appendDateBinary(dst []byte, ms int64) ([]byte, error) {

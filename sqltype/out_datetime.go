@@ -75,7 +75,7 @@ func appendClock(dst []byte, c Civil) []byte {
 	dst = append(append2(dst, c.Hour), ':')
 	dst = append(append2(dst, c.Minute), ':')
 	dst = append2(dst, c.Sec)
-	return appendFraction(dst, c.Ms*1000)
+	return appendFraction(dst, c.Ms*1000+c.Us)
 }
 
 // appendFraction prints microseconds after the second, without trailing zeros.
@@ -92,11 +92,11 @@ func appendFraction(dst []byte, us int) []byte {
 }
 
 // AppendTimestamp prints a timestamp without time zone.
-func AppendTimestamp(dst []byte, ms int64, e *Env) ([]byte, error) {
-	if err := checkTimestamp(ms); err != nil {
+func AppendTimestamp(dst []byte, m Moment, e *Env) ([]byte, error) {
+	if err := checkTimestamp(m.Ms); err != nil {
 		return dst, err
 	}
-	return appendStamp(dst, ms, e, nil, 0, ""), nil
+	return appendStamp(dst, m, e, nil, 0, ""), nil
 }
 
 func checkTimestamp(ms int64) error {
@@ -107,16 +107,16 @@ func checkTimestamp(ms int64) error {
 }
 
 // AppendTimestamptz prints a timestamp with time zone in the session's zone.
-func AppendTimestamptz(dst []byte, ms int64, e *Env) ([]byte, error) {
+func AppendTimestamptz(dst []byte, m Moment, e *Env) ([]byte, error) {
 	loc := e.zone()
-	if IsInfinite(ms) {
-		return appendInfinity(dst, ms), nil
+	if m.Infinite() {
+		return appendInfinity(dst, m.Ms), nil
 	}
-	if err := checkTimestamp(ms); err != nil {
+	if err := checkTimestamp(m.Ms); err != nil {
 		return dst, err
 	}
-	off, abbrev := Offset(ms, loc)
-	return appendStamp(dst, ms+int64(off)*1000, e, loc, off, abbrev), nil
+	off, abbrev := Offset(m.Ms, loc)
+	return appendStamp(dst, m.At(m.Ms+int64(off)*1000), e, loc, off, abbrev), nil
 }
 
 var (
@@ -124,11 +124,11 @@ var (
 	monthNames = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 )
 
-func appendStamp(dst []byte, ms int64, e *Env, loc *time.Location, off int, abbrev string) []byte {
-	if IsInfinite(ms) {
-		return appendInfinity(dst, ms)
+func appendStamp(dst []byte, m Moment, e *Env, loc *time.Location, off int, abbrev string) []byte {
+	if m.Infinite() {
+		return appendInfinity(dst, m.Ms)
 	}
-	c := CivilOf(ms)
+	c := m.Civil()
 	if style, order := e.dates(); style == Postgres {
 		dst = appendPostgresStamp(dst, c, order, loc, off, abbrev)
 		return appendEra(dst, c.Year)
@@ -194,11 +194,11 @@ func AppendTime(dst []byte, us int64) []byte {
 }
 
 // AppendISO prints an instant the way JSON carries it: 2024-01-01T00:00:00.5Z.
-func AppendISO(dst []byte, ms int64) []byte {
-	if IsInfinite(ms) {
-		return appendInfinity(dst, ms)
+func AppendISO(dst []byte, m Moment) []byte {
+	if m.Infinite() {
+		return appendInfinity(dst, m.Ms)
 	}
-	c := CivilOf(ms)
+	c := m.Civil()
 	dst = append(appendYear(dst, c.Year), '-')
 	dst = append(append2(dst, c.Month), '-')
 	dst = append(append2(dst, c.Day), 'T')

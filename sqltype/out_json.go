@@ -94,10 +94,10 @@ func AppendPlain(dst []byte, v value.Value) []byte {
 		o := v.AsObjectID()
 		return hex.AppendEncode(dst, o[:])
 	case bson.TypeDateTime:
-		return AppendISO(dst, v.AsDate())
+		return AppendISO(dst, MomentOf(v))
 	case bson.TypeTimestamp:
 		t, _ := v.AsTimestamp()
-		return AppendISO(dst, int64(t)*1000)
+		return AppendISO(dst, Moment{Ms: int64(t) * 1000})
 	case bson.TypeRegex:
 		p, o := v.AsRegex()
 		dst = append(append(append(dst, '/'), p...), '/')

@@ -85,7 +85,7 @@ func appendOtherText(dst []byte, v value.Value, oid OID, e *Env) ([]byte, error)
 		if oid == JSON {
 			return AppendJSONB(dst, v), nil
 		}
-		return AppendTimestamptz(dst, v.AsDate(), e)
+		return AppendTimestamptz(dst, MomentOf(v), e)
 	case bson.TypeEmbeddedDocument, bson.TypeArray:
 		return AppendJSONB(dst, v), nil
 	}
@@ -139,15 +139,15 @@ func appendBoolText(dst []byte, v value.Value) ([]byte, error) {
 }
 
 // instantOf reads a date of a document: BSON dates and timestamps.
-func instantOf(v value.Value, oid OID) (int64, error) {
+func instantOf(v value.Value, oid OID) (Moment, error) {
 	switch v.Kind() {
 	case bson.TypeDateTime:
-		return v.AsDate(), nil
+		return MomentOf(v), nil
 	case bson.TypeTimestamp:
 		t, _ := v.AsTimestamp()
-		return int64(t) * 1000, nil
+		return Moment{Ms: int64(t) * 1000}, nil
 	}
-	return 0, misfit(v, oid)
+	return Moment{}, misfit(v, oid)
 }
 
 func appendTimeText(dst []byte, v value.Value, oid OID, e *Env) ([]byte, error) {
@@ -160,16 +160,16 @@ func appendTimeText(dst []byte, v value.Value, oid OID, e *Env) ([]byte, error) 
 	case Interval:
 		return AppendInterval(dst, SpanOf(v), e), nil
 	}
-	ms, err := instantOf(v, oid)
+	m, err := instantOf(v, oid)
 	switch {
 	case err != nil:
 		return dst, err
 	case oid == Date:
-		return AppendDate(dst, ms, e), nil
+		return AppendDate(dst, m.Ms, e), nil
 	case oid == Timestamp:
-		return AppendTimestamp(dst, ms, e)
+		return AppendTimestamp(dst, m, e)
 	}
-	return AppendTimestamptz(dst, ms, e)
+	return AppendTimestamptz(dst, m, e)
 }
 
 // TimetzOf reads a timetz: microseconds since midnight, seconds west of UTC.

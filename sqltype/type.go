@@ -13,7 +13,7 @@
 //
 // jsonb prints as PostgreSQL prints it whatever the order of the stored fields:
 // keys by length and then bytes. What JSON has no form for is told at AppendJSONB.
-// Dates and timestamps have milliseconds, as BSON has; finer input is rounded, and Env.Rounded told.
+// Dates and timestamps are BSON dates, those with microseconds of engine/value's form; Env.Stored rounds them.
 // numeric has decimal128's 34 digits; more are an error.
 package sqltype
 

@@ -19,6 +19,7 @@ type Bound struct {
 	Session sqlfunc.Session
 	Now     int64 // milliseconds, the statement's
 	slots   []value.Value
+	micros  bool // some slot holds microseconds
 
 	eval expr.Context // of compute, and the document that it reads
 	doc  []byte
@@ -26,7 +27,20 @@ type Bound struct {
 
 // Bind gives the parameters and computes what depends on nothing else; args are
 // in the BSON forms of the parameters' types.
-func (p *Program) Bind(_ context.Context, args []value.Value, sess sqlfunc.Session) (*Bound, error) {
+//
+// Arguments with microseconds may need another program, which the Bound then is of.
+func (p *Program) Bind(ctx context.Context, args []value.Value, sess sqlfunc.Session) (*Bound, error) {
+	b, err := p.bind(args, sess)
+	if err != nil || p.opts.micros || !b.micros || !b.carriesMicros() {
+		return b, err
+	}
+	if p, err = p.forMicros(); err != nil {
+		return nil, err
+	}
+	return p.Bind(ctx, args, sess)
+}
+
+func (p *Program) bind(args []value.Value, sess sqlfunc.Session) (*Bound, error) {
 	b := &Bound{Program: p, Session: sess, slots: make([]value.Value, len(p.slots))}
 	b.Now = now(sess)
 	for i := range p.slots {
@@ -42,6 +56,7 @@ func (p *Program) Bind(_ context.Context, args []value.Value, sess sqlfunc.Sessi
 			if b.slots[i].IsMissing() {
 				b.slots[i] = value.Null()
 			}
+			b.micros = b.micros || b.slots[i].HoldsMicros()
 		default:
 			if err := b.compute(i); err != nil {
 				return nil, err
@@ -76,6 +91,7 @@ func (b *Bound) compute(i int) error {
 		v = value.Null()
 	}
 	b.slots[i] = v.Clone()
+	b.micros = b.micros || v.HoldsMicros()
 	return nil
 }
 
@@ -97,6 +113,7 @@ func (p *Program) InitPlans() []*InitPlan { return p.inits }
 // waiting for it.
 func (b *Bound) SetInit(p *InitPlan, v value.Value) error {
 	b.slots[p.slot] = v.Clone()
+	b.micros = b.micros || v.HoldsMicros()
 	for i := p.slot + 1; i < len(b.slots); i++ {
 		s := &b.Program.slots[i]
 		if s.init != nil {
@@ -124,6 +141,26 @@ func (b *Bound) Stages(in []Stage) ([]bson.Raw, error) {
 		}
 	}
 	return out, f.err
+}
+
+// Remote fills the placeholders of stages for a store: comparisons with moments
+// are rounded to what it holds.
+func (b *Bound) Remote(in []Stage) ([]bson.Raw, error) {
+	out, err := b.Stages(in)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range in {
+		if !s.micros && (!b.micros || !s.Bound) {
+			continue
+		}
+		var ok bool
+		if out[i], ok = millisStage(out[i]); !ok {
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "microseconds are not supported here").
+				WithHint("Round the value to milliseconds: x::timestamp(3).")
+		}
+	}
+	return out, nil
 }
 
 // Stage fills the placeholders of one stage or document.

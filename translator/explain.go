@@ -51,8 +51,9 @@ func sortedNames(m map[string]*Fetch) []string {
 }
 
 type explainer struct {
-	b     *Bound
-	lines []string
+	b      *Bound
+	lines  []string
+	remote bool // the stages to write now run in a store
 }
 
 func (w *explainer) line(depth int, format string, args ...any) {
@@ -108,6 +109,7 @@ func (w *explainer) stages(depth int, title string, in []Stage) {
 		return
 	}
 	w.line(depth, "%s:", title)
+	w.remote = title != "Local"
 	for _, s := range in {
 		w.line(depth+1, "%s", w.text(s))
 	}
@@ -118,13 +120,50 @@ func (w *explainer) text(s Stage) string {
 	doc := s.Raw
 	if s.Bound {
 		f := filler{slots: w.known(), conds: w.b.Program.conds}
-		doc = f.doc(nil, s.Raw)
+		doc = w.sent(s, f.doc(nil, s.Raw))
 	}
-	out, err := bson.MarshalExtJSON(doc, false, false)
+	out, err := bson.MarshalExtJSON(spelledMicros(doc), false, false)
 	if err != nil {
 		return doc.String()
 	}
 	return string(out)
+}
+
+// sent is a filled stage as a store gets it, which is what there is to see of
+// comparisons with microseconds; a stage that runs here stays as it is.
+func (w *explainer) sent(s Stage, doc bson.Raw) bson.Raw {
+	if out, ok := millisStage(doc); ok && w.remote {
+		return out
+	}
+	return doc
+}
+
+// spelledMicros writes moments with microseconds as extended JSON has dates.
+func spelledMicros(doc bson.Raw) bson.Raw {
+	if !value.Document(doc).HoldsMicros() {
+		return doc
+	}
+	return spelled(value.Document(doc)).Doc()
+}
+
+func spelled(v value.Value) value.Value {
+	switch {
+	case v.IsMicros():
+		return value.Document(encode(obj{{"$date", value.String(v.String())}}))
+	case v.IsArray():
+		items := value.Items(nil, v.Doc())
+		for i := range items {
+			items[i] = spelled(items[i])
+		}
+		return value.ArrayFrom(items)
+	case v.IsDocument():
+		var b value.Builder
+		for it := value.Walk(v.Doc()); it.Next(); {
+			b.Add(it.Key(), spelled(it.Value()))
+		}
+		return b.DocumentOf()
+	}
+	return v
 }
 
 // known is the slots' values; results of subqueries that did not run have names.
@@ -157,7 +196,7 @@ func (b *Bound) ExplainDocument() bson.Raw {
 	if p.Write != nil {
 		doc = append(doc, field{"write", writeVerbs[p.Write.Kind] + " " + p.Write.Table.NS.String()})
 		if d := p.Write.Direct; d != nil {
-			doc = append(doc, field{"filter", w.documents(d.Filter)}, field{"set", w.documents(d.Set)}, field{"update", w.documents(d.Pipeline)})
+			doc = append(doc, field{"filter", w.documents(d.Filter, true)}, field{"set", w.documents(d.Set, true)}, field{"update", w.documents(d.Pipeline, true)})
 		}
 	}
 	doc = append(doc, field{"root", w.document(p.Root)})
@@ -204,18 +243,19 @@ func (w *explainer) document(f *Fetch) obj {
 	default:
 		doc = append(doc, field{"constant_rows", len(f.Docs)})
 	}
-	doc = append(doc, field{"remote", w.documents(f.Remote)}, field{"local", w.documents(f.Local)})
+	doc = append(doc, field{"remote", w.documents(f.Remote, true)}, field{"local", w.documents(f.Local, false)})
 	if f.Reason != "" {
 		doc = append(doc, field{"local_because", f.Reason})
 	}
 	return doc
 }
 
-func (w *explainer) documents(in []Stage) list {
+func (w *explainer) documents(in []Stage, remote bool) list {
+	w.remote = remote
 	out := list{}
 	for _, s := range in {
 		f := filler{slots: w.known(), conds: w.b.Program.conds}
-		out = append(out, value.Document(f.doc(nil, s.Raw)))
+		out = append(out, value.Document(spelledMicros(w.sent(s, f.doc(nil, s.Raw)))))
 	}
 	return out
 }

@@ -266,7 +266,7 @@ func (s scope) comparison(name string, t target, k planner.Expr) any {
 
 func (c *compiler) condition(m matchCond) placeholder {
 	c.prog.conds = append(c.prog.conds, m)
-	return placeholder{condition, len(c.prog.conds) - 1}
+	return placeholder{kind: condition, n: len(c.prog.conds) - 1}
 }
 
 // matchIn is column [NOT] IN (constants).

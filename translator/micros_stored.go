@@ -7,7 +7,6 @@ import (
 	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/planner"
-	"weir/sqltype"
 )
 
 // A column that holds microseconds has its dates at loc.path, and at loc.us the
@@ -245,16 +244,4 @@ func (t *WriteTarget) microsTarget(table *catalog.Table) {
 		return
 	}
 	t.Micros, t.Marked = table.StoresMicros(t.Path), table.MarkedMicros(t.Path[0])
-}
-
-// mayHoldMicros tells whether values of a type can be or hold such moments.
-func mayHoldMicros(t sqltype.Type) bool {
-	switch o := t.OID; {
-	case o.IsArray():
-		return mayHoldMicros(sqltype.Type{OID: o.Elem(), Mod: t.Mod})
-	case o == sqltype.Timestamp || o == sqltype.Timestamptz:
-		return t.Mod < 0 || t.Mod > 3
-	default:
-		return o == sqltype.JSONB || o == sqltype.Unknown || o == sqltype.Invalid || o.IsComposite()
-	}
 }

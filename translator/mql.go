@@ -115,9 +115,10 @@ func encodeValue(e any) bson.RawValue {
 
 // traits is what a walk over a tree finds out.
 type traits struct {
-	local bool // holds an operator or stage that only we know
-	outer bool // reads a variable of an outer query
-	bound bool // holds placeholders
+	local  bool // holds an operator or stage that only we know
+	outer  bool // reads a variable of an outer query
+	bound  bool // holds placeholders
+	micros bool // holds moments with microseconds
 }
 
 func (t *traits) add(v any) {
@@ -129,8 +130,11 @@ func (t *traits) add(v any) {
 			}
 			if f.k != "$literal" {
 				t.add(f.v)
-			} else if _, ok := f.v.(placeholder); ok {
-				t.bound = true
+				continue
+			}
+			switch v := f.v.(type) {
+			case placeholder, value.Value:
+				t.add(v)
 			}
 		}
 	case list:
@@ -141,14 +145,21 @@ func (t *traits) add(v any) {
 		if strings.HasPrefix(v, outerPrefix) {
 			t.outer = true
 		}
+	case value.Value:
+		t.micros = t.micros || v.HoldsMicros()
 	case placeholder:
 		t.bound = true
+		t.local = t.local || v.micros
+		t.micros = t.micros || v.micros
 	}
 }
 
 func traitsOf(v any) traits {
 	var t traits
 	t.add(v)
+	if t.micros && !t.local {
+		t.local = !remotely(v)
+	}
 	return t
 }
 

@@ -18,6 +18,9 @@ import (
 type placeholder struct {
 	kind placeholderKind
 	n    int
+	// micros: the value may be a moment with microseconds, so that no store can
+	// be given it. It is not encoded.
+	micros bool
 }
 
 type placeholderKind byte
@@ -48,7 +51,7 @@ func decodePlaceholder(v value.Value) (placeholder, bool) {
 		return placeholder{}, false
 	}
 	data = data[len(placeholderMagic):]
-	return placeholder{placeholderKind(data[0]), int(binary.BigEndian.Uint32(data[1:]))}, true
+	return placeholder{kind: placeholderKind(data[0]), n: int(binary.BigEndian.Uint32(data[1:]))}, true
 }
 
 // slot is a value that is computed once per execution, before the pipelines run.

@@ -21,7 +21,7 @@ func fillOne(t *testing.T, o obj, conds []matchCond, slots ...value.Value) (stri
 }
 
 func TestFillValuesAndLimits(t *testing.T) {
-	out, err := fillOne(t, obj{{"$project", obj{{"x", op1("$literal", placeholder{slotValue, 1})}}}}, nil, value.Null(), value.String("$a"))
+	out, err := fillOne(t, obj{{"$project", obj{{"x", op1("$literal", placeholder{kind: slotValue, n: 1})}}}}, nil, value.Null(), value.String("$a"))
 	require.NoError(t, err)
 	require.Equal(t, `{"$project":{"x":{"$literal":"$a"}}}`, out)
 	for _, c := range []struct {
@@ -32,11 +32,11 @@ func TestFillValuesAndLimits(t *testing.T) {
 		{value.Null(), `{"$skip":0}`},
 		{value.Int32(0), `{"$match":{"$expr":false}}`},
 	} {
-		out, err = fillOne(t, obj{{"$limit", placeholder{limitRows, 0}}}, nil, c.v)
+		out, err = fillOne(t, obj{{"$limit", placeholder{kind: limitRows, n: 0}}}, nil, c.v)
 		require.NoError(t, err)
 		require.Equal(t, c.want, out)
 	}
-	_, err = fillOne(t, obj{{"$skip", placeholder{skipRows, 0}}}, nil, value.Int32(-1))
+	_, err = fillOne(t, obj{{"$skip", placeholder{kind: skipRows, n: 0}}}, nil, value.Int32(-1))
 	require.Equal(t, sqlerr.InvalidRowCountInOffset, sqlerr.As(err).Code)
 }
 
@@ -64,7 +64,7 @@ func TestConditionsWithNull(t *testing.T) {
 		{matchCond{op: "$eq", oid: oidAndText}, value.String(hex), `{"a":{"$in":[{"$oid":"` + hex + `"},"` + hex + `"]}}`},
 	} {
 		c.cond.slots = []int{0}
-		out, err := fillOne(t, obj{{"a", placeholder{condition, 0}}}, []matchCond{c.cond}, c.v)
+		out, err := fillOne(t, obj{{"a", placeholder{kind: condition, n: 0}}}, []matchCond{c.cond}, c.v)
 		require.NoError(t, err)
 		require.Equal(t, c.want, out)
 	}

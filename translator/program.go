@@ -10,6 +10,8 @@
 package translator
 
 import (
+	"sync"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/catalog"
@@ -20,8 +22,8 @@ import (
 	"weir/store"
 )
 
-// Program is a translated statement. It is made once and bound many times; it
-// is not changed by Bind or by running.
+// Program is a translated statement. It is made once and bound many times; what
+// it does is not changed by Bind or by running.
 type Program struct {
 	Plan *planner.Plan
 	// Query is the statement's own; its Fetches may name others.
@@ -33,6 +35,12 @@ type Program struct {
 	Collections map[string]store.Namespace
 	// With are the queries that run once before the others, in order.
 	With []*With
+
+	opts       Options
+	moments    []int     // slots of moments that expressions read
+	micros     sync.Once // sets the two below, see forMicros
+	variant    *Program
+	variantErr error
 
 	joins []string // how each $lookup finds its rows and why, for EXPLAIN
 	slots []slot
@@ -73,8 +81,9 @@ type Fetch struct {
 
 // Stage is a stage or a constant document; Bound tells that it holds placeholders.
 type Stage struct {
-	Raw   bson.Raw
-	Bound bool
+	Raw    bson.Raw
+	Bound  bool
+	micros bool // holds constants with microseconds
 }
 
 // Column is a result column: its place in the documents and its type.
@@ -118,4 +127,6 @@ type Options struct {
 	Library      *expr.Library // sqlfunc's; the translator adds its own operators
 	// Strict makes division by zero an error; otherwise it gives NULL.
 	Strict bool
+	// micros tells that parameters may have microseconds wherever their types can.
+	micros bool
 }

@@ -39,7 +39,7 @@ func (s scope) zone(session bool) any {
 	if !session {
 		return "UTC"
 	}
-	return op1("$literal", placeholder{slotValue, s.c.exprSlot(obj{{expr.LocalPrefix + opZone, list{}}}, 0)})
+	return op1("$literal", placeholder{kind: slotValue, n: s.c.exprSlot(obj{{expr.LocalPrefix + opZone, list{}}}, 0)})
 }
 
 // datePart is a field of a date, nil if MongoDB has no operator for it.
@@ -191,7 +191,7 @@ next:
 // difference is TIMESTAMPDIFF in units of fixed length, cut towards zero.
 func difference(s scope, e *planner.Call) any {
 	unit, ok := constText(e.Args[0])
-	if !ok || s.slots {
+	if !ok || s.slots || !s.wholeMillis(e.Args[1]) || !s.wholeMillis(e.Args[2]) {
 		return nil
 	}
 	ms := func() any { return op("$subtract", s.value(e.Args[2]), s.value(e.Args[1])) }

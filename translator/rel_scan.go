@@ -64,7 +64,7 @@ func (c *compiler) bare(e planner.Expr) any {
 	if k, ok := e.(*planner.Const); ok {
 		return scalar(k.Value)
 	}
-	return placeholder{slotValue, scope{c: c}.slot(e)}
+	return placeholder{kind: slotValue, n: scope{c: c}.slot(e)}
 }
 
 // values is VALUES. Constant rows are documents; others are computed from one

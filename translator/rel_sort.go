@@ -137,7 +137,7 @@ func (c *compiler) rowCount(e planner.Expr, kind placeholderKind) any {
 		c.fail(sqlerr.Unsupported(e.Pos(), "Use a constant or a parameter.", "LIMIT and OFFSET cannot depend on other rows"))
 		return 1
 	}
-	return placeholder{kind, c.constSlot(e)}
+	return placeholder{kind: kind, n: c.constSlot(e)}
 }
 
 // constSlot is a slot for any constant, known ones too.
@@ -162,7 +162,7 @@ func (c *compiler) withTies(f *fragment, n *planner.Limit) *fragment {
 	if n.Offset != nil {
 		f.add("$skip", c.rowCount(n.Offset, skipRows))
 	}
-	spec = append(spec, field{"count", placeholder{slotValue, c.constSlot(n.Count)}})
+	spec = append(spec, field{"count", placeholder{kind: slotValue, n: c.constSlot(n.Count)}})
 	f.add("$addFields", fields)
 	f.addLocal("WITH TIES looks at neighbouring rows", expr.LocalPrefix+stageTies, spec)
 	return f

@@ -54,7 +54,7 @@ func plainScan(n planner.Node) bool {
 // to what can be needed, in the order that is asked for.
 func (c *compiler) byParts(f *fragment, n *planner.Limit, path string, key planner.SortKey) {
 	filters := append([]stage(nil), f.stages...)
-	need := placeholder{limitRows, c.needed(n)}
+	need := placeholder{kind: limitRows, n: c.needed(n)}
 	part := func(stages ...obj) []stage {
 		out := append([]stage(nil), filters...)
 		for _, doc := range append(stages, obj{{"$limit", need}}) {

@@ -142,7 +142,7 @@ func (c *compiler) insert(n *planner.Insert) Query {
 func (w *Write) moments() {
 	w.Fine = fineTargets(w.Table)
 	for _, t := range w.Targets {
-		w.Moments = w.Moments || mayHoldMicros(t.Type)
+		w.Moments = w.Moments || MayCarryMicros(t.Type)
 	}
 }
 

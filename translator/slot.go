@@ -126,10 +126,14 @@ func (s scope) slotRef(n int, t sqltype.Type) any {
 	if s.slots {
 		return "$" + slotField(n)
 	}
-	if neverOperator(t) {
-		return placeholder{slotValue, n}
+	p := placeholder{kind: slotValue, n: n, micros: s.c.mayBeMicros(n, t)}
+	if MayCarryMicros(t) && !slices.Contains(s.c.prog.moments, n) {
+		s.c.prog.moments = append(s.c.prog.moments, n)
 	}
-	return op1("$literal", placeholder{slotValue, n})
+	if neverOperator(t) {
+		return p
+	}
+	return op1("$literal", p)
 }
 
 // neverOperator tells whether no value of the type could be read as an expression.

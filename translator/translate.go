@@ -47,7 +47,7 @@ func Translate(p *planner.Plan, opts Options) (*Program, error) {
 }
 
 func newCompiler(p *planner.Plan, opts Options) *compiler {
-	prog := &Program{Plan: p, Fetches: map[string]*Fetch{}, Collections: map[string]store.Namespace{}, lib: Library(opts.Library)}
+	prog := &Program{Plan: p, opts: opts, Fetches: map[string]*Fetch{}, Collections: map[string]store.Namespace{}, lib: Library(opts.Library)}
 	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, paramSlots: map[int]int{}, exprSlots: map[string]int{}, working: map[int]bool{}, ctes: map[int]*cte{},
 		push: pushTable(), aggs: aggTable()}
 }
@@ -139,7 +139,7 @@ func (c *compiler) fetch(f *fragment) *Fetch {
 	if f.src.pushable() {
 		remote = keepRead(remote, local)
 	}
-	out.Remote, out.Local = c.encodeStages(remote), c.encodeStages(c.localise(local, f.src.ns.DB))
+	out.Remote, out.Local = millisStages(c.encodeStages(remote)), c.encodeStages(c.localise(local, f.src.ns.DB))
 	return out
 }
 
@@ -157,6 +157,9 @@ func (s *source) reason() string {
 func reasonOf(s stage) string {
 	if s.reason != "" {
 		return s.reason
+	}
+	if s.micros {
+		return "MongoDB's dates have no microseconds"
 	}
 	if name := localName(s.doc); name != "" {
 		return name + " has no exact counterpart in MongoDB"
@@ -186,12 +189,15 @@ func localName(v any) string {
 	return ""
 }
 
-func (c *compiler) encodeStage(o obj) Stage { return Stage{Raw: encode(o), Bound: traitsOf(o).bound} }
+func (c *compiler) encodeStage(o obj) Stage {
+	t := traitsOf(o)
+	return Stage{Raw: encode(o), Bound: t.bound, micros: t.micros}
+}
 
 func (c *compiler) encodeStages(in []stage) []Stage {
 	out := make([]Stage, len(in))
 	for i, s := range in {
-		out[i] = Stage{Raw: encode(s.doc), Bound: s.bound}
+		out[i] = Stage{Raw: encode(s.doc), Bound: s.bound, micros: s.micros}
 	}
 	return out
 }
