@@ -173,6 +173,16 @@ type FunctionRows struct {
 	NS       store.Namespace
 	Pipeline []bson.Raw
 	Rows     store.Cursor
+	// Late tells what the rows of NS lack, nil: nothing.
+	Late *Late
+}
+
+// Late are fields that some rows of NS have elsewhere. They are read where a
+// statement asks for them, behind its stages that do not.
+type Late struct {
+	Fields []string // at the top of a row
+	Mark   string   // the field of a row that lacks some
+	Fill   func(q store.Queryer, rows store.Cursor) store.Cursor
 }
 
 // Session is what virtual relations may know of the asking session.

@@ -241,25 +241,30 @@ func (b *backfiller) route(ctx context.Context, r *reader, c *chunk, at bson.Tim
 	now := b.m.clock()
 	first := ordinal
 	var ids []string
+	var rows []bson.Raw
+	run := ":" + bson.NewObjectID().Hex()
 	for _, doc := range c.docs {
 		key := string(value.AppendSortKey(nil, value.Lookup(doc, "_id"), false))
 		if overtaken[key] {
 			continue
 		}
-		row := b.row(&out, r, doc, key, string(appendPosition(nil, at, ordinal)), at, now)
+		dead, position := len(out.dead), string(appendPosition(nil, at, ordinal))
+		row := b.row(&out, r, doc, key, position, at, now)
 		if row == nil {
 			continue
 		}
+		rows = append(rows, row)
 		ids = append(ids, text(value.Lookup(row, "_id")))
 		out.docs = append(out.docs, row)
+		out.share(len(out.docs)-1, dead, sharing{position: position, db: r.db, run: run, at: r.serverTime()})
 		ordinal++
 	}
+	out.rows[b.rt.spec.ID] = rows
 	if b.resumed && ordinal > first {
 		if err := b.withdraw(ctx, &out, ids); err != nil {
 			return out, ordinal, err
 		}
 	}
-	out.rows[b.rt.spec.ID] = out.docs
 	return out, ordinal, nil
 }
 
@@ -292,7 +297,7 @@ func (b *backfiller) row(out *routed, r *reader, doc bson.Raw, key, position str
 	}
 	e.Op = opRead
 	row := asEvent(r.row(b.rt, &e, position, now.UnixMilli()), b.rt.spec.ID+":bf"+b.job.ID+":"+keyHash(key))
-	if failure == nil && len(row) > maxRow {
+	if failure == nil && len(row) > maxRow && tooLarge(row) {
 		e.Full = noValue
 		row = asEvent(r.row(b.rt, &e, position, now.UnixMilli()), b.rt.spec.ID+":bf"+b.job.ID+":"+keyHash(key))
 		failure = &stillborn{reasonLarge, errTooLarge}
@@ -383,6 +388,8 @@ func (b *backfiller) withdraw(ctx context.Context, out *routed, ids []string) er
 	if err == nil {
 		err = res.Err()
 	}
-	out.docs = slices.DeleteFunc(out.docs, func(row bson.Raw) bool { return sent[text(value.Lookup(row, "_id"))] })
+	gone := func(row bson.Raw) bool { return sent[text(value.Lookup(row, "_id"))] }
+	out.docs = slices.DeleteFunc(out.docs, gone)
+	out.rows[b.rt.spec.ID] = slices.DeleteFunc(out.rows[b.rt.spec.ID], gone)
 	return err
 }

@@ -27,6 +27,7 @@ const (
 	collGateways      = "event_gateways"
 	collStats         = "event_stats"
 	collConnections   = "event_connections"
+	collBodies        = "event_bodies"
 )
 
 func ns(coll string) store.Namespace { return store.Namespace{DB: Database, Coll: coll} }
@@ -64,6 +65,8 @@ var indexes = []index{
 	{coll: collDead, name: "subscription_status", keys: asc("subscription_id", "status")},
 	{coll: collDead, name: "created", keys: asc("created_at")},
 	{coll: collDead, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collDead, name: "bodies", keys: asc(fieldBodies), partial: having(fieldBodies)},
+	{coll: collBodies, name: "written", keys: asc("written_at", "_id")},
 	{coll: collAttempts, name: "event", keys: asc("event_id", "attempt")},
 	{coll: collAttempts, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collStats, name: "expiry", keys: asc("expire_at"), ttl: true},
@@ -148,11 +151,7 @@ func insertAs(ctx context.Context, q store.Queryer, coll string, docs []bson.Raw
 	if len(docs) == 0 {
 		return nil
 	}
-	ops := make([]store.WriteOp, len(docs))
-	for i, d := range docs {
-		ops[i] = store.WriteOp{Kind: store.Insert, Document: d}
-	}
-	res, err := q.Write(ctx, ns(coll), ops, o)
+	res, err := q.Write(ctx, ns(coll), insertOps(docs), o)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,11 @@ func (m *Manager) openDeadLetters(ctx context.Context, id string, where Conditio
 	if limit == 0 {
 		return nil, nil
 	}
-	err := query(ctx, m.st, collDead, []bson.D{
+	find := query
+	if where != nil {
+		find = queryWhole
+	}
+	err := find(ctx, m.st, collDead, []bson.D{
 		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: id}, {Key: "status", Value: "open"}}}},
 		{{Key: "$sort", Value: bson.D{{Key: "position", Value: 1}}}},
 	}, func(doc bson.Raw) error {
@@ -188,7 +192,7 @@ func (r *redriver) run(ctx context.Context) error {
 // it is open again.
 func (r *redriver) one(ctx context.Context, sink Sink, id string) error {
 	var dead bson.Raw
-	err := query(ctx, r.m.st, collDead, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: id}}}}}, func(doc bson.Raw) error {
+	err := queryWhole(ctx, r.m.st, collDead, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: id}}}}}, func(doc bson.Raw) error {
 		dead = slices.Clone(doc)
 		return nil
 	})

@@ -313,7 +313,7 @@ func (d *dispatcher) takeCursor(ctx context.Context) (bson.Raw, error) {
 // loadBlocked finds the keys that open dead letters block.
 func (d *dispatcher) loadBlocked(ctx context.Context) error {
 	if d.spec.OnDeadLetter == "block_key" {
-		err := query(ctx, d.st, collDead, []bson.D{{{Key: "$match", Value: openDead(d.spec.ID)}}}, func(row bson.Raw) error {
+		err := queryWhole(ctx, d.st, collDead, []bson.D{{{Key: "$match", Value: openDead(d.spec.ID)}}}, func(row bson.Raw) error {
 			row = slices.Clone(row)
 			if key := orderingKey(d.spec, d.order, row, position(row)); !d.elsewhere(key) {
 				d.lanes.block(key)
@@ -386,6 +386,8 @@ func (d *dispatcher) queue(row bson.Raw) {
 			it.who.target = v.Str()
 		case "interaction_type":
 			it.who.kind = v.Str()
+		case fieldBodies:
+			it.lost = true
 		}
 	}
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
@@ -516,8 +518,8 @@ func (d *dispatcher) deliver(ctx context.Context, items []*item, probe bool) res
 	timeout := time.Duration(d.spec.TimeoutMS) * time.Millisecond
 	batch := make([]Delivery, len(items))
 	for i, it := range items {
-		if err := d.transform(it); err != nil {
-			r.err = &SinkError{Reason: "transform_error", Err: err, Failed: []string{it.ID}}
+		if reason, err := d.prepare(it); err != nil {
+			r.err = &SinkError{Reason: reason, Err: err, Failed: []string{it.ID}}
 			r.finished = d.clock()
 			return r
 		}
@@ -555,11 +557,14 @@ func (d *dispatcher) hand(ctx context.Context, batch []Delivery, r *result) erro
 	return d.sink.Deliver(ctx, batch)
 }
 
-func (d *dispatcher) transform(it *item) error {
-	if d.project == nil || it.Body != nil {
-		return nil
+// prepare transforms an event; reason is that of its dead letter when it cannot be sent.
+func (d *dispatcher) prepare(it *item) (reason string, err error) {
+	switch {
+	case it.lost:
+		return reasonImage, errBodyGone
+	case d.project == nil || it.Body != nil:
+		return "", nil
 	}
-	body, err := d.project.Apply(it.Row)
-	it.Body = body
-	return err
+	it.Body, err = d.project.Apply(it.Row)
+	return reasonTransform, err
 }

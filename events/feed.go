@@ -22,7 +22,7 @@ type feed struct {
 	db    string
 	id    string // of the subscription; "": all of the database
 	limit int    // bytes that may wait in memory; the log keeps the rest
-	brief bool   // the consumer keeps no row for long: those of a page may share memory
+	brief bool   // the consumer keeps no row for long: those of a page may share memory; and it takes none whose image is gone
 	wake  chan struct{}
 
 	budget *budget // shared with others
@@ -127,7 +127,10 @@ func (f *feed) takeHeld(n int) ([]bson.Raw, string, error) {
 
 // page reads the rows of the log between two positions.
 func (f *feed) page(ctx context.Context, after, published string, n int) (rows []bson.Raw, upTo string, err error) {
-	rows, more, err := f.logPage(ctx, after, published, n)
+	rows, more, named, err := f.logPage(ctx, after, published, n)
+	if err == nil && named {
+		err = f.makeWhole(ctx, rows)
+	}
 	if err != nil {
 		return nil, after, fmt.Errorf("read the event log: %w", err)
 	}
@@ -144,10 +147,19 @@ func (f *feed) page(ctx context.Context, after, published string, n int) (rows [
 // pageBytes bounds a page of the log in bytes, but for its last row.
 const pageBytes = 4 << 20
 
-// logPage reads rows by position; more tells that there are others. Rows of
-// several subscriptions may share one: then all of them are given, so that a page
-// ends behind them.
-func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []bson.Raw, more bool, err error) {
+// makeWhole reads the images that rows name.
+func (f *feed) makeWhole(ctx context.Context, rows []bson.Raw) error {
+	lost, err := makeWhole(ctx, f.st, rows)
+	if err == nil && lost > 0 && f.brief {
+		return errBodyGone
+	}
+	return err
+}
+
+// logPage reads rows by position; more tells that there are others, named that some
+// have images elsewhere. Rows of several subscriptions may share a position: then
+// all of them are given, so that a page ends behind them.
+func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []bson.Raw, more, named bool, err error) {
 	of, index, order := bson.E{Key: "subscription_id", Value: f.id}, "subscription_position", asc("subscription_id", "position")
 	if f.id == "" {
 		of, index, order = bson.E{Key: "database_name", Value: f.db}, "position", asc("position")
@@ -155,12 +167,13 @@ func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []b
 	p := page{left: pageBytes, together: f.brief}
 	err = p.read(ctx, f.st, n, index, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: upTo}}}}}}, bson.D{{Key: "$sort", Value: order}})
 	if more = len(p.rows) == n || p.left <= 0; err != nil || f.id != "" || !more {
-		return p.rows, more, err
+		return p.rows, more, p.named, err
 	}
 	last := position(p.rows[len(p.rows)-1])
 	p.rows = slices.DeleteFunc(p.rows, func(r bson.Raw) bool { return position(r) == last })
 	p.left = math.MaxInt
-	return p.rows, true, p.read(ctx, f.st, math.MaxInt32, index, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: last}}}})
+	err = p.read(ctx, f.st, math.MaxInt32, index, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: last}}}})
+	return p.rows, true, p.named, err
 }
 
 // page gathers rows.
@@ -168,6 +181,7 @@ type page struct {
 	rows     []bson.Raw
 	left     int  // bytes
 	together bool // rows share memory
+	named    bool // a row names images that are elsewhere
 	chunk    []byte
 }
 
@@ -199,7 +213,9 @@ func (p *page) add(row bson.Raw) error {
 	at := len(p.chunk)
 	p.chunk = append(p.chunk, row...)
 	p.rows = append(p.rows, bson.Raw(p.chunk[at:len(p.chunk):len(p.chunk)]))
-	if p.left -= len(row); p.left <= 0 {
+	elsewhere := apart(row)
+	p.named = p.named || elsewhere > 0
+	if p.left -= len(row) + elsewhere; p.left <= 0 {
 		return errFull
 	}
 	return nil

@@ -307,6 +307,9 @@ func (d *dispatcher) writeDead(ctx context.Context, batch []outcome) error {
 	var ops []store.WriteOp
 	for _, o := range batch {
 		if o.status == StatusFailed && d.spec.DeadLetters {
+			if err := d.slim(ctx, o.it); err != nil {
+				return fmt.Errorf("write dead letters: %w", err)
+			}
 			ops = append(ops, d.deadLetter(o))
 		}
 	}
@@ -314,6 +317,18 @@ func (d *dispatcher) writeDead(ctx context.Context, batch []outcome) error {
 		return fmt.Errorf("write dead letters: %w", err)
 	}
 	return nil
+}
+
+// slim gives an event that is too large for a dead letter its row as it is stored,
+// which names its images.
+func (d *dispatcher) slim(ctx context.Context, it *item) error {
+	if len(it.Row) <= maxRow {
+		return nil
+	}
+	return query(ctx, d.st, collLog, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: it.ID}}}}}, func(row bson.Raw) error {
+		it.Row = slices.Clone(row)
+		return nil
+	})
 }
 
 // deadLetter keeps a full copy of the event with what went wrong. One that is
@@ -330,7 +345,11 @@ func (d *dispatcher) deadLetter(o outcome) store.WriteOp {
 	if o.err.Status != 0 {
 		set = append(set, bson.E{Key: "last_status", Value: int32(o.err.Status)})
 	}
-	first := append(deadCopy(o.it.Row), bson.E{Key: "redrive_count", Value: int32(0)}, bson.E{Key: "created_at", Value: o.finished})
+	row := o.it.Row
+	if o.it.lost {
+		row = nameless(row)
+	}
+	first := append(deadCopy(row), bson.E{Key: "redrive_count", Value: int32(0)}, bson.E{Key: "created_at", Value: o.finished})
 	return updateOp(bson.D{{Key: "_id", Value: o.it.ID}}, bson.D{{Key: "$set", Value: set}, {Key: "$setOnInsert", Value: first}}, true)
 }
 

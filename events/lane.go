@@ -20,6 +20,7 @@ type item struct {
 	queued  time.Time // when it came into its lane
 	next    time.Time // not before
 	dead    bool      // it has a dead letter from before a rewind
+	lost    bool      // an image of it is gone
 	settled bool
 	size    int
 }

@@ -140,6 +140,9 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.saveCounters(ctx, countersAtOnce); err != nil {
 		return err
 	}
+	if err := m.sweepBodies(ctx); err != nil {
+		return err
+	}
 	return m.lookAtOplog(ctx)
 }
 

@@ -35,7 +35,7 @@ func (d *dispatcher) settle(ctx context.Context, r result) error {
 	switch {
 	case r.err == nil:
 		d.batch = min(2*d.batch, d.largest())
-	case r.err.Reason == "transform_error" && len(r.items) > 1:
+	case (r.err.Reason == reasonTransform || r.err.Reason == reasonImage) && len(r.items) > 1:
 		d.takeOneOf(r)
 		return nil
 	case len(r.items) > 1 && r.err.Failed == nil && !classify(d.spec, r.err).suspends():
@@ -60,7 +60,7 @@ func (d *dispatcher) halve(r result) {
 	}
 }
 
-// takeOneOf ends the one event of an unsent batch that could not be transformed.
+// takeOneOf ends the one event of an unsent batch that could not be prepared.
 func (d *dispatcher) takeOneOf(r result) {
 	for _, it := range r.items {
 		if slices.Contains(r.err.Failed, it.ID) {

@@ -146,9 +146,15 @@ func (r *reader) write(ctx context.Context, s *staged) error {
 	return nil
 }
 
-// writeRows is R4: the rows are in the log; on one journal the save that follows
-// makes them durable.
+// writeRows is R4: the rows are in the log, and before them the images that they
+// name; on one journal the save that follows makes them durable.
 func (r *reader) writeRows(ctx context.Context, out routed) error {
+	if len(out.bodies) > 0 {
+		if err := writeBodies(ctx, r.st, out.bodies); err != nil {
+			return fmt.Errorf("write the images of events: %w", err)
+		}
+		r.step(StepBodies)
+	}
 	if err := insertAll(ctx, r.st, collDead, out.dead); err != nil {
 		return fmt.Errorf("write dead letters: %w", err)
 	}

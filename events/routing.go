@@ -9,9 +9,10 @@ import (
 
 // routed is what a batch comes to.
 type routed struct {
-	docs []bson.Raw            // rows of the log
-	dead []bson.Raw            // dead letters of events that no send can help
-	rows map[string][]bson.Raw // docs by subscription_id
+	docs   []bson.Raw            // rows of the log
+	bodies []bson.Raw            // images that docs and dead name
+	dead   []bson.Raw            // dead letters of events that no send can help
+	rows   map[string][]bson.Raw // by subscription_id: docs, all whole
 
 	routes []*route // that have rows
 }
@@ -21,18 +22,21 @@ type routed struct {
 func (r *reader) route() routed {
 	out := routed{docs: make([]bson.Raw, 0, len(r.events))}
 	r.rows = make([]byte, 0, len(r.arena)+rowOverhead*len(r.events))
-	nowMS := r.clock().UnixMilli()
+	now := r.clock()
+	nowMS, at := now.UnixMilli(), r.server.at(now)
 	position := make([]byte, 0, positionLen)
 	for i := range r.events {
 		e := &r.events[i]
 		position = appendPosition(position[:0], e.Time, e.Ordinal)
 		r.labels.read, e.labels = false, &r.labels
+		first, dead := len(out.docs), len(out.dead)
 		for _, rt := range r.router.find(e) {
 			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
 				r.routeOne(&out, rt, e, string(position), nowMS)
 			}
 		}
 		e.labels = nil
+		out.share(first, dead, sharing{position: string(position), db: r.db, at: at})
 	}
 	out.rows = make(map[string][]bson.Raw, len(out.routes))
 	for _, rt := range out.routes {
@@ -65,7 +69,7 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 		row = out.bury(rt, row, stillborn{reasonFilter, err}, r)
 	case rt.required(e):
 		row = out.bury(rt, row, stillborn{reasonImage, errors.New("the event has no image that the subscription requires")}, r)
-	case len(row) > maxRow:
+	case len(row) > maxRow && tooLarge(row):
 		slim := *e
 		slim.Full, slim.Before, slim.Update = noValue, noValue, noValue
 		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{reasonLarge, errTooLarge}, r)

@@ -8,6 +8,7 @@ type Step string
 const (
 	StepRead      Step = "read"      // a batch is read
 	StepRouted    Step = "routed"    // its rows are made
+	StepBodies    Step = "bodies"    // the images that they share are stored
 	StepLogged    Step = "logged"    // they are in the log
 	StepSaved     Step = "saved"     // the reader's token and position are saved
 	StepPublished Step = "published" // the rows are handed over
@@ -22,5 +23,5 @@ const (
 
 // Steps lists them.
 func Steps() []Step {
-	return []Step{StepRead, StepRouted, StepLogged, StepSaved, StepPublished, StepTaken, StepSending, StepSent, StepAttempted, StepBuried, StepRecorded, StepMoved}
+	return []Step{StepRead, StepRouted, StepBodies, StepLogged, StepSaved, StepPublished, StepTaken, StepSending, StepSent, StepAttempted, StepBuried, StepRecorded, StepMoved}
 }

@@ -10,7 +10,8 @@ import (
 	"weir/store"
 )
 
-// maxRow bounds a row of the log; a document of MongoDB holds 16 MiB.
+// maxRow bounds a document of the log that holds images; a document of MongoDB
+// holds 16 MiB. What is larger names them (body.go).
 const maxRow = 15 << 20
 
 // stillborn is an event that is a dead letter before any send: its filter fails,
@@ -22,11 +23,12 @@ type stillborn struct {
 
 var errTooLarge = errors.New("the event is too large for the log; its images are left out")
 
-// The reasons of dead letters that the reader makes.
+// The reasons of dead letters of events that were never sent.
 const (
-	reasonFilter = "filter_error"
-	reasonImage  = "image_missing"
-	reasonLarge  = "too_large"
+	reasonFilter    = "filter_error"
+	reasonImage     = "image_missing"
+	reasonLarge     = "too_large"
+	reasonTransform = "transform_error"
 )
 
 // required tells the image that a subscription cannot do without and the event lacks.

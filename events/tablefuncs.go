@@ -71,7 +71,7 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 	if len(span) > 0 {
 		match = append(match, bson.E{Key: "event_timestamp", Value: span})
 	}
-	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}}), marshal(withEventData)}}, nil
+	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}}), marshal(withEventData)}, Late: imagesLate}, nil
 }
 
 // unlogged tells what a source names that no subscription logs: a collection of
@@ -112,7 +112,7 @@ func (m *Manager) ofSubscriptions(coll string, more ...bson.D) catalog.TableFunc
 		for _, stage := range more {
 			stages = append(stages, marshal(stage))
 		}
-		return catalog.FunctionRows{NS: ns(coll), Pipeline: stages}, nil
+		return catalog.FunctionRows{NS: ns(coll), Pipeline: stages, Late: imagesLate}, nil
 	}
 }
 

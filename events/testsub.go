@@ -38,7 +38,7 @@ func (c *call) test(ctx context.Context, n *ast.TestEventSubscription) error {
 			return err
 		}
 	}
-	return query(ctx, c.m.st, collLog, []bson.D{
+	return queryWhole(ctx, c.m.st, collLog, []bson.D{
 		{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: s.ID}}}},
 		{{Key: "$sort", Value: bson.D{{Key: "subscription_id", Value: -1}, {Key: "position", Value: -1}}}}, {{Key: "$limit", Value: limit}},
 	}, func(row bson.Raw) error {

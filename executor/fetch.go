@@ -109,10 +109,26 @@ func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remot
 	if rows.Rows != nil {
 		return rows.Rows, remote, nil
 	}
+	late := rows.Late
+	if late != nil && !readsLate(late, f.Reads) {
+		late = nil
+	}
+	behind := []bson.Raw(nil)
+	if late != nil {
+		remote, behind = cutLate(late, remote)
+	}
 	pipeline := append(append([]bson.Raw(nil), rows.Pipeline...), remote...)
 	pipeline, rest := e.allowed(pipeline)
 	cur, err := e.q.Aggregate(ctx, rows.NS, pipeline, store.AggregateOptions{AllowDiskUse: true})
-	return cur, rest, err
+	if err != nil || late == nil {
+		return cur, rest, err
+	}
+	if len(rest) > 0 {
+		if cur, err = e.overlay(ctx, cur, rest, rows.NS); err != nil {
+			return nil, nil, err
+		}
+	}
+	return late.Fill(e.q, cur), behind, nil
 }
 
 var unionWith = []byte("$unionWith\x00")

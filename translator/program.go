@@ -64,6 +64,7 @@ type Fetch struct {
 	NS     store.Namespace // a collection; empty for the others
 	Table  *catalog.Table  // a virtual relation or a table function
 	Args   []Stage         // of the table function: documents {v: value}
+	Reads  []string        // of the rows of the table function: the fields at their top, nil: all
 	Docs   []Stage         // constant rows
 	From   string          // another Fetch or a With by name
 	Remote []Stage

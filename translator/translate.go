@@ -1,6 +1,7 @@
 package translator
 
 import (
+	"weir/catalog"
 	"weir/engine/expr"
 	"weir/planner"
 	"weir/sqlerr"
@@ -117,6 +118,7 @@ func (c *compiler) relation(n planner.Node, outer map[planner.ColID]*loc) *fragm
 // fetch makes a fragment's pipeline, cut where it has to be.
 func (c *compiler) fetch(f *fragment) *Fetch {
 	out := &Fetch{NS: f.src.ns, Table: f.src.table, From: f.src.from, Single: f.one}
+	out.Reads = f.src.reads()
 	for _, a := range f.src.args {
 		out.Args = append(out.Args, c.encodeStage(obj{{"v", a}}))
 	}
@@ -141,6 +143,21 @@ func (c *compiler) fetch(f *fragment) *Fetch {
 	}
 	out.Remote, out.Local = millisStages(c.encodeStages(remote)), c.encodeStages(c.localise(local, f.src.ns.DB))
 	return out
+}
+
+// reads lists the fields that are read of a table function's rows, nil: any may be.
+func (s *source) reads() []string {
+	if s.scan == nil || s.table == nil || s.table.Kind != catalog.Function {
+		return nil
+	}
+	names := []string{}
+	for _, fd := range s.scan.Fields {
+		if len(fd.Path) == 0 {
+			return nil
+		}
+		names = append(names, fd.Path[0])
+	}
+	return names
 }
 
 func (s *source) reason() string {
