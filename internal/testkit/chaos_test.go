@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,7 @@ func TestChaos(t *testing.T) {
 	c.gateways = [2]*chaosProcess{startChaosGateway(t, c.uri), startChaosGateway(t, c.uri)}
 	c.must(`CREATE EVENT_SUBSCRIPTION watched ON docs FOR INSERT, UPDATE DELIVER TO '` + c.in.URL +
 		`' WITH (max_retry_attempts = -1, retry_delay_ms = 5, max_retry_delay_ms = 40)`)
+	c.must(`CREATE EVENT_SUBSCRIPTION logged ON docs`) // beside which images are stored once
 	w := c.write()
 	end := time.Now().Add(*chaosTime)
 	for *chaosKills == 0 && time.Now().Before(end) || c.kills < *chaosKills {
@@ -241,7 +243,11 @@ func (c *chaos) write() *chaosWriters {
 		w.ended.Go(func() {
 			for n := int64(1); ctx.Err() == nil; n++ {
 				for key := first; key < chaosKeys; key += writers {
-					_, err := coll.UpdateOne(context.Background(), bson.D{{Key: "_id", Value: key}}, bson.D{{Key: "$set", Value: bson.D{{Key: "n", Value: n}}}}, options.UpdateOne().SetUpsert(true))
+					set := bson.D{{Key: "n", Value: n}}
+					if key%3 == 0 && n == 1 {
+						set = append(set, bson.E{Key: "pad", Value: strings.Repeat("padding ", 200)})
+					}
+					_, err := coll.UpdateOne(context.Background(), bson.D{{Key: "_id", Value: key}}, bson.D{{Key: "$set", Value: set}}, options.UpdateOne().SetUpsert(true))
 					if err != nil {
 						c.t.Errorf("write: %v", err)
 						return
