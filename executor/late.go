@@ -20,7 +20,7 @@ func readsLate(l *catalog.Late, reads []string) bool {
 // have elsewhere. A filter goes as far as it can without them: rows that have them
 // are held against all of it.
 func cutLate(l *catalog.Late, stages []bson.Raw) (before, behind []bson.Raw) {
-	at := slices.IndexFunc(stages, func(s bson.Raw) bool { return names(l, value.Document(s)) })
+	at := slices.IndexFunc(stages, func(s bson.Raw) bool { return asksFor(l, value.Document(s)) })
 	if at < 0 {
 		return stages, nil
 	}
@@ -45,7 +45,7 @@ func splitFilter(l *catalog.Late, filter bson.Raw) (early, late bson.Raw) {
 	var terms [2][]value.Value
 	for _, term := range filterTerms(nil, filter) {
 		i := 0
-		if names(l, value.Document(term)) {
+		if asksFor(l, value.Document(term)) {
 			i = 1
 		}
 		terms[i] = append(terms[i], value.Document(term))
@@ -89,16 +89,16 @@ func both(early, late bson.Raw) bson.Raw {
 	return b.Doc()
 }
 
-// names tells whether a stage, or a part of one, may ask for late fields: it names
+// asksFor tells whether a stage, or a part of one, may ask for late fields: it names
 // one, or the whole row. It may say so of constants that look like them.
-func names(l *catalog.Late, v value.Value) bool {
+func asksFor(l *catalog.Late, v value.Value) bool {
 	switch {
 	case v.IsString():
 		s := v.Str()
 		return s == "$$ROOT" || s == "$$CURRENT" || strings.HasPrefix(s, "$$ROOT.") || strings.HasPrefix(s, "$$CURRENT.") || isLate(l, strings.TrimPrefix(s, "$"))
 	case v.IsDocument(), v.IsArray():
 		for it := value.Walk(v.Doc()); it.Next(); {
-			if v.IsDocument() && isLate(l, it.Key()) || names(l, it.Value()) {
+			if v.IsDocument() && isLate(l, it.Key()) || asksFor(l, it.Value()) {
 				return true
 			}
 		}
