@@ -36,7 +36,9 @@ func (r *reader) route() routed {
 			}
 		}
 		e.labels = nil
-		out.share(first, dead, sharing{position: string(position), db: r.db, at: at})
+		if n := len(out.docs) - first; n > 1 || n == 1 && len(out.docs[first]) > bodyAlone {
+			out.share(first, dead, sharing{position: string(position), db: r.db, at: at})
+		}
 	}
 	out.rows = make(map[string][]bson.Raw, len(out.routes))
 	for _, rt := range out.routes {
