@@ -75,7 +75,8 @@ func (s *Session) readTypes() *sqltype.Env {
 	return t
 }
 
-// roundedMoment tells the client, once per statement, that a moment was rounded.
+// roundedMoment tells the client, once per statement, that a moment was rounded
+// to be written where documents have room for milliseconds only.
 func (s *Session) roundedMoment() {
 	for _, n := range s.notices {
 		if n.Message == roundedMoments {
@@ -83,7 +84,7 @@ func (s *Session) roundedMoment() {
 		}
 	}
 	s.notice(sqlerr.Notice("NOTICE", sqlerr.SuccessfulCompletion, roundedMoments).
-		WithHint("MongoDB's dates hold milliseconds: declare the column timestamp(3), or keep microseconds in a bigint."))
+		WithHint("MongoDB's dates hold milliseconds. Columns that CREATE TABLE declares timestamp or timestamptz keep microseconds."))
 }
 
 const roundedMoments = "timestamps are rounded to milliseconds"
