@@ -57,11 +57,12 @@ func (a *alteration) all(ctx context.Context, actions []*ast.AlterAction) error 
 // writes it once.
 type alteration struct {
 	*ddl
-	table    *Table
-	tb       *tableBuilder
-	drops    []string // indexes to drop
-	data     []store.WriteOp
-	existing []existing
+	table     *Table
+	tb        *tableBuilder
+	drops     []string // indexes to drop
+	data      []store.WriteOp
+	existing  []existing
+	validates []int // places of foreign keys
 
 	dropSequences []*object
 	gone          bool // renamed: the object was written under its new name
@@ -80,8 +81,9 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 	case ast.SetColumnStatistics, ast.SetColumnStorage, ast.SetLogged, ast.SetUnlogged, ast.ClusterOn, ast.SetWithoutCluster, ast.ReplicaIdentity:
 		return nil
 	case ast.ValidateConstraint:
-		a.validate(x.Name)
-		return nil
+		return a.validate(x.Name)
+	case ast.AlterConstraint:
+		return a.alterConstraint(x)
 	}
 	if x.Kind == ast.AttachPartition || x.Kind == ast.DetachPartition {
 		return a.partitions(ctx, x)
@@ -97,7 +99,7 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 	case ast.AddColumn:
 		return a.addColumn(ctx, x)
 	case ast.DropColumn:
-		return a.dropColumn(x)
+		return a.dropColumn(ctx, x)
 	case ast.AlterColumnType:
 		return a.columnType(ctx, x)
 	case ast.SetColumnDefault, ast.DropColumnDefault, ast.SetColumnNotNull, ast.DropColumnNotNull:
@@ -120,7 +122,7 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 		}
 		return a.tb.constraint(x.Add, nil)
 	case ast.DropConstraint:
-		return a.dropConstraint(x)
+		return a.dropConstraint(ctx, x)
 	case ast.RenameColumn:
 		return a.renameColumn(x)
 	}
@@ -179,7 +181,7 @@ func (a *alteration) addColumn(ctx context.Context, x *ast.AlterAction) error {
 	return nil
 }
 
-func (a *alteration) dropColumn(x *ast.AlterAction) error {
+func (a *alteration) dropColumn(ctx context.Context, x *ast.AlterAction) error {
 	c := foldColumn(a.table.Columns, x.Name)
 	if c == nil {
 		if x.IfExists {
@@ -190,6 +192,9 @@ func (a *alteration) dropColumn(x *ast.AlterAction) error {
 	}
 	if c.Name == "_id" {
 		return unsupported(x.Pos(), "Every document of MongoDB has an _id.", "_id cannot be dropped")
+	}
+	if err := a.columnUnreferenced(ctx, c.Name, x.Behavior == ast.Cascade); err != nil {
+		return err
 	}
 	o := a.tb.o
 	for i := range o.Columns {
@@ -280,7 +285,7 @@ func (a *alteration) columnRule(ctx context.Context, x *ast.AlterAction) error {
 	return nil
 }
 
-func (a *alteration) dropConstraint(x *ast.AlterAction) error {
+func (a *alteration) dropConstraint(ctx context.Context, x *ast.AlterAction) error {
 	for i, c := range a.tb.o.Checks {
 		if c.Name == x.Name.Name {
 			a.tb.o.Checks = append(a.tb.o.Checks[:i:i], a.tb.o.Checks[i+1:]...)
@@ -295,6 +300,9 @@ func (a *alteration) dropConstraint(x *ast.AlterAction) error {
 	}
 	for _, ix := range a.table.Indexes {
 		if ix.Name == x.Name.Name && ix.Unique {
+			if err := a.indexUnreferenced(ctx, &ix, x.Behavior == ast.Cascade); err != nil {
+				return err
+			}
 			a.drops = append(a.drops, ix.Name)
 			if ix.Primary {
 				a.tb.o.PrimaryKey = nil
@@ -404,6 +412,9 @@ func (a *alteration) finish(ctx context.Context) error {
 	if err := a.testExisting(ctx); err != nil {
 		return err
 	}
+	if err := a.testForeign(ctx); err != nil {
+		return err
+	}
 	if o.Partition != nil {
 		if err := a.finishPartitioned(ctx); err != nil || o.Partition.Parent != "" {
 			return err
@@ -437,6 +448,9 @@ func (a *alteration) finish(ctx context.Context) error {
 		}
 	}
 	if err := a.save(ctx, o); err != nil {
+		return err
+	}
+	if err := a.tb.noteReferences(ctx); err != nil {
 		return err
 	}
 	for _, s := range a.dropSequences {

@@ -38,15 +38,6 @@ func (a *alteration) keepsCheck(name, sql string) {
 	})
 }
 
-// validate tests the rows by a CHECK constraint that was added NOT VALID.
-func (a *alteration) validate(name ast.Ident) {
-	for _, c := range a.tb.o.Checks {
-		if c.Name == name.Name {
-			a.keepsCheck(c.Name, c.SQL)
-		}
-	}
-}
-
 // testExisting tests the rows before anything is changed.
 func (a *alteration) testExisting(ctx context.Context) error {
 	for _, k := range a.tb.checks {

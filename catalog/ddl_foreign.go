@@ -4,15 +4,17 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqltype"
+	"weir/store"
 )
 
-// Foreign keys are kept and shown, so that clients see how tables belong
-// together, and not enforced, as MongoDB has nothing that would hold other
-// writers to them. The catalogs call them NOT VALID.
+// Foreign keys are kept in the referencing table's object. The executor holds
+// the statements that write either table to them; other writers of MongoDB are
+// not held to anything.
 
 // ForeignKey is one of a table's.
 type ForeignKey struct {
@@ -24,6 +26,11 @@ type ForeignKey struct {
 	Update, Delete       byte // pg_constraint's letters: a, r, c, n, d
 	Match                byte // s or f
 	Deferrable, Deferred bool // Deferred: INITIALLY DEFERRED
+	// Valid tells that the rows that were there were tested, too.
+	Valid bool
+	// DeleteColumns are those that ON DELETE SET NULL or SET DEFAULT sets, nil: all.
+	DeleteColumns []string
+	Made          int64 // orders the keys as they were made
 }
 
 type objectForeignKey struct {
@@ -37,6 +44,10 @@ type objectForeignKey struct {
 	Match      string   `bson:"match"`
 	Deferrable bool     `bson:"deferrable,omitempty"`
 	Deferred   bool     `bson:"deferred,omitempty"`
+	Valid      bool     `bson:"valid,omitempty"`
+	Made       int64    `bson:"made,omitempty"`
+
+	DeleteColumns []string `bson:"delete_columns,omitempty"`
 }
 
 func (o *object) foreignKeys() []ForeignKey {
@@ -45,6 +56,7 @@ func (o *object) foreignKeys() []ForeignKey {
 		out = append(out, ForeignKey{
 			OID: uint32(k.OID), Name: k.Name, Columns: k.Columns, Ref: uint32(k.Ref), RefColumns: k.RefColumns,
 			Update: k.Update[0], Delete: k.Delete[0], Match: k.Match[0], Deferrable: k.Deferrable, Deferred: k.Deferred,
+			Valid: k.Valid, DeleteColumns: k.DeleteColumns, Made: k.Made,
 		})
 	}
 	return out
@@ -88,8 +100,20 @@ func (t *tableBuilder) bindForeignKey(ctx context.Context, f foreignKey) error {
 		}
 		key.Columns = append(key.Columns, c.Name)
 	}
+	for _, id := range ref.DeleteColumns {
+		if t.o.column(id.Name) == nil {
+			return sqlerr.New(sqlerr.UndefinedColumn, "column %q referenced in foreign key constraint does not exist", id.Text).At(id.Pos())
+		}
+		if !slices.Contains(key.Columns, id.Name) {
+			return sqlerr.New(sqlerr.InvalidColumnReference, "column %q referenced in ON DELETE SET action must be part of foreign key", id.Text).At(id.Pos())
+		}
+		key.DeleteColumns = append(key.DeleteColumns, id.Name)
+	}
 	target, err := t.referenced(ctx, ref)
 	if err != nil {
+		return err
+	}
+	if err := sameLife(t.o.DB, target.NS.DB); err != nil {
 		return err
 	}
 	if key.RefColumns, err = target.keyFor(ref); err != nil {
@@ -104,9 +128,17 @@ func (t *tableBuilder) bindForeignKey(ctx context.Context, f foreignKey) error {
 	} else if t.hasForeign(key.Name) || t.hasCheck(key.Name) {
 		return sqlerr.New(sqlerr.DuplicateObject, "constraint %q for relation %q already exists", key.Name, t.o.Name).At(f.k.Name.Pos())
 	}
+	if err := t.comparable(ctx, &key, target); err != nil {
+		return err
+	}
 	key.OID = int64(t.d.oids.of("foreign", t.o.DB, t.o.Name+"\x00"+key.Name))
+	key.Made = time.Now().UnixNano()
+	key.Valid = t.d.store.Capabilities().Transactions
+	if !key.Valid {
+		t.d.out.notice(sqlerr.FeatureNotSupported, "foreign key to %q is accepted but not enforced: this MongoDB server has no transactions", ref.Table.Last().Text)
+	}
+	t.bound = append(t.bound, boundKey{len(t.o.ForeignKeys), target, f.k.NotValid})
 	t.o.ForeignKeys = append(t.o.ForeignKeys, key)
-	t.d.out.notice(sqlerr.FeatureNotSupported, "foreign key to %q is accepted but not enforced", ref.Table.Last().Text)
 	return nil
 }
 
@@ -115,7 +147,7 @@ func (t *tableBuilder) bindForeignKey(ctx context.Context, f foreignKey) error {
 func (t *tableBuilder) referenced(ctx context.Context, ref *ast.References) (*Table, error) {
 	id, schema := ref.Table.Last(), ref.Table.Qualifier().Name
 	if id.Name == t.o.Name && (schema == "" || t.d.DatabaseOf(schema) == t.o.DB) {
-		own := &Table{OID: uint32(t.o.OID), Name: t.o.Name, Kind: Collection, Columns: t.o.tableColumns(), PrimaryKey: t.o.PrimaryKey}
+		own := &Table{OID: uint32(t.o.OID), Schema: t.d.SchemaOf(t.o.DB), NS: store.Namespace{DB: t.o.DB, Coll: t.o.Name}, Name: t.o.Name, Kind: Collection, Columns: t.o.tableColumns(), PrimaryKey: t.o.PrimaryKey}
 		for _, ix := range t.indexes {
 			own.Indexes = append(own.Indexes, Index{Name: ix.name, Unique: ix.unique, Keys: ix.keys})
 		}
@@ -190,32 +222,8 @@ func (o *object) dropForeignKeys(drop func(*objectForeignKey) bool) (gone bool) 
 // unreferenced makes sure that no foreign key of a relation that stays refers to
 // a table that goes; with CASCADE it takes those away.
 func (d *ddl) unreferenced(ctx context.Context, t *Table, going map[uint32]bool, cascade bool) error {
-	list, err := d.withField(ctx, "foreign_keys.ref", t.OID)
-	if err != nil {
-		return err
-	}
-	for _, o := range list {
-		if going[uint32(o.OID)] {
-			continue
-		}
-		for _, k := range o.ForeignKeys {
-			if uint32(k.Ref) != t.OID {
-				continue
-			}
-			if !cascade {
-				return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop table %s because other objects depend on it", t.Name).
-					WithDetail("constraint %s on table %s depends on table %s", k.Name, o.Name, t.Name).
-					WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
-			}
-			d.out.notice(sqlerr.SuccessfulCompletion, "drop cascades to constraint %s on table %s", k.Name, o.Name)
-		}
-		if o.dropForeignKeys(func(k *objectForeignKey) bool { return uint32(k.Ref) == t.OID }) {
-			if err := d.save(ctx, o); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	what := "table " + t.Name
+	return d.dropReferences(ctx, t, nil, going, func(*objectForeignKey) bool { return true }, what, what, cascade)
 }
 
 var actionWords = map[byte]string{'r': "RESTRICT", 'c': "CASCADE", 'n': "SET NULL", 'd': "SET DEFAULT"}
@@ -232,6 +240,9 @@ func (k *ForeignKey) sql(ref string) string {
 	}
 	if w := actionWords[k.Delete]; w != "" {
 		b.WriteString(" ON DELETE " + w)
+		if k.DeleteColumns != nil {
+			b.WriteString(" (" + quotedNames(k.DeleteColumns) + ")")
+		}
 	}
 	if k.Deferrable {
 		b.WriteString(" DEFERRABLE")
@@ -239,7 +250,10 @@ func (k *ForeignKey) sql(ref string) string {
 	if k.Deferred {
 		b.WriteString(" INITIALLY DEFERRED")
 	}
-	return b.String() + " NOT VALID"
+	if !k.Valid {
+		b.WriteString(" NOT VALID")
+	}
+	return b.String()
 }
 
 func quotedNames(names []string) string {

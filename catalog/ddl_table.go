@@ -29,6 +29,7 @@ type tableBuilder struct {
 	checks    []*ast.Constraint // bound when all columns are known
 	generated []generatedColumn // likewise
 	foreign   []foreignKey      // likewise
+	bound     []boundKey        // of foreign, those that are
 	sequences []*object
 }
 
@@ -77,6 +78,9 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 		newPartitionTree(nil).compute(t.o)
 	}
 	if err := t.create(ctx, p); err != nil {
+		return err
+	}
+	if err := t.noteReferences(ctx); err != nil {
 		return err
 	}
 	return d.adopt(ctx, t.o, false)

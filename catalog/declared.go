@@ -34,7 +34,7 @@ func declaredTable(t *Table, o *object) {
 	}
 	t.markFine()
 	t.PrimaryKey, t.Partition, t.Children = o.PrimaryKey, o.partition(), o.Children
-	t.ForeignKeys = o.foreignKeys()
+	t.ForeignKeys, t.ReferencedFrom, t.References = o.foreignKeys(), o.ReferencedFrom, o.References
 	for _, k := range o.Checks {
 		t.Checks = append(t.Checks, Check{OID: uint32(k.OID), Name: k.Name, SQL: k.SQL})
 	}
@@ -52,6 +52,7 @@ func markPrimary(t *Table, o *object) {
 // pin puts declared types, defaults and comments on a sampled collection.
 func pin(t *Table, o *object) {
 	t.Comment, t.ForeignKeys = o.Comment, o.foreignKeys()
+	t.ReferencedFrom, t.References = o.ReferencedFrom, o.References
 	for i := range o.Columns {
 		oc := &o.Columns[i]
 		col := findColumn(t.Columns, oc.Name)

@@ -46,6 +46,11 @@ type object struct {
 	Partition    *objectPartition   `bson:"partition,omitempty"`
 	Inherits     []string           `bson:"inherits,omitempty"` // tables above, in the same database
 	Children     []string           `bson:"children,omitempty"` // tables that inherit from this one
+
+	// ReferencedFrom are the databases with tables whose foreign keys have
+	// referred to this one; References counts how often that changed.
+	ReferencedFrom []string `bson:"referenced_from,omitempty"`
+	References     int64    `bson:"references,omitempty"`
 }
 
 // forChange is a copy of a table's object to change. The trees of partitions

@@ -101,7 +101,7 @@ func constraints(ctx context.Context, r *reader) error {
 			}
 			if f := k.foreign; f != nil {
 				ops := k.ref.equalities(f.RefColumns)
-				r.add(k.oid, k.name, r.y.c.SchemaOID(t.Schema), k.kind, f.Deferrable, f.Deferred, false, t.OID, 0, k.index, 0,
+				r.add(k.oid, k.name, r.y.c.SchemaOID(t.Schema), k.kind, f.Deferrable, f.Deferred, f.Valid, t.OID, 0, k.index, 0,
 					k.ref.OID, f.Update, f.Delete, f.Match, true, 0, true, keys, k.refs, ops, ops, ops, nil, nil, nil)
 				continue
 			}

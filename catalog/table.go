@@ -70,6 +70,10 @@ type Table struct {
 	// Constraints beyond indexes.
 	Checks      []Check
 	ForeignKeys []ForeignKey
+	// ReferencedFrom are the databases whose tables may refer to this one;
+	// References moves when one begins to.
+	ReferencedFrom []string
+	References     int64
 	// IndexAliases are further names of Indexes.
 	IndexAliases []IndexAlias
 	PrimaryKey   []string // column names; collections without a declared one: _id
@@ -216,6 +220,9 @@ type Resolver interface {
 	TypeNamed(ctx context.Context, schema, name string) (sqltype.OID, error)
 	// DomainOf tells what a domain asks for; nil if it is none.
 	DomainOf(ctx context.Context, oid sqltype.OID) (*Domain, error)
+	// References gives the foreign keys of a table and those of others that refer
+	// to it, each in the order in which they were made.
+	References(ctx context.Context, t *Table) (out, in []Reference, err error)
 	// Within resolves the names in a view's text as they were meant when the
 	// view was made.
 	Within(view *Table) Resolver

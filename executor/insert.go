@@ -54,6 +54,9 @@ func (e *execution) insert(ctx context.Context, q *translator.Query) (*Rows, err
 	if err != nil {
 		return nil, err
 	}
+	if err := e.noteKeys(ctx, w.Keys, w.Table.NS, nil, docs); err != nil {
+		return nil, err
+	}
 	return e.result(ctx, w, res.Inserted, news)
 }
 
@@ -68,6 +71,7 @@ func (e *execution) inserts(w *translator.Write, rows []bson.Raw) []store.WriteO
 // upsert is INSERT … ON CONFLICT, row by row.
 func (e *execution) upsert(ctx context.Context, w *translator.Write, docs, rows []bson.Raw) (*Rows, error) {
 	var out []written
+	var inserted []bson.Raw
 	touched := map[string]bool{}
 	for i, d := range docs {
 		there, err := e.conflicting(ctx, w, d)
@@ -82,6 +86,7 @@ func (e *execution) upsert(ctx context.Context, w *translator.Write, docs, rows 
 			if _, err := e.apply(ctx, w, e.inserts(w, docs[i:i+1])); err != nil {
 				return nil, err
 			}
+			inserted = append(inserted, d)
 			touched[keyOf(value.Lookup(d, "_id"))] = true
 			out = append(out, row)
 			continue
@@ -102,6 +107,9 @@ func (e *execution) upsert(ctx context.Context, w *translator.Write, docs, rows 
 			touched[keyOf(key)] = true
 			out = append(out, *row)
 		}
+	}
+	if err := e.noteKeys(ctx, w.Keys, w.Table.NS, nil, inserted); err != nil {
+		return nil, err
 	}
 	return e.result(ctx, w, int64(len(out)), out)
 }
@@ -138,6 +146,9 @@ func (e *execution) resolve(ctx context.Context, w *translator.Write, there, row
 		return nil, err
 	}
 	out := &written{row: docs[keyOf(key)]}
+	if err := e.noteKeys(ctx, w.Conflict.Keys, w.Table.NS, []bson.Raw{there}, []bson.Raw{out.row}); err != nil {
+		return nil, err
+	}
 	return out, e.check(ctx, w, []written{*out})
 }
 

@@ -17,6 +17,7 @@ type merging struct {
 	// inserted and updated are the rows to check, by action.
 	inserted map[int][]written
 	updated  map[int][]keyedRow
+	deleted  map[int][]keyedRow
 	touched  map[string]bool
 }
 
@@ -31,7 +32,7 @@ func (e *execution) merge(ctx context.Context, q *translator.Query) (*Rows, erro
 	if err != nil {
 		return nil, err
 	}
-	m := &merging{inserted: map[int][]written{}, updated: map[int][]keyedRow{}, touched: map[string]bool{}}
+	m := &merging{inserted: map[int][]written{}, updated: map[int][]keyedRow{}, deleted: map[int][]keyedRow{}, touched: map[string]bool{}}
 	for _, r := range rows {
 		if err := m.row(e, w, r); err != nil {
 			return nil, err
@@ -42,23 +43,39 @@ func (e *execution) merge(ctx context.Context, q *translator.Query) (*Rows, erro
 			return nil, err
 		}
 	}
+	olds := make([][]written, len(w.Actions))
+	for i := range w.Actions {
+		if olds[i], err = e.before(ctx, &w.Actions[i].Write, append(m.updated[i], m.deleted[i]...)); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := e.apply(ctx, w, m.ops); err != nil {
 		return nil, err
 	}
 	for i := range w.Actions {
-		a := &w.Actions[i].Write
-		if len(a.Checks) == 0 || len(m.updated[i]) == 0 {
-			continue
-		}
-		news, err := e.reread(ctx, a, m.updated[i])
-		if err != nil {
-			return nil, err
-		}
-		if err := e.check(ctx, a, news); err != nil {
+		if err := e.merged(ctx, m, &w.Actions[i].Write, i, olds[i]); err != nil {
 			return nil, err
 		}
 	}
 	return e.result(ctx, w, int64(len(rows)), nil)
+}
+
+// merged tests what an action did.
+func (e *execution) merged(ctx context.Context, m *merging, a *translator.Write, i int, olds []written) error {
+	var news []written
+	if (len(a.Checks) > 0 || a.Keys != nil) && len(m.updated[i]) > 0 {
+		var err error
+		if news, err = e.reread(ctx, a, m.updated[i]); err != nil {
+			return err
+		}
+		if err := e.check(ctx, a, news); err != nil {
+			return err
+		}
+	}
+	if a.Kind == translator.InsertRows {
+		news = m.inserted[i]
+	}
+	return e.noteKeys(ctx, a.Keys, a.Table.NS, raws(olds), raws(news))
 }
 
 // row adds the operation of a row.
@@ -93,6 +110,7 @@ func (m *merging) row(e *execution, w *translator.Write, r bson.Raw) error {
 		m.touched[name] = true
 	}
 	if a.Kind == translator.DeleteRows {
+		m.deleted[n] = append(m.deleted[n], keyedRow{key, r})
 		m.ops = append(m.ops, store.WriteOp{Kind: store.Delete, Filter: keyFilter(key)})
 		return nil
 	}

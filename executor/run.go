@@ -37,6 +37,8 @@ type Stores struct {
 	// the store has none.
 	Begin   func(ctx context.Context) (store.Tx, error)
 	Session sqlfunc.Session
+	// Keys keeps foreign keys; nil: they are not kept.
+	Keys KeySession
 	// Catalog is the session as virtual relations see it.
 	Catalog catalog.Session
 	// HoldMicros marks columns of a declared table, before the first rows with
@@ -122,6 +124,9 @@ type execution struct {
 	working map[string]*agg.Spool
 	// touched tells that a working table was read since it was last cleared.
 	touched bool
+
+	keys   *keyQueue // what foreign keys ask for when the statement is done
+	nested bool      // the statement is one of those
 }
 
 func newExecution(st *Stores, b *translator.Bound) *execution {
@@ -165,6 +170,11 @@ func (e *execution) run(ctx context.Context) (*Rows, error) {
 	rows, err := e.query(ctx, &e.prog.Query)
 	if err != nil {
 		return nil, err
+	}
+	if !e.nested {
+		if err := e.settleKeys(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if e.tx != nil {
 		if rows, err = e.keep(ctx, rows); err != nil {

@@ -33,11 +33,15 @@ func (e *execution) update(ctx context.Context, q *translator.Query) (*Rows, err
 		}
 		ops = append(ops, store.WriteOp{Kind: store.Update, Filter: keyFilter(r.key), Update: upd})
 	}
+	olds, err := e.before(ctx, w, rows)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := e.apply(ctx, w, ops); err != nil {
 		return nil, err
 	}
 	var news []written
-	if w.Returning != nil || len(w.Checks) > 0 {
+	if w.Returning != nil || len(w.Checks) > 0 || olds != nil {
 		if news, err = e.reread(ctx, w, rows); err != nil {
 			return nil, err
 		}
@@ -45,7 +49,29 @@ func (e *execution) update(ctx context.Context, q *translator.Query) (*Rows, err
 			return nil, err
 		}
 	}
+	if olds != nil {
+		if err := e.noteKeys(ctx, w.Keys, w.Table.NS, raws(olds), raws(news)); err != nil {
+			return nil, err
+		}
+	}
 	return e.result(ctx, w, int64(len(rows)), news)
+}
+
+// before are the rows as they are before a write that foreign keys concern; nil
+// for others.
+func (e *execution) before(ctx context.Context, w *translator.Write, rows []keyedRow) ([]written, error) {
+	if w.Keys == nil || e.st.Keys == nil || len(rows) == 0 {
+		return nil, nil
+	}
+	return e.reread(ctx, w, rows)
+}
+
+func raws(rows []written) []bson.Raw {
+	docs := make([]bson.Raw, len(rows))
+	for i, r := range rows {
+		docs[i] = r.row
+	}
+	return docs
 }
 
 // keyedRow is a row to write by its key.
@@ -175,7 +201,7 @@ func (e *execution) delete(ctx context.Context, q *translator.Query) (*Rows, err
 		return nil, err
 	}
 	var olds []written
-	if w.Returning != nil {
+	if w.Returning != nil || w.Keys != nil {
 		if olds, err = e.reread(ctx, w, rows); err != nil {
 			return nil, err
 		}
@@ -186,6 +212,9 @@ func (e *execution) delete(ctx context.Context, q *translator.Query) (*Rows, err
 	}
 	res, err := e.apply(ctx, w, ops)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.noteKeys(ctx, w.Keys, w.Table.NS, raws(olds), nil); err != nil {
 		return nil, err
 	}
 	return e.result(ctx, w, res.Deleted, olds)

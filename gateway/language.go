@@ -75,7 +75,10 @@ func (noRelations) TypeNamed(context.Context, string, string) (sqltype.OID, erro
 	return sqltype.Invalid, nil
 }
 func (noRelations) DomainOf(context.Context, sqltype.OID) (*catalog.Domain, error) { return nil, nil }
-func (n noRelations) Within(*catalog.Table) catalog.Resolver                       { return n }
+func (noRelations) References(context.Context, *catalog.Table) (out, in []catalog.Reference, err error) {
+	return nil, nil, nil
+}
+func (n noRelations) Within(*catalog.Table) catalog.Resolver { return n }
 func (noRelations) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {
 	return t, nil
 }

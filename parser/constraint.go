@@ -116,26 +116,30 @@ func (p *Parser) references() *ast.References {
 	}
 	for p.accept("on") {
 		if p.expectAny("delete", "update") == "delete" {
-			r.OnDelete = p.referenceAction()
-		} else {
-			r.OnUpdate = p.referenceAction()
+			r.OnDelete, r.DeleteColumns = p.referenceAction()
+			continue
+		}
+		at := p.tok
+		var cols []ast.Ident
+		if r.OnUpdate, cols = p.referenceAction(); cols != nil {
+			p.unsupported(at, "Set columns one by one with ON DELETE only.", "a column list with %s is only supported for ON DELETE actions", r.OnUpdate)
 		}
 	}
 	r.Span = p.span(t)
 	return r
 }
 
-func (p *Parser) referenceAction() string {
+// referenceAction reads NO ACTION | RESTRICT | CASCADE | SET NULL [(column, …)] | SET DEFAULT [(column, …)]
+func (p *Parser) referenceAction() (string, []ast.Ident) {
 	switch word := p.expectAny("no", "restrict", "cascade", "set"); word {
 	case "no":
 		p.expect("action")
-		return "NO ACTION"
+		return "NO ACTION", nil
 	case "set":
 		word = p.expectAny("null", "default")
-		p.columns()
-		return "SET " + upper(word)
+		return "SET " + upper(word), p.columns()
 	default:
-		return upper(word)
+		return upper(word), nil
 	}
 }
 

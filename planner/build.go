@@ -99,7 +99,11 @@ func (b *builder) finish(n Node) (*Plan, error) {
 	}
 	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, ReadOnly: !b.writes, Strict: b.env.Strict, Timed: b.timed}
 	if p.Cols = n.Cols(); p.Cols == nil {
-		switch n.(type) {
+		body := n
+		if w, ok := n.(*With); ok {
+			body = w.Body
+		}
+		switch body.(type) {
 		case *Insert, *Update, *Delete, *Merge:
 		default:
 			p.Cols = []Col{}
@@ -234,6 +238,7 @@ type boundResolver struct {
 	typed   func(schema, name string) (sqltype.OID, error)
 	domain  func(oid sqltype.OID) (*catalog.Domain, error)
 	within  func(view *catalog.Table) boundResolver
+	foreign func(t *catalog.Table) (out, in []catalog.Reference, err error)
 }
 
 func bindResolver(ctx context.Context, r catalog.Resolver) boundResolver {
@@ -246,5 +251,6 @@ func bindResolver(ctx context.Context, r catalog.Resolver) boundResolver {
 		typed:   func(schema, name string) (sqltype.OID, error) { return r.TypeNamed(ctx, schema, name) },
 		domain:  func(oid sqltype.OID) (*catalog.Domain, error) { return r.DomainOf(ctx, oid) },
 		within:  func(view *catalog.Table) boundResolver { return bindResolver(ctx, r.Within(view)) },
+		foreign: func(t *catalog.Table) (out, in []catalog.Reference, err error) { return r.References(ctx, t) },
 	}
 }

@@ -16,6 +16,9 @@ func (b *builder) delete(s *ast.Delete, outer *cteScope) (Node, error) {
 	if n.Returning, err = b.returning(s.Returning, g.ns, ctes); err != nil {
 		return nil, err
 	}
+	if n.Foreign, err = b.foreignKeys(g.table, writeDelete, nil); err != nil {
+		return nil, err
+	}
 	n.Target = *g.scan
 	return wrapWith(with, n), nil
 }

@@ -50,6 +50,9 @@ func (b *builder) insert(s *ast.Insert, outer *cteScope) (Node, error) {
 	if n.Checks, err = b.checks(t, src, nil); err != nil {
 		return nil, err
 	}
+	if err := b.insertForeign(n); err != nil {
+		return nil, err
+	}
 	n.Target = *scan
 	return wrapWith(with, n), nil
 }

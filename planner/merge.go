@@ -39,6 +39,8 @@ type MergeAction struct {
 	Kind   MergeKind
 	Set    []FieldExpr
 	Checks []CheckExpr
+
+	Foreign []ForeignKey
 }
 
 func (*Merge) node()         {}
@@ -219,6 +221,7 @@ func (m *merging) action(w *ast.MergeWhen, src *source) (*MergeAction, error) {
 	switch w.Action {
 	case ast.MergeDelete:
 		a.Kind = MergeDelete
+		a.Foreign, err = m.b.foreignKeys(m.target.table, writeDelete, nil)
 	case ast.MergeUpdate:
 		a.Kind = MergeUpdate
 		return a, m.update(a, w, src)
@@ -227,7 +230,10 @@ func (m *merging) action(w *ast.MergeWhen, src *source) (*MergeAction, error) {
 		if a.Set, err = m.insert(w); err != nil {
 			return nil, err
 		}
-		a.Checks, err = m.b.checks(m.target.table, src, nil)
+		if a.Checks, err = m.b.checks(m.target.table, src, nil); err != nil {
+			return nil, err
+		}
+		a.Foreign, err = m.b.foreignKeys(m.target.table, writeInsert, nil)
 	}
 	return a, err
 }
@@ -242,7 +248,10 @@ func (m *merging) update(a *MergeAction, w *ast.MergeWhen, src *source) error {
 	if a.Set, err = b.updateGenerated(g.table, g.src, set); err != nil {
 		return err
 	}
-	a.Checks, err = b.checks(g.table, src, changed)
+	if a.Checks, err = b.checks(g.table, src, changed); err != nil {
+		return err
+	}
+	a.Foreign, err = b.foreignKeys(g.table, writeUpdate, a.Set)
 	return err
 }
 

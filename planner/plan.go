@@ -174,6 +174,7 @@ type (
 		Target    Scan        // columns of the written row, for RETURNING, Conflict and Checks
 		Returning []NamedExpr // nil: none
 		Checks    []CheckExpr
+		Foreign   []ForeignKey
 	}
 	// Update changes the rows that Input yields: it reads them as they were, with
 	// their _id as Key, and Set is over its columns. Target is the row as it is
@@ -187,6 +188,7 @@ type (
 		Set       []FieldExpr
 		Returning []NamedExpr
 		Checks    []CheckExpr
+		Foreign   []ForeignKey
 	}
 	// Delete removes the rows that Input yields; Target and Returning are over
 	// Input's columns.
@@ -196,6 +198,7 @@ type (
 		Target    Scan
 		Key       ColID
 		Returning []NamedExpr
+		Foreign   []ForeignKey
 	}
 )
 
@@ -254,6 +257,7 @@ type OnConflict struct {
 	Set      []FieldExpr
 	Excluded []Col // columns of "excluded", in order of Insert.Targets
 	Where    Expr
+	Foreign  []ForeignKey
 }
 
 // JoinKind is a kind of join.

@@ -60,6 +60,9 @@ func (c *textCatalog) TypeNamed(context.Context, string, string) (sqltype.OID, e
 func (c *textCatalog) DomainOf(context.Context, sqltype.OID) (*catalog.Domain, error) {
 	return nil, nil
 }
+func (c *textCatalog) References(context.Context, *catalog.Table) (out, in []catalog.Reference, err error) {
+	return nil, nil, nil
+}
 func (c *textCatalog) Within(*catalog.Table) catalog.Resolver { return c }
 
 func (c *textCatalog) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {

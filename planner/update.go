@@ -98,6 +98,9 @@ func (b *builder) update(s *ast.Update, outer *cteScope) (Node, error) {
 	if n.Checks, err = b.checks(g.table, src, changed); err != nil {
 		return nil, err
 	}
+	if n.Foreign, err = b.foreignKeys(g.table, writeUpdate, n.Set); err != nil {
+		return nil, err
+	}
 	n.Target = *written
 	return wrapWith(with, n), nil
 }

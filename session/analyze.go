@@ -85,7 +85,7 @@ func (s *Session) sessionCommand(src source, stmt ast.Statement) command {
 	case *ast.SetTransaction:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.setTransaction(stmt) })
 	case *ast.SetConstraints:
-		return tagged("SET CONSTRAINTS")
+		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) { return s.setConstraints(ctx, stmt) })
 	case *ast.LockTable:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) {
 			return "LOCK TABLE", s.inBlock("LOCK TABLE")

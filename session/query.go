@@ -227,6 +227,9 @@ func again(ctx context.Context, err error, attempt int) bool {
 func (s *Session) stores(on store.Queryer) *executor.Stores {
 	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir,
 		HoldMicros: s.h.deps.Catalog.HoldMicros}
+	if s.access.Store.Capabilities().Transactions {
+		st.Keys = keySession{s}
+	}
 	if on == store.Queryer(s.access.Store) && s.access.Store.Capabilities().Transactions {
 		st.Begin = s.access.Store.Begin
 	}

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/catalog"
 	"weir/engine/value"
 	"weir/store"
 )
@@ -30,6 +31,9 @@ const imageBatch = 1000
 func (l *writeLog) guard(ctx context.Context, committed store.Queryer) error {
 	for i := l.guarded; i < len(l.writes); i++ {
 		w := &l.writes[i]
+		if w.ns == catalog.KeyLocks {
+			continue // what they hold is nothing to anybody
+		}
 		ids := w.keys()
 		if len(ids) == 0 {
 			continue

@@ -16,6 +16,7 @@ type savepoint struct {
 	marks  int // of the settings
 	queued int // of what waits for the commit
 	made   int // of what the block made
+	checks int // of those that wait
 }
 
 func (s *Session) inBlock(command string) error {
@@ -34,6 +35,7 @@ func (s *Session) savepoint(ctx context.Context, name string) (string, error) {
 	}
 	s.tx.savepoints = append(s.tx.savepoints, savepoint{
 		name: name, writes: s.tx.writes, logged: len(s.tx.log.writes), marks: s.set.mark(), queued: len(s.tx.onCommit), made: len(s.tx.undo),
+		checks: len(s.tx.deferred.checks),
 	})
 	return "SAVEPOINT", nil
 }
@@ -87,6 +89,7 @@ func (s *Session) rollbackTo(ctx context.Context, name string) (string, error) {
 	s.undo(ctx, made)
 	s.set.rollback(sp.marks)
 	s.tx.onCommit, s.tx.notified = s.tx.onCommit[:sp.queued], nil
+	s.tx.deferred.checks = s.tx.deferred.checks[:min(sp.checks, len(s.tx.deferred.checks))]
 	s.tx.savepoints = s.tx.savepoints[:i+1]
 	s.tx.status = 'T'
 	return "ROLLBACK", nil

@@ -29,6 +29,7 @@ type transaction struct {
 	undo       []ast.Statement // takes away what the block made
 	notified   map[[2]string]bool
 	locks      []heldLock // advisory ones
+	deferred   deferral
 }
 
 func (t *transaction) startStatement(now time.Time) {
@@ -108,7 +109,10 @@ func (s *Session) outside(command string) error {
 
 // commitImplicit ends what statements outside of a block shared.
 func (s *Session) commitImplicit(ctx context.Context) error {
-	err := s.holdCursors(ctx)
+	err := s.checkDeferred(ctx, nil)
+	if err == nil {
+		err = s.holdCursors(ctx)
+	}
 	if err != nil {
 		s.rollbackAll(ctx)
 		return err
@@ -206,6 +210,11 @@ func (s *Session) commitBlock(ctx context.Context, stmt *ast.Commit) (string, er
 		s.rollbackAll(ctx)
 		s.chain(stmt.Chain, modes)
 		return "ROLLBACK", nil
+	}
+	if err := s.checkDeferred(ctx, nil); err != nil {
+		s.closePortals(false)
+		s.rollbackAll(ctx)
+		return "", err
 	}
 	if err := s.holdCursors(ctx); err != nil {
 		return "", err

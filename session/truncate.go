@@ -36,17 +36,28 @@ func (s *Session) truncate(ctx context.Context, stmt *ast.Truncate, c *call) (st
 		}
 		tables = append(tables, t)
 	}
+	tables, locked, err := s.truncated(ctx, stmt, tables)
+	if err != nil {
+		return "", err
+	}
+	last := c.last && len(tables) == 1 && !locked
 	for _, t := range tables {
 		if t.IsPartition() {
 			name := &ast.Name{Parts: []ast.Ident{ast.MakeIdent(t.Schema), ast.MakeIdent(t.Name)}}
-			if _, err := s.complete(ctx, &ast.Delete{Table: &ast.TableRef{Name: name}}, c.last && len(tables) == 1); err != nil {
+			if _, err := s.complete(ctx, &ast.Delete{Table: &ast.TableRef{Name: name}}, last); err != nil {
 				return "", err
 			}
 			continue
 		}
-		on, err := s.queryer(ctx, true, c.last && len(tables) == 1)
+		on, err := s.queryer(ctx, true, last)
 		if err != nil {
 			return "", err
+		}
+		if locked {
+			if err := s.lockAllKeys(ctx, on); err != nil {
+				return "", err
+			}
+			locked = false
 		}
 		res, err := on.Write(ctx, t.NS, []store.WriteOp{{Kind: store.Delete, Filter: emptyDocument(), Multi: true}}, store.WriteOptions{})
 		if err == nil {

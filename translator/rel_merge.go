@@ -25,6 +25,7 @@ func (c *compiler) merge(n *planner.Merge) Query {
 		m.Skip = a.Kind == planner.MergeNothing
 		m.moments()
 		m.Checks, m.CheckStages = c.checks(&n.Target, a.Checks)
+		m.Keys = c.foreignKeys(a.Foreign)
 		all = append(all, a.Set...)
 		w.Actions = append(w.Actions, m)
 	}

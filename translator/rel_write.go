@@ -41,6 +41,8 @@ type Write struct {
 	// Actions are MERGE's: rows hold the number of theirs as w, their key as k,
 	// and the values of all actions' targets as c0, c1 ….
 	Actions []MergeAction
+	// Keys are the foreign keys that the write may break; nil: none.
+	Keys *Keys
 }
 
 // MergeAction is a WHEN clause: an InsertRows, UpdateRows or DeleteRows of one
@@ -103,6 +105,7 @@ type Conflict struct {
 	// Stages give {c0 …: new values} for a document {n: the row there, o: {c0 …:
 	// the row to insert}}, or nothing where WHERE is false.
 	Stages []Stage
+	Keys   *Keys
 }
 
 func (c *compiler) insert(n *planner.Insert) Query {
@@ -134,6 +137,7 @@ func (c *compiler) insert(n *planner.Insert) Query {
 	}
 	q := Query{Root: c.fetch(f), Write: w}
 	w.Checks, w.CheckStages = c.checks(&n.Target, n.Checks)
+	w.Keys = c.foreignKeys(n.Foreign)
 	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, nil)
 	return q
 }
@@ -251,6 +255,7 @@ func (c *compiler) conflict(n *planner.Insert) *Conflict {
 	out.Sets = c.setTargets(n.Table, n.Conflict.Set)
 	c.projectSets(f, n.Conflict.Set, obj{{"_id", 0}, {"k", op1("$literal", 1)}})
 	out.Stages = c.encodeStages(f.stages)
+	out.Keys = c.foreignKeys(n.Conflict.Foreign)
 	return out
 }
 
@@ -278,13 +283,13 @@ func (c *compiler) projectSets(f *fragment, set []planner.FieldExpr, spec obj) {
 
 func (c *compiler) update(n *planner.Update) Query {
 	f := c.relation(n.Input, nil)
-	w := &Write{Kind: UpdateRows, Table: n.Table, Targets: c.setTargets(n.Table, n.Set)}
+	w := &Write{Kind: UpdateRows, Table: n.Table, Targets: c.setTargets(n.Table, n.Set), Keys: c.foreignKeys(n.Foreign)}
 	w.moments()
 	q := Query{Write: w}
 	w.Checks, w.CheckStages = c.checks(&n.Target, n.Checks)
 	other := otherColumns(&n.Target, n.Returning)
 	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, other)
-	if c.directly(f, n.Returning, n.Checks) {
+	if w.Keys == nil && c.directly(f, n.Returning, n.Checks) {
 		w.Direct = c.directUpdate(f, n)
 	}
 	if w.Direct == nil {
@@ -297,12 +302,12 @@ func (c *compiler) update(n *planner.Update) Query {
 
 func (c *compiler) delete(n *planner.Delete) Query {
 	f := c.relation(n.Input, nil)
-	w := &Write{Kind: DeleteRows, Table: n.Table}
+	w := &Write{Kind: DeleteRows, Table: n.Table, Keys: c.foreignKeys(n.Foreign)}
 	w.moments()
 	q := Query{Write: w}
 	other := otherColumns(&n.Target, n.Returning)
 	q.Columns, w.Returning = c.returning(&n.Target, n.Returning, other)
-	if c.directly(f, n.Returning, nil) {
+	if w.Keys == nil && c.directly(f, n.Returning, nil) {
 		w.Direct = &Direct{Filter: c.encodeStages(f.stages), Single: c.byID(f)}
 	} else {
 		f.add("$project", c.keySpec(f, n.Key, other))

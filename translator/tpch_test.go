@@ -36,7 +36,10 @@ func (textTables) TypeNamed(context.Context, string, string) (sqltype.OID, error
 	return sqltype.Invalid, nil
 }
 func (textTables) DomainOf(context.Context, sqltype.OID) (*catalog.Domain, error) { return nil, nil }
-func (c textTables) Within(*catalog.Table) catalog.Resolver                       { return c }
+func (textTables) References(context.Context, *catalog.Table) (out, in []catalog.Reference, err error) {
+	return nil, nil, nil
+}
+func (c textTables) Within(*catalog.Table) catalog.Resolver { return c }
 
 func (textTables) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table, error) {
 	return t, nil

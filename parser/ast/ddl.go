@@ -147,6 +147,8 @@ type References struct {
 	Match    string // "", "FULL", "PARTIAL", "SIMPLE"
 	OnDelete string // "", "NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"
 	OnUpdate string
+	// DeleteColumns are those that ON DELETE SET NULL or SET DEFAULT sets, nil: all.
+	DeleteColumns []Ident
 }
 
 func (*ColumnDef) tableElement()  {}

@@ -242,6 +242,7 @@ func (p *printer) references(r *References) {
 	p.columns(r.Columns)
 	p.opt(r.Match != "", " MATCH "+r.Match)
 	p.opt(r.OnDelete != "", " ON DELETE "+r.OnDelete)
+	p.columns(r.DeleteColumns)
 	p.opt(r.OnUpdate != "", " ON UPDATE "+r.OnUpdate)
 }
 
