@@ -182,6 +182,18 @@ func (a *alteration) retyped(oc *objectColumn, t sqltype.Type, x *ast.AlterActio
 	return nil
 }
 
+// keepMicros takes over the marks of columns as they are stored, which were set
+// since the object was read.
+func (o *object) keepMicros(there *object) {
+	for i := range o.Columns {
+		c := &o.Columns[i]
+		was := slices.IndexFunc(there.Columns, func(x objectColumn) bool { return x.Attr == c.Attr && x.Micros })
+		if oid := sqltype.OID(c.Type); was >= 0 && (oid == sqltype.Timestamp || oid == sqltype.Timestamptz) {
+			c.Micros = true
+		}
+	}
+}
+
 // holdAttached marks the columns of a partitioned table that get microseconds
 // with the rows of a partition.
 func (a *alteration) holdAttached(ctx context.Context, o, root *object) error {
@@ -196,9 +208,7 @@ func (a *alteration) holdAttached(ctx context.Context, o, root *object) error {
 	if len(names) == 0 {
 		return nil
 	}
-	err := a.HoldMicros(ctx, store.Namespace{DB: root.DB, Coll: root.Name}, names)
-	root.Version += int64(len(names)) // as it is stored now
-	return err
+	return a.HoldMicros(ctx, store.Namespace{DB: root.DB, Coll: root.Name}, names)
 }
 
 // HoldMicros marks columns: from now on their documents may have microseconds.

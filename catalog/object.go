@@ -191,25 +191,68 @@ func (c *Catalog) schemaObjects(ctx context.Context) ([]string, error) {
 // saveObject writes an object, new or changed.
 func (c *Catalog) saveObject(ctx context.Context, o *object) error {
 	o.ID = objectID(o.DB, o.Name)
+	defer c.forget(o.DB)
 	if o.Version == 0 {
 		// Plans on an object that was dropped must not pass for plans on its successor.
 		o.Version = time.Now().UnixMicro()
+		_, err := c.putObject(ctx, o, idFilter(o.ID), true)
+		return err
 	}
+	for {
+		var filter value.Builder
+		filter.Add("_id", value.String(o.ID))
+		filter.Add("version", value.Int64(o.Version))
+		if found, err := c.putObject(ctx, o, filter.Doc(), false); found || err != nil {
+			return err
+		}
+		// Another session marked a column meanwhile, or the object has a new name.
+		there, err := c.storedObject(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		if there == nil {
+			_, err := c.putObject(ctx, o, idFilter(o.ID), true)
+			return err
+		}
+		o.keepMicros(there)
+		o.Version = there.Version
+	}
+}
+
+// putObject writes an object as its next version and tells whether the filter
+// found the one before.
+func (c *Catalog) putObject(ctx context.Context, o *object, filter bson.Raw, upsert bool) (bool, error) {
 	o.Version++
 	doc, err := bson.Marshal(o)
 	if err != nil {
-		return err
+		return false, err
 	}
-	op := store.WriteOp{
-		Kind: store.Update, Filter: idFilter(o.ID), Upsert: true,
-		Update: value.Document(doc).RawValue(),
-	}
+	op := store.WriteOp{Kind: store.Update, Filter: filter, Upsert: upsert, Update: value.Document(doc).RawValue()}
 	res, err := c.store.Write(ctx, objects, []store.WriteOp{op}, store.WriteOptions{Durable: true})
 	if err == nil {
 		err = res.Err()
 	}
-	c.forget(o.DB)
-	return err
+	return res.Matched > 0, err
+}
+
+// storedObject reads an object as it is stored now; nil if there is none.
+func (c *Catalog) storedObject(ctx context.Context, id string) (*object, error) {
+	var b value.Builder
+	b.Add("$match", value.Document(idFilter(id)))
+	cur, err := c.store.Aggregate(ctx, objects, []bson.Raw{b.Doc()}, store.AggregateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer cur.Close()
+	doc, err := cur.Next(ctx)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return nil, err
+	}
+	o := new(object)
+	return o, bson.Unmarshal(doc, o)
 }
 
 func (c *Catalog) deleteObject(ctx context.Context, db, name string) error {

@@ -282,7 +282,11 @@ func (s scope) wholeMillis(e planner.Expr) bool {
 	case *planner.Const:
 		return !e.Value.HoldsMicros()
 	case *planner.ColRef:
-		return e.T.OID == sqltype.Date || s.f != nil && s.f.cols[e.ID] != nil && !s.f.local()
+		if e.T.OID == sqltype.Date || s.f == nil {
+			return e.T.OID == sqltype.Date
+		}
+		l := s.f.cols[e.ID]
+		return l != nil && !s.f.local() && !traitsOf(l.ref()).local
 	case *planner.Cast:
 		return !MayCarryMicros(e.T) || e.X.Type().OID == sqltype.Date
 	case *planner.Call:
