@@ -24,11 +24,11 @@ func infoCatalogName(ctx context.Context, r *reader) error {
 }
 
 func infoSchemata(ctx context.Context, r *reader) error {
-	snap, err := r.snapshot(ctx)
+	list, err := r.s.schemas(ctx)
 	if err != nil {
 		return err
 	}
-	for _, s := range snap.Schemas {
+	for _, s := range list {
 		r.add(r.who.Database(), s.Name, r.who.User(), nil, nil, nil, nil)
 	}
 	return nil

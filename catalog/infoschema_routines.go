@@ -36,11 +36,7 @@ func (r *reader) routines(ctx context.Context) ([]routine, error) {
 		}
 		out = append(out, x)
 	}
-	snap, err := r.snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range snap.Functions {
+	for _, t := range r.s.tableFunctions() {
 		x := routine{oid: t.OID, schema: t.Schema, name: t.Name, result: sqltype.Record, impl: t.Name, kind: sqlfunc.SetReturning}
 		for _, p := range t.Params {
 			x.args, x.names = append(x.args, p.Type.OID), append(x.names, p.Name)

@@ -118,6 +118,7 @@ func systemRelation(line string) *Table {
 			Column{Name: "tableoid", Attr: -6, Type: sqltype.Of(sqltype.Oid), Hidden: true, NotNull: true},
 			Column{Name: "xmin", Attr: -2, Type: sqltype.Of(sqltype.Xid), Hidden: true, NotNull: true})
 	}
+	t.estimate()
 	return t
 }
 

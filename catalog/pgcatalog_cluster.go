@@ -10,11 +10,11 @@ import (
 )
 
 func namespaces(ctx context.Context, r *reader) error {
-	snap, err := r.snapshot(ctx)
+	list, err := r.s.schemas(ctx)
 	if err != nil {
 		return err
 	}
-	for _, s := range snap.Schemas {
+	for _, s := range list {
 		if s.Name == PublicSchema { // owner and privileges as PostgreSQL has them from the start
 			r.add(s.OID, s.Name, databaseOwner, []string{"pg_database_owner=UC/pg_database_owner", "=U/pg_database_owner"})
 			continue

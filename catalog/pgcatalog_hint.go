@@ -43,6 +43,8 @@ func (h hint) collect(match bson.Raw) {
 					h.collect(part.Value().Doc())
 				}
 			}
+		case it.Key() == "$or" && v.IsArray():
+			h.collectAny(v.Doc())
 		case it.Key() == "$expr":
 			h.collectExpr(v)
 		case strings.HasPrefix(it.Key(), "$"):
@@ -55,6 +57,32 @@ func (h hint) collect(match bson.Raw) {
 				h[strings.Clone(it.Key())] = []string{s}
 			}
 		}
+	}
+}
+
+// collectAny notes the columns that every part of a disjunction demands to
+// equal something.
+func (h hint) collectAny(parts bson.Raw) {
+	var any hint
+	for it := value.Walk(parts); it.Next(); {
+		part := hint{}
+		if it.Value().IsDocument() {
+			part.collect(it.Value().Doc())
+		}
+		if any == nil {
+			any = part
+			continue
+		}
+		for col := range any {
+			if list, ok := part[col]; ok {
+				any[col] = append(any[col], list...)
+			} else {
+				delete(any, col)
+			}
+		}
+	}
+	for col, list := range any {
+		h[col] = list
 	}
 }
 

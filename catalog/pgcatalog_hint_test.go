@@ -21,6 +21,8 @@ func TestHint(t *testing.T) {
 		{`{"oid": {"$ne": 7}}`, true, true, true, true},
 		{`{"oid": {"$gt": 7}}`, true, true, true, true},
 		{`{"$or": [{"oid": 7}, {"relkind": "r"}]}`, true, true, true, true},
+		{`{"$or": [{"oid": 7}, {"$and": [{"oid": 9}, {"relkind": "r"}]}]}`, true, false, true, true},
+		{`{"$or": [{"oid": 7, "relkind": "i"}, {"oid": 8, "relkind": "I"}]}`, true, true, false, true},
 		{`{"oid": {"$in": [7, null]}}`, true, true, true, true},
 		{`{"$expr": {"$eq": ["$oid", 7]}}`, true, true, true, true},
 	} {

@@ -89,11 +89,7 @@ func outArguments(f *sqlfunc.Func, args []sqltype.OID) (all, modes, names any) {
 
 // tableFunctions writes the table functions over live state.
 func tableFunctions(ctx context.Context, r *reader) error {
-	snap, err := r.snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range snap.Functions {
+	for _, t := range r.s.tableFunctions() {
 		if r.hint.admits("oid", t.OID) {
 			r.tableFunction(t)
 		}

@@ -16,12 +16,12 @@ type madeType struct {
 
 // types are those of all schemas, in the order of their names.
 func (r *reader) types(ctx context.Context) ([]madeType, error) {
-	snap, err := r.snapshot(ctx)
+	schemas, err := r.s.schemas(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []madeType
-	for _, sch := range snap.Schemas {
+	for _, sch := range schemas {
 		if sch.DB == "" {
 			continue
 		}

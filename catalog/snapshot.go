@@ -54,12 +54,31 @@ func (c *Catalog) DatabaseOID(name string) uint32 { return c.oids.of("database",
 // document is looked at: tables that were not used yet then have no Columns
 // and no Indexes.
 func (s *Scoped) Snapshot(ctx context.Context, columns bool) (*Snapshot, error) {
-	snap := &Snapshot{Database: s.scope.Database}
-	dbs, err := s.databaseNames(ctx)
-	if err != nil {
+	snap := &Snapshot{Database: s.scope.Database, Functions: s.tableFunctions()}
+	var err error
+	if snap.Databases, err = s.databaseNames(ctx); err != nil {
 		return nil, err
 	}
-	snap.Databases = dbs
+	snap.Schemas = s.schemasOf(snap.Databases)
+	for _, sch := range snap.Schemas {
+		if sch.DB == "" {
+			snap.addSystem(s.system[sch.Name])
+			continue
+		}
+		if err := s.addDatabase(ctx, snap, sch, columns); err != nil {
+			return nil, err
+		}
+	}
+	return snap, nil
+}
+
+// schemas are all schemas by their names.
+func (s *Scoped) schemas(ctx context.Context) ([]Schema, error) {
+	dbs, err := s.databaseNames(ctx)
+	return s.schemasOf(dbs), err
+}
+
+func (s *Scoped) schemasOf(dbs []string) []Schema {
 	schemas := map[string]string{PublicSchema: s.scope.Database}
 	for _, db := range dbs {
 		schemas[s.SchemaOf(db)] = db
@@ -70,24 +89,22 @@ func (s *Scoped) Snapshot(ctx context.Context, columns bool) (*Snapshot, error) 
 	for _, name := range []string{"pg_catalog", "information_schema", SystemSchema} {
 		schemas[name] = ""
 	}
+	var list []Schema
 	for name, db := range schemas {
-		snap.Schemas = append(snap.Schemas, Schema{OID: s.SchemaOID(name), Name: name, DB: db})
+		list = append(list, Schema{OID: s.SchemaOID(name), Name: name, DB: db})
 	}
-	sort.Slice(snap.Schemas, func(i, j int) bool { return snap.Schemas[i].Name < snap.Schemas[j].Name })
-	for _, sch := range snap.Schemas {
-		if sch.DB == "" {
-			snap.addSystem(s.system[sch.Name])
-			continue
-		}
-		if err := s.addDatabase(ctx, snap, sch, columns); err != nil {
-			return nil, err
-		}
-	}
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	return list
+}
+
+// tableFunctions are the table functions by their names.
+func (s *Scoped) tableFunctions() []*Table {
+	var list []*Table
 	for _, t := range s.functions {
-		snap.Functions = append(snap.Functions, t)
+		list = append(list, t)
 	}
-	sort.Slice(snap.Functions, func(i, j int) bool { return snap.Functions[i].Name < snap.Functions[j].Name })
-	return snap, nil
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	return list
 }
 
 func (snap *Snapshot) addSystem(byName map[string]*Table) {

@@ -60,7 +60,8 @@ type Table struct {
 	Params   []Param
 	// Indexes are the collection's, for constraints, planning and pg_index.
 	Indexes []Index
-	// Estimate is the number of documents at the last sample.
+	// Estimate is the number of documents at the last sample; of system relations
+	// it is a guess.
 	Estimate int64
 	// Lenient relations may have columns that the catalog does not know
 	// (collections: documents may hold any field); others are 42703 in every mode.
@@ -100,6 +101,8 @@ type Column struct {
 	Identity  byte // 'a', 'd', 0
 	Comment   string
 	Hidden    bool // not in SELECT *
+	// Distinct is about how many values a column of a system relation has, 0: unknown.
+	Distinct int64
 	// Fields are what the embedded documents of a jsonb column hold, as far as
 	// they have been seen; their Path is from the top.
 	Fields []Column

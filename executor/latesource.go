@@ -32,11 +32,15 @@ func (s *lateSource) Open(ctx context.Context, r agg.Request) (store.Cursor, agg
 // fewKeys is up to how many values a system relation is asked for.
 const fewKeys = 200
 
+// fewRows is up to how many rows of a system relation are made by look-ups; then
+// all are made, once.
+const fewRows = 20_000
+
 // SeekMany implements agg.BatchSeeker: the rows of a system relation are made for
 // the values that are joined, if those are few.
 func (s *lateSource) SeekMany(ctx context.Context, path string, values []value.Value, more bool) (store.Cursor, bool, error) {
 	f := s.fetch
-	if more || len(values) > fewKeys || f.Table == nil || f.Table.Kind != catalog.Virtual || s.e.fetched[s.name] != nil {
+	if more || len(values) > fewKeys || f.Table == nil || f.Table.Kind != catalog.Virtual || s.e.fetched[s.name] != nil || s.e.sought[s.name] > fewRows {
 		return nil, false, nil
 	}
 	in := values[:0:0]
@@ -71,10 +75,27 @@ func (s *lateSource) SeekMany(ctx context.Context, path string, values []value.V
 			filter = b.Doc()
 		}
 	}
+	if s.e.sought == nil {
+		s.e.sought = map[string]int64{}
+	}
+	s.e.sought[s.name] += seekCost
 	cur, err := f.Table.Rows(catalog.WithFilter(ctx, filter), s.e.st.Catalog)
 	if err != nil {
 		return nil, false, err
 	}
-	cur, err = s.e.overlay(ctx, cur, []bson.Raw{matchStage(filter)}, f.NS)
+	cur, err = s.e.overlay(ctx, &soughtRows{cur, s.e, s.name}, []bson.Raw{matchStage(filter)}, f.NS)
 	return cur, err == nil, err
+}
+
+// soughtRows counts the rows that look-ups have a system relation make.
+type soughtRows struct {
+	store.Cursor
+	e    *execution
+	name string
+}
+
+// Next implements store.Cursor.
+func (c *soughtRows) Next(ctx context.Context) (bson.Raw, error) {
+	c.e.sought[c.name]++
+	return c.Cursor.Next(ctx)
 }

@@ -121,6 +121,7 @@ type execution struct {
 
 	fetched map[string]*agg.Spool // Fetches and WITH queries by name
 	sides   map[string]*joinSide  // sides of joins of which not all rows were needed yet
+	sought  map[string]int64      // rows that system relations have made for look-ups
 	working map[string]*agg.Spool
 	// touched tells that a working table was read since it was last cleared.
 	touched bool

@@ -80,7 +80,7 @@ func isEquality(c *Call) bool {
 func (st *estimate) rows(n Node) (float64, bool) {
 	switch x := n.(type) {
 	case *Scan:
-		return max(tableRows(x.Table), 1), x.Table.Kind == catalog.Collection && x.Table.Estimate > 0
+		return max(tableRows(x.Table), 1), counted(x.Table)
 	case *Filter:
 		in, ok := st.rows(x.Input)
 		return max(in*st.selectivity(x.Cond), 1), ok
@@ -115,12 +115,16 @@ func (st *estimate) rows(n Node) (float64, bool) {
 	return 1000, false
 }
 
-// tableRows is how many rows a table has; of system relations nobody counts them.
+// tableRows is how many rows a table has; those of monitoring views nobody counts.
 func tableRows(t *catalog.Table) float64 {
-	if t.Kind == catalog.Virtual {
+	if t.Kind == catalog.Virtual && t.Estimate == 0 {
 		return 1000
 	}
 	return float64(t.Estimate)
+}
+
+func counted(t *catalog.Table) bool {
+	return (t.Kind == catalog.Collection || t.Kind == catalog.Virtual) && t.Estimate > 0
 }
 
 func (st *estimate) joinRows(j *Join) (float64, bool) {
@@ -155,7 +159,10 @@ func (st *estimate) distinct(id ColID) float64 {
 	best := 0.0
 	own := st.class(id)
 	for other, s := range st.scans {
-		if n := tableRows(s.Table); st.class(other) == own && uniqueColumn(s, other) && (best == 0 || n < best) {
+		if st.class(other) != own {
+			continue
+		}
+		if n := valuesOf(s, other); n > 0 && (best == 0 || n < best) {
 			best = n
 		}
 	}
@@ -165,6 +172,20 @@ func (st *estimate) distinct(id ColID) float64 {
 		}
 	}
 	return max(best, 1)
+}
+
+// valuesOf is how many values a column has, 0 where nobody knows.
+func valuesOf(s *Scan, id ColID) float64 {
+	if uniqueColumn(s, id) {
+		return tableRows(s.Table)
+	}
+	path := scanPath(s, id)
+	for i := range s.Table.Columns {
+		if c := &s.Table.Columns[i]; c.Distinct > 0 && c.Name == path {
+			return float64(c.Distinct)
+		}
+	}
+	return 0
 }
 
 // uniqueColumn tells whether a column alone identifies its documents.
@@ -257,8 +278,8 @@ func (st *estimate) equal(x *Call) float64 {
 	}
 	for i := range x.Args {
 		if c, ok := bareColumn(x.Args[i]); ok && !readsAny(x.Args[1-i]) {
-			if s := st.scans[c.ID]; s != nil && uniqueColumn(s, c.ID) {
-				return 1 / max(tableRows(s.Table), 1)
+			if s := st.scans[c.ID]; s != nil && valuesOf(s, c.ID) > 0 {
+				return 1 / max(valuesOf(s, c.ID), 1)
 			}
 			if c.T.OID == sqltype.Bpchar && c.T.Mod == sqltype.Of(sqltype.Bpchar).Mod+6 || c.T.OID == sqltype.Bool {
 				return 0.25 // a flag of few values

@@ -9,6 +9,7 @@ func (b *builder) rewrite(n Node) (Node, error) {
 	n = b.pushDown(n)
 	n = b.uniqueSemi(n)
 	n = b.orderJoins(n)
+	n = b.joinKeys(n)
 	n = prune(n)
 	return n, nil
 }

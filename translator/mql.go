@@ -119,6 +119,8 @@ type traits struct {
 	outer  bool // reads a variable of an outer query
 	bound  bool // holds placeholders
 	micros bool // holds moments with microseconds
+	// lets are the variables that the tree itself binds, as "$$v_1".
+	lets map[string]bool
 }
 
 func (t *traits) add(v any) {
@@ -127,6 +129,9 @@ func (t *traits) add(v any) {
 		for _, f := range v {
 			if strings.HasPrefix(f.k, expr.LocalPrefix) {
 				t.local = true
+			}
+			if vars, ok := f.v.(obj); ok && f.k == "let" {
+				t.bind(vars)
 			}
 			if f.k != "$literal" {
 				t.add(f.v)
@@ -142,7 +147,7 @@ func (t *traits) add(v any) {
 			t.add(x)
 		}
 	case string:
-		if strings.HasPrefix(v, outerPrefix) {
+		if name, _, _ := strings.Cut(v, "."); strings.HasPrefix(v, outerPrefix) && !t.lets[name] {
 			t.outer = true
 		}
 	case value.Value:
@@ -151,6 +156,17 @@ func (t *traits) add(v any) {
 		t.bound = true
 		t.local = t.local || v.micros
 		t.micros = t.micros || v.micros
+	}
+}
+
+// bind notes the variables of a $lookup. Their names are used once, and let
+// comes before the pipeline that reads them.
+func (t *traits) bind(let obj) {
+	if t.lets == nil {
+		t.lets = map[string]bool{}
+	}
+	for _, v := range let {
+		t.lets["$$"+v.k] = true
 	}
 }
 

@@ -55,13 +55,10 @@ func (t *hashTable) spill(r *run) error {
 	return nil
 }
 
-func (t *hashTable) addDisk(doc, kept bson.Raw, second value.Value, keys keysOf) (err error) {
+func (t *hashTable) addDisk(doc, kept bson.Raw, keys keysOf) (err error) {
 	d := t.disk
 	found := keys(doc, func(v value.Value) {
-		t.key = appendEqualKey(t.key[:0], v, t.coll)
-		if t.second != nil {
-			t.key = appendEqualKey(t.key, second, t.coll)
-		}
+		t.key = append(appendEqualKey(t.key[:0], v, t.coll), t.suffix...)
 		if err == nil {
 			err = d.add(t.key, d.n, kept)
 		}
@@ -157,11 +154,7 @@ func (t *hashTable) findDisk(j *joiner, vals []value.Value) store.Cursor {
 }
 
 func (t *hashTable) diskKey(dst []byte, j *joiner, v value.Value) []byte {
-	dst = appendEqualKey(dst, v, t.coll)
-	if t.second != nil {
-		dst = appendEqualKey(dst, j.extra, t.coll)
-	}
-	return dst
+	return append(appendEqualKey(dst, v, t.coll), j.extra...)
 }
 
 // diskHits reads the documents of a key. It keeps the block that it read last,

@@ -192,7 +192,7 @@ func (c *trimCursor) Next(ctx context.Context) (bson.Raw, error) {
 }
 
 // bindSub gives the variables of the sub-pipeline their values for the document
-// at hand, and computes the second value of the key.
+// at hand, and computes the further values of the key.
 func (j *joiner) bindSub() (err error) {
 	if j.sub == nil {
 		j.sub = j.r.with(&expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session,
@@ -205,17 +205,30 @@ func (j *joiner) bindSub() (err error) {
 			return err
 		}
 	}
-	if j.table.second != nil {
-		x.Root = value.EmptyDocument
-		j.extra, err = j.s.joinOn.probe.Eval(x)
+	return j.bindMore(x)
+}
+
+// bindMore computes the further values of the key.
+func (j *joiner) bindMore(x *expr.Context) error {
+	j.extra = j.extra[:0]
+	if len(j.table.more) == 0 {
+		return nil
 	}
-	return err
+	x.Root = value.EmptyDocument
+	for _, on := range j.s.joinOn[len(j.s.joinOn)-len(j.table.more):] {
+		v, err := on.probe.Eval(x)
+		if err != nil {
+			return err
+		}
+		j.extra = appendEqualKey(j.extra, v, j.table.coll)
+	}
+	return nil
 }
 
 // filteredHits are the matches of a plan that is nothing but filters.
 func (j *joiner) filteredHits() (store.Cursor, error) {
 	h := &j.s.hashed
-	if h.rest == nil && j.table.second == nil {
+	if h.rest == nil && len(j.table.more) == 0 {
 		return j.table.find(j, j.vals), nil
 	}
 	if err := j.bindSub(); err != nil {

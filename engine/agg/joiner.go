@@ -37,8 +37,8 @@ type joiner struct {
 	batch     joinBatch // local documents read ahead
 	asked     bool      // whether there are batches
 	key       []byte
-	sub       *run // of the residual filter
-	extra     value.Value
+	sub       *run   // of the residual filter
+	extra     []byte // the key's further values
 	filtered  filteredHits
 }
 
@@ -62,7 +62,7 @@ func (j *joiner) matches(ctx context.Context, doc bson.Raw) (store.Cursor, error
 		return nil, err
 	}
 	sub := j.r.with(x)
-	if j.table != nil && j.s.joinOn != nil {
+	if j.table != nil && len(j.s.joinOn) > 0 {
 		return j.exprEqual(ctx, sub)
 	}
 	return j.s.pipe.run(ctx, sub, j.src)
@@ -74,8 +74,8 @@ func (j *joiner) prepare(ctx context.Context) error {
 		return j.prepareEqual(ctx)
 	case j.s.uncorrelated:
 		return j.prepareCached(ctx)
-	case j.s.joinOn != nil && j.src != nil:
-		return j.buildTable(ctx, j.s.joinOn.keys)
+	case len(j.s.joinOn) > 0 && j.src != nil:
+		return j.buildTable(ctx, j.s.joinOn[0].keys)
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (j *joiner) prepareCached(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cur, err := j.s.pipe.run(ctx, j.r.with(x), j.src)
+	cur, err := j.uncorrelated(ctx, j.r.with(x))
 	if err != nil {
 		return err
 	}
@@ -112,6 +112,21 @@ func (j *joiner) prepareCached(ctx context.Context) error {
 		j.r.shared.cached[j.s] = j.cached
 	}
 	return err
+}
+
+// uncorrelated runs the pipeline, by a table of the foreign side where that
+// serves other runs too.
+func (j *joiner) uncorrelated(ctx context.Context, sub *run) (store.Cursor, error) {
+	if len(j.s.joinOn) == 0 || j.src == nil {
+		return j.s.pipe.run(ctx, sub, j.src)
+	}
+	if err := j.buildTable(ctx, j.s.joinOn[0].keys); err != nil {
+		return nil, err
+	}
+	if j.table == nil {
+		return j.s.pipe.run(ctx, sub, j.src)
+	}
+	return j.exprEqual(ctx, sub)
 }
 
 func (j *joiner) prepareEqual(ctx context.Context) error {
@@ -175,8 +190,12 @@ func (j *joiner) tableOf(ctx context.Context, cur store.Cursor, keys keysOf, fil
 	defer cur.Close()
 	h := &j.s.hashed
 	t := &hashTable{coll: j.s.coll, index: map[string][]int32{}, keep: h.keep, filtered: filter != nil}
-	if j.s.local != nil && j.s.joinOn != nil {
-		t.second = j.s.joinOn.path
+	more := j.s.joinOn
+	if j.s.local == nil && len(more) > 0 {
+		more = more[1:]
+	}
+	for _, on := range more {
+		t.more = append(t.more, on.path)
 	}
 	x := &expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session}
 	err := drain(ctx, cur, func(doc bson.Raw) error {
@@ -219,7 +238,7 @@ func (j *joiner) equal(ctx context.Context, doc bson.Raw) (store.Cursor, error) 
 	if j.table != nil && j.s.pipe != nil && j.table.filtered && j.s.hashed.simple {
 		return j.filteredHits()
 	}
-	if j.table != nil && j.table.second != nil {
+	if j.table != nil && len(j.table.more) > 0 {
 		if err := j.bindSub(); err != nil {
 			return nil, err
 		}
@@ -281,8 +300,11 @@ func (j *joiner) candidates(ctx context.Context) (store.Cursor, error) {
 // the pipeline tests it again.
 func (j *joiner) exprEqual(ctx context.Context, sub *run) (store.Cursor, error) {
 	sub.x.Root = value.EmptyDocument
-	v, err := j.s.joinOn.probe.Eval(sub.x)
+	v, err := j.s.joinOn[0].probe.Eval(sub.x)
 	if err != nil {
+		return nil, err
+	}
+	if err := j.bindMore(sub.x); err != nil {
 		return nil, err
 	}
 	j.vals = append(j.vals[:0], v)
@@ -297,8 +319,9 @@ type hashTable struct {
 	index map[string][]int32
 	key   []byte
 	size  int64
-	// second is the path of a second value in the keys, nil: none.
-	second []string
+	// more are the paths of further values in the keys.
+	more   [][]string
+	suffix []byte // what they are in the document at hand
 	// keep are the fields that documents are cut down to, nil: all.
 	keep []string
 	// filtered tells that documents passed the plan's filter of the build.
@@ -318,19 +341,16 @@ func (t *hashTable) add(doc bson.Raw, keys keysOf, limit int64) error {
 		t.trim = trimmed(t.trim[:0], doc, t.keep)
 		kept = t.trim
 	}
-	var second value.Value
-	if t.second != nil {
-		second = value.GetPath(doc, t.second)
+	t.suffix = t.suffix[:0]
+	for _, path := range t.more {
+		t.suffix = appendEqualKey(t.suffix, value.GetPath(doc, path), t.coll)
 	}
 	if t.disk != nil {
-		return t.addDisk(doc, kept, second, keys)
+		return t.addDisk(doc, kept, keys)
 	}
 	t.docs = append(t.docs, t.mem.copy(kept))
 	err := keys(doc, func(v value.Value) {
-		t.key = appendEqualKey(t.key[:0], v, t.coll)
-		if t.second != nil {
-			t.key = appendEqualKey(t.key, second, t.coll)
-		}
+		t.key = append(appendEqualKey(t.key[:0], v, t.coll), t.suffix...)
 		list := t.index[string(t.key)]
 		if len(list) > 0 && list[len(list)-1] == n {
 			return
@@ -354,10 +374,7 @@ func (t *hashTable) find(j *joiner, vals []value.Value) store.Cursor {
 	}
 	hits := j.hits[:0]
 	for _, v := range vals {
-		t.key = appendEqualKey(t.key[:0], v, t.coll)
-		if t.second != nil {
-			t.key = appendEqualKey(t.key, j.extra, t.coll)
-		}
+		t.key = append(appendEqualKey(t.key[:0], v, t.coll), j.extra...)
 		if len(vals) == 1 { // nothing to merge: the table's own list will do
 			j.hit = hitCursor{t, t.index[string(t.key)]}
 			return &j.hit

@@ -124,20 +124,21 @@ type exprJoin struct {
 	path  []string // of the foreign side
 }
 
-// findExprJoin looks for such an equality among the conjuncts of a leading $match.
-func findExprJoin(c *compiler, p *Pipeline, specs []bson.Raw, lets letVars) *exprJoin {
+// findExprJoins looks for such equalities among the conjuncts of a leading $match.
+func findExprJoins(c *compiler, p *Pipeline, specs []bson.Raw) []*exprJoin {
 	if p.scan.match == nil || len(specs) == 0 || firstKey(specs[0]) != "$match" {
 		return nil
 	}
+	var found []*exprJoin
 	for _, part := range conjuncts(nil, p.scan.match.filter) {
 		e := value.Lookup(part, "$expr")
 		for _, eq := range andParts(nil, e) {
-			if j := c.exprJoin(eq, lets); j != nil {
-				return j
+			if j := c.exprJoin(eq); j != nil {
+				found = append(found, j)
 			}
 		}
 	}
-	return nil
+	return found
 }
 
 // andParts takes the $and operators of an expression apart.
@@ -155,20 +156,20 @@ func andParts(dst []value.Value, e value.Value) []value.Value {
 	return dst
 }
 
-func (c *compiler) exprJoin(eq value.Value, lets letVars) *exprJoin {
+func (c *compiler) exprJoin(eq value.Value) *exprJoin {
 	args := value.Lookup(eq.Doc(), "$eq")
 	if !args.IsArray() || value.Len(args.Doc()) != 2 {
 		return nil
 	}
 	a, b := value.Index(args.Doc(), 0), value.Index(args.Doc(), 1)
-	if j := c.exprJoinSides(a, b, lets); j != nil {
+	if j := c.exprJoinSides(a, b); j != nil {
 		return j
 	}
-	return c.exprJoinSides(b, a, lets)
+	return c.exprJoinSides(b, a)
 }
 
-func (c *compiler) exprJoinSides(foreign, local value.Value, lets letVars) *exprJoin {
-	if mentionsIn(foreign, c.opts.Vars) || !mentionsIn(local, lets.names) {
+func (c *compiler) exprJoinSides(foreign, local value.Value) *exprJoin {
+	if mentionsIn(foreign, c.opts.Vars) || !mentionsIn(local, c.opts.Vars) {
 		return nil
 	}
 	opts := *c.opts

@@ -28,7 +28,7 @@ type lookupStage struct {
 	uncorrelated, pure bool
 	unwind             *unwindStage
 	coll               *value.Collation
-	joinOn             *exprJoin // equality found in the pipeline's $expr
+	joinOn             []*exprJoin // equalities found in the pipeline's $expr
 	hashed             hashPlan
 }
 
@@ -188,9 +188,7 @@ func (s *lookupStage) compilePipeline(c *compiler, p *lookupSpec) (err error) {
 		s.uncorrelated = !mentions(p.pipeline, s.lets.names)
 		s.pure = !mentions(p.pipeline, opts.Vars)
 	}
-	if !s.uncorrelated {
-		s.joinOn = findExprJoin(sub, s.pipe, p.pipeline, s.lets)
-	}
+	s.joinOn = findExprJoins(sub, s.pipe, p.pipeline)
 	return nil
 }
 
