@@ -174,7 +174,7 @@ func abs(a value.Value) (value.Value, error) {
 	}
 	x := a.APD()
 	x.Negative = false
-	return value.FromAPD(x), nil
+	return value.Numeric(x), nil
 }
 
 func ceil(a value.Value) (value.Value, error) { return rounded(a, math.Ceil, apd.RoundCeiling), nil }
@@ -195,11 +195,14 @@ func rounded(a value.Value, double func(float64) float64, decimal apd.Rounder) v
 }
 
 // quantize rounds a number to a number of decimal places; false where that
-// takes more than 34 digits, and for NaN and infinities.
+// takes more than 34 digits (of a number that has not more), and for NaN and infinities.
 func quantize(a value.Value, places int32, how apd.Rounder) (value.Value, bool) {
 	x := a.AsDecimal34().APD()
 	if x.Form != apd.Finite {
 		return value.Value{}, false
+	}
+	if a.IsWide() {
+		return value.Numeric(value.ExactRound(x, int(places), how)), true
 	}
 	if x.Coeff.Sign() != 0 && x.NumDigits()+int64(x.Exponent)+int64(places) > 34 {
 		return value.Value{}, false

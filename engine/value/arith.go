@@ -43,6 +43,9 @@ func Subtract(a, b Value) Value {
 		}
 		return Int64(r)
 	case bson.TypeDecimal128:
+		if a.IsWide() || b.IsWide() {
+			return addWide(a, negateWide(b))
+		}
 		d := b.asDecimal(15)
 		d.hi ^= decimalSignBit
 		return decimalAdd(a.asDecimal(15), d).value()
@@ -61,6 +64,9 @@ func Multiply(a, b Value) Value {
 		}
 		return Double(float64(int64(a.n)) * float64(int64(b.n)))
 	case bson.TypeDecimal128:
+		if a.IsWide() || b.IsWide() {
+			return mulWide(a, b)
+		}
 		return decimalMul(a.asDecimal(15), b.asDecimal(15)).value()
 	}
 	return Double(a.AsDouble() * b.AsDouble())
@@ -84,6 +90,9 @@ func Mod(a, b Value) (Value, error) {
 	}
 	switch WiderType(a.kind, b.kind) {
 	case bson.TypeDecimal128:
+		if a.IsWide() || b.IsWide() {
+			return modWide(a, b), nil
+		}
 		return decimalRem(a.asDecimal(15), b.asDecimal(15)).value(), nil
 	case bson.TypeDouble:
 		return Double(math.Mod(a.AsDouble(), b.AsDouble())), nil

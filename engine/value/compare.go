@@ -169,6 +169,9 @@ func compareDoubleInt(f float64, i int64) int {
 // compareWithDecimal compares numbers one of which is a decimal: first by
 // their nearest doubles, which are in order wherever they differ.
 func compareWithDecimal(a, b Value) int {
+	if a.p != nil || b.p != nil {
+		return compareWide(a, b)
+	}
 	f, g := a.AsDouble(), b.AsDouble()
 	if f != f || g != g || f != g {
 		return cmp.Compare(f, g)
@@ -237,7 +240,7 @@ func compareDecimals(x, y decimal) int {
 
 var pow10 = [19]uint64{1, 10, 100, 1000, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
 
-// exactRat is the exact value of a finite number.
+// exactRat is the exact value of a finite number that is not wide.
 func exactRat(v Value) *big.Rat {
 	switch v.kind {
 	case bson.TypeInt32, bson.TypeInt64:
@@ -267,6 +270,9 @@ func exactRat(v Value) *big.Rat {
 func Identical(a, b Value) bool {
 	if a.kind != b.kind || a.n != b.n || a.m != b.m {
 		return false
+	}
+	if a.kind == bson.TypeDecimal128 {
+		return a.p == b.p || a.p != nil && b.p != nil && string(a.wideBytes()) == string(b.wideBytes())
 	}
 	return a.p == b.p || a.n == 0 || a.p != nil && b.p != nil && string(a.bytes()) == string(b.bytes())
 }

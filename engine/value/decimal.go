@@ -92,9 +92,14 @@ func (d decimal) toAPD(x *apd.Decimal) *apd.Decimal {
 }
 
 // APD is a number's exact decimal value; doubles by all their digits.
-func (v Value) APD() *apd.Decimal { return v.AsDecimal34().dec().toAPD(new(apd.Decimal)) }
+func (v Value) APD() *apd.Decimal {
+	if v.IsWide() {
+		return v.wideAPD()
+	}
+	return v.asDecimal(decimalDigits).toAPD(new(apd.Decimal))
+}
 
-// FromAPD makes a decimal, rounding to 34 digits where needed.
+// FromAPD makes a decimal, rounding to 34 digits where needed; Numeric does not.
 func FromAPD(x *apd.Decimal) Value { return fromAPD(x).value() }
 
 func fromAPD(x *apd.Decimal) decimal {

@@ -20,6 +20,9 @@ func (v Value) String() string {
 	case bson.TypeDouble:
 		return FormatDouble(v.AsDouble())
 	case bson.TypeDecimal128:
+		if v.p != nil {
+			return v.wideAPD().Text('G')
+		}
 		return v.AsDecimal128().String()
 	case bson.TypeString, bson.TypeSymbol, bson.TypeJavaScript:
 		return strconv.Quote(v.Str())

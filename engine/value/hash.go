@@ -46,6 +46,9 @@ func HashCollated(seed uint64, v Value, c *Collation) uint64 {
 }
 
 func hashNumber(seed uint64, v Value) uint64 {
+	if v.p != nil {
+		return hashWide(seed, v)
+	}
 	if i, ok := v.Integral(); ok {
 		return mix(seed ^ uint64(i))
 	}

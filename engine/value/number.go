@@ -3,6 +3,7 @@ package value
 import (
 	"math"
 
+	"github.com/cockroachdb/apd/v3"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -18,12 +19,27 @@ func (v Value) AsInt64() int64 {
 	case bson.TypeDouble:
 		return clampInt64(math.Float64frombits(v.n))
 	case bson.TypeDecimal128:
-		if i, ok := v.dec().toInt64(); ok {
+		d := v.dec()
+		if v.p != nil {
+			return truncateWide(v)
+		}
+		if i, ok := d.toInt64(); ok {
 			return i
 		}
-		return truncateDecimal(v.dec())
+		return truncateDecimal(d)
 	}
 	return 0
+}
+
+func truncateWide(v Value) int64 {
+	if i, ok := v.wideIntegral(); ok {
+		return i
+	}
+	x := v.wideAPD()
+	if i, err := ExactQuo(x, apd.New(1, 0)).Int64(); err == nil && x.Exponent > -20000 {
+		return i
+	}
+	return clampInt64(v.wideDouble())
 }
 
 func clampInt64(f float64) int64 {
@@ -62,6 +78,9 @@ func (v Value) AsDouble() float64 {
 	case bson.TypeDouble:
 		return math.Float64frombits(v.n)
 	case bson.TypeDecimal128:
+		if v.p != nil {
+			return v.wideDouble()
+		}
 		return v.dec().toDouble()
 	}
 	return 0
@@ -69,10 +88,20 @@ func (v Value) AsDouble() float64 {
 
 // AsDecimal is a number as a decimal; a double keeps 15 digits, as in
 // MongoDB's implicit conversion.
-func (v Value) AsDecimal() Value { return v.asDecimal(15).value() }
+func (v Value) AsDecimal() Value {
+	if v.IsWide() {
+		return v
+	}
+	return v.asDecimal(15).value()
+}
 
 // AsDecimal34 is AsDecimal that keeps up to 34 digits of a double.
-func (v Value) AsDecimal34() Value { return v.asDecimal(decimalDigits).value() }
+func (v Value) AsDecimal34() Value {
+	if v.IsWide() {
+		return v
+	}
+	return v.asDecimal(decimalDigits).value()
+}
 
 func (v Value) asDecimal(digits int) decimal {
 	switch v.kind {
@@ -84,7 +113,7 @@ func (v Value) asDecimal(digits int) decimal {
 	return v.dec()
 }
 
-// AsDecimal128 is the driver's form of a decimal.
+// AsDecimal128 is the driver's form of a decimal; of a wide one FloorWide's.
 func (v Value) AsDecimal128() bson.Decimal128 { return bson.NewDecimal128(v.n, v.m) }
 
 // Integral is a number as a long if that loses nothing.
@@ -98,6 +127,9 @@ func (v Value) Integral() (int64, bool) {
 			return int64(f), true
 		}
 	case bson.TypeDecimal128:
+		if v.p != nil {
+			return v.wideIntegral()
+		}
 		return v.dec().toInt64()
 	}
 	return 0, false
@@ -127,7 +159,7 @@ func (v Value) IsInf() bool {
 	case bson.TypeDouble:
 		return math.IsInf(math.Float64frombits(v.n), 0)
 	case bson.TypeDecimal128:
-		return v.dec().isInf()
+		return v.p == nil && v.dec().isInf()
 	}
 	return false
 }
@@ -145,6 +177,9 @@ func (v Value) Sign() int {
 			return 1
 		}
 	case bson.TypeDecimal128:
+		if v.p != nil {
+			return v.wideSign()
+		}
 		switch d := v.dec(); {
 		case d.isNaN() || d.isZero():
 		case d.isNeg():

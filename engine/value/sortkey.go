@@ -149,6 +149,9 @@ func appendMagnitude(dst []byte, v Value) []byte {
 		}
 		return appendInexact(dst, decimalFromInt(i))
 	}
+	if v.p != nil {
+		return appendWide(dst, v)
+	}
 	return appendInexact(dst, v.dec())
 }
 

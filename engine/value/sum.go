@@ -13,6 +13,7 @@ type Sum struct {
 	sum, addend float64 // the double-double; sum is the rounded total
 	decimals    decimal
 	hasDecimal  bool
+	wide        Value // the sum of the wide decimals
 	kind        bson.Type
 	special     float64 // infinities and NaN, which would spoil the addend
 	isSpecial   bool
@@ -28,6 +29,10 @@ func (s *Sum) Add(v Value) {
 	case bson.TypeDouble:
 		s.addDouble(math.Float64frombits(v.n))
 	case bson.TypeDecimal128:
+		if v.p != nil || !s.wide.IsMissing() {
+			s.addWide(v)
+			break
+		}
 		if !s.hasDecimal {
 			s.decimals, s.hasDecimal = decimalFromInt(0), true
 		}
@@ -38,6 +43,20 @@ func (s *Sum) Add(v Value) {
 	if v.kind != bson.TypeDateTime {
 		s.kind = WiderType(s.kindOrInt(), v.kind)
 	}
+}
+
+func (s *Sum) addWide(v Value) {
+	if !s.wide.IsMissing() {
+		v = addWide(s.wide, v)
+	}
+	s.wide = v.Clone()
+}
+
+func (s *Sum) finiteAddend() float64 {
+	if s.isSpecial {
+		return 0
+	}
+	return s.addend
 }
 
 func (s *Sum) kindOrInt() bson.Type {
@@ -123,6 +142,15 @@ func (s *Sum) Long() (int64, bool) {
 
 // DecimalTotal is the whole total as a decimal.
 func (s *Sum) DecimalTotal() Value {
+	if !s.wide.IsMissing() {
+		v := s.wide
+		for _, part := range []decimal{s.decimals, decimalFromDouble(s.Float(), decimalDigits), decimalFromDouble(s.finiteAddend(), decimalDigits)} {
+			if part != (decimal{}) {
+				v = addWide(v, part.value())
+			}
+		}
+		return v
+	}
 	d := s.decimals
 	if !s.hasDecimal {
 		d = decimalFromInt(0)
@@ -145,6 +173,9 @@ func (s *Sum) Merge(o *Sum) {
 	}
 	if o.hasDecimal {
 		s.Add(o.decimals.value())
+	}
+	if !o.wide.IsMissing() {
+		s.addWide(o.wide)
 	}
 	s.kind = kind
 }

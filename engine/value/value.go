@@ -17,7 +17,8 @@ type Value struct {
 	// p and n are the bytes of strings, documents, binaries, regular
 	// expressions and the rare types; for other kinds n is the scalar itself
 	// and p is nil. m is the second word of decimals and ObjectIDs, the
-	// subtype of binaries, and what a date has beyond its millisecond.
+	// subtype of binaries, and what a date has beyond its millisecond. Of wide
+	// decimals p is the exact value, of others nil.
 	p    *byte
 	n, m uint64
 	kind bson.Type
@@ -225,9 +226,9 @@ func (v Value) Str() string { return unsafe.String(v.p, int(v.n)) }
 // Doc is the bytes of an embedded document or array.
 func (v Value) Doc() bson.Raw { return bson.Raw(v.bytes()) }
 
-// AppendPayload appends the value as it stands in a document after the key; a
-// date with microseconds as binary data, so that RawValue and AppendElement,
-// which know the type that goes with it, are the way to write fields.
+// AppendPayload appends the value as it stands in a document after the key; what
+// is fine (see IsFine) as binary data, so that RawValue and AppendElement, which
+// know the type that goes with it, are the way to write fields.
 func (v Value) AppendPayload(dst []byte) []byte {
 	switch v.kind {
 	case bson.TypeInt32:
@@ -248,6 +249,9 @@ func (v Value) AppendPayload(dst []byte) []byte {
 		dst = binary.BigEndian.AppendUint64(dst, v.n)
 		return binary.BigEndian.AppendUint32(dst, uint32(v.m))
 	case bson.TypeDecimal128:
+		if v.p != nil {
+			return append(dst, v.wideBytes()...)
+		}
 		dst = binary.LittleEndian.AppendUint64(dst, v.m)
 		return binary.LittleEndian.AppendUint64(dst, v.n)
 	case bson.TypeBinary:
@@ -269,8 +273,12 @@ func (v Value) Clone() Value {
 	if v.p == nil {
 		return v
 	}
-	b := append([]byte(nil), v.bytes()...)
-	v.p = unsafe.SliceData(b)
+	b := v.bytes
+	if v.kind == bson.TypeDecimal128 {
+		b = v.wideBytes
+	}
+	own := append([]byte(nil), b()...)
+	v.p = unsafe.SliceData(own)
 	return v
 }
 
@@ -285,7 +293,7 @@ func (v Value) Truthy() bool {
 	case bson.TypeDouble:
 		return math.Float64frombits(v.n) != 0
 	case bson.TypeDecimal128:
-		return !v.dec().isZero()
+		return v.IsNaN() || v.Sign() != 0
 	}
 	return true
 }
