@@ -47,6 +47,7 @@ type Engine struct {
 	logLevel     atomic.Int32 // as setParameter set it
 
 	lazySync chan struct{} // asks for a sync of writes that nobody waits for
+	inserts  jointInserts
 	cancel   context.CancelFunc
 	tasks    *errgroup.Group
 	closed   atomic.Bool

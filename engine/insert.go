@@ -71,6 +71,14 @@ func groupLen(docs []bson.Raw) int {
 
 // insertGroup inserts documents up to the first that fails.
 func (w *writer) insertGroup(ctx context.Context, c *collection, docs []bson.Raw, base int) (inserted int, failed, err error) {
+	if len(docs) == 1 && w.joint(c) {
+		if failed, err, ok := w.insertJointly(c, docs[0], base); ok {
+			if err == nil && failed == nil {
+				inserted = 1
+			}
+			return inserted, failed, err
+		}
+	}
 	err = w.do(ctx, func(u *unit) error {
 		inserted, failed = 0, nil
 		if len(docs) > 1 && u.tx == nil {

@@ -223,7 +223,7 @@ func (m *Manager) reconcile(ctx context.Context, r *reader, version int64) error
 	if r.adopted != version || !r.adoptedOnce {
 		r.setRoutes(m.routes(ctx, r.db))
 	}
-	for _, s := range m.of(r.db) {
+	for _, s := range m.untidy(m.of(r.db)) {
 		m.reconcileDispatcher(s)
 	}
 	if r.adopted == version && r.adoptedOnce {
@@ -235,6 +235,21 @@ func (m *Manager) reconcile(ctx context.Context, r *reader, version int64) error
 		r.adopted, r.adoptedOnce = version, true
 	}
 	return err
+}
+
+// untidy gives those of which not the right thing runs: mostly none, which is asked
+// several times a second of any number of them.
+func (m *Manager) untidy(subs []*subscription) (out []*subscription) {
+	now := m.clock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range subs {
+		delivers := s.delivers(now) && !s.sharded()
+		if delivers != s.dispatcher.alive() || delivers && s.dispatcher.it.version != s.Version || s.Catchup != nil || s.Backfilling || s.backfills != nil {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (m *Manager) reconcileDispatcher(s *subscription) {

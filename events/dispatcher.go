@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -30,7 +31,7 @@ const (
 // How often the cursor is written while events are settled. It may lag: what is
 // settled says so itself, but with tracking = summary, where the cursor says it.
 const (
-	cursorEvery   = time.Second
+	cursorEvery   = 2 * time.Second
 	cursorEvents  = 10_000
 	summaryEvery  = 100 * time.Millisecond
 	summaryEvents = 1000
@@ -280,7 +281,7 @@ func (d *dispatcher) takeAll(ctx context.Context, r result) error {
 func (d *dispatcher) load(ctx context.Context) error {
 	d.lanes, d.results, d.pending, d.sending = newLanes(d.budget), make(chan result, inFlight), nil, 0
 	d.flushing, d.flushed = nil, make(chan error, 1)
-	d.moving, d.moved, d.saved = "", make(chan error, 1), d.clock()
+	d.moving, d.moved, d.saved = "", make(chan error, 1), d.clock().Add(-rand.N(cursorEvery)) // not all at the same time
 	d.order, d.batch, d.gone, d.unsaved = makePaths(d.spec.OrderingKey), d.largest(), nil, 0
 	doc, err := d.takeCursor(ctx)
 	if err != nil {

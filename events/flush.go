@@ -412,8 +412,20 @@ func (d *dispatcher) moveCursor() (op store.WriteOp, ok bool) {
 		return op, false
 	}
 	d.moving = done
-	return updateOp(bson.D{{Key: "_id", Value: d.cursor()}, {Key: "epoch", Value: d.epoch}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: done}, {Key: "saved_at", Value: d.saved}}}}, false), true
+	return d.cursorOp(done), true
+}
+
+// cursorOp is the update of the cursor under the epoch, in BSON: every subscription
+// that has events writes one every other second.
+func (d *dispatcher) cursorOp(done string) store.WriteOp {
+	var filter, update value.Builder
+	filter.Add("_id", value.String(d.cursor()))
+	filter.Add("epoch", value.Int64(d.epoch))
+	update.Open(bson.TypeEmbeddedDocument, "$set")
+	update.Add("done_pos", value.String(done))
+	update.Add("saved_at", value.Date(d.saved.UnixMilli()))
+	update.Close()
+	return store.WriteOp{Kind: store.Update, Filter: filter.Doc(), Update: documentValue(update.Doc())}
 }
 
 // cursorMoved takes the end of a move of the cursor.

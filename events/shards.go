@@ -55,7 +55,7 @@ func shardOf(key string, shards int) int {
 func (m *Manager) lookAtShards(ctx context.Context) error {
 	ids := bson.A{}
 	var subs []*subscription
-	for _, s := range m.list() {
+	for _, s := range m.withShards() {
 		def := m.stored(s)
 		m.endShards(s, &def)
 		if def.sharded() && def.delivers(m.clock()) {
@@ -78,6 +78,19 @@ func (m *Manager) lookAtShards(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// withShards gives the subscriptions that have shards, or something of them running here.
+func (m *Manager) withShards() (out []*subscription) {
+	all := m.list()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range all {
+		if s.sharded() || len(s.shards) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // freeCursors lists the cursors that no gateway has a lease on.

@@ -39,6 +39,7 @@ type DB struct {
 
 	readOnly bool
 	gate     gate
+	pace     pace
 	// begun and ended count Apply, so that snapshots know whether they are old.
 	begun, ended atomic.Uint64
 }
@@ -47,7 +48,7 @@ const formatVersion = "weir-engine-1"
 
 // Open opens or creates the store in dir; an empty dir is a store in memory.
 // Another process that has dir open makes it fail.
-func Open(dir string, o Options) (*DB, error) {
+func Open(dir string, o Options) (_ *DB, err error) {
 	fs := o.FS
 	if fs == nil {
 		fs = vfs.Default
@@ -65,10 +66,11 @@ func Open(dir string, o Options) (*DB, error) {
 		size = 256 << 20
 	}
 	cache := pebble.NewCache(size)
-	po := pebbleOptions(fs, cache, o.Logger)
+	db := &DB{cache: cache, fs: fs, dir: dir, readOnly: o.ReadOnly}
+	po := pebbleOptions(pacedFS{fs, &db.pace}, cache, o.Logger)
+	db.pace.listen(po.EventListener)
 	po.ReadOnly = o.ReadOnly
-	p, err := openPebble(dir, po)
-	if err != nil {
+	if db.p, err = openPebble(dir, po); err != nil {
 		cache.Unref()
 		if details := crdberrors.FlattenDetails(err); details != "" { // which file, and where
 			err = fmt.Errorf("%w (%s)", err, details)
@@ -78,7 +80,7 @@ func Open(dir string, o Options) (*DB, error) {
 		}
 		return nil, fmt.Errorf("open the data directory %q (is another process using it?): %w", dir, err)
 	}
-	db := &DB{p: p, cache: cache, fs: fs, dir: dir, readOnly: o.ReadOnly}
+	db.pace.waiting.Store(0) // the log of the first memory table counts for none
 	if db.gate.down = o.Down; o.Down == nil {
 		db.gate.down = func() error { return ErrDown }
 	}
@@ -156,6 +158,7 @@ const closePatience = 30 * time.Second
 // closed, then releases the lock. It flushes nothing that is not already in the log.
 func (d *DB) Close() (err error) {
 	defer recoverFatal(&err)
+	defer d.pace.hurry()()
 	if err := d.gate.close(closePatience); err != nil {
 		return err
 	}
@@ -212,6 +215,7 @@ func (d *DB) Flush(ctx context.Context) error {
 		return err
 	}
 	defer d.gate.leave()
+	defer d.pace.hurry()()
 	done, err := d.p.AsyncFlush()
 	if err != nil {
 		return err
