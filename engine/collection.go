@@ -35,6 +35,7 @@ type collection struct {
 
 	layout     *index.Layout // of the indexes of layoutMeta; of the holder of the writer lock
 	layoutMeta *meta
+	recent     recentDocs
 	makeTurn   sync.Once
 	buildTurn  chan struct{} // held by who builds indexes
 }
@@ -79,8 +80,8 @@ type indexState struct {
 	*index.Definition
 	multikey atomic.Bool
 	uses     atomic.Int64
-	readyAt  uint64 // cluster time since which it can be read; 0: always
-	bound    keyBound
+	readyAt  uint64  // cluster time since which it can be read; 0: always
+	gaps     keyGaps // of an _id index
 	// failed is why the index, while it is built, cannot be completed.
 	failed atomic.Pointer[mongoerr.Error]
 }

@@ -82,6 +82,7 @@ func (u *unit) erase(c *collection, m *meta, rec storage.RecordID, doc bson.Raw)
 		return err
 	}
 	u.adjust(c, -1, -int64(len(doc)))
+	c.recent.changed(rec)
 	return nil
 }
 

@@ -145,6 +145,7 @@ func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Ra
 		return nil, err
 	}
 	u.adjust(c, 1, int64(len(doc)))
+	u.keepRecent(c, m, rec, plan, doc)
 	entry := oplog.Entry{Kind: oplog.Insert, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Doc: doc}
 	if err := u.record(m, &entry, nil, doc); err != nil {
 		return nil, err

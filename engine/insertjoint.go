@@ -133,7 +133,7 @@ func (e *Engine) runJoint(group []*jointInsert) (wait func() error, err error) {
 		if j.failed == nil || errors.As(j.failed, &by) || !isFatal(j.failed) {
 			continue
 		}
-		if err := u.b.Close(); err != nil || len(group) == 1 {
+		if err := u.giveUp(); err != nil || len(group) == 1 {
 			return nil, errors.Join(j.failed, err)
 		}
 		return nil, errUnitLost

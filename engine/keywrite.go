@@ -155,11 +155,11 @@ func (u *unit) checkUnique(c *collection, m *meta, kc *keyChange, rec storage.Re
 		if err := claim(k); err != nil {
 			return err
 		}
-		above, err := u.isAbove(c, m, kc.ix, k)
+		fresh, err := u.isNew(c, m, kc.ix, k)
 		if err != nil {
 			return err
 		}
-		if above {
+		if fresh {
 			continue
 		}
 		other, taken, err := u.holds(k)

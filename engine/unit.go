@@ -87,7 +87,7 @@ func (w *writer) attempt(f func(*unit) error) error {
 	u := &unit{e: e, r: e.db, b: e.db.NewBatch()}
 	u.w = u.b
 	if err := f(u); err != nil {
-		return errors.Join(err, u.b.Close())
+		return errors.Join(err, u.giveUp())
 	}
 	if u.last == 0 {
 		return u.b.Close()

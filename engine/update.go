@@ -149,6 +149,7 @@ func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, a
 		return nil, err
 	}
 	u.adjust(c, 0, int64(len(after)-len(before)))
+	c.recent.changed(rec)
 	entry := oplog.Entry{Kind: oplog.Replace, DB: m.ns.DB, Coll: m.ns.Coll, UUID: c.uuid, Doc: after}
 	if desc != nil {
 		if entry.Kind, entry.Doc = oplog.Update, nil; u.tx != nil || !u.e.unlogged(&entry) {

@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/store"
 )
@@ -119,10 +120,20 @@ func (w *writer) compileByID(ns store.Namespace, op *store.WriteOp) (updateOp, e
 	return c, err
 }
 
+// findID finds a document by _id as it is now, outside of transactions.
+func (u *unit) findID(c *collection, id value.Value) (storage.RecordID, bson.Raw, error) {
+	var key [96]byte
+	ix := c.load().idIndex()
+	if rec, doc, ok := c.recent.find(u.e, ix.AppendKey(storage.AppendIndexPrefix(key[:0], ix.ID), []value.Value{id})); ok {
+		return rec, doc, nil
+	}
+	return findID(u.r, c, ix, id)
+}
+
 // updateByID applies an update to the document that its filter {_id: value} names.
 func (u *unit) updateByID(w *writer, c *collection, op *updateOp) (found, changed bool, err error) {
 	id, alone, _ := leadingID(op.filter.raw)
-	rec, doc, err := findID(u.r, c, c.load().idIndex(), id)
+	rec, doc, err := u.findID(c, id)
 	if err != nil || doc == nil {
 		return false, false, err
 	}
