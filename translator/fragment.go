@@ -56,6 +56,7 @@ type loc struct {
 	base    string // "" for the document, else "$$v_3"
 	path    []string
 	us      []string // where the microseconds of the dates at path are; nil: nowhere
+	date    []string // where the dates of values with microseconds are that are at path; nil: nowhere
 	expr    any      // not nil: computed from the document as it is now
 	t       sqltype.Type
 	stored  bool // in the form of documents, of the given kinds
@@ -128,6 +129,9 @@ func (l *loc) at(prefix string) *loc {
 		if l.us != nil {
 			m.us = append([]string{prefix}, l.us...)
 		}
+		if l.date != nil {
+			m.date = append([]string{prefix}, l.date...)
+		}
 	}
 	return &m
 }
@@ -184,10 +188,13 @@ func (c *compiler) settle(f *fragment, ids ...planner.ColID) {
 		spec = append(spec, field{name, computed(l.ref())})
 		if l.expr == nil {
 			m := *l // the variable stays where it is for others
-			m.base, m.path = "", []string{name}
 			if m.us != nil {
 				m.us, m.stored = nil, false
+				if m.base == "" {
+					m.date = m.path
+				}
 			}
+			m.base, m.path = "", []string{name}
 			f.cols[id] = &m
 			continue
 		}

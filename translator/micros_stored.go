@@ -1,12 +1,15 @@
 package translator
 
 import (
+	"slices"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/catalog"
 	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/planner"
+	"weir/sqltype"
 )
 
 // A column that holds microseconds has its dates at loc.path, and at loc.us the
@@ -225,6 +228,62 @@ func (s scope) roughLogic(e *planner.Logic) obj {
 		or = append(or, d)
 	}
 	return obj{{"$or", or}}
+}
+
+// finePair is an order and an identity of a column with microseconds that the
+// store can compute: {d: the date, u: its microseconds where there are some}.
+func (s scope) finePair(l *loc) any {
+	us := fieldRef(l.base, l.us)
+	pair := s.c.once(op("$subtract", us, op("$multiply", op1("$toLong", l.dateRef()), 1000)), func(rest any) any {
+		counts := op("$and", op("$gte", rest, 0), op("$lt", rest, 1000))
+		return obj{{"d", l.dateRef()}, {"u", cond(counts, us, "$$REMOVE")}}
+	})
+	return cond(isNullish(l.dateRef()), null, pair)
+}
+
+// pairAt is the location of a column of which pairs are at a path.
+func pairAt(t sqltype.Type, path ...string) *loc {
+	at := func(name string) []string { return append(slices.Clone(path), name) }
+	return &loc{path: at("d"), us: at("u"), t: t}
+}
+
+// dates is where the dates of a column's values are, if they are at a place and
+// the values may have microseconds.
+func (l *loc) dates() (string, bool) {
+	m := *l
+	switch {
+	case l.expr != nil || l.us == nil && l.date == nil:
+		return "", false
+	case l.date != nil:
+		m.path = l.date
+	}
+	m.us, m.base = nil, l.base
+	return m.queryPath()
+}
+
+// fineEquality finds candidates for the equality of two columns by their dates;
+// fine is false when neither has microseconds.
+func fineEquality(l, r *loc) (eq *equality, fine bool) {
+	lp, lf := l.dates()
+	rp, rf := r.dates()
+	if !lf && !rf {
+		return nil, false
+	}
+	plain := func(l *loc) (string, bool) {
+		p, ok := l.queryPath()
+		return p, ok && l.stored && comparesStored(l)
+	}
+	if !lf {
+		if lp, lf = plain(l); !lf {
+			return nil, true
+		}
+	}
+	if !rf {
+		if rp, rf = plain(r); !rf {
+			return nil, true
+		}
+	}
+	return &equality{local: lp, foreign: rp}, true
 }
 
 // fineTargets are the columns of a table that have, or may get, microseconds.

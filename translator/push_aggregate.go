@@ -111,6 +111,9 @@ func (g *grouping) set(a *planner.AggCall) any {
 		return nil
 	}
 	x := g.s.comparand(a.Args[0])
+	if l := g.s.fine(a.Args[0]); l != nil {
+		x = g.s.finePair(l)
+	}
 	item := cond(notNull(x), x, "$$REMOVE")
 	if a.Filter != nil {
 		item = cond(op("$and", g.s.isTrue(a.Filter), notNull(x)), x, "$$REMOVE")
@@ -222,6 +225,10 @@ func mayOverflow(e planner.Expr) bool {
 func aggExtreme(g *grouping, a *planner.AggCall, name string) any {
 	if !sortsNaturally(a.Args[0].Type()) {
 		return nil
+	}
+	if l := g.s.fine(a.Args[0]); l != nil {
+		acc := "$" + g.acc(name, g.filtered(a, g.s.finePair(l), null), null)
+		return op(expr.LocalPrefix+opMicros, acc+".d", acc+".u")
 	}
 	x := g.s.comparand(a.Args[0])
 	if t := a.Args[0].Type().OID; isFloat(t) {

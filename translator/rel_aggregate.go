@@ -80,6 +80,10 @@ func (g *grouping) keys(n *planner.Aggregate, cols map[planner.ColID]*loc) any {
 		name := slotName("k", i)
 		l := &loc{path: []string{"_id", name}, t: k.Col.Type, notNull: !g.s.nullable(k.Expr)}
 		x, stored := g.keyValue(k)
+		if fine := g.s.fine(k.Expr); fine != nil {
+			l = pairAt(k.Col.Type, l.path...)
+			x, stored = g.s.finePair(fine), nil
+		}
 		if stored != nil {
 			l.stored, l.kinds, l.t = true, stored.kinds, stored.t
 		}
@@ -99,7 +103,10 @@ func (g *grouping) keys(n *planner.Aggregate, cols map[planner.ColID]*loc) any {
 		return null
 	case len(id) == 1 && len(n.Sets) == 0:
 		l := cols[n.Groups[0].Col.ID]
-		if l.path[0] == "_id" {
+		switch {
+		case l.us != nil:
+			cols[n.Groups[0].Col.ID] = pairAt(l.t, "_id")
+		case l.path[0] == "_id":
 			l.path = []string{"_id"}
 		}
 		return id[0].v

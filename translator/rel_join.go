@@ -115,7 +115,7 @@ func (c *compiler) letVars(f *fragment, ids []planner.ColID) (obj, map[planner.C
 		name := c.name("v_")
 		let = append(let, field{name, l.ref()})
 		m := *l
-		m.base, m.path, m.us, m.expr = "$$"+name, nil, nil, nil
+		m.base, m.path, m.us, m.date, m.expr = "$$"+name, nil, nil, nil, nil
 		vars[id] = &m
 	}
 	return let, vars
@@ -218,6 +218,9 @@ func (c *compiler) equalityOf(left, right *fragment, le, re planner.Expr) *equal
 	l, r := ownColumn(left, widened(le)), ownColumn(right, widened(re))
 	if l == nil || r == nil || !scalarForm(l.t) || !scalarForm(r.t) {
 		return nil
+	}
+	if eq, fine := fineEquality(l, r); fine {
+		return eq
 	}
 	lp, ok1 := l.queryPath()
 	rp, ok2 := r.queryPath()

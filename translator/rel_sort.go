@@ -43,7 +43,7 @@ func (c *compiler) sortSpec(f *fragment, keys []planner.SortKey) obj {
 		path, ok := s.sortPath(k.Expr)
 		if !ok || mayBeNaN(k.Expr) {
 			path = c.name("__k")
-			fields = append(fields, field{path, computed(s.sortValue(k.Expr))})
+			fields = append(fields, field{path, computed(s.storedKey(k.Expr))})
 		}
 		if seen[path] {
 			continue
@@ -79,6 +79,14 @@ func (s scope) sortPath(e planner.Expr) (string, bool) {
 		return "", false
 	}
 	return l.queryPath()
+}
+
+// storedKey is sortValue where nothing but the order of the keys matters.
+func (s scope) storedKey(e planner.Expr) any {
+	if l := s.fine(e); l != nil {
+		return s.finePair(l)
+	}
+	return s.sortValue(e)
 }
 
 // sortValue is an expression that orders as the key does.
