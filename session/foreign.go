@@ -73,7 +73,11 @@ func (k keySession) Defer(c *executor.KeyCheck) {
 }
 
 // Checked implements executor.KeySession.
-func (k keySession) Checked(*executor.KeyCheck) {}
+func (k keySession) Checked(c *executor.KeyCheck) {
+	if k.s.tx.store != nil {
+		k.s.tx.log.noteCheck(c)
+	}
+}
 
 // Committed implements executor.KeySession.
 func (k keySession) Committed() store.Queryer { return k.s.access.Store }
@@ -94,8 +98,12 @@ func (s *Session) checkDeferred(ctx context.Context, of func(catalog.Reference) 
 	if len(now) == 0 || s.tx.store == nil {
 		return nil
 	}
-	if err := executor.CheckKeys(ctx, s.stores(s.tx.store), now); err != nil {
+	err := s.until(ctx, func() error { return executor.CheckKeys(ctx, s.stores(s.tx.store), now) })
+	if err != nil {
 		return err
+	}
+	for _, c := range now {
+		s.tx.log.noteCheck(c)
 	}
 	s.tx.deferred.checks = later
 	return nil

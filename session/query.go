@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -12,7 +11,6 @@ import (
 	"weir/catalog"
 	"weir/engine/value"
 	"weir/executor"
-	"weir/mongoerr"
 	"weir/parser/ast"
 	"weir/planner"
 	"weir/sqlerr"
@@ -174,51 +172,63 @@ func (q *query) open(ctx context.Context, s *Session, c *call) (rows, string, er
 
 // execute binds and runs a program.
 func (s *Session) execute(ctx context.Context, q *query, args []value.Value, last bool) (*queryRows, error) {
-	on, err := s.queryer(ctx, !q.readOnly(), last)
+	on, err := s.queryerFor(ctx, !q.readOnly(), q.prog.Plan.Locking, last)
 	if err != nil {
 		return nil, err
 	}
-	st := s.stores(on)
 	if !q.readOnly() {
 		s.warnOfZeros(ctx, q, args, 0) // before it changes what it reads
 	}
 	start := time.Now()
-	var r *executor.Rows
-	for attempt := 0; ; attempt++ {
-		bound, err := q.prog.Bind(ctx, args, s.env)
-		if err != nil {
-			return nil, err
-		}
-		if r, err = executor.Run(ctx, st, bound); err == nil {
-			break
-		}
-		if st.Begin == nil || q.readOnly() || attempt == maxAttempts || !again(ctx, err, attempt) {
-			return nil, err
-		}
+	r, err := s.run(ctx, q, args, on)
+	if err != nil {
+		return nil, err
 	}
 	s.touch(&q.prog.Query)
 	for _, w := range q.prog.With {
 		s.touch(&w.Query)
 	}
-	return &queryRows{s: s, q: q, rows: r, args: args, start: start}, nil
+	out := &queryRows{s: s, q: q, rows: r, args: args, start: start}
+	if q.readOnly() && s.tx.store != nil && on == store.Queryer(s.tx.store) {
+		out.log = s.tx.log.noteRead(q, args)
+	}
+	return out, nil
 }
 
-// maxAttempts bounds how often a writing statement that has a transaction of
-// its own is run again after a conflict: PostgreSQL would have waited instead.
-const maxAttempts = 20
-
-// again waits after a conflict, longer each time; false: the error is another one.
-func again(ctx context.Context, err error, attempt int) bool {
-	var m *mongoerr.Error
-	if !errors.As(err, &m) || !m.HasLabel("TransientTransactionError") || m.HasLabel("UnknownTransactionCommitResult") {
-		return false
+// run starts a program; one that writes is run again after conflicts.
+func (s *Session) run(ctx context.Context, q *query, args []value.Value, on store.Queryer) (*executor.Rows, error) {
+	inBlock := s.tx.store != nil && on == store.Queryer(s.tx.store) && !q.readOnly() && s.readCommitted()
+	a := s.attempt()
+	if inBlock {
+		if err := s.tx.log.guard(ctx, s.access.Store); err != nil {
+			return nil, err
+		}
 	}
-	most := min(time.Millisecond<<attempt, 100*time.Millisecond)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(rand.N(most)):
-		return true
+	for {
+		bound, err := q.prog.Bind(ctx, args, s.env)
+		if err != nil {
+			return nil, err
+		}
+		st := s.stores(on)
+		if inBlock {
+			s.tx.log.noteComputed(q)
+		}
+		r, err := executor.Run(ctx, st, bound)
+		switch {
+		case err == nil:
+			return r, nil
+		case inBlock:
+			if on, err = s.resume(ctx, a, err); err != nil {
+				return nil, err
+			}
+		case st.Begin == nil || q.readOnly() || !isConflict(err):
+			return nil, err
+		default:
+			if err := s.wait(ctx, a, err); err != nil {
+				return nil, err
+			}
+			s.notices = s.notices[:min(a.notices, len(s.notices))]
+		}
 	}
 }
 
@@ -260,6 +270,7 @@ type queryRows struct {
 	args  []value.Value
 	start time.Time
 	ended bool
+	log   *loggedRead // in a transaction; nil: nobody has to know
 }
 
 func (r *queryRows) next(ctx context.Context) (bson.Raw, error) {
@@ -269,6 +280,13 @@ func (r *queryRows) next(ctx context.Context) (bson.Raw, error) {
 		if r.q.readOnly() {
 			r.s.warnOfZeros(ctx, r.q, r.args, time.Since(r.start))
 		}
+	}
+	switch {
+	case r.log == nil:
+	case err == nil:
+		r.log.row(doc)
+	case err == io.EOF:
+		r.log.open, r.log.all = false, true
 	}
 	return doc, err
 }
@@ -284,7 +302,12 @@ func (r *queryRows) tag(n int) string {
 	return r.q.verb + " " + itoa(int(affected))
 }
 
-func (r *queryRows) close() { _ = r.rows.Close() }
+func (r *queryRows) close() {
+	if r.log != nil {
+		r.log.open = false
+	}
+	_ = r.rows.Close()
+}
 
 func isEnd(err error) bool { return errors.Is(err, io.EOF) }
 

@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/catalog"
+	"weir/executor"
 	"weir/store"
 )
 
@@ -23,9 +24,15 @@ type writeLog struct {
 	full   bool
 
 	guarded int // writes that have their images
+	reads   int
 }
 
+// loggedWrite is a write, or what else has to come out as before (replay_reads.go).
 type loggedWrite struct {
+	read    *loggedRead
+	check   *executor.KeyCheck
+	barrier bool // what came before cannot be done again while the client knows what follows
+
 	size   int
 	images []image
 	ns     store.Namespace
@@ -35,11 +42,9 @@ type loggedWrite struct {
 }
 
 // counts are what a write did; done again it must do the same.
-type counts struct{ inserted, matched, modified, deleted int64 }
+type counts struct{ inserted, matched, deleted int64 }
 
-func countsOf(r store.WriteResult) counts {
-	return counts{r.Inserted, r.Matched, r.Modified, r.Deleted}
-}
+func countsOf(r store.WriteResult) counts { return counts{r.Inserted, r.Matched, r.Deleted} }
 
 // loggingTx is a store's transaction that remembers its writes.
 type loggingTx struct {
@@ -97,12 +102,20 @@ func (l *writeLog) copy(b bson.Raw) bson.Raw {
 }
 
 // replay writes the first n writes again. It answers false if they did not do
-// what they did the first time: others have changed the documents since.
-func (l *writeLog) replay(ctx context.Context, tx store.Tx, n int) (bool, error) {
+// what they did the first time: others have changed the documents since. other
+// does again what is no write.
+func (l *writeLog) replay(ctx context.Context, tx store.Tx, n int, other func(context.Context, *loggedWrite) (bool, error)) (bool, error) {
 	if same, err := l.unchanged(ctx, tx, n); err != nil || !same {
 		return false, err
 	}
-	for _, w := range l.writes[:n] {
+	for i := range l.writes[:n] {
+		w := &l.writes[i]
+		if w.ops == nil {
+			if same, err := other(ctx, w); err != nil || !same {
+				return false, err
+			}
+			continue
+		}
 		res, err := tx.Write(ctx, w.ns, w.ops, w.opts)
 		if err == nil {
 			err = res.Err()

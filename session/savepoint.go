@@ -105,7 +105,7 @@ func (s *Session) replay(ctx context.Context, sp savepoint) error {
 	if err != nil {
 		return err
 	}
-	same, err := s.tx.log.replay(ctx, tx, sp.logged)
+	same, err := s.tx.log.replay(ctx, tx, sp.logged, s.repeats(tx, false))
 	if err != nil || !same {
 		_ = tx.Abort(context.WithoutCancel(ctx))
 		return sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").

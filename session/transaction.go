@@ -54,6 +54,12 @@ func (t *transaction) snapshot() bool {
 // queryer gives what a statement runs on. last tells that nothing after it
 // shares an implicit transaction.
 func (s *Session) queryer(ctx context.Context, write, last bool) (store.Queryer, error) {
+	return s.queryerFor(ctx, write, false, last)
+}
+
+// queryerFor is queryer for statements that may lock what they read: in a block
+// they begin the store's transaction, which others' changes then conflict with.
+func (s *Session) queryerFor(ctx context.Context, write, locks, last bool) (store.Queryer, error) {
 	t := &s.tx
 	if write {
 		t.writes++
@@ -63,7 +69,7 @@ func (s *Session) queryer(ctx context.Context, write, last bool) (store.Queryer,
 		return t.store, nil
 	case t.status == 'I' && (!write || last):
 		return s.access.Store, nil
-	case t.status != 'I' && !write && !t.snapshot():
+	case t.status != 'I' && !write && !locks && !t.snapshot():
 		return s.access.Store, nil
 	}
 	if !s.access.Store.Capabilities().Transactions {

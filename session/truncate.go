@@ -53,22 +53,30 @@ func (s *Session) truncate(ctx context.Context, stmt *ast.Truncate, c *call) (st
 		if err != nil {
 			return "", err
 		}
-		if locked {
-			if err := s.lockAllKeys(ctx, on); err != nil {
-				return "", err
-			}
-			locked = false
-		}
-		res, err := on.Write(ctx, t.NS, []store.WriteOp{{Kind: store.Delete, Filter: emptyDocument(), Multi: true}}, store.WriteOptions{})
-		if err == nil {
-			err = res.Err()
-		}
-		if err != nil {
+		if err := s.until(ctx, func() error { return s.empty(ctx, on, t, locked) }); err != nil {
 			return "", err
 		}
+		locked = false
 		s.h.deps.Catalog.Touch(t.NS)
 	}
 	return "TRUNCATE TABLE", nil
+}
+
+// empty takes the documents of a table away.
+func (s *Session) empty(ctx context.Context, on store.Queryer, t *catalog.Table, locked bool) error {
+	if s.tx.store != nil {
+		on = s.tx.store // another one after a conflict
+	}
+	if locked {
+		if err := s.lockAllKeys(ctx, on); err != nil {
+			return err
+		}
+	}
+	res, err := on.Write(ctx, t.NS, []store.WriteOp{{Kind: store.Delete, Filter: emptyDocument(), Multi: true}}, store.WriteOptions{})
+	if err == nil {
+		err = res.Err()
+	}
+	return err
 }
 
 func emptyDocument() bson.Raw { return bson.Raw(bsoncore.NewDocumentBuilder().Build()) }

@@ -91,6 +91,7 @@ func TestForeignKeyWaits(t *testing.T) {
 			{"DELETE FROM up WHERE id = 1", "INSERT INTO down VALUES (1, 1)", "COMMIT", "23503"},
 			{"DELETE FROM up WHERE id = 1", "INSERT INTO down VALUES (1, 1)", "ROLLBACK", ""},
 			{"UPDATE up SET id = 2", "UPDATE down SET up = 1", "COMMIT", "23503"},
+			{"UPDATE down SET up = 1", "TRUNCATE up, down", "COMMIT", ""},
 		} {
 			t.Run(string(mode)+"/"+c.first+"/"+c.second+"/"+c.end, func(t *testing.T) {
 				g := testkit.Start(t, mode, nil)
