@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -59,12 +60,18 @@ func (e *execution) roundRow(w *translator.Write, doc bson.Raw) bson.Raw {
 	start, out := value.BeginDocument(make([]byte, 0, len(doc)))
 	for it := value.Walk(doc); it.Next(); {
 		v := it.Value()
-		if !v.IsMicros() || !storesMicros(w, it.Key()) {
+		if !fits(v) || !storesMicros(w, it.Key()) {
 			v = e.rounded(v)
 		}
 		out = value.AppendElement(out, it.Key(), v)
 	}
 	return value.EndDocument(out, start)
+}
+
+// fits tells whether a value has microseconds, and 64 bits hold it in such.
+func fits(v value.Value) bool {
+	const most = math.MaxInt64/1000 - 1
+	return v.IsMicros() && v.AsDate() < most && v.AsDate() > -most
 }
 
 func storesMicros(w *translator.Write, field string) bool {
@@ -125,7 +132,7 @@ func joined(w *translator.Write, doc bson.Raw) bson.Raw {
 // divide gives the date and the microseconds to store of a target's new value;
 // these are missing where there are none.
 func (e *execution) divide(t translator.WriteTarget, v value.Value) (date, us value.Value) {
-	if !v.IsMicros() || !t.Micros {
+	if !fits(v) || !t.Micros {
 		return e.rounded(v), value.Value{}
 	}
 	if !t.Marked {

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/catalog"
 	"weir/engine/agg"
 	"weir/engine/value"
 	"weir/mongoerr"
 	"weir/sqlerr"
+	"weir/sqltype"
 	"weir/store"
 	"weir/translator"
 )
@@ -176,7 +179,7 @@ func (e *execution) apply(ctx context.Context, w *translator.Write, ops []store.
 			err = res.Err()
 		}
 		if err != nil {
-			return total, writeError(w, err)
+			return total, e.writeError(w, err)
 		}
 		total.Inserted += res.Inserted
 		total.Matched += res.Matched
@@ -190,7 +193,7 @@ func (e *execution) apply(ctx context.Context, w *translator.Write, ops []store.
 var duplicateKey = regexp.MustCompile(`index: (\S+) dup key: \{ ?(.*?) ?\}$`)
 
 // writeError gives PostgreSQL's words to a unique index's refusal.
-func writeError(w *translator.Write, err error) error {
+func (e *execution) writeError(w *translator.Write, err error) error {
 	var m *mongoerr.Error
 	if !errors.As(err, &m) || m.Code != mongoerr.DuplicateKey {
 		return err
@@ -204,11 +207,37 @@ func writeError(w *translator.Write, err error) error {
 		}
 		out.Message = fmt.Sprintf("duplicate key value violates unique constraint %q", name)
 		out.Constraint = name
-		if key, v, ok := strings.Cut(found[2], ": "); ok && !strings.Contains(v, ": ") {
-			out = out.WithDetail("Key (%s)=(%s) already exists.", key, strings.Trim(v, `"`))
+		if key, v, ok := e.duplicate(w, found[2]); ok {
+			out = out.WithDetail("Key (%s)=(%s) already exists.", key, v)
 		}
 	}
 	return out.Because(err)
+}
+
+var dateKey = regexp.MustCompile(`^new Date\((-?\d+)\)(?:, ` + catalog.MicrosField + `\.[^:]*: (?:null|(-?\d+)))?$`)
+
+// duplicate reads the one key and its value in the server's words; ok is false
+// when there are more.
+func (e *execution) duplicate(w *translator.Write, text string) (key, v string, ok bool) {
+	key, v, ok = strings.Cut(text, ": ")
+	if m := dateKey.FindStringSubmatch(v); ok && m != nil {
+		ms, _ := strconv.ParseInt(m[1], 10, 64)
+		moment := value.Date(ms)
+		if us, err := strconv.ParseInt(m[2], 10, 64); err == nil {
+			moment = translator.JoinMicros(moment, value.Int64(us))
+		}
+		var types *sqltype.Env
+		if e.st.Session != nil {
+			types = e.st.Session.Types()
+		}
+		for i := range w.Table.Columns {
+			if c := &w.Table.Columns[i]; strings.Join(c.Path, ".") == key {
+				text, err := sqltype.AppendText(nil, moment, c.Type, types)
+				return key, string(text), err == nil
+			}
+		}
+	}
+	return key, strings.Trim(v, `"`), ok && !strings.Contains(v, ": ")
 }
 
 // atomically runs a write that takes several operations in a transaction of its
