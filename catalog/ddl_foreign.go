@@ -93,6 +93,11 @@ func (t *tableBuilder) bindForeignKey(ctx context.Context, f foreignKey) error {
 	case "PARTIAL":
 		return sqlerr.New(sqlerr.FeatureNotSupported, "MATCH PARTIAL not yet implemented").At(ref.Pos())
 	}
+	for i, id := range ref.Columns {
+		if slices.ContainsFunc(ref.Columns[:i], func(o ast.Ident) bool { return o.Name == id.Name }) {
+			return sqlerr.New(sqlerr.InvalidForeignKey, "foreign key referenced-columns list must not contain duplicates")
+		}
+	}
 	for _, id := range f.cols {
 		c := t.o.column(id.Name)
 		if c == nil {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -138,10 +139,10 @@ func (d *ddl) dropReferences(ctx context.Context, t *Table, own *object, going m
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(list, func(a, b *object) int { return strings.Compare(a.Name, b.Name) })
 	hit := func(k *objectForeignKey) bool { return uint32(k.Ref) == t.OID && of(k) }
 	var there []*object
-	var names []string
+	var keys []objectForeignKey
+	owner := map[int64]string{}
 	for _, o := range list {
 		if going[uint32(o.OID)] {
 			continue
@@ -152,9 +153,14 @@ func (d *ddl) dropReferences(ctx context.Context, t *Table, own *object, going m
 		there = append(there, o)
 		for _, k := range o.ForeignKeys {
 			if hit(&k) {
-				names = append(names, "constraint "+k.Name+" on table "+o.Name)
+				keys, owner[k.OID] = append(keys, k), o.Name
 			}
 		}
+	}
+	slices.SortFunc(keys, func(a, b objectForeignKey) int { return cmp.Compare(a.Made, b.Made) })
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = "constraint " + k.Name + " on table " + owner[k.OID]
 	}
 	if len(names) == 0 {
 		return nil

@@ -36,6 +36,10 @@ type KeySession interface {
 	Checked(c *KeyCheck)
 	// Committed is the store as others see it.
 	Committed() store.Queryer
+	// Took is told of keys (by their buckets) that the transaction takes away;
+	// HasTaken tells whether it was.
+	Took(bucket int)
+	HasTaken(bucket int) bool
 	// Stripe is a number that differs between sessions (see foreign_lock.go).
 	Stripe() uint32
 }
@@ -59,7 +63,7 @@ type key []value.Value
 type keyTask struct {
 	ref        *translator.KeyRef
 	olds, news []key
-	settled    bool // what the key says was done, and is to be tested
+	took       func(bucket int)
 }
 
 // keyQueue is shared by a statement and those that its foreign keys run.
@@ -87,7 +91,7 @@ func (e *execution) noteKeys(ctx context.Context, keys *translator.Keys, ns stor
 	}
 	for i := range keys.Refs {
 		ref := &keys.Refs[i]
-		t := &keyTask{ref: ref}
+		t := &keyTask{ref: ref, took: e.st.Keys.Took}
 		for j := range max(len(before), len(after)) {
 			var a, b key
 			if j < len(before) {
@@ -111,6 +115,7 @@ func (t *keyTask) add(before, after key) {
 		if before.hasNull() || after != nil && t.text(before) == t.text(after) {
 			return
 		}
+		t.took(bucketOf(t.ref, before))
 	} else if after == nil || before != nil && t.text(before) == t.text(after) {
 		return
 	}
@@ -122,10 +127,7 @@ func columnsOf(ref *translator.KeyRef, all key) key { return all[ref.First : ref
 
 // action is what the key says of rows that lose the row they refer to, or its key.
 func (t *keyTask) action() byte {
-	switch {
-	case t.settled:
-		return 'a'
-	case t.news[0] == nil:
+	if t.news[0] == nil {
 		return t.ref.Key.Delete
 	}
 	return t.ref.Key.Update

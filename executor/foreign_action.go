@@ -17,7 +17,7 @@ func (e *execution) cascade(ctx context.Context, t *keyTask) error {
 		return err
 	}
 	if t.news[0] == nil {
-		return e.referring(ctx, t, "DELETE FROM ONLY "+tableName(t.ref.From)+" AS x")
+		return e.referring(ctx, t, "DELETE FROM "+tableName(t.ref.From)+" AS x")
 	}
 	// Row by row, in their order: a key may be the new one of one row and the old
 	// one of another.
@@ -27,7 +27,7 @@ func (e *execution) cascade(ctx context.Context, t *keyTask) error {
 		set = append(set, ast.QuoteIdent(c)+" = $"+strconv.Itoa(n+i+1))
 		where = append(where, "x."+ast.QuoteIdent(c)+" = $"+strconv.Itoa(i+1))
 	}
-	sql := "UPDATE ONLY " + tableName(t.ref.From) + " AS x SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND ")
+	sql := "UPDATE " + tableName(t.ref.From) + " AS x SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND ")
 	types := oidsOf(t.ref)
 	for i := range t.olds {
 		if _, _, err := e.statement(ctx, e.q, sql, slices.Concat(types, types), append(slices.Clone(t.olds[i]), t.news[i]...)); err != nil {
@@ -54,11 +54,11 @@ func (e *execution) setAside(ctx context.Context, t *keyTask) error {
 	for _, c := range columns {
 		set = append(set, ast.QuoteIdent(c)+to)
 	}
-	if err := e.referring(ctx, t, "UPDATE ONLY "+tableName(t.ref.From)+" AS x SET "+strings.Join(set, ", ")); err != nil {
+	if err := e.referring(ctx, t, "UPDATE "+tableName(t.ref.From)+" AS x SET "+strings.Join(set, ", ")); err != nil {
 		return err
 	}
 	if action == 'd' { // the default may be the key that went
-		e.keys.tasks = append(e.keys.tasks, &keyTask{ref: t.ref, olds: t.olds, news: t.news, settled: true})
+		return e.checkUnreferenced(ctx, &KeyCheck{ref: t.ref, keys: t.olds})
 	}
 	return nil
 }

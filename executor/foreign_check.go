@@ -60,9 +60,11 @@ func (e *execution) absent(ctx context.Context, ref *translator.KeyRef, k key) e
 	if err != nil || len(still) == 0 {
 		return err
 	}
-	made, err := e.lookUp(ctx, e.st.Keys.Committed(), ref, []key{k}, false)
-	if err != nil {
-		return err
+	var made map[string]key
+	if !e.st.Keys.HasTaken(bucketOf(ref, k)) {
+		if made, err = e.lookUp(ctx, e.st.Keys.Committed(), ref, []key{k}, false); err != nil {
+			return err
+		}
 	}
 	if len(made) > 0 {
 		return mongoerr.New(mongoerr.WriteConflict, "The row that a foreign key refers to was made after the transaction began.").
@@ -149,7 +151,7 @@ func (e *execution) shownThere(ctx context.Context, ref *translator.KeyRef, k ke
 		text[i] = "format('%s', x." + ast.QuoteIdent(c) + ")"
 	}
 	_, cond, types, args := keyCondition(ref, ref.Key.Columns, []key{k})
-	docs, prog, err := e.statement(ctx, e.q, "SELECT "+strings.Join(text, " || ', ' || ")+" FROM ONLY "+tableName(ref.From)+" AS x WHERE "+cond+" LIMIT 1", types, args)
+	docs, prog, err := e.statement(ctx, e.q, "SELECT "+strings.Join(text, " || ', ' || ")+" FROM "+tableName(ref.From)+" AS x WHERE "+cond+" LIMIT 1", types, args)
 	if err != nil || len(docs) == 0 {
 		return e.shown(ref, k), err
 	}
@@ -165,9 +167,9 @@ func (e *execution) lookUp(ctx context.Context, on store.Queryer, ref *translato
 	}
 	list := columnList(ref, t, columns)
 	found := map[string]key{}
-	head := "SELECT DISTINCT " + list + " FROM ONLY " + tableName(t) + " AS x WHERE "
+	head := "SELECT DISTINCT " + list + " FROM " + tableName(t) + " AS x WHERE "
 	if !referring {
-		head = "SELECT " + list + " FROM ONLY " + tableName(t) + " AS x WHERE "
+		head = "SELECT " + list + " FROM " + tableName(t) + " AS x WHERE "
 	}
 	for len(keys) > 0 {
 		n, cond, types, args := keyCondition(ref, columns, keys)
@@ -195,8 +197,13 @@ func plainKey(v value.Value, t sqltype.Type) value.Value {
 	return v
 }
 
+// tableName names a table without those that inherit from it, but with its partitions.
 func tableName(t *catalog.Table) string {
-	return ast.QuoteIdent(t.Schema) + "." + ast.QuoteIdent(t.Name)
+	name := ast.QuoteIdent(t.Schema) + "." + ast.QuoteIdent(t.Name)
+	if t.Partitioned() {
+		return name
+	}
+	return "ONLY " + name
 }
 
 // columnList is the columns as values of the key.

@@ -33,7 +33,6 @@ const (
 // lockKeys writes the documents of keys.
 func (e *execution) lockKeys(ctx context.Context, ref *translator.KeyRef, keys []key, all bool) error {
 	var ops []store.WriteOp
-	table := ref.To.NS.String() + "\x00"
 	stripes := []int{int(e.st.Keys.Stripe() % keyStripes)}
 	if all {
 		stripes = stripes[:0]
@@ -42,10 +41,9 @@ func (e *execution) lockKeys(ctx context.Context, ref *translator.KeyRef, keys [
 		}
 	}
 	for _, k := range keys {
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(table + keyText(ref, k)))
+		bucket := bucketOf(ref, k)
 		for _, s := range stripes {
-			id := lockID(int(h.Sum32()%keyBuckets), s)
+			id := lockID(bucket, s)
 			if e.keys.locked[id] {
 				continue
 			}
@@ -54,6 +52,12 @@ func (e *execution) lockKeys(ctx context.Context, ref *translator.KeyRef, keys [
 		}
 	}
 	return writeLocks(ctx, e.q, ops)
+}
+
+func bucketOf(ref *translator.KeyRef, k key) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(ref.To.NS.String() + "\x00" + keyText(ref, k)))
+	return int(h.Sum32() % keyBuckets)
 }
 
 // LockAllKeys writes all documents, for who takes all rows of a table away.

@@ -18,6 +18,7 @@ type deferral struct {
 	checks []*executor.KeyCheck
 	all    string            // "", DEFERRED, IMMEDIATE
 	named  map[uint32]string // by the constraint's OID
+	taken  map[int]bool      // buckets of keys that the transaction takes away
 }
 
 // keySession is the session as the executor keeps foreign keys in it.
@@ -81,6 +82,18 @@ func (k keySession) Checked(c *executor.KeyCheck) {
 
 // Committed implements executor.KeySession.
 func (k keySession) Committed() store.Queryer { return k.s.access.Store }
+
+// Took implements executor.KeySession.
+func (k keySession) Took(bucket int) {
+	d := &k.s.tx.deferred
+	if d.taken == nil {
+		d.taken = map[int]bool{}
+	}
+	d.taken[bucket] = true
+}
+
+// HasTaken implements executor.KeySession.
+func (k keySession) HasTaken(bucket int) bool { return k.s.tx.deferred.taken[bucket] }
 
 // Stripe implements executor.KeySession.
 func (k keySession) Stripe() uint32 { return k.s.start.ProcessID }
