@@ -226,9 +226,6 @@ func (b *builder) viewChecks(v *viewTarget, scan *Scan, changed map[string]bool)
 		if x == nil {
 			continue
 		}
-		if hasSubquery(x) {
-			return nil, sqlerr.Unsupported(0, "Leave WITH CHECK OPTION out.", "WITH CHECK OPTION of view %q holds a subquery, which is not supported", l.view.Name)
-		}
 		out = append(out, CheckExpr{Name: l.view.Name, View: true, Partition: l.view.IsPartition(), Expr: &Test{X: x, Is: IsTrue}})
 	}
 	return append(out, base...), nil

@@ -31,6 +31,7 @@ type stampParser struct {
 	env       *Env
 	nums      []string // numbers not yet understood as day, month or year
 	month     int
+	before    int // how many numbers stood before the month's name, apart from it
 	bc        bool
 	pm, am    bool
 	julian    bool
@@ -406,7 +407,7 @@ func (p *stampParser) word(w, rest string) (int, error) {
 		if p.month != 0 {
 			return 0, p.bad()
 		}
-		p.month = m
+		p.month, p.before = m, len(p.nums)
 		return len(w), nil
 	}
 	if isDayName(lower) || lower == "on" || lower == "at" {

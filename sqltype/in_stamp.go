@@ -42,12 +42,30 @@ func (p *stampParser) looseNumbers() error {
 	}
 	_, order := p.env.dates()
 	a, b := p.nums[0], p.nums[1]
+	if p.monthBefore(order, a, b) {
+		return p.bad()
+	}
 	if len(a) >= 3 || order == YMD && len(b) < 3 {
 		a, b = b, a
 	}
 	d, _ := strconv.Atoi(a)
 	p.setDate(p.year(b), p.month, d)
 	return nil
+}
+
+// monthBefore tells whether a number before the month's name was taken for a
+// month and can be no day either.
+func (p *stampParser) monthBefore(order DateOrder, a, b string) bool {
+	year := len(a) >= 3 || order == YMD
+	switch {
+	case p.before == 1 && order == MDY && !year:
+	case p.before == 2 && year:
+		a = b
+	default:
+		return p.before == 2
+	}
+	n, _ := strconv.Atoi(a)
+	return n < 1 || n > 31
 }
 
 // shortYear undoes the guess of a century: 99 BC is that year.
