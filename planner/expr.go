@@ -263,7 +263,7 @@ func (b *builder) binary(sc *scope, x *ast.BinaryExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.expr(sc, x.Right)
+	r, err := b.rightOf(sc, l, x)
 	if err != nil {
 		return nil, err
 	}
@@ -271,6 +271,16 @@ func (b *builder) binary(sc *scope, x *ast.BinaryExpr) (Expr, error) {
 		return nil, err
 	}
 	return b.compare(x.Op.Symbol, l, r, x.Op.Pos())
+}
+
+// rightOf binds the right operand, which beside a row is one, too.
+func (b *builder) rightOf(sc *scope, l Expr, x *ast.BinaryExpr) (Expr, error) {
+	row, isRow := l.(*Row)
+	q, isQuery := x.Right.(*ast.SubqueryExpr)
+	if isRow && isQuery && comparisons[x.Op.Symbol] {
+		return b.rowQuery(sc, row, q)
+	}
+	return b.expr(sc, x.Right)
 }
 
 var mysqlOperators = map[string]string{"MOD": "%", "DIV": "/"}

@@ -233,12 +233,16 @@ func (b *builder) chooseKnown(all, fit []candidate, in []sqltype.OID) (*candidat
 		return nil, true
 	}
 	var left []candidate
+	same := make([]sqltype.OID, len(in))
+	for i := range same {
+		same[i] = known
+	}
 	for _, c := range all {
 		ok := true
 		for i := range in {
 			ok = ok && b.accepts(known, c.args[i])
 		}
-		if ok {
+		if ok && b.consistent(c, same) {
 			left = append(left, c)
 		}
 	}

@@ -335,7 +335,7 @@ func (b *builder) assigned(sc *scope, a *ast.Assignment) ([]ast.Expr, error) {
 		return []ast.Expr{a.Value}, nil
 	}
 	if q, ok := a.Value.(*ast.SubqueryExpr); ok {
-		return rowOfQuery(a, q)
+		return b.assignedQuery(sc, a, q)
 	}
 	r, ok := a.Value.(*ast.RowExpr)
 	if !ok {
@@ -368,32 +368,6 @@ func (b *builder) rowItems(sc *scope, r *ast.RowExpr) ([]ast.Expr, error) {
 			parts := append(append([]ast.Ident(nil), star.Qualifier...), quotedIdent(c.Col.Name))
 			out = append(out, &ast.ColumnRef{Span: star.Span, Parts: parts})
 		}
-	}
-	return out, nil
-}
-
-// rowOfQuery makes a subquery of each column of the one that is assigned.
-func rowOfQuery(a *ast.Assignment, q *ast.SubqueryExpr) ([]ast.Expr, error) {
-	sel, ok := q.Query.Body.(*ast.Select)
-	star := false
-	if ok {
-		for _, it := range sel.Items {
-			_, is := it.Expr.(*ast.Star)
-			star = star || is
-		}
-	}
-	if !ok || star {
-		return nil, sqlerr.Unsupported(q.Pos(), "List the columns in the subquery's SELECT.", "assignment of a row from this subquery is not supported")
-	}
-	if len(sel.Items) != len(a.Targets) {
-		return nil, sqlerr.New(sqlerr.SyntaxError, "number of columns does not match number of values").At(q.Pos())
-	}
-	var out []ast.Expr
-	for i := range sel.Items {
-		one, query := *sel, *q.Query
-		one.Items = sel.Items[i : i+1]
-		query.Body = &one
-		out = append(out, &ast.SubqueryExpr{Span: q.Span, Query: &query})
 	}
 	return out, nil
 }

@@ -111,7 +111,7 @@ func lastUnit(mod int32) string {
 func parseUnits(t, text string, mod int32) (Span, error) {
 	var sum intervalSum
 	ago, negative := false, false
-	fields := intervalTokens(t)
+	fields, seen := intervalTokens(t), unitsSeen{}
 	for i := 0; i < len(fields); i++ {
 		f := fields[i]
 		switch {
@@ -124,13 +124,13 @@ func parseUnits(t, text string, mod int32) (Span, error) {
 			return Span{}, badInterval(text)
 		case strings.ContainsRune(f, ':'):
 			us, ok := parseHours(f, mod, negative && !strings.HasPrefix(f, "+"))
-			if !ok {
+			if !ok || !seen.mark("hour", "minute", "second") {
 				return Span{}, badInterval(text)
 			}
 			sum.micros += us
 			continue
 		case strings.LastIndexByte(f, '-') > 0:
-			if !sum.yearMonth(f) {
+			if !seen.mark("month") || !sum.yearMonth(f) {
 				return Span{}, badInterval(text)
 			}
 			continue
@@ -148,6 +148,9 @@ func parseUnits(t, text string, mod int32) (Span, error) {
 			negative = false
 		}
 		u, ok := intervalUnits[unit]
+		if ok = ok && seen.mark(unit); ok && u.micros == 1e6 && n != math.Trunc(n) {
+			ok = seen.mark("millisecond", "microsecond")
+		}
 		if !ok {
 			return Span{}, badInterval(text)
 		}
@@ -162,11 +165,30 @@ func parseUnits(t, text string, mod int32) (Span, error) {
 	return sum.span(text)
 }
 
+// unitsSeen are the units that an interval has already: each may come once.
+type unitsSeen map[intervalSum]bool
+
+// mark tells whether none of the units came before.
+func (s unitsSeen) mark(units ...string) bool {
+	ok := true
+	for _, u := range units {
+		ok = ok && !s[intervalUnits[u]]
+		s[intervalUnits[u]] = true
+	}
+	return ok
+}
+
 // intervalTokens parts numbers, words and times; 1d and 1 d are alike.
 func intervalTokens(t string) []string {
 	var out []string
 	for i := 0; i < len(t); {
-		start := i
+		start, sign := i, ""
+		if c := t[i]; c == '-' || c == '+' {
+			if rest := strings.TrimLeft(t[i+1:], space); len(rest) < len(t)-i-1 && rest != "" && (isDigit(rest[0]) || rest[0] == '.') {
+				start, sign = len(t)-len(rest), t[i:i+1]
+				i = start
+			}
+		}
 		switch c := t[i]; {
 		case strings.IndexByte(space, c) >= 0 || c == ',':
 			i++
@@ -183,7 +205,7 @@ func intervalTokens(t string) []string {
 				i++
 			}
 		}
-		out = append(out, t[start:i])
+		out = append(out, sign+t[start:i])
 	}
 	return out
 }
