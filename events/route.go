@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/catalog"
 	"weir/engine/expr"
 	"weir/engine/match"
 	"weir/engine/value"
@@ -152,7 +153,7 @@ func (r *route) wants(e *Event) (bool, error) {
 func (r *route) touches(e *Event) bool {
 	if e.Updated.IsDocument() {
 		for it := value.Walk(e.Updated.Doc()); it.Next(); {
-			if r.touchesPath(it.Key()) {
+			if r.touchesPath(it.Key()) || it.Key() == catalog.MicrosField && r.touchesMicros(it.Value()) {
 				return true
 			}
 		}
@@ -167,7 +168,23 @@ func (r *route) touches(e *Event) bool {
 	return false
 }
 
+// touchesMicros is touchesPath for the first microseconds of a document: those
+// of a column are of its field.
+func (r *route) touchesMicros(hidden value.Value) bool {
+	if hidden.IsDocument() {
+		for it := value.Walk(hidden.Doc()); it.Next(); {
+			if r.touchesPath(it.Key()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (r *route) touchesPath(changed string) bool {
+	if column, hidden := strings.CutPrefix(changed, catalog.MicrosField+"."); hidden && r.touchesPath(column) {
+		return true
+	}
 	for _, f := range r.fields {
 		if changed == f || strings.HasPrefix(changed, f+".") || strings.HasPrefix(f, changed+".") {
 			return true

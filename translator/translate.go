@@ -178,7 +178,9 @@ func reasonOf(s stage) string {
 	if s.micros {
 		return "MongoDB's dates have no microseconds"
 	}
-	if name := localName(s.doc); name != "" {
+	if name := localName(s.doc); name == opMicros {
+		return "MongoDB's dates have no microseconds"
+	} else if name != "" {
 		return name + " has no exact counterpart in MongoDB"
 	}
 	return "the stage reads rows that are here"

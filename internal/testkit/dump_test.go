@@ -38,7 +38,9 @@ func TestDumpAndRestore(t *testing.T) {
 		COMMENT ON TABLE p IS 'what is sold';
 		COMMENT ON COLUMN p.price IS 'in euros';
 		INSERT INTO p (name, feels, tags, doc) VALUES ('x', 'ok', '{a,"b c"}', '{"k": [1, null]}'), (E'tab\there', NULL, NULL, NULL);
-		INSERT INTO o (p_id, "Name") VALUES (1, 'x'), (2, NULL)`)
+		INSERT INTO o (p_id, "Name") VALUES (1, 'x'), (2, NULL);
+		CREATE TABLE moments (t timestamp PRIMARY KEY, z timestamptz);
+		INSERT INTO moments VALUES ('2024-01-01 00:00:00.000001', '0044-03-15 00:00:00.999999+00 BC'), ('2024-01-01 00:00:00.000002', NULL), ('2024-01-01', 'infinity')`)
 	require.NoError(t, err)
 	dump := func(dsn string) string {
 		var out, said bytes.Buffer

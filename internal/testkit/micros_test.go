@@ -91,6 +91,30 @@ func TestMicrosOfAnotherGateway(t *testing.T) {
 	}
 }
 
+// TestCopyMicros: COPY in the binary format takes and gives microseconds.
+func TestCopyMicros(t *testing.T) {
+	for _, mode := range testkit.Modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			conn := testkit.Start(t, mode, nil).Connect(t)
+			execute(t, conn, `CREATE TABLE m (id int, t timestamp)`)
+			start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+			var rows [][]any
+			for i := range 12_000 { // several batches
+				rows = append(rows, []any{i, start.Add(time.Duration(i) * time.Microsecond)})
+			}
+			n, err := conn.CopyFrom(t.Context(), pgx.Identifier{"m"}, []string{"id", "t"}, pgx.CopyFromRows(rows))
+			require.NoError(t, err)
+			require.EqualValues(t, len(rows), n)
+			got, err := conn.Query(t.Context(), `SELECT t FROM m ORDER BY t DESC LIMIT 2`)
+			require.NoError(t, err)
+			times, err := pgx.CollectRows(got, pgx.RowTo[time.Time])
+			require.NoError(t, err)
+			require.Equal(t, []time.Time{rows[11_999][1].(time.Time), rows[11_998][1].(time.Time)}, times)
+			require.Equal(t, "12000|12|2024-01-01 00:00:00.011999", asText(t, conn, `SELECT count(DISTINCT t), count(DISTINCT date_trunc('milliseconds', t)), max(t) FROM m`))
+		})
+	}
+}
+
 // watched is a store that notes what no MongoDB could be given, and that can
 // fail writes to a collection.
 type watched struct {
