@@ -16,6 +16,7 @@ type fetcher struct {
 	reads int
 	it    storage.Iterator // nil: read by key
 	seek  storage.Seeker
+	last  storage.RecordID // where it is: documents that were inserted one after the other follow each other
 	key   []byte
 }
 
@@ -30,11 +31,15 @@ func (f *fetcher) document(r storage.Reader, c *collection, rec storage.RecordID
 	if f.seek == nil {
 		return r.Get(f.key, dst)
 	}
-	if !f.seek.Seek(f.key) {
-		return dst, false, f.it.Err()
-	}
-	if !bytes.Equal(f.it.Key(), f.key) {
-		return dst, false, nil
+	follows := rec == f.last+1 && f.last != 0
+	f.last = rec
+	if !follows || !f.it.Next() || !bytes.Equal(f.it.Key(), f.key) {
+		if !f.seek.Seek(f.key) {
+			return dst, false, f.it.Err()
+		}
+		if !bytes.Equal(f.it.Key(), f.key) {
+			return dst, false, nil
+		}
 	}
 	v, err := f.it.Value()
 	return append(dst, v...), err == nil, err

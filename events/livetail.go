@@ -111,7 +111,7 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 		if t.last = position(row); t.until != "" && t.last >= t.until {
 			return nil, io.EOF
 		}
-		if !t.span.holds(value.Lookup(row, "event_timestamp").AsDate()) {
+		if t.span != (span{}) && !t.span.holds(value.Lookup(row, "event_timestamp").AsDate()) {
 			continue
 		}
 		if t.now != nil {

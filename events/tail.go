@@ -193,8 +193,10 @@ func eventData(row bson.Raw) (data, position value.Value) {
 			position = it.Value()
 		case "document_key":
 			key = it.Value()
-		case "full_document":
-			full = it.Value()
+		case "full_document": // what is sought but for it stands before
+			if full = it.Value(); !full.IsNullish() {
+				return full, position
+			}
 		case "full_document_before_change":
 			before = it.Value()
 		case "update_description":

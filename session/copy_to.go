@@ -139,7 +139,16 @@ func (c *copyWriter) row(b, doc []byte) ([]byte, error) {
 // text escapes a value for the text format.
 func (c *copyWriter) text(b, v []byte) []byte {
 	from := 0
-	for i, ch := range v {
+	for i := 0; i < len(v); i++ {
+		if i&7 == 0 && c.f.delim <= '\r' {
+			for len(v)-i >= 8 && plainEight(binary.LittleEndian.Uint64(v[i:])) {
+				i += 8
+			}
+			if i == len(v) {
+				break
+			}
+		}
+		ch := v[i]
 		if ch > '\r' && ch != '\\' && ch != c.f.delim || ch < '\b' && ch != c.f.delim {
 			continue
 		}
@@ -147,6 +156,15 @@ func (c *copyWriter) text(b, v []byte) []byte {
 		from = i + 1
 	}
 	return append(b, v[from:]...)
+}
+
+// plainEight tells of eight bytes that none is a backslash or below 0x0e: most text
+// is so, and is passed over in one step.
+func plainEight(x uint64) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	below := (x - each*0x0e) &^ x
+	slash := x ^ each*'\\'
+	return (below|(slash-each)&^slash)&high == 0
 }
 
 // escaped is what stands behind the backslash for a byte.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -32,6 +33,7 @@ type RowEncoder struct {
 	of     []fieldColumns
 	byName map[string][]int
 	json   encodedJSON
+	second printedSecond
 }
 
 // fieldColumns are the columns whose paths begin with a field.
@@ -163,6 +165,9 @@ type encodedJSON struct {
 // appendField appends a column. A document that stood in the one before, as an
 // event's does, is not written anew.
 func (enc *RowEncoder) appendField(dst []byte, v value.Value, c *ResultColumn) ([]byte, error) {
+	if c.Type.OID == Timestamptz && c.Format == TextFormat && v.Kind() == bson.TypeDateTime {
+		return enc.second.appendField(dst, v.AsDate(), enc.env)
+	}
 	if c.Type.OID != JSONB || !v.IsDocument() {
 		return appendField(dst, v, c.Type, c.Format, enc.env)
 	}
@@ -174,6 +179,47 @@ func (enc *RowEncoder) appendField(dst []byte, v value.Value, c *ResultColumn) (
 	dst, err := appendField(dst, v, c.Type, c.Format, enc.env)
 	*j = encodedJSON{doc, c.Format, from, len(dst)}
 	return dst, err
+}
+
+// printedSecond is how the second was printed that the last timestamp fell into:
+// times of rows that follow each other are mostly of one.
+type printedSecond struct {
+	known bool
+	of    int64
+	zone  *time.Location
+	text  []byte
+}
+
+// isoSecond is how long a second is before its fraction, as YYYY-MM-DD HH:MM:SS.
+const isoSecond = 19
+
+func (p *printedSecond) appendField(dst []byte, ms int64, e *Env) ([]byte, error) {
+	style, _ := e.dates()
+	if of := floorSecond(ms); !p.known || of != p.of || p.zone != e.zone() || style != ISO {
+		p.known = false
+		if style == ISO && !IsInfinite(ms) && InTimestampRange(ms) {
+			text, err := AppendTimestamptz(p.text[:0], of*1000, e)
+			p.text, p.of, p.zone = text, of, e.zone()
+			p.known = err == nil && len(text) > isoSecond && text[4] == '-' && text[10] == ' '
+		}
+	}
+	if !p.known {
+		return appendField(dst, value.Date(ms), Of(Timestamptz), TextFormat, e)
+	}
+	start := len(dst)
+	dst = append(append(dst, 0, 0, 0, 0), p.text[:isoSecond]...)
+	dst = appendFraction(dst, int(ms-p.of*1000)*1000)
+	dst = append(dst, p.text[isoSecond:]...)
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	return dst, nil
+}
+
+// floorSecond gives the second that a millisecond falls into.
+func floorSecond(ms int64) int64 {
+	if ms < 0 {
+		ms -= 999
+	}
+	return ms / 1000
 }
 
 // appendField appends the length and the bytes of a value, -1 for NULL.
