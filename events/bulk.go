@@ -126,7 +126,11 @@ func (b *bulk) writeParts(parts []bulkPart) {
 	defer cancel()
 	all := parts[0].ops
 	if len(parts) > 1 {
-		all = nil
+		n := 0
+		for _, p := range parts {
+			n += len(p.ops)
+		}
+		all = make([]store.WriteOp, 0, n)
 		for _, p := range parts {
 			all = append(all, p.ops...)
 		}

@@ -11,21 +11,22 @@ import (
 
 // pace holds back the writing of tables while there is time for it. Pebble writes a
 // full memory table out as fast as it can, which takes a processor for a quarter of
-// a second: on a machine of two, whoever waits for a commit meanwhile notices. At a
-// steady rate the same work is not noticed. When more memory tables fill up than
-// are written, or many tables wait to be merged, nothing is held back.
+// a second: on a machine of two, whoever waits for a commit meanwhile notices. The
+// same work with rests between is not noticed. When another memory table fills up
+// meanwhile, or many tables wait to be merged, nothing is held back.
 type pace struct {
-	waiting atomic.Int32 // memory tables that are full and not written
+	full    atomic.Int32 // memory tables that filled up since the last writing of some began
 	level0  atomic.Int32 // tables that wait to be merged, of those made since Open
 	hurried atomic.Int32 // uses that wait for the end of the writing
 }
 
-// The rates in bytes per second, and what is let through without a look at them.
+// How the writing is held back: after some work, a rest that is so many times as
+// long. Small tables are through before it begins.
 const (
-	flushRate  = 32 << 20
-	mergeRate  = 48 << 20
-	paceFree   = 1 << 20
-	paceStep   = 2 * time.Millisecond
+	paceFree   = 1 << 20 // bytes
+	paceWork   = time.Millisecond
+	paceRest   = 2
+	paceLong   = 20 * time.Millisecond // a rest at most
 	paceLevel0 = 12
 )
 
@@ -37,14 +38,14 @@ func (p *pace) hurry() (done func()) {
 
 // behind tells that the writing must not be held back.
 func (p *pace) behind() bool {
-	return p.hurried.Load() > 0 || p.waiting.Load() > 1 || p.level0.Load() > paceLevel0
+	return p.hurried.Load() > 0 || p.full.Load() > 0 || p.level0.Load() > paceLevel0
 }
 
 // listen keeps count.
 func (p *pace) listen(l *pebble.EventListener) {
-	l.WALCreated = func(pebble.WALCreateInfo) { p.waiting.Add(1) }
+	l.WALCreated = func(pebble.WALCreateInfo) { p.full.Add(1) }
+	l.FlushBegin = func(pebble.FlushInfo) { p.full.Store(0) }
 	l.FlushEnd = func(i pebble.FlushInfo) {
-		p.waiting.Store(max(0, p.waiting.Load()-int32(i.Input)))
 		if i.Err == nil {
 			p.level0.Add(int32(len(i.Output)))
 		}
@@ -79,31 +80,27 @@ func (f pacedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, 
 	if err != nil || !strings.HasSuffix(name, ".sst") {
 		return file, err
 	}
-	rate := mergeRate
-	if strings.Contains(string(category), "flush") {
-		rate = flushRate
-	}
-	return &pacedFile{File: file, pace: f.pace, rate: rate, begun: time.Now()}, nil
+	return &pacedFile{File: file, pace: f.pace, since: time.Now()}, nil
 }
 
 // pacedFile is a table that is being written.
 type pacedFile struct {
 	vfs.File
 	pace    *pace
-	rate    int
-	begun   time.Time
+	since   time.Time // of the last rest
 	written int
 }
 
-// Write writes, and waits where that is sooner than the rate has it.
+// Write writes, and rests where work was done for a while.
 func (f *pacedFile) Write(b []byte) (int, error) {
 	n, err := f.File.Write(b)
-	if f.written += n; f.written <= paceFree || f.pace.behind() {
+	worked := time.Since(f.since)
+	if f.written += n; worked < paceWork {
 		return n, err
 	}
-	due := f.begun.Add(time.Duration(f.written-paceFree) * time.Second / time.Duration(f.rate))
-	for ahead := time.Until(due); ahead > paceStep && !f.pace.behind(); ahead = time.Until(due) {
-		time.Sleep(min(ahead, 5*paceStep))
+	if f.written > paceFree && !f.pace.behind() {
+		time.Sleep(min(paceRest*worked, paceLong))
 	}
+	f.since = time.Now()
 	return n, err
 }

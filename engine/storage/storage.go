@@ -80,7 +80,6 @@ func Open(dir string, o Options) (_ *DB, err error) {
 		}
 		return nil, fmt.Errorf("open the data directory %q (is another process using it?): %w", dir, err)
 	}
-	db.pace.waiting.Store(0) // the log of the first memory table counts for none
 	if db.gate.down = o.Down; o.Down == nil {
 		db.gate.down = func() error { return ErrDown }
 	}
