@@ -113,8 +113,12 @@ func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
 	next := 0
 	for it := value.Walk(row); it.Next(); next++ {
 		for _, j := range enc.columnsOf(next, it.Key()) {
-			if enc.values[j].IsMissing() {
-				enc.values[j] = descend(it.Value(), enc.cols[j].Path[1:])
+			switch path := enc.cols[j].Path; {
+			case !enc.values[j].IsMissing():
+			case len(path) == 1:
+				enc.values[j] = it.Value()
+			default:
+				enc.values[j] = descend(it.Value(), path[1:])
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package value
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unsafe"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -124,15 +125,42 @@ func Walk(doc bson.Raw) Iter {
 	return Iter{rest: doc[4 : n-1]}
 }
 
+// nameEnd finds the zero behind the name of an element, len(elem): there is none.
+// Eight bytes are looked at together, which is most names.
+func nameEnd(elem []byte) int {
+	if len(elem) > 8 {
+		if zero := zeros(binary.LittleEndian.Uint64(elem[1:])); zero != 0 {
+			return 1 + bits.TrailingZeros64(zero)>>3
+		}
+	}
+	return longNameEnd(elem)
+}
+
+// zeros has the high bit of the first byte that is zero, and maybe of some behind it.
+func zeros(x uint64) uint64 {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	return (x - each) &^ x & high
+}
+
+func longNameEnd(elem []byte) int {
+	k := 1
+	for ; k+8 <= len(elem); k += 8 {
+		if zero := zeros(binary.LittleEndian.Uint64(elem[k:])); zero != 0 {
+			return k + bits.TrailingZeros64(zero)>>3
+		}
+	}
+	for k < len(elem) && elem[k] != 0 {
+		k++
+	}
+	return k
+}
+
 // Next goes to the next field; false at the end.
 func (it *Iter) Next() bool {
 	if len(it.rest) < 2 {
 		return false
 	}
-	k := 1
-	for k < len(it.rest) && it.rest[k] != 0 {
-		k++
-	}
+	k := nameEnd(it.rest)
 	if k == len(it.rest) {
 		return false
 	}
@@ -175,10 +203,7 @@ func Lookup(doc bson.Raw, key string) Value {
 	}
 	rest := doc[4 : n-1]
 	for len(rest) > 1 {
-		t, k := bson.Type(rest[0]), 1
-		for k < len(rest) && rest[k] != 0 {
-			k++
-		}
+		t, k := bson.Type(rest[0]), nameEnd(rest)
 		if k == len(rest) {
 			break
 		}
