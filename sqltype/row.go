@@ -170,7 +170,7 @@ type encodedJSON struct {
 // event's does, is not written anew.
 func (enc *RowEncoder) appendField(dst []byte, v value.Value, c *ResultColumn) ([]byte, error) {
 	if c.Type.OID == Timestamptz && c.Format == TextFormat && v.Kind() == bson.TypeDateTime {
-		return enc.second.appendField(dst, v.AsDate(), enc.env)
+		return enc.second.appendField(dst, v, enc.env)
 	}
 	if c.Type.OID != JSONB || !v.IsDocument() {
 		return appendField(dst, v, c.Type, c.Format, enc.env)
@@ -197,33 +197,26 @@ type printedSecond struct {
 // isoSecond is how long a second is before its fraction, as YYYY-MM-DD HH:MM:SS.
 const isoSecond = 19
 
-func (p *printedSecond) appendField(dst []byte, ms int64, e *Env) ([]byte, error) {
+func (p *printedSecond) appendField(dst []byte, v value.Value, e *Env) ([]byte, error) {
+	m := MomentOf(v)
 	style, _ := e.dates()
-	if of := floorSecond(ms); !p.known || of != p.of || p.zone != e.zone() || style != ISO {
+	if of := FloorDiv(m.Ms, 1000); !p.known || of != p.of || p.zone != e.zone() || style != ISO {
 		p.known = false
-		if style == ISO && !IsInfinite(ms) && InTimestampRange(ms) {
-			text, err := AppendTimestamptz(p.text[:0], of*1000, e)
+		if style == ISO && !m.Infinite() && InTimestampRange(m.Ms) {
+			text, err := AppendTimestamptz(p.text[:0], Moment{Ms: of * 1000}, e)
 			p.text, p.of, p.zone = text, of, e.zone()
 			p.known = err == nil && len(text) > isoSecond && text[4] == '-' && text[10] == ' '
 		}
 	}
 	if !p.known {
-		return appendField(dst, value.Date(ms), Of(Timestamptz), TextFormat, e)
+		return appendField(dst, v, Of(Timestamptz), TextFormat, e)
 	}
 	start := len(dst)
 	dst = append(append(dst, 0, 0, 0, 0), p.text[:isoSecond]...)
-	dst = appendFraction(dst, int(ms-p.of*1000)*1000)
+	dst = appendFraction(dst, int(m.Ms-p.of*1000)*1000+m.Us)
 	dst = append(dst, p.text[isoSecond:]...)
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
 	return dst, nil
-}
-
-// floorSecond gives the second that a millisecond falls into.
-func floorSecond(ms int64) int64 {
-	if ms < 0 {
-		ms -= 999
-	}
-	return ms / 1000
 }
 
 // appendField appends the length and the bytes of a value, -1 for NULL.
