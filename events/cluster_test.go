@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -242,4 +244,90 @@ func TestTakeoverAfterDeath(t *testing.T) {
 			b.end(t)
 		})
 	}
+}
+
+// listener collects what a session is notified of.
+type listener struct {
+	mu  sync.Mutex
+	got []string
+}
+
+func listen(t testing.TB, g *gateway.Gateway, database string, channels ...string) *listener {
+	t.Helper()
+	l := &listener{}
+	conn := connect(t, g, database)
+	for _, c := range channels {
+		exec(t, conn, `LISTEN %s`, c)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			n, err := conn.WaitForNotification(ctx)
+			if err != nil {
+				return
+			}
+			l.mu.Lock()
+			l.got = append(l.got, n.Channel+" "+n.Payload)
+			l.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() { stop(); <-ended })
+	return l
+}
+
+func (l *listener) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.got)
+}
+
+// TestNotificationsReachEveryGateway has sessions of two gateways listen: what either
+// gateway sends, by itself or for a subscription, comes to both once and in order,
+// also while one ends.
+func TestNotificationsReachEveryGateway(t *testing.T) {
+	e := openEngine(t)
+	a, b := startNode(t, e, time.Second), startNode(t, e, time.Second)
+	sa, sb := connect(t, a.Gateway, "told"), connect(t, b.Gateway, "told")
+	exec(t, sa, `CREATE EVENT_SUBSCRIPTION told ON docs DELIVER TO NOTIFY changes`)
+	la, lb := listen(t, a.Gateway, "told", "changes", "plain"), listen(t, b.Gateway, "told", "changes", "plain")
+	other := listen(t, b.Gateway, "another", "plain")
+
+	var want []string
+	for i := range 50 {
+		exec(t, sa, `NOTIFY plain, 'a%d'`, i)
+		want = append(want, fmt.Sprintf("plain a%d", i))
+	}
+	require.Eventually(t, func() bool { return len(lb.all()) >= 50 }, patience, 5*time.Millisecond)
+	exec(t, sb, `SELECT pg_notify('plain', 'b')`)
+	want = append(want, "plain b")
+	require.Eventually(t, func() bool { return len(la.all()) >= 51 }, patience, 5*time.Millisecond)
+	for _, l := range []*listener{la, lb} {
+		require.Equal(t, want, l.all())
+	}
+
+	insertDocs(t, e, "told", 0, 200)
+	both := func(n int) func() bool { return func() bool { return len(la.all()) >= n && len(lb.all()) >= n } }
+	require.Eventually(t, both(251), patience, 5*time.Millisecond)
+	require.Equal(t, la.all()[51:], lb.all()[51:])
+	require.Len(t, la.all(), 251)
+
+	began := time.Now()
+	exec(t, sa, `NOTIFY plain, 'soon'`)
+	require.Eventually(t, both(252), patience, time.Millisecond)
+	require.Less(t, time.Since(began), time.Second)
+
+	a.end(t) // b delivers now
+	insertDocs(t, e, "told", 200, 100)
+	require.Eventually(t, func() bool { return len(lb.all()) >= 352 }, patience, 5*time.Millisecond)
+	require.Len(t, lb.all(), 352)
+	c := startNode(t, e, time.Second)
+	lc, sc := listen(t, c.Gateway, "told", "plain"), connect(t, c.Gateway, "told")
+	exec(t, sb, `NOTIFY plain, 'to the new one'`)
+	exec(t, sc, `NOTIFY plain, 'from the new one'`)
+	require.Eventually(t, func() bool { return len(lc.all()) == 2 && len(lb.all()) == 354 }, patience, 5*time.Millisecond)
+	require.Empty(t, other.all(), "channels belong to a database")
+	b.end(t)
+	c.end(t)
 }

@@ -28,6 +28,7 @@ const (
 	collStats         = "event_stats"
 	collConnections   = "event_connections"
 	collBodies        = "event_bodies"
+	collNotices       = "event_notifications"
 )
 
 func ns(coll string) store.Namespace { return store.Namespace{DB: Database, Coll: coll} }
@@ -72,6 +73,7 @@ var indexes = []index{
 	{coll: collStats, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collStats, name: "subscription_bucket", keys: asc("subscription_id", "bucket")},
 	{coll: collBackfills, name: "subscription_status", keys: asc("subscription_id", "status")},
+	{coll: collNotices, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collGateways, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collSubscriptions, name: "database", keys: asc("spec.database_name")},
 }

@@ -26,6 +26,8 @@ type Deps struct {
 	Language Language
 	// Sinks opens the sinks of subscriptions.
 	Sinks SinkFactory
+	// Notify hands a notification of another gateway to the sessions here; nil: nobody listens.
+	Notify func(database, channel, payload string)
 	// Relations resolves names for a session.
 	Relations func(catalog.Session) catalog.Resolver
 }
@@ -120,6 +122,9 @@ type Manager struct {
 	changes  sync.Mutex // serialises the statements that change subscriptions
 	looking  sync.Mutex // serialises coordination
 	claims   claims     // guarded by looking
+
+	notices notices
+	notify  func(database, channel, payload string)
 }
 
 // running is a goroutine that the manager started.
@@ -155,6 +160,10 @@ func New(d Deps, o Options) *Manager {
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
 	}
+	m.notices = newNotices(o.Gateway, o.Now())
+	if m.notify = d.Notify; m.notify == nil {
+		m.notify = func(string, string, string) {}
+	}
 	m.outcomes = &bulk{st: d.Store, coll: collLog, spawn: m.within, hurry: make(chan struct{}, 1)}
 	m.cursors = &bulk{st: d.Store, coll: collCursors, spawn: m.within, hurry: make(chan struct{}, 1)}
 	return m
@@ -182,6 +191,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return m.housekeeping(gctx) })
 	g.Go(func() error { return m.coordinate(gctx) })
+	g.Go(func() error { return m.exchange(gctx) })
 	close(m.ready)
 	return g.Wait()
 }

@@ -177,8 +177,11 @@ func (g *Gateway) assemble() error {
 		Store: g.store, Client: sink.NewClient(g.policy()), Now: o.Now,
 		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
 	}
-	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations},
+	sinks.Relayed = func(ctx context.Context) error { return g.events.Relayed(ctx) }
+	heard := func(database, channel, payload string) { broker.NotifyHere(database, channel, payload, 0) }
+	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations, Notify: heard},
 		events.Options{Host: o.Host, Connections: func() int { return g.sql.Connections() }, Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
+	broker.Join(g.events)
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
 	so := session.Options{Version: o.Version, Settings: o.Settings, TempDir: o.TempDir, Owner: g.events.Gateway(), Logger: o.Logger, Now: o.Now}

@@ -103,7 +103,9 @@ func (s *Session) sessionCommand(src source, stmt ast.Statement) command {
 	case *ast.CloseCursor:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.closeCursor(stmt) })
 	case *ast.Listen:
-		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.listen(stmt.Channel.Name) })
+		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) {
+			return s.listen(ctx, stmt.Channel.Name)
+		})
 	case *ast.Unlisten:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.unlisten(stmt) })
 	case *ast.Notify:

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"sync"
 
 	"weir/wire"
@@ -12,6 +13,8 @@ const maxPending = 100_000
 // Broker hands notifications to the sessions of this process that listen.
 // Channels belong to a database.
 type Broker struct {
+	elsewhere Elsewhere // set before anybody listens; nil: there is no other process
+
 	mu       sync.Mutex
 	channels map[channel]map[*mailbox]struct{}
 }
@@ -25,12 +28,32 @@ type mailbox struct {
 	pending []wire.Notification
 }
 
+// Elsewhere are the sessions of other processes on the same store.
+type Elsewhere interface {
+	// Relay sends them a notification. It does not wait.
+	Relay(database, channel, payload string)
+	// Hear is called when a session here is about to listen: when it returns, the
+	// other processes send what they notify of.
+	Hear(ctx context.Context) error
+}
+
 // NewBroker makes a broker.
 func NewBroker() *Broker { return &Broker{channels: map[channel]map[*mailbox]struct{}{}} }
 
-// Notify sends to all who listen on a channel; pid names the sender, 0 for the
-// gateway itself.
+// Join has the broker know of other processes.
+func (b *Broker) Join(e Elsewhere) { b.elsewhere = e }
+
+// Notify sends to all who listen on a channel, in other processes too; pid names
+// the sender, 0 for the gateway itself.
 func (b *Broker) Notify(database, name, payload string, pid uint32) {
+	b.NotifyHere(database, name, payload, pid)
+	if b.elsewhere != nil {
+		b.elsewhere.Relay(database, name, payload)
+	}
+}
+
+// NotifyHere sends to the sessions of this process that listen on a channel.
+func (b *Broker) NotifyHere(database, name, payload string, pid uint32) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for m := range b.channels[channel{database, name}] {

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+
 	"weir/parser/ast"
 	"weir/sqlerr"
 )
@@ -9,7 +11,12 @@ import (
 const maxPayload = 8000
 
 // listen takes effect at commit, as PostgreSQL's does.
-func (s *Session) listen(name string) (string, error) {
+func (s *Session) listen(ctx context.Context, name string) (string, error) {
+	if e := s.h.deps.Broker.elsewhere; e != nil {
+		if err := e.Hear(ctx); err != nil {
+			return "", err
+		}
+	}
 	s.tx.onCommit = append(s.tx.onCommit, func() {
 		if !s.listening[name] {
 			s.listening[name] = true

@@ -14,8 +14,10 @@ import (
 type Factory struct {
 	Store  store.Store
 	Notify Notifier
-	Client *http.Client // of all webhooks
-	Now    func() time.Time
+	// Relayed waits until other gateways can see what Notify sent; nil: there are none.
+	Relayed func(context.Context) error
+	Client  *http.Client // of all webhooks
+	Now     func() time.Time
 }
 
 // Open is an events.SinkFactory.
@@ -32,7 +34,7 @@ func (f Factory) Open(_ context.Context, s *events.Spec, c *events.Connection) (
 		}
 		return NewCollection(f.Store, s), nil
 	case events.TargetNotify:
-		return NewNotify(f.Notify, s), nil
+		return NewNotify(f.Notify, f.Relayed, s), nil
 	}
 	if c == nil {
 		return nil, fmt.Errorf("a %s target needs a connection", s.Target.Kind)

@@ -16,20 +16,21 @@ type Notifier func(database, channel, payload string)
 // is a hint: whoever listens at that moment gets it.
 type Notify struct {
 	send     Notifier
+	relayed  func(context.Context) error
 	database string
 	channel  string
 }
 
 // NewNotify makes the sink of a subscription.
-func NewNotify(send Notifier, s *events.Spec) *Notify {
-	return &Notify{send: send, database: s.Database, channel: s.Target.Name}
+func NewNotify(send Notifier, relayed func(context.Context) error, s *events.Spec) *Notify {
+	return &Notify{send: send, relayed: relayed, database: s.Database, channel: s.Target.Name}
 }
 
 // Close has nothing to do.
 func (n *Notify) Close() error { return nil }
 
-// Deliver notifies of each event.
-func (n *Notify) Deliver(_ context.Context, ds []events.Delivery) error {
+// Deliver notifies of each event, and waits until the other gateways can see it.
+func (n *Notify) Deliver(ctx context.Context, ds []events.Delivery) error {
 	for i := range ds {
 		payload, err := notifyPayload(&ds[i])
 		if err != nil {
@@ -37,7 +38,10 @@ func (n *Notify) Deliver(_ context.Context, ds []events.Delivery) error {
 		}
 		n.send(n.database, n.channel, payload)
 	}
-	return nil
+	if n.relayed == nil {
+		return nil
+	}
+	return n.relayed(ctx)
 }
 
 // notifyPayload makes the payload; a key that is too long is left out.
