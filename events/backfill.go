@@ -164,7 +164,7 @@ func (m *Manager) beginBackfill(ctx context.Context, id, database string, colls 
 	if err := insertAll(ctx, m.st, collBackfills, docs); err != nil {
 		return fmt.Errorf("record the backfill: %w", err)
 	}
-	_, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: bson.D{{Key: "backfilling", Value: true}}}}, false)
+	_, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}}, bson.E{Key: "$set", Value: bson.D{{Key: "backfilling", Value: true}}})
 	return err
 }
 

@@ -65,7 +65,7 @@ func (m *Manager) backfillAll(ctx context.Context, def stored, r *reader) error 
 			return err
 		}
 	}
-	_, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: def.ID}}, bson.D{{Key: "$unset", Value: bson.D{{Key: "backfilling", Value: ""}}}}, false)
+	_, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: def.ID}}, bson.E{Key: "$unset", Value: bson.D{{Key: "backfilling", Value: ""}}})
 	if err != nil {
 		return err
 	}

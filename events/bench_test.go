@@ -160,3 +160,19 @@ func document(i int) bson.Raw {
 	}
 	return raw
 }
+
+// BenchmarkCreate measures CREATE EVENT_SUBSCRIPTION beside none and beside 1,000 others.
+func BenchmarkCreate(b *testing.B) {
+	for _, others := range []int{0, 1000} {
+		b.Run(fmt.Sprint(others), func(b *testing.B) {
+			_, conn := fill(b, 0)
+			for i := range others {
+				exec(b, conn, `CREATE EVENT_SUBSCRIPTION other_%d ON other_%d`, i, i)
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				exec(b, conn, `CREATE EVENT_SUBSCRIPTION s_%d ON docs_%d`, i, i)
+			}
+		})
+	}
+}

@@ -241,8 +241,8 @@ func scanned(stream store.ChangeStream) string {
 
 // caughtUp makes a subscription active whose past is in the log.
 func (m *Manager) caughtUp(ctx context.Context, s *subscription, def stored) error {
-	if _, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$unset", Value: bson.D{{Key: "catchup", Value: ""}}},
-		{Key: "$set", Value: bson.D{{Key: "caught_up", Value: def.Catchup.Until}}}}, false); err != nil {
+	if _, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: s.ID}}, bson.E{Key: "$unset", Value: bson.D{{Key: "catchup", Value: ""}}},
+		bson.E{Key: "$set", Value: bson.D{{Key: "caught_up", Value: def.Catchup.Until}}}); err != nil {
 		return err
 	}
 	_, err := m.bump(ctx, s.Database)

@@ -75,7 +75,7 @@ var indexes = []index{
 	{coll: collBackfills, name: "subscription_status", keys: asc("subscription_id", "status")},
 	{coll: collNotices, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collGateways, name: "expiry", keys: asc("expire_at"), ttl: true},
-	{coll: collSubscriptions, name: "database", keys: asc("spec.database_name")},
+	{coll: collSubscriptions, name: "database_revision", keys: asc("spec.database_name", "_id", "rev")},
 }
 
 // replaced are the names of indexes of the log that earlier versions made.

@@ -107,7 +107,7 @@ func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*
 func (c *call) reconnect(ctx context.Context, name string) error {
 	users := c.usersOf(name)
 	for _, id := range users {
-		if _, err := updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "version", Value: int32(1)}}}}, false); err != nil {
+		if _, err := changeDefinition(ctx, c.m.st, bson.D{{Key: "_id", Value: id}}, bson.E{Key: "$inc", Value: bson.D{{Key: "version", Value: int32(1)}}}); err != nil {
 			return err
 		}
 	}

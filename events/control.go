@@ -25,7 +25,7 @@ func (c *call) pause(ctx context.Context, n *ast.PauseEventSubscription) error {
 	if err := c.m.setStatus(ctx, s.ID, StatePaused, StatePaused, ""); err != nil {
 		return err
 	}
-	return c.m.adopt(ctx, s.Spec.Database)
+	return c.m.adopt(ctx, s.Spec.Database, s.ID)
 }
 
 // resume is RESUME EVENT_SUBSCRIPTION; it also leaves suspended.
@@ -51,7 +51,7 @@ func (c *call) resume(ctx context.Context, n *ast.ResumeEventSubscription) error
 		bson.D{{Key: "$set", Value: bson.D{{Key: "acknowledged_at", Value: c.m.clock()}}}}); err != nil {
 		return fmt.Errorf("acknowledge the gaps of %s: %w", s.ID, err)
 	}
-	return c.m.adopt(ctx, s.Spec.Database)
+	return c.m.adopt(ctx, s.Spec.Database, s.ID)
 }
 
 // holdFor bounds how long a statement keeps a dispatcher away.
@@ -73,10 +73,10 @@ func (c *call) held(ctx context.Context, s *found, f func() error) error {
 }
 
 func (c *call) hold(ctx context.Context, s *found, until time.Time) error {
-	if _, err := updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$set", Value: bson.D{{Key: "held_until", Value: until}}}}, false); err != nil {
+	if _, err := changeDefinition(ctx, c.m.st, bson.D{{Key: "_id", Value: s.ID}}, bson.E{Key: "$set", Value: bson.D{{Key: "held_until", Value: until}}}); err != nil {
 		return fmt.Errorf("hold %s: %w", s.ID, err)
 	}
-	return c.m.adopt(ctx, s.Spec.Database)
+	return c.m.adopt(ctx, s.Spec.Database, s.ID)
 }
 
 // pendingOf finds the rows of a subscription that are not settled.
@@ -153,7 +153,7 @@ func (c *call) remove(ctx context.Context, s *found) error {
 	if err := m.setStatus(ctx, s.ID, StateDraining, StateDraining, ""); err != nil {
 		return err
 	}
-	if err := m.adopt(ctx, s.Spec.Database); err != nil {
+	if err := m.adopt(ctx, s.Spec.Database, s.ID); err != nil {
 		return err
 	}
 	if err := m.quiet(ctx, s); err != nil {
@@ -235,7 +235,7 @@ func (c *call) rewindRows(ctx context.Context, s *found, after string, stretch *
 	if stretch == nil {
 		return count, nil
 	}
-	_, err = updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$set", Value: bson.D{{Key: "catchup", Value: stretch}, {Key: "start_cursor", Value: after}}}}, false)
+	_, err = changeDefinition(ctx, c.m.st, bson.D{{Key: "_id", Value: s.ID}}, bson.E{Key: "$set", Value: bson.D{{Key: "catchup", Value: stretch}, {Key: "start_cursor", Value: after}}})
 	return count, err
 }
 

@@ -77,11 +77,8 @@ func (m *Manager) look(ctx context.Context) error {
 		return err
 	}
 	for db, d := range docs {
-		if m.loadedVersion(db) != d.Wanted {
-			if err := m.reload(ctx, db); err != nil {
-				return err
-			}
-			m.setVersion(db, d.Wanted)
+		if err := m.followVersion(ctx, db, d.Wanted); err != nil {
+			return err
 		}
 	}
 	var errs []error
@@ -92,16 +89,35 @@ func (m *Manager) look(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (m *Manager) loadedVersion(db string) int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.seen[db]
+// ownChange is a version of a database's definitions that a statement here made,
+// and what it changed.
+type ownChange struct {
+	version int64
+	ids     bson.A
 }
 
-func (m *Manager) setVersion(db string, v int64) {
+// followVersion reads the definitions of a database that changed: where the last
+// version was loaded and a statement here made the next one, those that it changed.
+func (m *Manager) followVersion(ctx context.Context, db string, wanted int64) error {
+	m.mu.Lock()
+	seen, own := m.seen[db], m.own[db]
+	m.mu.Unlock()
+	if seen == wanted {
+		return nil
+	}
+	var err error
+	if own.version == wanted && seen == wanted-1 {
+		err = m.load(ctx, own.ids, own.ids)
+	} else {
+		err = m.reload(ctx, db)
+	}
+	if err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.seen[db] = v
+	m.seen[db] = wanted
+	return nil
 }
 
 // databases are those with a reader or with subscriptions.
@@ -284,27 +300,35 @@ func (m *Manager) stored(s *subscription) stored {
 // reload reads the definitions of a database, "": of all, that are not as they
 // were when they were read last.
 func (m *Manager) reload(ctx context.Context, db string) error {
-	known := m.sums()
-	present := map[string]bool{}
-	changed := map[string]uint64{}
-	var found []*stored
-	err := eachDefinition(ctx, m.st, db, func(id string, doc bson.Raw) error {
-		id = strings.Clone(id)
-		present[id] = true
-		sum := definitionSum(m.seed, doc)
-		if old, ok := known[id]; ok && old == sum {
-			return nil
+	known := m.revisions(db)
+	changed := bson.A{}
+	err := eachRevision(ctx, m.st, db, func(id string, revision int64) {
+		old, ok := known[id]
+		delete(known, id) // what is left is gone
+		if !ok || old != revision {
+			changed = append(changed, strings.Clone(id))
 		}
-		def, err := readDefinition(doc)
-		changed[id] = sum
-		found = append(found, def)
-		return err
 	})
 	if err != nil {
 		return err
 	}
+	absent := bson.A{}
+	for id := range known {
+		absent = append(absent, id)
+	}
+	return m.load(ctx, changed, absent)
+}
+
+// load reads definitions; those of absent that are not among them are gone.
+func (m *Manager) load(ctx context.Context, ids, absent bson.A) error {
+	found, err := loadSubscriptions(ctx, m.st, ids)
+	if err != nil {
+		return err
+	}
+	there := map[any]bool{}
 	m.mu.Lock()
 	for _, def := range found {
+		there[def.ID] = true
 		if s := m.subs[def.ID]; s != nil {
 			s.stored = *def
 		} else {
@@ -313,13 +337,12 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 			m.subs[def.ID] = s
 			m.order = nil
 		}
-		m.subs[def.ID].sum = changed[def.ID]
 	}
-	gone := map[string]*subscription{}
-	for id, s := range m.subs {
-		if (db == "" || s.Database == db) && !present[id] {
-			gone[id] = s
-			delete(m.subs, id)
+	var gone []*subscription
+	for _, id := range absent {
+		if s := m.subs[id.(string)]; s != nil && !there[id] {
+			gone = append(gone, s)
+			delete(m.subs, s.ID)
 			m.order = nil
 		}
 	}
@@ -331,13 +354,15 @@ func (m *Manager) reload(ctx context.Context, db string) error {
 	return nil
 }
 
-// sums are the checksums of the definitions as they were read.
-func (m *Manager) sums() map[string]uint64 {
+// revisions are those of the definitions of a database, "": of all, as they were read.
+func (m *Manager) revisions(db string) map[string]int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := make(map[string]uint64, len(m.subs))
+	out := make(map[string]int64, len(m.subs))
 	for id, s := range m.subs {
-		out[id] = s.sum
+		if db == "" || s.Database == db {
+			out[id] = s.Revision
+		}
 	}
 	return out
 }
@@ -382,6 +407,12 @@ func (m *Manager) routeOf(ctx context.Context, s *subscription, def *stored) (*r
 
 // bump makes a new version of a database's definitions, for all gateways to load.
 func (m *Manager) bump(ctx context.Context, db string) (int64, error) {
+	defer m.poke()
+	return m.announce(ctx, db)
+}
+
+// announce is bump that has nobody look.
+func (m *Manager) announce(ctx context.Context, db string) (int64, error) {
 	reply, err := command(ctx, m.st, bson.D{
 		{Key: "findAndModify", Value: collReaders}, {Key: "query", Value: bson.D{{Key: "_id", Value: db}}},
 		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "defs_wanted", Value: int64(1)}, {Key: "epoch", Value: int64(0)}}}}},
@@ -390,17 +421,25 @@ func (m *Manager) bump(ctx context.Context, db string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("announce the definitions of %s: %w", db, err)
 	}
-	defer m.poke()
 	return value.Lookup(value.Lookup(reply, "value").Doc(), "defs_wanted").AsInt64(), nil
 }
 
 // adopt waits until the definitions of a database that are stored are in force,
 // here or on the gateway that reads it: a write that is acknowledged afterwards
-// meets them.
-func (m *Manager) adopt(ctx context.Context, db string) error {
-	version, err := m.bump(ctx, db)
+// meets them. ids are those that changed, where the caller knows.
+func (m *Manager) adopt(ctx context.Context, db string, ids ...string) error {
+	version, err := m.announce(ctx, db)
 	if err != nil {
 		return err
+	}
+	if len(ids) > 0 {
+		own := ownChange{version: version}
+		for _, id := range ids {
+			own.ids = append(own.ids, id)
+		}
+		m.mu.Lock()
+		m.own[db] = own
+		m.mu.Unlock()
 	}
 	limit := time.NewTimer(m.lease + 10*time.Second)
 	defer limit.Stop()

@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -47,13 +48,11 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 
 // existing finds what is in the way of a new subscription.
 func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, skip bool, err error) {
-	for _, o := range c.m.found("") {
+	for _, o := range c.m.rivals(s) {
 		switch {
-		case o.ID == s.ID && o.Spec.Database != s.Database:
+		case o.Spec.Database != s.Database:
 			return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription id \"%s\" is in use", s.ID).At(n.Name.Pos()).
 				WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")
-		case o.Spec.Database != s.Database || o.ID != s.ID && o.Spec.Name != s.Name:
-			continue
 		case n.IfNotExists:
 			c.notice("NOTICE", sqlerr.DuplicateObject, "event subscription \"%s\" already exists, skipping", s.Name)
 			return nil, true, nil
@@ -65,6 +64,21 @@ func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, sk
 			WithHint("Use CREATE OR REPLACE EVENT_SUBSCRIPTION, or drop it first.")
 	}
 	return nil, false, nil
+}
+
+// rivals are the subscriptions with the id or, in the same database, the name of a
+// new one, in order of their ids.
+func (m *Manager) rivals(s *Spec) []found {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []found
+	for _, o := range m.subs {
+		if o.ID == s.ID || o.Database == s.Database && o.Spec.Name == s.Name {
+			out = append(out, found{o, o.stored})
+		}
+	}
+	slices.SortFunc(out, func(a, b found) int { return compareText(a.ID, b.ID) })
+	return out
 }
 
 // supported refuses what nothing would honour.
@@ -98,14 +112,14 @@ func (c *call) warnUnmatched(ctx context.Context, s *Spec) error {
 func (c *call) store(ctx context.Context, d *Definition) error {
 	m := c.m
 	now := m.clock()
-	def := &stored{ID: d.Spec.ID, Spec: d.Spec, Status: StateActive, Desired: StateActive, Since: now, Version: 1, CreatedAt: now, UpdatedAt: now}
+	def := &stored{ID: d.Spec.ID, Revision: now.UnixMicro(), Spec: d.Spec, Status: StateActive, Desired: StateActive, Since: now, Version: 1, CreatedAt: now, UpdatedAt: now}
 	if err := c.start(ctx, def, d.Start); err != nil {
 		return err
 	}
 	if err := c.insert(ctx, def); err != nil {
 		return c.inUse(err, d.Spec)
 	}
-	if err := m.adopt(ctx, d.Spec.Database); err != nil {
+	if err := m.adopt(ctx, d.Spec.Database, d.Spec.ID); err != nil {
 		c.forget(context.WithoutCancel(ctx), def)
 		return err
 	}

@@ -126,10 +126,10 @@ func (c *call) discard(ctx context.Context, s *found, ids []string) error {
 
 // unblock has the dispatcher find the blocked keys anew.
 func (m *Manager) unblock(ctx context.Context, id, db string) error {
-	if _, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "version", Value: int32(1)}}}}, false); err != nil {
+	if _, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}}, bson.E{Key: "$inc", Value: bson.D{{Key: "version", Value: int32(1)}}}); err != nil {
 		return err
 	}
-	return m.adopt(ctx, db)
+	return m.adopt(ctx, db, id)
 }
 
 // redrive sends dead letters again, beside the ordinary flow: it never moves the

@@ -2,7 +2,9 @@ package events
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -214,11 +216,21 @@ func (m *Manager) counted(ctx context.Context, database string) (map[string]tota
 	if !elsewhere {
 		return out, nil
 	}
-	defs, err := loadSubscriptions(ctx, m.st, database)
-	for _, d := range defs {
-		if !here || d.sharded() {
+	err := query(ctx, m.st, collSubscriptions, []bson.D{{{Key: "$match", Value: ofDatabase(database)}}, {{Key: "$project", Value: bson.D{{Key: "counters", Value: 1}, {Key: "spec.delivery_shards", Value: 1}}}}}, func(raw bson.Raw) error {
+		var d struct {
+			ID   string `bson:"_id"`
+			Spec struct {
+				Shards int `bson:"delivery_shards"`
+			} `bson:"spec"`
+			Counters totals `bson:"counters"`
+		}
+		if err := bson.Unmarshal(slices.Clone(raw), &d); err != nil {
+			return fmt.Errorf("counters of a subscription: %w", err)
+		}
+		if !here || d.Spec.Shards > 1 {
 			out[d.ID] = d.Counters
 		}
-	}
+		return nil
+	})
 	return out, err
 }

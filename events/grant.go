@@ -59,7 +59,7 @@ func (c *call) grant(ctx context.Context, n *ast.Grant) error {
 		for _, role := range n.Roles {
 			u = u.changed(role.Name, n.Revoke)
 		}
-		if _, err := updateOne(ctx, c.m.st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$set", Value: bson.D{{Key: "usage", Value: u}}}}, false); err != nil {
+		if _, err := changeDefinition(ctx, c.m.st, bson.D{{Key: "_id", Value: s.ID}}, bson.E{Key: "$set", Value: bson.D{{Key: "usage", Value: u}}}); err != nil {
 			return err
 		}
 	}

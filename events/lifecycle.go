@@ -20,7 +20,7 @@ import (
 func (m *Manager) setStatus(ctx context.Context, id, status, desired, reason string) error {
 	set := bson.D{{Key: "status", Value: status}, {Key: "desired_status", Value: desired}, {Key: "status_reason", Value: reason},
 		{Key: "status_since", Value: m.clock()}, {Key: "updated_at", Value: m.clock()}}
-	ok, err := updateOne(ctx, m.st, collSubscriptions, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$set", Value: set}}, false)
+	ok, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}}, bson.E{Key: "$set", Value: set})
 	switch {
 	case err != nil:
 		return fmt.Errorf("save subscription %s: %w", id, err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"slices"
 	"sync"
@@ -89,7 +88,6 @@ type Manager struct {
 	clients func() int
 	started time.Time
 	step    func(Step)
-	seed    maphash.Seed
 
 	ready chan struct{} // closed when Run has loaded the definitions
 	poked chan struct{} // there is something to coordinate
@@ -100,6 +98,7 @@ type Manager struct {
 	order *inOrder                      // of subs; nil: to be made anew
 	scope map[string]*running[*reader]  // by database
 	seen  map[string]int64              // version of the definitions that are loaded, by database
+	own   map[string]ownChange          // likewise: the last one that was made here
 	upTo  map[string]string             // published position, by database
 	feeds map[string]map[string][]*feed // by database and subscription_id
 	brk   map[string]*breaker           // by endpoint
@@ -156,9 +155,9 @@ func New(d Deps, o Options) *Manager {
 	m := &Manager{
 		vault: v,
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
-		log: o.Logger, clock: o.Now, clients: o.Connections, started: o.Now(), step: o.Step, seed: maphash.MakeSeed(),
+		log: o.Logger, clock: o.Now, clients: o.Connections, started: o.Now(), step: o.Step,
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
-		seen: map[string]int64{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
+		seen: map[string]int64{}, own: map[string]ownChange{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
 	}
 	m.notices = newNotices(o.Gateway, o.Now())
 	if m.notify = d.Notify; m.notify == nil {

@@ -190,16 +190,22 @@ func (c *call) find(name ast.Ident) (*found, error) {
 
 // named finds a subscription of a database by name, then by id.
 func (m *Manager) named(database, name string) *found {
-	var byID *found
-	for _, s := range m.found(database) {
-		if s.Spec.Name == name {
-			return &s
-		}
-		if s.ID == name {
-			byID = &s
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	byID := m.subs[name]
+	if byID != nil && byID.Database != database {
+		byID = nil
+	}
+	for _, s := range m.subs {
+		if s.Database == database && s.Spec.Name == name {
+			byID = s
+			break
 		}
 	}
-	return byID
+	if byID == nil {
+		return nil
+	}
+	return &found{byID, byID.stored}
 }
 
 func (c *call) show(ctx context.Context, stmt *ast.ShowEvents) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"net/url"
 	"slices"
 	"time"
@@ -32,7 +31,6 @@ type subscription struct {
 	Database string
 	stored   // replaced as a whole, under Manager.mu; read it by Manager.stored
 	count    counters
-	sum      uint64 // of the stored document, so that only what changed is read anew
 	route    *route // compiled from the definition; guarded by Manager.mu, like the following
 	routeOf  *Spec  // that it was compiled from
 
@@ -45,6 +43,7 @@ type subscription struct {
 // stored is a document of event_subscriptions.
 type stored struct {
 	ID         string    `bson:"_id"`
+	Revision   int64     `bson:"rev"` // moves with every change but of counters
 	Spec       *Spec     `bson:"spec"`
 	Status     string    `bson:"status"`
 	Desired    string    `bson:"desired_status"`
@@ -93,10 +92,13 @@ func (s *stored) delivers(now time.Time) bool {
 		s.Catchup == nil && !now.Before(s.HeldUntil)
 }
 
-// loadSubscriptions reads the definitions of a database, "": of all.
-func loadSubscriptions(ctx context.Context, st store.Store, db string) ([]*stored, error) {
+// loadSubscriptions reads definitions by their ids.
+func loadSubscriptions(ctx context.Context, st store.Store, ids bson.A) ([]*stored, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	var out []*stored
-	err := eachDefinition(ctx, st, db, func(_ string, doc bson.Raw) error {
+	err := query(ctx, st, collSubscriptions, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}}}}, func(doc bson.Raw) error {
 		s, err := readDefinition(doc)
 		out = append(out, s)
 		return err
@@ -104,14 +106,24 @@ func loadSubscriptions(ctx context.Context, st store.Store, db string) ([]*store
 	return out, err
 }
 
-// eachDefinition calls f with the stored definitions of a database, "": of all.
-func eachDefinition(ctx context.Context, st store.Store, db string, f func(id string, doc bson.Raw) error) error {
-	match := bson.D{}
-	if db != "" {
-		match = bson.D{{Key: "spec.database_name", Value: db}}
+// ofDatabase finds the definitions of a database, "": of all.
+func ofDatabase(db string) bson.D {
+	if db == "" {
+		return bson.D{}
 	}
-	return query(ctx, st, collSubscriptions, []bson.D{{{Key: "$match", Value: match}}}, func(doc bson.Raw) error {
-		return f(text(value.Lookup(doc, "_id")), doc)
+	return bson.D{{Key: "spec.database_name", Value: db}}
+}
+
+// eachRevision calls f with the revisions of the definitions of a database, "": of
+// all, which an index holds. The id is valid during the call only.
+func eachRevision(ctx context.Context, st store.Store, db string, f func(id string, revision int64)) error {
+	return query(ctx, st, collSubscriptions, []bson.D{{{Key: "$match", Value: ofDatabase(db)}}, {{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}, {Key: "rev", Value: 1}}}}}, func(doc bson.Raw) error {
+		revision := int64(0)
+		if v := value.Lookup(doc, "rev"); !v.IsMissing() {
+			revision = v.AsInt64()
+		}
+		f(text(value.Lookup(doc, "_id")), revision)
+		return nil
 	})
 }
 
@@ -123,17 +135,17 @@ func readDefinition(doc bson.Raw) (*stored, error) {
 	return s, nil
 }
 
-// definitionSum is a checksum of a definition without its counters, good within
-// one process.
-func definitionSum(seed maphash.Seed, doc bson.Raw) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	for it := value.Walk(doc); it.Next(); {
-		if it.Key() != "counters" {
-			_, _ = h.Write(it.Element())
-		}
+// changeDefinition changes a stored definition in any way but its counters. Its
+// revision tells the gateways to read it anew.
+func changeDefinition(ctx context.Context, st store.Store, filter bson.D, update ...bson.E) (bool, error) {
+	revise := bson.E{Key: "rev", Value: int64(1)}
+	i := slices.IndexFunc(update, func(e bson.E) bool { return e.Key == "$inc" })
+	if i < 0 {
+		update = append(update, bson.E{Key: "$inc", Value: bson.D{revise}})
+	} else {
+		update[i].Value = append(slices.Clone(update[i].Value.(bson.D)), revise)
 	}
-	return h.Sum64()
+	return updateOne(ctx, st, collSubscriptions, filter, bson.D(update), false)
 }
 
 // errStale tells that another gateway changed or dropped a definition after it was
@@ -143,8 +155,8 @@ var errStale = errors.New("the definition was changed meanwhile")
 // saveDefinition writes the next version of a definition. Its state is written by
 // setStatus alone, so that neither undoes the other.
 func saveDefinition(ctx context.Context, st store.Store, s *stored) error {
-	ok, err := updateOne(ctx, st, collSubscriptions, bson.D{{Key: "_id", Value: s.ID}, {Key: "version", Value: s.Version - 1}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "spec", Value: s.Spec}, {Key: "version", Value: s.Version}, {Key: "updated_at", Value: s.UpdatedAt}}}}, false)
+	ok, err := changeDefinition(ctx, st, bson.D{{Key: "_id", Value: s.ID}, {Key: "version", Value: s.Version - 1}},
+		bson.E{Key: "$set", Value: bson.D{{Key: "spec", Value: s.Spec}, {Key: "version", Value: s.Version}, {Key: "updated_at", Value: s.UpdatedAt}}})
 	if err == nil && !ok {
 		err = errStale
 	}
