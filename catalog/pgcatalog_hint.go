@@ -16,9 +16,19 @@ type hint map[string][]string
 
 type hintKey struct{}
 
+type matchKey struct{}
+
+// Match is the $match that the rows of a table function go through first, as
+// WithFilter was told; nil: none. What it leaves out need not be made.
+func Match(ctx context.Context) bson.Raw {
+	match, _ := ctx.Value(matchKey{}).(bson.Raw)
+	return match
+}
+
 // WithFilter tells a RowSource the $match that its rows will go through, so
 // that it need not make all of them.
 func WithFilter(ctx context.Context, match bson.Raw) context.Context {
+	ctx = context.WithValue(ctx, matchKey{}, match)
 	h := hint{}
 	h.collect(match)
 	if len(h) == 0 {

@@ -176,3 +176,57 @@ func BenchmarkCreate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMonitoring measures the monitoring of 1,000 subscriptions with a day of
+// counters each.
+func BenchmarkMonitoring(b *testing.B) {
+	const subs, minutes = 1000, 1440
+	g, conn := fill(b, 0)
+	for i := range subs - 1 {
+		exec(b, conn, `CREATE EVENT_SUBSCRIPTION s_%d ON other_%d`, i, i)
+	}
+	now := time.Now().UTC().Truncate(time.Hour)
+	put := func(coll string, n int, doc func(id string, i int) bson.D) {
+		for s := range subs - 1 {
+			var ops []store.WriteOp
+			for i := range n {
+				raw, err := bson.Marshal(doc(fmt.Sprintf("s_%d", s), i))
+				require.NoError(b, err)
+				ops = append(ops, store.WriteOp{Kind: store.Insert, Document: raw})
+			}
+			_, err := g.Store().Write(context.Background(), store.Namespace{DB: "weir", Coll: coll}, ops, store.WriteOptions{})
+			require.NoError(b, err)
+		}
+	}
+	counters := func(id string, at time.Time, more ...bson.E) bson.D {
+		return append(bson.D{{Key: "_id", Value: id + ":" + at.String()}, {Key: "subscription_id", Value: id}, {Key: "database_name", Value: "bench"}, {Key: "bucket", Value: at}, {Key: "received", Value: int64(60)},
+			{Key: "delivered", Value: int64(59)}, {Key: "failed", Value: int64(1)}, {Key: "retried", Value: int64(2)}, {Key: "timed", Value: int64(60)}, {Key: "duration_us", Value: int64(6000)},
+			{Key: "ops", Value: bson.D{{Key: "insert", Value: int64(60)}}}, {Key: "bytes", Value: int64(6000)}}, more...)
+	}
+	put("event_stats", minutes, func(id string, i int) bson.D {
+		return counters(id, now.Add(-time.Duration(i)*time.Minute), bson.E{Key: "lag", Value: bson.D{{Key: "80", Value: int64(30)}, {Key: "90", Value: int64(30)}}}, bson.E{Key: "delivery", Value: bson.D{{Key: "80", Value: int64(60)}}})
+	})
+	put("event_hours", minutes/60, func(id string, i int) bson.D { return counters(id, now.Add(-time.Duration(i)*time.Hour)) })
+	for _, sql := range []string{
+		`SELECT * FROM event_stream_metrics`,
+		`SELECT service_name, sum(total_events_received) FROM event_stream_metrics GROUP BY 1`,
+		`SELECT * FROM weir.subscription_health`,
+		`SELECT count(*) FROM EVENT_SUBSCRIPTIONS() WHERE status = 'active'`,
+		`SELECT * FROM weir.processing_lag`,
+		`SELECT * FROM weir.event_throughput`,
+		`SELECT bucket, sum(received) FROM weir.event_throughput GROUP BY 1`,
+		`SELECT * FROM weir.error_summary`,
+		`SELECT * FROM weir.dead_letter_summary`,
+		`SELECT * FROM weir.service_interactions`,
+		`SELECT * FROM weir.active_streams`,
+		`SELECT * FROM weir.gateway_status`,
+		`SELECT * FROM EVENT_STATS() WHERE bucket >= now() - interval '5 minutes'`,
+		`SELECT * FROM EVENT_STATS() WHERE subscription_id = 's_7'`,
+	} {
+		b.Run(sql, func(b *testing.B) {
+			for range b.N {
+				exec(b, conn, "%s", sql)
+			}
+		})
+	}
+}

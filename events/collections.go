@@ -29,6 +29,8 @@ const (
 	collConnections   = "event_connections"
 	collBodies        = "event_bodies"
 	collNotices       = "event_notifications"
+	collHours         = "event_hours"
+	collInteractions  = "event_interactions"
 )
 
 func ns(coll string) store.Namespace { return store.Namespace{DB: Database, Coll: coll} }
@@ -71,6 +73,11 @@ var indexes = []index{
 	{coll: collAttempts, name: "event", keys: asc("event_id", "attempt")},
 	{coll: collAttempts, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collStats, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collHours, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collHours, name: "database_bucket", keys: asc("database_name", "bucket")},
+	{coll: collHours, name: "subscription", keys: asc("subscription_id")},
+	{coll: collInteractions, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collInteractions, name: "database_bucket", keys: asc("database_name", "bucket")},
 	{coll: collStats, name: "subscription_bucket", keys: asc("subscription_id", "bucket")},
 	{coll: collBackfills, name: "subscription_status", keys: asc("subscription_id", "status")},
 	{coll: collNotices, name: "expiry", keys: asc("expire_at"), ttl: true},

@@ -170,6 +170,7 @@ func (c *call) remove(ctx context.Context, s *found) error {
 		{collRedrives, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collGaps, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collStats, bson.D{{Key: "subscription_id", Value: s.ID}}},
+		{collHours, bson.D{{Key: "subscription_id", Value: s.ID}}},
 		{collCursors, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: cursorIDs(s.ID, 0, maxShards)}}}}},
 		{collSubscriptions, bson.D{{Key: "_id", Value: s.ID}}},
 	} {

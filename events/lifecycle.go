@@ -232,28 +232,32 @@ const countersAtOnce = 200
 // and to the buckets of event_stats, for so many subscriptions: of more than that
 // each has its turn.
 func (m *Manager) saveCounters(ctx context.Context, atMost int) error {
-	var subs, buckets []store.WriteOp
+	ops := map[string][]store.WriteOp{}
+	pairs := map[string]interactions{}
 	all := m.list()
 	first, _ := slices.BinarySearchFunc(all, m.turn, func(s *subscription, id string) int { return compareText(s.ID, id) })
 	for i := range all {
 		s := all[(first+i)%len(all)]
-		if m.turn = s.ID; len(subs) == atMost {
+		if m.turn = s.ID; len(ops[collSubscriptions]) == atMost {
 			break
 		}
 		delta := s.count.unsaved()
 		if delta.empty() {
 			continue
 		}
-		subs = append(subs, updateOp(bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$inc", Value: bson.D{
+		spec := m.stored(s).Spec
+		ops[collSubscriptions] = append(ops[collSubscriptions], updateOp(bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$inc", Value: bson.D{
 			{Key: "counters.events_total", Value: delta.total}, {Key: "counters.delivered_total", Value: delta.delivered}, {Key: "counters.failed_total", Value: delta.failed}}},
 			{Key: "$set", Value: delta.stamps()}}, false))
-		buckets = append(buckets, m.bucketOp(m.stored(s).Spec, &delta.tally))
+		ops[collStats] = append(ops[collStats], m.minuteOp(spec, &delta.tally))
+		ops[collHours] = append(ops[collHours], m.hourOp(spec, &delta.tally))
+		m.pairs.add(pairs, spec.Database, delta.pairs, m.clock())
 	}
-	for coll, ops := range map[string][]store.WriteOp{collSubscriptions: subs, collStats: buckets} {
-		if len(ops) == 0 {
-			continue
-		}
-		if _, err := m.st.Write(ctx, ns(coll), ops, store.WriteOptions{Unordered: true}); err != nil {
+	for db, of := range pairs {
+		ops[collInteractions] = append(ops[collInteractions], m.interactionsOp(db, of))
+	}
+	for coll, of := range ops {
+		if _, err := m.st.Write(ctx, ns(coll), of, store.WriteOptions{Unordered: true}); err != nil {
 			return fmt.Errorf("save counters: %w", err)
 		}
 	}

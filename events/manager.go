@@ -117,6 +117,7 @@ type Manager struct {
 
 	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
 	sweep    bodySweep  // used by housekeeping only
+	pairs    pairsOf    // likewise
 	turn     string     // the subscription whose counters are to be saved next; used by housekeeping only
 	changes  sync.Mutex // serialises the statements that change subscriptions
 	looking  sync.Mutex // serialises coordination

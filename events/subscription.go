@@ -31,8 +31,10 @@ type subscription struct {
 	Database string
 	stored   // replaced as a whole, under Manager.mu; read it by Manager.stored
 	count    counters
-	route    *route // compiled from the definition; guarded by Manager.mu, like the following
-	routeOf  *Spec  // that it was compiled from
+	route    *route   // compiled from the definition; guarded by Manager.mu, like the following
+	routeOf  *Spec    // that it was compiled from
+	shown    bson.Raw // its options, for show
+	shownOf  *Spec    // that they are of
 
 	dispatcher *running[*dispatcher]
 	shards     map[int]*running[*dispatcher] // those here, with delivery_shards > 1

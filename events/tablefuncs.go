@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -142,11 +143,66 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 		}
 		width = max(time.Minute, d.Truncate(time.Minute))
 	}
+	ids := m.idsOf(s.Database())
+	terms, only := wantedBuckets(catalog.Match(ctx), width)
+	if only != "" {
+		if ids = (bson.A{}); m.ofDatabase(s.Database(), only) {
+			ids = bson.A{only}
+		}
+	}
+	terms = append(terms, bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}})
 	cur, err := m.st.Aggregate(ctx, ns(collStats), []bson.Raw{
-		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: m.idsOf(s.Database())}}}}}}),
+		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "$and", Value: terms}}}}),
 		marshal(bson.D{{Key: "$sort", Value: asc("subscription_id", "bucket")}}),
-	}, store.AggregateOptions{})
+	}, store.AggregateOptions{AllowDiskUse: true})
 	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds()}}, err
+}
+
+// ofDatabase tells whether a subscription is one of a database.
+func (m *Manager) ofDatabase(database, id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.subs[id]
+	return s != nil && s.Database == database
+}
+
+// wantedBuckets are the bounds that a statement's filter sets to the minutes of
+// buckets of a width, and the one subscription that it asks for, "": any.
+func wantedBuckets(filter bson.Raw, width time.Duration) (terms bson.A, only string) {
+	for it := value.Walk(filter); it.Next(); {
+		v := it.Value()
+		switch {
+		case it.Key() == "$and" && v.IsArray():
+			for _, term := range value.Items(nil, v.Doc()) {
+				if term.IsDocument() {
+					more, id := wantedBuckets(term.Doc(), width)
+					terms, only = append(terms, more...), cmp.Or(only, id)
+				}
+			}
+		case it.Key() == "subscription_id" && v.IsString():
+			only = v.Str()
+		case it.Key() == "subscription_id" && v.IsDocument():
+			only = text(value.Lookup(v.Doc(), "$eq"))
+		case it.Key() == "bucket" && v.IsDocument():
+			for c := value.Walk(v.Doc()); c.Next(); {
+				if c.Value().Kind() == bson.TypeDateTime {
+					terms = append(terms, bucketBound(c.Key(), c.Value().AsDate(), width)...)
+				}
+			}
+		}
+	}
+	return terms, only
+}
+
+// bucketBound is what a comparison of a bucket's beginning says of its minutes.
+func bucketBound(operator string, ms int64, width time.Duration) (terms bson.A) {
+	if operator == "$gte" || operator == "$gt" || operator == "$eq" {
+		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$gte", Value: bson.DateTime(ms)}}}})
+	}
+	if operator == "$lte" || operator == "$lt" || operator == "$eq" {
+		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$lt", Value: bson.DateTime(ms + width.Milliseconds())}}}})
+	}
+	return terms
 }
 
 // throughputRows is EVENT_THROUGHPUT(): the buckets of the last hour.
@@ -200,6 +256,16 @@ func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson
 	return out, nil
 }
 
+// optionsOf gives all options of a subscription for show, which are made once.
+func (m *Manager) optionsOf(s *found) bson.Raw {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.sub.shownOf != s.Spec {
+		s.sub.shown, s.sub.shownOf = marshal(s.Spec.Options()), s.Spec
+	}
+	return s.sub.shown
+}
+
 func (m *Manager) subscriptionRow(s *found, t totals, f figure, stream bson.Raw) bson.Raw {
 	spec := s.Spec
 	d := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "subscription_name", Value: spec.Name}, {Key: "database_name", Value: spec.Database},
@@ -207,7 +273,7 @@ func (m *Manager) subscriptionRow(s *found, t totals, f figure, stream bson.Raw)
 		{Key: "status_since", Value: s.Since},
 		{Key: "pending", Value: f.pending}, {Key: "retrying", Value: f.retrying}, {Key: "blocked_keys", Value: f.blocked}, {Key: "dead_open", Value: f.dead},
 		{Key: "events_total", Value: t.Total}, {Key: "delivered_total", Value: t.Delivered}, {Key: "failed_total", Value: t.Failed},
-		{Key: "options", Value: spec.Options()}, {Key: "tags", Value: spec.Tags}, {Key: "version", Value: s.Version},
+		{Key: "options", Value: m.optionsOf(s)}, {Key: "tags", Value: spec.Tags}, {Key: "version", Value: s.Version},
 		{Key: "created_at", Value: s.CreatedAt}, {Key: "updated_at", Value: s.UpdatedAt}}
 	for _, o := range []struct{ name, value string }{
 		{"service_name", spec.ServiceName}, {"sink", string(spec.Target.Kind)}, {"target", spec.Target.String()}, {"status_reason", s.Reason},

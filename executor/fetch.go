@@ -102,7 +102,7 @@ func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remot
 			args[i] = v.RawValue()
 		}
 	}
-	rows, err := f.Table.Function(ctx, e.st.Catalog, args)
+	rows, err := f.Table.Function(withFilter(ctx, remote), e.st.Catalog, args)
 	if err != nil {
 		return nil, nil, err
 	}
