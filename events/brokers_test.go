@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/redis/go-redis/v9"
@@ -147,6 +148,25 @@ func TestNATS(t *testing.T) {
 		return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('published') WHERE processing_status = 'completed'`) == 50
 	}, patience, 5*time.Millisecond)
 	require.EqualValues(t, 50, count(), "the stream drops duplicates")
+
+	_, err := stream.Info(ctx)
+	require.NoError(t, err)
+	refused := func(sql, want string) {
+		t.Helper()
+		_, err := conn.Exec(ctx, sql)
+		require.ErrorContains(t, err, want)
+	}
+	refused(`CREATE EVENT_SUBSCRIPTION wide ON docs DELIVER TO NATS 'events.docs' USING bus WITH (dedupe_window = '1 hour')`, "22023")
+	refused(`ALTER EVENT_SUBSCRIPTION published SET (dedupe_window = '1 hour')`, "22023")
+	exec(t, conn, `ALTER EVENT_SUBSCRIPTION published SET (dedupe_window = '30 seconds')`)
+	var notices []string
+	cfg := conn.Config().Copy()
+	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { notices = append(notices, n.Severity+" "+n.Message) }
+	told, err := pgx.ConnectConfig(ctx, cfg)
+	require.NoError(t, err)
+	defer func() { _ = told.Close(ctx) }()
+	exec(t, told, `CREATE EVENT_SUBSCRIPTION nowhere ON docs DELIVER TO NATS 'other.docs' USING bus`)
+	require.Contains(t, notices, "WARNING no JetStream stream takes the subject other.docs yet")
 }
 
 func TestKafka(t *testing.T) {

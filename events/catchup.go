@@ -75,9 +75,11 @@ func (m *Manager) moment(ctx context.Context, e ast.Expr) (int64, error) {
 // tokenPosition finds a token in the log, else in the oplog.
 func (c *call) tokenPosition(ctx context.Context, token string, at *ast.StreamPosition) (string, error) {
 	var found string
-	err := query(ctx, c.m.st, collLog, []bson.D{
-		{{Key: "$match", Value: bson.D{{Key: "resume_token", Value: token}, {Key: "database_name", Value: c.env.Database()}}}}, {{Key: "$limit", Value: int64(1)}},
-	}, func(doc bson.Raw) error {
+	match := bson.D{{Key: "resume_token", Value: token}, {Key: "database_name", Value: c.env.Database()}}
+	if first, last, ok := tokenSpan(token); ok { // which the log has an index of
+		match = append(bson.D{{Key: "position", Value: bson.D{{Key: "$gte", Value: first}, {Key: "$lte", Value: last}}}}, match...)
+	}
+	err := query(ctx, c.m.st, collLog, []bson.D{{{Key: "$match", Value: match}}, {{Key: "$limit", Value: int64(1)}}}, func(doc bson.Raw) error {
 		found = string([]byte(position(doc)))
 		return nil
 	})
@@ -232,11 +234,23 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 // time, or that of the token where it is earlier. A token begins with its time.
 func scanned(stream store.ChangeStream) string {
 	at := string(appendPosition(nil, stream.OperationTime(), 0))
-	const mark, digits = "82", 16
-	if token := text(value.Lookup(stream.ResumeToken(), "_data")); len(token) >= len(mark)+digits && token[:len(mark)] == mark {
-		at = min(at, strings.ToLower(token[len(mark):len(mark)+digits])+"00000000")
+	if first, _, ok := tokenSpan(text(value.Lookup(stream.ResumeToken(), "_data"))); ok {
+		at = min(at, first)
 	}
 	return at
+}
+
+// tokenSpan gives the first and the last position of the cluster time that a token
+// begins with; false: it does not look like one of MongoDB's.
+func tokenSpan(token string) (first, last string, ok bool) {
+	const mark, digits = "82", 16
+	if len(token) < len(mark)+digits || token[:len(mark)] != mark {
+		return "", "", false
+	}
+	at := strings.ToLower(token[len(mark) : len(mark)+digits])
+	first, last = at+"00000000", at+"ffffffff"
+	_, _, ok = ParsePosition(first)
+	return first, last, ok
 }
 
 // caughtUp makes a subscription active whose past is in the log.

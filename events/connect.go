@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -169,6 +170,38 @@ func (c *call) fits(ctx context.Context, s *Spec, given givenOptions, pos int) e
 	if !slices.Contains(connectionKinds[conn.Kind], s.Target.Kind) {
 		return sqlerr.New(sqlerr.InvalidParameterValue, "a %s target cannot use connection \"%s\" of kind %s", s.Target.Kind, conn.Name, strings.ToUpper(conn.Kind)).At(given.at(pos, "connection", "target")).
 			WithHint("SHOW CONNECTIONS lists the connections and their kinds.")
+	}
+	return c.verify(ctx, s, conn, given, pos)
+}
+
+// verifyWait bounds how long a broker is asked.
+const verifyWait = 2 * time.Second
+
+// verify asks the sink whether the other end honours what the subscription relies
+// on. What was asked for by name must be honoured; else it is a WARNING.
+func (c *call) verify(ctx context.Context, s *Spec, conn *Connection, given givenOptions, pos int) error {
+	if s.Target.Kind != TargetNATS {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, verifyWait)
+	defer cancel()
+	sink, err := c.m.sinks(ctx, s, conn)
+	if err != nil {
+		return nil // the dispatcher tells
+	}
+	defer func() { _ = sink.Close() }()
+	v, ok := sink.(Verifier)
+	if !ok {
+		return nil
+	}
+	problem := v.Verify(ctx)
+	switch {
+	case problem == nil:
+	case problem.Option != "" && given[problem.Option] != nil:
+		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for option %q", problem.Option).At(given.at(pos, problem.Option, "target")).
+			WithDetail("%s.", problem.Text).WithHint("%s", problem.Hint)
+	default:
+		c.notice("WARNING", sqlerr.Warning, "%s", problem.Text).WithHint("%s", problem.Hint)
 	}
 	return nil
 }

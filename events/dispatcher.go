@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -80,7 +79,7 @@ type dispatcher struct {
 	saved    time.Time  // of the cursor
 	unsaved  int        // events settled since
 
-	blocked atomic.Int64 // keys, for the monitoring functions
+	blocked int // keys, as stored for the monitoring functions
 }
 
 // result is the end of a send.
@@ -290,6 +289,9 @@ func (d *dispatcher) load(ctx context.Context) error {
 	d.epoch = value.Lookup(doc, "epoch").AsInt64()
 	d.donePos = strings.Clone(text(value.Lookup(doc, "done_pos")))
 	d.readPos = d.donePos
+	if d.blocked = 0; !value.Lookup(doc, "blocked").IsMissing() {
+		d.blocked = int(value.Lookup(doc, "blocked").AsInt64())
+	}
 	if err := d.loadBlocked(ctx); err != nil {
 		return err
 	}
@@ -325,7 +327,19 @@ func (d *dispatcher) loadBlocked(ctx context.Context) error {
 			return fmt.Errorf("find the blocked keys of %s: %w", d.spec.ID, err)
 		}
 	}
-	d.blocked.Store(int64(d.lanes.blocked))
+	return d.tellBlocked(ctx)
+}
+
+// tellBlocked stores how many keys are blocked where that has changed: every gateway
+// shows it.
+func (d *dispatcher) tellBlocked(ctx context.Context) error {
+	if d.blocked == d.lanes.blocked {
+		return nil
+	}
+	if _, err := updateOne(ctx, d.st, collCursors, bson.D{{Key: "_id", Value: d.cursor()}}, bson.D{{Key: "$set", Value: bson.D{{Key: "blocked", Value: int64(d.lanes.blocked)}}}}, false); err != nil {
+		return fmt.Errorf("store the blocked keys of %s: %w", d.cursor(), err)
+	}
+	d.blocked = d.lanes.blocked
 	return nil
 }
 

@@ -64,8 +64,7 @@ func (m *Manager) figures(ctx context.Context, counted map[string]totals) (map[s
 		}
 		out[id] = f
 	}
-	m.addBlocked(out)
-	return out, nil
+	return out, m.addBlocked(ctx, out)
 }
 
 // countFew counts what waits and what is dead, unless that is known to be much;
@@ -181,23 +180,31 @@ func (m *Manager) countBy(ctx context.Context, coll string, match bson.D, status
 	return most == 0 || total <= most, err
 }
 
-// addBlocked adds the blocked keys that the dispatchers here know.
-func (m *Manager) addBlocked(out map[string]figure) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for id, s := range m.subs {
-		if s.dispatcher == nil && len(s.shards) == 0 {
+// addBlocked adds the keys that are blocked, as the dispatchers of all gateways
+// stored them.
+func (m *Manager) addBlocked(ctx context.Context, out map[string]figure) error {
+	cursors, of := bson.A{}, map[string]string{}
+	for _, s := range m.list() {
+		def := m.stored(s)
+		if _, asked := out[s.ID]; !asked || def.Spec.OnDeadLetter != "block_key" {
 			continue
 		}
-		f := out[id]
-		if s.dispatcher != nil {
-			f.blocked = s.dispatcher.it.blocked.Load()
+		for i := range def.Spec.DeliveryShards {
+			id := cursorID(s.ID, i)
+			of[id] = s.ID
+			cursors = append(cursors, id)
 		}
-		for _, d := range s.shards {
-			f.blocked += d.it.blocked.Load()
-		}
-		out[id] = f
 	}
+	if len(cursors) == 0 {
+		return nil
+	}
+	return query(ctx, m.st, collCursors, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: cursors}}}, {Key: "blocked", Value: bson.D{{Key: "$gt", Value: 0}}}}}}}, func(doc bson.Raw) error {
+		id := of[text(value.Lookup(doc, "_id"))]
+		f := out[id]
+		f.blocked += value.Lookup(doc, "blocked").AsInt64()
+		out[id] = f
+		return nil
+	})
 }
 
 // counted gives the totals of a database's subscriptions: those of this gateway

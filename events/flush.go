@@ -98,9 +98,11 @@ func (d *dispatcher) recorded(ctx context.Context, err error) error {
 	for _, o := range batch {
 		pause = d.leave(o) || pause
 	}
-	d.blocked.Store(int64(d.lanes.blocked))
 	d.settled(batch)
 	defer d.reuse(batch)
+	if err := d.tellBlocked(ctx); err != nil {
+		return err
+	}
 	switch {
 	case d.gone != nil && slices.ContainsFunc(batch, func(o outcome) bool { return o.err == d.gone }):
 		reason := "endpoint_gone"

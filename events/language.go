@@ -49,6 +49,7 @@ type Projection interface {
 // TailQuery is a query over the rows of the log as they come.
 type TailQuery struct {
 	Source, Since, Until ast.Expr // arguments of CHANGE_STREAM_EVENTS, nil: not given
+	Limit, Offset        ast.Expr // of the rows, nil: not given
 	Columns              []catalog.Column
 	// Apply makes the rows of a row of the log, by the paths of Columns.
 	Apply func(row bson.Raw) ([]bson.Raw, error)

@@ -37,6 +37,18 @@ type Settler interface {
 	Settle(ctx context.Context, events []Delivery, record func(context.Context, store.Queryer) error) (ok bool, err error)
 }
 
+// Verifier is a sink that can tell whether the other end honours what a subscription
+// relies on; nil: it does.
+type Verifier interface {
+	Verify(ctx context.Context) *Problem
+}
+
+// Problem is what a Verifier found.
+type Problem struct {
+	Option     string // that is not honoured, "": none is
+	Text, Hint string
+}
+
 // FailureClass says what to do after a failed delivery.
 type FailureClass uint8
 

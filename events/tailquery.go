@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"io"
 	"slices"
 	"time"
 
@@ -34,7 +35,11 @@ func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if slices.Contains(hidden, any(of.id)) {
 		return nil, nil, usable(m.named(of.database, of.id), env, n.Query.Pos())
 	}
-	return m.tailLog(ctx, of.database, of.id, of.retained, o, func(row bson.Raw) ([]bson.Raw, error) {
+	skip, most, err := m.tailBounds(ctx, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	next, stop, err := m.tailLog(ctx, of.database, of.id, of.retained, o, func(row bson.Raw) ([]bson.Raw, error) {
 		if len(hidden) > 0 && slices.Contains(hidden, any(text(value.Lookup(row, "subscription_id")))) {
 			return nil, nil
 		}
@@ -47,6 +52,60 @@ func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.S
 		}
 		return rows, err
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return bounded(next, skip, most), stop, nil
+}
+
+// tailBounds evaluates OFFSET and LIMIT; most is -1 without a limit.
+func (m *Manager) tailBounds(ctx context.Context, q *TailQuery) (skip, most int64, err error) {
+	count := func(e ast.Expr, code, clause string, none int64) (int64, error) {
+		if e == nil {
+			return none, nil
+		}
+		v, err := m.lang.Constant(ctx, e)
+		if err != nil || v.IsNullish() {
+			return none, err
+		}
+		n, ok := v.Integral()
+		switch {
+		case !ok:
+			return 0, sqlerr.New(sqlerr.DatatypeMismatch, "argument of %s must be type bigint", clause).At(e.Pos())
+		case n < 0:
+			return 0, sqlerr.New(code, "%s must not be negative", clause).At(e.Pos())
+		}
+		return n, nil
+	}
+	if skip, err = count(q.Offset, sqlerr.InvalidRowCountInOffset, "OFFSET", 0); err != nil {
+		return 0, 0, err
+	}
+	most, err = count(q.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", -1)
+	return skip, most, err
+}
+
+// bounded leaves the first rows out and ends after so many others, -1: never. Rows
+// of progress do not count.
+func bounded(next func(context.Context, time.Duration) (bson.Raw, error), skip, most int64) func(context.Context, time.Duration) (bson.Raw, error) {
+	return func(ctx context.Context, wait time.Duration) (bson.Raw, error) {
+		for {
+			if most == 0 {
+				return nil, io.EOF
+			}
+			row, err := next(ctx, wait)
+			if row == nil || err != nil || value.Lookup(row, "weir_progressed").AsBool() {
+				return row, err
+			}
+			if skip > 0 {
+				skip--
+				continue
+			}
+			if most > 0 {
+				most--
+			}
+			return row, nil
+		}
+	}
 }
 
 func onceGiven(n *ast.Subscribe, q *TailQuery) error {

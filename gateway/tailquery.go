@@ -24,7 +24,7 @@ func (l *language) TailQuery(ctx context.Context, q *ast.Query) (*events.TailQue
 	if err != nil {
 		return nil, err
 	}
-	t := &events.TailQuery{}
+	t := &events.TailQuery{Limit: q.Limit, Offset: q.Offset}
 	if err := tailArguments(t, call); err != nil {
 		return nil, err
 	}
@@ -34,10 +34,13 @@ func (l *language) TailQuery(ctx context.Context, q *ast.Query) (*events.TailQue
 	over := *sel
 	over.From = []ast.TableExpr{from}
 	whole := *q
-	whole.Body = &over
+	whole.Body, whole.Limit, whole.Offset = &over, nil, nil
 	env := l.env()
 	env.Resolver = oneRelation{table: l.events}
 	plan, err := planner.Build(ctx, env, &whole, nil)
+	if e := sqlerr.As(err); err != nil && e.Code == sqlerr.UndefinedTable && len(sel.From) == 1 {
+		return nil, notLive(e.Position, "other relations in subqueries")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +76,10 @@ func tailShape(q *ast.Query) (*ast.Select, *ast.FunctionCall, error) {
 		return nil, nil, notLive(q.Pos(), "WITH")
 	case len(q.OrderBy) > 0:
 		return nil, nil, notLive(q.OrderBy[0].Pos(), "ORDER BY")
-	case q.Limit != nil || q.Offset != nil:
-		return nil, nil, notLive(q.Pos(), "LIMIT or OFFSET")
+	case q.WithTies:
+		return nil, nil, notLive(q.Limit.Pos(), "WITH TIES")
+	case len(q.Locks) > 0:
+		return nil, nil, notLive(q.Locks[0].Pos(), "FOR UPDATE or FOR SHARE")
 	case len(sel.From) != 1:
 		return nil, nil, notLive(sel.Pos(), "anything but CHANGE_STREAM_EVENTS() in FROM")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,13 +20,14 @@ type NATS struct {
 	conn    *nats.Conn
 	js      jetstream.JetStream
 	subject string
+	window  time.Duration // dedupe_window
 	payload payload
 	refused atomic.Bool // the server did not take the credentials when it was tried last
 }
 
 // NewNATS makes the sink of a subscription.
 func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
-	n := &NATS{subject: s.Target.Name, payload: payload{format: s.PayloadFormat}}
+	n := &NATS{subject: s.Target.Name, window: s.DedupeWindow, payload: payload{format: s.PayloadFormat}}
 	opts := []nats.Option{nats.Name("weir " + s.ID), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { n.refused.Store(unauthorized(err)) })}
 	if c.Settings.Username != "" {
@@ -57,6 +59,28 @@ func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
 // Close closes the connection.
 func (n *NATS) Close() error {
 	n.conn.Close()
+	return nil
+}
+
+// Verify implements events.Verifier: a stream takes the subject, and drops what comes
+// again for as long as dedupe_window says. The window is the stream's own; others may
+// rely on it, so it is not changed from here.
+func (n *NATS) Verify(ctx context.Context) *events.Problem {
+	name, err := n.js.StreamNameBySubject(ctx, n.subject)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return &events.Problem{Text: fmt.Sprintf("no JetStream stream takes the subject %s yet", n.subject), Hint: "Events wait until there is one: nats stream add --subjects " + n.subject}
+	case err != nil:
+		return &events.Problem{Text: "NATS cannot be asked for the stream of " + n.subject + ": " + err.Error(), Hint: "Events wait until it can be reached."}
+	}
+	stream, err := n.js.Stream(ctx, name)
+	if err != nil {
+		return nil
+	}
+	if has := stream.CachedInfo().Config.Duplicates; has < n.window {
+		return &events.Problem{Option: "dedupe_window", Text: fmt.Sprintf("the duplicate window of stream %s is %s, which is shorter than dedupe_window = %s", name, has, n.window),
+			Hint: fmt.Sprintf("Widen it with nats stream edit %s --dupe-window=%s, or set a shorter dedupe_window.", name, n.window)}
+	}
 	return nil
 }
 
