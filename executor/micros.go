@@ -94,6 +94,9 @@ func (e *execution) divided(w *translator.Write, row bson.Raw) bson.Raw {
 	var us value.Builder
 	for it := value.Walk(row); it.Next(); {
 		v := it.Value()
+		if it.Key() == catalog.MicrosField {
+			continue
+		}
 		if v.IsMicros() {
 			us.Add(it.Key(), value.Int64(v.AsDateMicros()))
 			if !w.Table.MarkedMicros(it.Key()) {
