@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"weir/catalog"
+	"weir/engine/expr"
 )
 
 // Where a pipeline is cut, documents cross from the store to here: only the
@@ -94,6 +95,17 @@ func (u *fieldUse) stage(name string, spec any) (closed bool) {
 	case "$lookup":
 		u.lookup(spec)
 	case "$limit", "$skip":
+	case expr.LocalPrefix + stageRuns:
+		for _, f := range u.object(spec) {
+			switch v := f.v.(type) {
+			case string:
+				u.add(v)
+			case obj:
+				for _, k := range v {
+					u.add(k.k)
+				}
+			}
+		}
 	default:
 		u.unknown = true
 	}

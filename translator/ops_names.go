@@ -10,5 +10,6 @@ const (
 	opZone    = "t_zone"    // []: the session's time zone as MongoDB names it
 
 	stageTies   = "ties"   // LIMIT … WITH TIES
+	stageRuns   = "runs"   // rows in the order of dates, in that of their microseconds
 	stageWindow = "window" // window functions
 )

@@ -119,6 +119,9 @@ func sortsNaturally(t sqltype.Type) bool {
 
 // limit cuts. A count that is not known yet is a placeholder.
 func (c *compiler) limit(n *planner.Limit, outer map[planner.ColID]*loc) *fragment {
+	if f := c.topByDates(n, outer); f != nil {
+		return f
+	}
 	if f := c.topByIndex(n, outer); f != nil {
 		return f
 	}

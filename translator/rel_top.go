@@ -2,7 +2,9 @@ package translator
 
 import (
 	"math"
+	"slices"
 
+	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/planner"
 	"weir/sqltype"
@@ -102,4 +104,74 @@ func (c *compiler) cut(f *fragment, n *planner.Limit) {
 	if n.Count != nil {
 		c.addLimit(f, n.Count)
 	}
+}
+
+// topByDates is ORDER BY column, … LIMIT n over an index on the dates of a column
+// with microseconds: rows come in the order of the dates, no more of them than
+// are needed, and those of one date are sorted here. nil if the query is no such
+// thing.
+func (c *compiler) topByDates(n *planner.Limit, outer map[planner.ColID]*loc) *fragment {
+	order, ok := n.Input.(*planner.Sort)
+	if !ok || n.Count == nil || n.WithTies != nil || !c.constant(n.Count) || n.Offset != nil && !c.constant(n.Offset) ||
+		c.opts.Capabilities.Sharded || !fineScan(order.Input) {
+		return nil
+	}
+	f := c.relation(order.Input, outer)
+	s := scope{c: c, f: f}
+	path, ok := s.finePath(order.Keys[0].Expr)
+	if ok && !f.local() && filtersOnly(f.stages) && firstOuter(f.stages) == len(f.stages) && indexed(f.src.scan, path) {
+		c.byDates(f, n, path, order.Keys)
+	} else {
+		c.orderBy(f, order.Keys)
+	}
+	f.order = order.Keys
+	c.cut(f, n)
+	return f
+}
+
+// byDates sorts by dates, NULLs at their place, and then the rows of each date.
+func (c *compiler) byDates(f *fragment, n *planner.Limit, path string, keys []planner.SortKey) {
+	key := keys[0]
+	filters := append([]stage(nil), f.stages...)
+	part := func(docs ...obj) []stage {
+		out := append([]stage(nil), filters...)
+		for _, doc := range docs {
+			out = append(out, stage{doc: doc, traits: traitsOf(doc)})
+		}
+		return out
+	}
+	need := c.needed(n)
+	sorted := obj{{"$sort", obj{{path, direction(key.Desc)}}}}
+	parts := [][]stage{part(sorted)}
+	if key.NullsFirst == key.Desc { // not where MongoDB has them
+		nulls := []obj{{{"$match", obj{{path, obj{{"$eq", null}}}}}}}
+		if len(keys) == 1 {
+			nulls = append(nulls, obj{{"$limit", placeholder{kind: limitRows, n: need}}})
+		}
+		parts = [][]stage{part(obj{{"$match", obj{{path, obj{{"$ne", null}}}}}}, sorted), part(nulls...)}
+		if key.NullsFirst {
+			parts[0], parts[1] = parts[1], parts[0]
+		}
+	}
+	f.stages = parts[0]
+	for _, p := range parts[1:] {
+		f.add("$unionWith", obj{{"coll", f.src.ns.Coll}, {"pipeline", pipelineOf(p)}})
+	}
+	spec := c.sortSpec(f, keys)
+	f.addLocal("the rows of one millisecond are sorted here", expr.LocalPrefix+stageRuns,
+		obj{{"path", path}, {"keys", spec}, {"need", placeholder{kind: slotValue, n: need}}})
+}
+
+// fineScan tells whether a node is a collection with microseconds under filters
+// and projections.
+func fineScan(n planner.Node) bool {
+	switch n := n.(type) {
+	case *planner.Scan:
+		return slices.ContainsFunc(n.Fields, func(f planner.Field) bool { return f.Micros })
+	case *planner.Filter:
+		return fineScan(n.Input)
+	case *planner.Project:
+		return !n.SetReturning && fineScan(n.Input)
+	}
+	return false
 }

@@ -21,6 +21,7 @@ func Stages() map[string]agg.StageFactory {
 	return map[string]agg.StageFactory{
 		expr.LocalPrefix + stageWindow: newWindowStage,
 		expr.LocalPrefix + stageTies:   newTiesStage,
+		expr.LocalPrefix + stageRuns:   newRunsStage,
 	}
 }
 
