@@ -17,6 +17,7 @@ type stampReader struct {
 	template string
 	has      map[string]int // what was read by key
 	pm, am   bool
+	whole    string // all that in was
 	bc       bool
 	hasZone  bool
 	loc      *time.Location
@@ -51,7 +52,7 @@ func (r *stampReader) run() error {
 		if r.in == "" {
 			return nil
 		}
-		adjacent := i+1 < len(nodes) && nodes[i+1].key != "" && isNumberKey(nodes[i+1].key)
+		adjacent := !n.fill && n.ordinal == "" && i+1 < len(nodes) && nodes[i+1].beginsWithDigit()
 		if err := r.key(n, adjacent); err != nil {
 			return err
 		}
@@ -78,9 +79,13 @@ func (r *stampReader) skipLiteral(n node) {
 	}
 }
 
-func isNumberKey(k string) bool {
-	switch k {
-	case "MONTH", "MON", "DAY", "DY", "AM", "PM", "A.M.", "P.M.", "AD", "BC", "A.D.", "B.C.", "TZ", "OF", "RM":
+// beginsWithDigit tells whether digits stand there, so that the field before has
+// as many as its width says.
+func (n node) beginsWithDigit() bool {
+	switch n.key {
+	case "":
+		return n.text != "" && isDigit(n.text[0])
+	case "MONTH", "MON", "DAY", "DY", "AM", "PM", "A.M.", "P.M.", "AD", "BC", "A.D.", "B.C.", "TZ", "TZH", "OF", "RM":
 		return false
 	}
 	return true
@@ -128,6 +133,9 @@ func (r *stampReader) digits(width int, fixed bool) string {
 	return d
 }
 
+// notFixed is the hint for fields that are shorter than their width.
+const notFixed = "If your source string is not fixed-width, try using the \"FM\" modifier."
+
 func (r *stampReader) number(n node, adjacent bool) error {
 	sign := 1
 	if r.in[0] == '-' || r.in[0] == '+' {
@@ -138,9 +146,18 @@ func (r *stampReader) number(n node, adjacent bool) error {
 	}
 	width := keyWidths[n.key]
 	fraction := n.key == "MS" || n.key == "US" || strings.HasPrefix(n.key, "FF")
-	d := r.digits(width, adjacent || fraction || width <= 3 && !strings.Contains(n.key, "Y"))
-	if d == "" {
+	rest := r.in
+	if adjacent && len(rest) < width {
+		return sqlerr.New(sqlerr.InvalidDatetimeFormat, "source string too short for \"%s\" formatting field", n.text).
+			WithDetail("Field requires %d characters, but only %d remain.", width, len(rest)).WithHint("%s", notFixed)
+	}
+	d := r.digits(width, adjacent)
+	switch {
+	case d == "":
 		return r.bad(n)
+	case adjacent && len(d) < width:
+		return sqlerr.New(sqlerr.InvalidDatetimeFormat, "invalid value \"%s\" for \"%s\"", rest[:width], n.text).
+			WithDetail("Field requires %d characters, but only %d could be parsed.", width, len(d)).WithHint("%s", notFixed)
 	}
 	v, err := strconv.Atoi(d)
 	if err != nil {
@@ -150,10 +167,19 @@ func (r *stampReader) number(n node, adjacent bool) error {
 		r.in = r.in[2:]
 	}
 	if fraction {
-		for k := len(d); k < 6; k++ {
+		digits := 6
+		if n.key == "MS" {
+			digits, v = 3, v*1000
+		} else if n.key != "US" {
+			r.has["FF"] = width
+		}
+		for k := len(d); k < digits; k++ {
 			v *= 10
 		}
-		r.has["US"] += v
+		if r.has["US"] += v; v >= 1000000 || r.has["US"] >= 1000000 {
+			r.template = r.whole
+			return r.outOfRange()
+		}
 		return nil
 	}
 	r.has[n.key] = sign * shortYear(n.key, v, len(d))
@@ -267,12 +293,12 @@ func (r *stampReader) stamp() (int64, error) {
 	} else if !hasYear && r.has["CC"] == 0 {
 		c.Year = 0 // 1 BC, as PostgreSQL has it
 	}
-	if m, ok := r.has["MM"]; ok {
+	if m := r.has["MM"]; m != 0 {
 		c.Month = m
 	} else if q, ok := r.has["Q"]; ok {
 		_ = q
 	}
-	if d, ok := r.has["DD"]; ok {
+	if d := r.has["DD"]; d != 0 {
 		c.Day = d
 	}
 	if c.Month < 1 || c.Month > 12 || c.Day < 1 || c.Day > sqltype.DaysInMonth(c.Year, max(min(c.Month, 12), 1)) {
@@ -373,13 +399,17 @@ func (r *stampReader) byDay(c sqltype.Civil) (int64, error) {
 }
 
 func readStamp(a []value.Value) (*stampReader, sqltype.Moment, error) {
-	r := &stampReader{in: text(a[0]), template: text(a[1]), has: map[string]int{}}
+	r := &stampReader{in: text(a[0]), whole: text(a[0]), template: text(a[1]), has: map[string]int{}}
 	if err := r.run(); err != nil {
 		return nil, sqltype.Moment{}, err
 	}
 	r.template = text(a[0])
 	ms, err := r.stamp()
-	return r, sqltype.Moment{Ms: ms, Us: r.has["US"] % 1000}, err
+	m := sqltype.Moment{Ms: ms, Us: r.has["US"] % 1000}
+	if p, ok := r.has["FF"]; ok {
+		m = m.Round(int32(p))
+	}
+	return r, m, err
 }
 
 func toTimestamp(c *expr.Context, a []value.Value) (value.Value, error) {
