@@ -77,6 +77,9 @@ func PredefinedRoleNamed(name string) (uint32, bool) {
 
 func authid(ctx context.Context, r *reader) error {
 	r.add(owner, r.who.User(), true, true, true, true, true, false, true, -1, nil, nil)
+	for _, u := range r.otherUsers(ctx) {
+		r.add(u.OID, u.Name, u.Super(), true, u.Manages(), u.Super(), true, false, u.Super(), -1, nil, nil)
+	}
 	for oid, name := range predefinedRoles {
 		r.add(oid, name, false, true, false, false, false, false, false, -1, nil, nil)
 	}
@@ -85,6 +88,9 @@ func authid(ctx context.Context, r *reader) error {
 
 func roles(ctx context.Context, r *reader) error {
 	r.add(r.who.User(), true, true, true, true, true, false, -1, "********", nil, true, nil, owner)
+	for _, u := range r.otherUsers(ctx) {
+		r.add(u.Name, u.Super(), true, u.Manages(), u.Super(), true, false, -1, "********", nil, u.Super(), nil, u.OID)
+	}
 	for oid, name := range predefinedRoles {
 		r.add(name, false, true, false, false, false, false, -1, "********", nil, false, nil, oid)
 	}
@@ -93,6 +99,9 @@ func roles(ctx context.Context, r *reader) error {
 
 func users(ctx context.Context, r *reader) error {
 	r.add(r.who.User(), owner, true, true, false, true, "********", nil, nil)
+	for _, u := range r.otherUsers(ctx) {
+		r.add(u.Name, u.OID, u.Super(), u.Super(), false, u.Super(), "********", nil, nil)
+	}
 	return nil
 }
 

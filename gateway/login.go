@@ -136,6 +136,7 @@ type right uint8
 const (
 	reads right = 1 << iota
 	writes
+	manages // users and their roles
 )
 
 func (r rights) add(role, db string) {
@@ -151,8 +152,12 @@ func (r rights) add(role, db string) {
 	switch role {
 	case "readAnyDatabase", "backup":
 		r[""] |= reads
-	case "readWriteAnyDatabase", "root":
+	case "readWriteAnyDatabase":
 		r[""] |= reads | writes
+	case "root":
+		r[""] |= reads | writes | manages
+	case "userAdminAnyDatabase", "userAdmin", "dbOwner":
+		r[""] |= manages
 	}
 }
 

@@ -26,8 +26,7 @@ func (s *Session) analyzeDDL(_ context.Context, stmt ast.Statement) (command, er
 		return refusal(sqlerr.Unsupported(stmt.Pos(), "Set parameters in the session, or by the client's options.",
 			"%s is not supported", ddlCommand(stmt))), nil
 	case *ast.CreateRole, *ast.AlterRole, *ast.DropRole, *ast.Grant, *ast.GrantRole:
-		return refusal(sqlerr.Unsupported(stmt.Pos(), "Roles and their passwords are set where the gateway is configured.",
-			"%s is not supported", ddlCommand(stmt))), nil
+		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) { return s.roleStatement(ctx, stmt) }), nil
 	}
 	return utility(func(ctx context.Context, s *Session, c *call) (string, error) { return s.define(ctx, stmt, c) }), nil
 }

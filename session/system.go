@@ -89,6 +89,11 @@ func (y *system) RoleName(oid uint32) (string, bool) {
 	if oid == rootRole {
 		return y.s.start.User, true
 	}
+	for _, u := range y.s.h.deps.Catalog.Users(context.Background()) {
+		if u.OID == oid {
+			return u.Name, true
+		}
+	}
 	return catalog.PredefinedRole(oid)
 }
 
@@ -97,25 +102,33 @@ func (y *system) RoleOID(name string) (uint32, bool) {
 	if oid, ok := catalog.PredefinedRoleNamed(name); ok {
 		return oid, true
 	}
-	return rootRole, name == y.s.start.User
+	if name == y.s.start.User {
+		return rootRole, true
+	}
+	if u := y.s.userNamed(name); u != nil {
+		return u.OID, true
+	}
+	return rootRole, false
 }
 
 // HasRole implements sqlfunc.System.
 func (y *system) HasRole(role, of string) bool { return role == y.s.start.User || role == of }
 
-// HasPrivilege implements sqlfunc.System: the one role may do everything with
-// what exists.
-func (y *system) HasPrivilege(_, kind string, object, _ value.Value, _ string) (*bool, error) {
-	yes := true
+// HasPrivilege implements sqlfunc.System.
+func (y *system) HasPrivilege(role, kind string, object, _ value.Value, privilege string) (*bool, error) {
+	yes := y.s.allows(role, y.s.start.Database, privilege)
 	if kind != "table" && kind != "column" && kind != "sequence" {
 		return &yes, nil
 	}
-	_, ok, err := y.object(object)
+	t, ok, err := y.object(object)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, nil
+	}
+	if yes = privilege == "SELECT" && catalog.IsSystemSchema(t.Schema); !yes {
+		yes = y.s.allows(role, t.NS.DB, privilege)
 	}
 	return &yes, nil
 }

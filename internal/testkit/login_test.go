@@ -158,6 +158,19 @@ func TestLogin(t *testing.T) {
 	require.NoError(t, err)
 	exec(root, `INSERT INTO other.c (a) VALUES (2)`, "")
 	exec(root, `DROP TABLE other.c`, "")
+
+	exec(writer, `CREATE USER dora PASSWORD 'pw-dora'`, "42501")
+	exec(writer, `GRANT "root" TO writer`, "42501")
+	exec(root, `CREATE USER dora PASSWORD 'pw-dora'`, "")
+	exec(root, `GRANT SELECT ON ALL TABLES IN SCHEMA public TO dora`, "")
+	dora, err := open("dora", "pw-dora", "verify-full")
+	require.NoError(t, err)
+	exec(dora, `SELECT * FROM t`, "")
+	exec(dora, `DELETE FROM t`, "42501")
+	exec(root, `ALTER USER dora PASSWORD 'another'`, "")
+	_, err = open("dora", "pw-dora", "verify-full")
+	require.Equal(t, "28P01", state(err))
+	exec(root, `DROP USER dora`, "")
 }
 
 // A gateway in front of a MongoDB takes that server's users.
@@ -177,6 +190,11 @@ func TestLoginRemote(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Exec(t.Context(), `INSERT INTO t VALUES (1)`)
 	require.NoError(t, err)
+	for _, sql := range []string{`CREATE TABLE up (id int PRIMARY KEY)`, `CREATE TABLE down (id int REFERENCES up ON DELETE CASCADE)`,
+		`INSERT INTO up VALUES (1)`, `INSERT INTO down VALUES (1)`, `DELETE FROM up`} {
+		_, err = c.Exec(t.Context(), sql)
+		require.NoError(t, err, sql)
+	}
 }
 
 // Clients must show a certificate where authorities are named.
