@@ -89,6 +89,9 @@ func (d *ddl) dropEverything(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := d.unreferencedFromElsewhere(ctx, known); err != nil {
+		return err
+	}
 	for _, o := range known.objects {
 		if err := d.deleteObject(ctx, o.DB, o.Name); err != nil {
 			return err

@@ -181,6 +181,25 @@ func (d *ddl) dropReferences(ctx context.Context, t *Table, own *object, going m
 	return nil
 }
 
+// unreferencedFromElsewhere takes the foreign keys of other databases' tables away
+// that refer to tables of one that goes.
+func (d *ddl) unreferencedFromElsewhere(ctx context.Context, known *database) error {
+	going := map[uint32]bool{}
+	for _, o := range known.objects {
+		going[uint32(o.OID)] = true
+	}
+	for name, o := range known.objects {
+		if !slices.ContainsFunc(o.ReferencedFrom, func(db string) bool { return db != o.DB }) {
+			continue
+		}
+		t := d.known(o.DB, name, known)
+		if err := d.dropReferences(ctx, t, nil, going, func(*objectForeignKey) bool { return true }, "", "", true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // noteCascade tells what CASCADE drops.
 func (d *ddl) noteCascade(names []string) {
 	if len(names) == 1 {
