@@ -100,6 +100,9 @@ func (d *ddl) createIndex(ctx context.Context, x *ast.CreateIndex) error {
 		return err
 	}
 	ix.withMicros(t)
+	if err := ix.checkWide(t); err != nil {
+		return sqlerr.As(err).At(x.Pos())
+	}
 	if same := ix.sameAs(t); same != nil && same.Name != "_id_" {
 		return d.aliasIndex(ctx, t, &ix, same)
 	}

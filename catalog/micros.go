@@ -20,20 +20,31 @@ import (
 // in microseconds since 1970, in a hidden field of the document: MicrosField.column.
 // It counts while it falls into the millisecond of the date beside it.
 //
+// Numerics of declared tables that decimal128 cannot hold go the same way: the
+// field holds the largest decimal that is not above the number, and the hidden
+// field the number as text. Unique indexes have no part for it, so columns of
+// such hold only what decimal128 does.
+//
 // A column of which a document may have one is marked (Column.Micros) before the
-// first is written. Columns without the mark are read as plain dates.
+// first is written. Columns without the mark are read as plain dates and decimals.
 
 // MicrosField is the hidden field of documents.
 const MicrosField = "_us"
+
+// wideOID tells whether values of a type may be numbers beyond decimal128.
+func wideOID(t sqltype.Type) bool {
+	precision, _, bounded := sqltype.NumericModifier(t.Mod)
+	return t.OID == sqltype.Numeric && (!bounded || precision > sqltype.MaxDigits)
+}
 
 // microsOID tells whether values of a type have microseconds.
 func microsOID(t sqltype.Type) bool {
 	return (t.OID == sqltype.Timestamp || t.OID == sqltype.Timestamptz) && (t.Mod < 0 || t.Mod > 3)
 }
 
-// StoresMicros tells whether microseconds of a column can be stored: it is
-// declared so, stands at the top of documents, and every unique index of it has
-// the hidden part.
+// StoresMicros tells whether microseconds, or numbers beyond decimal128, of a
+// column can be stored: it is declared so, stands at the top of documents, and
+// every unique index of it has the hidden part.
 func (t *Table) StoresMicros(path []string) bool {
 	if len(path) != 1 {
 		return false
@@ -48,6 +59,9 @@ func (t *Table) StoresMicros(path []string) bool {
 				return false
 			}
 		}
+		if t.Indexes[i].Unique && wideOID(c.Type) && namesField(t.Indexes[i].Partial, path[0]) {
+			return false
+		}
 	}
 	return true
 }
@@ -59,7 +73,7 @@ func (t *Table) markFine() {
 	}
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		c.Fine = c.Declared && len(c.Path) == 1 && c.Path[0] == c.Name && microsName(c.Name) && microsOID(c.Type)
+		c.Fine = c.Declared && len(c.Path) == 1 && c.Path[0] == c.Name && microsName(c.Name) && (microsOID(c.Type) || wideOID(c.Type))
 	}
 }
 
@@ -121,8 +135,36 @@ func (ix *newIndex) withMicros(t *Table) {
 	for i := range ix.keys {
 		k := &ix.keys[i]
 		c := findColumn(t.Columns, k.Path)
-		k.Micros = k.Kind == "" && c != nil && c.Fine
+		k.Micros = k.Kind == "" && c != nil && c.Fine && microsOID(c.Type)
 	}
+}
+
+// checkWide refuses a unique index of a table that has numbers beyond decimal128
+// in one of the index's columns, or in any if it is partial.
+func (ix *newIndex) checkWide(t *Table) error {
+	if !ix.unique {
+		return nil
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		keyed := slices.ContainsFunc(ix.keys, func(k IndexKey) bool { return k.Path == c.Name })
+		if c.Micros && wideOID(c.Type) && (keyed || namesField(ix.partial, c.Name)) {
+			return sqlerr.New(sqlerr.FeatureNotSupported, "column %q holds numerics of more than %d digits, which cannot be unique", c.Name, sqltype.MaxDigits).
+				WithHint("Declare the column with a precision: ALTER TABLE ... ALTER COLUMN ... TYPE numeric(%d, s).", sqltype.MaxDigits)
+		}
+	}
+	return nil
+}
+
+// namesField tells whether an index's condition looks at a field.
+func namesField(partial bson.Raw, field string) bool {
+	for it := value.Walk(partial); it.Next(); {
+		v := it.Value()
+		if it.Key() == field || (v.IsDocument() || v.IsArray()) && namesField(v.Doc(), field) {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutMicros takes them away.
@@ -158,28 +200,37 @@ func (a *alteration) mayName(id ast.Ident, micros bool) error {
 func (a *alteration) retyped(oc *objectColumn, t sqltype.Type, x *ast.AlterAction) error {
 	old := sqltype.Type{OID: sqltype.OID(oc.Type), Mod: oc.Mod}
 	switch {
+	case t.OID == sqltype.Numeric && old.OID == sqltype.Numeric:
+		if !oc.Micros || t.Mod < 0 {
+			return nil
+		}
+		return a.assignAgain(oc, "0")
 	case t.OID == sqltype.Timestamp || t.OID == sqltype.Timestamptz:
 		if t.Mod < 0 || t.Mod > 5 || old.Mod >= 0 && old.Mod <= t.Mod || !oc.Micros && t.Mod > 2 || old.OID != sqltype.Timestamp && old.OID != sqltype.Timestamptz {
 			return nil
 		}
-		// Rows that are there are rounded: the sum has no precision of its own,
-		// and is assigned to what has.
-		name := ast.QuoteIdent(oc.Name)
-		stmts, err := parser.Parse("UPDATE " + ast.QuoteIdent(a.table.Schema) + "." + ast.QuoteIdent(a.table.Name) +
-			" SET " + name + " = " + name + " + INTERVAL '0'")
-		if err != nil {
-			return err
-		}
-		a.out.Then = append(a.out.Then, stmts...)
+		return a.assignAgain(oc, "INTERVAL '0'")
 	case !oc.Micros:
 	case t.OID == sqltype.Date:
 		a.change("$unset", microsPath(oc.Name), value.String(""))
 		oc.Micros = false
 	default:
 		return unsupported(x.Type.Pos(), "Add a column of the type, update it from the old one, and drop that.",
-			"changing the type of a column that holds microseconds to %s is not supported", t)
+			"changing the type of a column that holds microseconds or more than 34 digits to %s is not supported", t)
 	}
 	return nil
+}
+
+// assignAgain rounds the rows that are there: a sum has no precision of its own,
+// and is assigned to what has.
+func (a *alteration) assignAgain(oc *objectColumn, zero string) error {
+	name := ast.QuoteIdent(oc.Name)
+	stmts, err := parser.Parse("UPDATE " + ast.QuoteIdent(a.table.Schema) + "." + ast.QuoteIdent(a.table.Name) +
+		" SET " + name + " = " + name + " + " + zero)
+	if err == nil {
+		a.out.Then = append(a.out.Then, stmts...)
+	}
+	return err
 }
 
 // keepMicros takes over the marks of columns as they are stored, which were set

@@ -243,7 +243,10 @@ func (e *execution) setUpdate(targets []translator.WriteTarget, values []value.V
 		if v.IsMissing() {
 			v = value.Null()
 		}
-		v, us := e.divide(t, stored(v, t))
+		v, us, err := e.divide(t, stored(v, t))
+		if err != nil {
+			return bson.RawValue{}, err
+		}
 		if throughItems(t) {
 			more = append(more, elementStage(t, v))
 			continue

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -288,7 +287,13 @@ func (c *collection) CanSeek(path string, coll *value.Collation) bool {
 // Seek finds documents by a field.
 func (c *collection) Seek(ctx context.Context, path string, values []value.Value) (store.Cursor, error) {
 	var in, cond, filter value.Builder
-	in.Add("$in", value.ArrayFrom(slices.DeleteFunc(slices.Clone(values), value.Value.IsMicros)))
+	plain := values[:0:0]
+	for _, v := range values {
+		if v, ok := v.PlainEqual(); ok { // else it equals nothing there
+			plain = append(plain, v)
+		}
+	}
+	in.Add("$in", value.ArrayFrom(plain))
 	cond.Add(path, in.DocumentOf())
 	filter.Add("$match", cond.DocumentOf())
 	return c.q.Aggregate(ctx, c.ns, []bson.Raw{filter.Doc()}, store.AggregateOptions{})

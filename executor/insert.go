@@ -33,7 +33,9 @@ func (e *execution) insert(ctx context.Context, q *translator.Query) (*Rows, err
 		if docs[i], err = newDocument(w, r); err != nil {
 			return nil, err
 		}
-		docs[i] = e.roundRow(w, docs[i])
+		if docs[i], err = e.roundRow(w, docs[i]); err != nil {
+			return nil, err
+		}
 	}
 	if len(docs) > 1 || w.Conflict != nil {
 		if err := e.atomically(ctx); err != nil {
@@ -185,8 +187,8 @@ func (e *execution) rowWith(ctx context.Context, w *translator.Write, paths []st
 	dates := make([]value.Value, len(values))
 	fine := false
 	for i, v := range values {
-		dates[i] = v.FloorMillis()
-		fine = fine || v.Kind() == bson.TypeDateTime && slices.Contains(w.Fine, paths[i])
+		dates[i] = v.Floor()
+		fine = fine || (v.Kind() == bson.TypeDateTime || v.Kind() == bson.TypeDecimal128) && slices.Contains(w.Fine, paths[i])
 	}
 	stages := []bson.Raw{matchStage(equals(paths, dates)), limitOne}
 	if fine { // one of the rows of that millisecond

@@ -65,11 +65,13 @@ func (k *joinSide) SeekMany(ctx context.Context, path string, values []value.Val
 	in := values[:0:0]
 	for _, v := range values {
 		switch {
-		case v.IsNullish(), v.IsMicros(): // equals nothing there
+		case v.IsNullish():
 		case v.Kind() == bson.TypeRegex:
 			return nil, false, nil
 		default:
-			in = append(in, v)
+			if v, ok := v.PlainEqual(); ok { // else it equals nothing there
+				in = append(in, v)
+			}
 		}
 	}
 	if len(in) == 0 {

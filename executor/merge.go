@@ -97,7 +97,9 @@ func (m *merging) row(e *execution, w *translator.Write, r bson.Raw) error {
 		if err != nil {
 			return err
 		}
-		doc = e.roundRow(&a.Write, doc)
+		if doc, err = e.roundRow(&a.Write, doc); err != nil {
+			return err
+		}
 		m.inserted[n] = append(m.inserted[n], written{row: doc})
 		m.ops = append(m.ops, e.inserts(&a.Write, []bson.Raw{doc})...)
 		return nil

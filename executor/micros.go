@@ -15,10 +15,10 @@ import (
 	"weir/translator"
 )
 
-// Documents hold dates of milliseconds. Of the columns that keep microseconds
-// the whole value stands in catalog.MicrosField beside the date: rows are
-// divided when they are written and joined when they are read here. What else
-// has microseconds is rounded.
+// Documents hold dates of milliseconds and decimals of 34 digits. Of the columns
+// that keep more the whole value stands in catalog.MicrosField beside the field:
+// rows are divided when they are written and joined when they are read here. What
+// else has microseconds is rounded, numbers beyond decimal128 are refused.
 
 // hold marks the columns of which microseconds are about to be written.
 func (e *execution) hold(ctx context.Context, w *translator.Write) error {
@@ -39,10 +39,11 @@ func (e *execution) holds(name string) {
 	}
 }
 
-// rounded is a value without microseconds; the client is told.
-func (e *execution) rounded(v value.Value) value.Value {
-	if !v.HoldsMicros() {
-		return v
+// rounded is a value without microseconds; the client is told. Numbers that
+// decimal128 cannot hold are an error.
+func (e *execution) rounded(v value.Value) (value.Value, error) {
+	if !v.HoldsFine() {
+		return v, nil
 	}
 	s, _ := e.st.Session.(sqlfunc.Session)
 	var types *sqltype.Env
@@ -53,25 +54,29 @@ func (e *execution) rounded(v value.Value) value.Value {
 }
 
 // roundRow rounds what of a new row cannot be stored whole.
-func (e *execution) roundRow(w *translator.Write, doc bson.Raw) bson.Raw {
-	if !w.Moments || !value.Document(doc).HoldsMicros() {
-		return doc
+func (e *execution) roundRow(w *translator.Write, doc bson.Raw) (bson.Raw, error) {
+	if !w.Moments || !value.Document(doc).HoldsFine() {
+		return doc, nil
 	}
 	start, out := value.BeginDocument(make([]byte, 0, len(doc)))
 	for it := value.Walk(doc); it.Next(); {
 		v := it.Value()
 		if !fits(v) || !storesMicros(w, it.Key()) {
-			v = e.rounded(v)
+			var err error
+			if v, err = e.rounded(v); err != nil {
+				return nil, err
+			}
 		}
 		out = value.AppendElement(out, it.Key(), v)
 	}
-	return value.EndDocument(out, start)
+	return value.EndDocument(out, start), nil
 }
 
-// fits tells whether a value has microseconds, and 64 bits hold it in such.
+// fits tells whether a value is one that is stored in two parts: a number that
+// decimal128 cannot hold, or a date with microseconds that 64 bits hold in such.
 func fits(v value.Value) bool {
 	const most = math.MaxInt64/1000 - 1
-	return v.IsMicros() && v.AsDate() < most && v.AsDate() > -most
+	return v.IsWide() || v.IsMicros() && v.AsDate() < most && v.AsDate() > -most
 }
 
 func storesMicros(w *translator.Write, field string) bool {
@@ -85,7 +90,7 @@ func (e *execution) divided(w *translator.Write, row bson.Raw) bson.Raw {
 	}
 	found := false
 	for it := value.Walk(row); it.Next() && !found; {
-		found = it.Value().IsMicros()
+		found = it.Value().IsFine()
 	}
 	if !found {
 		return row
@@ -97,13 +102,15 @@ func (e *execution) divided(w *translator.Write, row bson.Raw) bson.Raw {
 		if it.Key() == catalog.MicrosField {
 			continue
 		}
-		if v.IsMicros() {
-			us.Add(it.Key(), value.Int64(v.AsDateMicros()))
+		if v.IsFine() {
+			field, beside := translator.Divided(v)
+			us.Add(it.Key(), beside)
+			v = field
 			if !w.Table.MarkedMicros(it.Key()) {
 				e.holds(string([]byte(it.Key())))
 			}
 		}
-		out = value.AppendElement(out, it.Key(), v.FloorMillis())
+		out = value.AppendElement(out, it.Key(), v)
 	}
 	out = value.AppendElement(out, catalog.MicrosField, us.DocumentOf())
 	return value.EndDocument(out, start)
@@ -124,24 +131,26 @@ func joined(w *translator.Write, doc bson.Raw) bson.Raw {
 		switch {
 		case it.Key() == catalog.MicrosField:
 			continue
-		case v.Kind() == bson.TypeDateTime && slices.Contains(w.Fine, it.Key()):
-			v = translator.JoinMicros(v, value.Lookup(us.Doc(), it.Key()))
+		case (v.Kind() == bson.TypeDateTime || v.Kind() == bson.TypeDecimal128) && slices.Contains(w.Fine, it.Key()):
+			v = translator.JoinFine(v, value.Lookup(us.Doc(), it.Key()))
 		}
 		out = value.AppendElement(out, it.Key(), v)
 	}
 	return value.EndDocument(out, start)
 }
 
-// divide gives the date and the microseconds to store of a target's new value;
-// these are missing where there are none.
-func (e *execution) divide(t translator.WriteTarget, v value.Value) (date, us value.Value) {
+// divide gives the field of a target's new value and what is stored beside it,
+// which is missing where there is nothing.
+func (e *execution) divide(t translator.WriteTarget, v value.Value) (field, beside value.Value, err error) {
 	if !fits(v) || !t.Micros {
-		return e.rounded(v), value.Value{}
+		field, err = e.rounded(v)
+		return field, value.Value{}, err
 	}
 	if !t.Marked {
 		e.holds(t.Path[0])
 	}
-	return v.FloorMillis(), value.Int64(v.AsDateMicros())
+	field, beside = translator.Divided(v)
+	return field, beside, nil
 }
 
 func hiddenPath(t translator.WriteTarget) string { return catalog.MicrosField + "." + t.Path[0] }

@@ -156,10 +156,8 @@ func (e *execution) run(ctx context.Context) (*Rows, error) {
 	if err := e.begin(ctx); err != nil {
 		return nil, err
 	}
-	for _, p := range e.prog.InitPlans() {
-		if err := e.initPlan(ctx, p); err != nil {
-			return nil, err
-		}
+	if err := e.initPlans(ctx); err != nil {
+		return nil, err
 	}
 	for _, w := range e.prog.With {
 		if w.Write != nil {
@@ -186,6 +184,27 @@ func (e *execution) run(ctx context.Context) (*Rows, error) {
 		}
 	}
 	return rows, nil
+}
+
+// initPlans runs the subqueries that come first. They may give what needs
+// another program, which begins with them again.
+func (e *execution) initPlans(ctx context.Context) error {
+	for _, p := range e.prog.InitPlans() {
+		if err := e.initPlan(ctx, p); err != nil {
+			return err
+		}
+	}
+	if len(e.prog.InitPlans()) == 0 {
+		return nil
+	}
+	b, err := e.b.Again(ctx)
+	if b == nil || err != nil {
+		return err
+	}
+	e.release()
+	e.b, e.prog, e.env = b, b.Program, nil
+	e.fetched, e.sides, e.sought, e.working = nil, nil, nil, nil
+	return e.initPlans(ctx)
 }
 
 // keep reads all rows before the transaction ends.

@@ -98,7 +98,7 @@ func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error
 		return value.Value{}, err
 	}
 	if c, ok := x.(*planner.Const); ok {
-		return c.Value.RoundMillis(), nil
+		return (*sqltype.Env)(nil).Stored(c.Value)
 	}
 	col := planner.Col{ID: 1 << 20, Name: "v", Type: x.Type()}
 	plan := &planner.Plan{
@@ -118,7 +118,7 @@ func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error
 	if err != nil {
 		return value.Value{}, err
 	}
-	return value.GetPath(slices.Clone(row), b.Program.Columns[0].Path).RoundMillis(), nil
+	return (*sqltype.Env)(nil).Stored(value.GetPath(slices.Clone(row), b.Program.Columns[0].Path))
 }
 
 // Condition implements events.Language.
@@ -260,8 +260,8 @@ func (p *rowProgram) run(row bson.Raw) (bson.Raw, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
-	// what subscribers get has milliseconds, as all events have
-	return (*sqltype.Env)(nil).Stored(value.Document(slices.Clone(doc))).Doc(), err
+	// what subscribers get has milliseconds and 34 digits, as all events have
+	return sqltype.Nearest(value.Document(slices.Clone(doc))).Doc(), err
 }
 
 // Match implements events.Condition.

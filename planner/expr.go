@@ -209,7 +209,7 @@ func constText(c *Const) (string, bool) {
 	case bson.TypeString:
 		return c.Value.Str(), true
 	case bson.TypeDecimal128:
-		return c.Value.RawValue().Decimal128().String(), true
+		return decimalText(c.Value), true
 	}
 	return "", false
 }

@@ -142,6 +142,14 @@ func constLiteral(c *Const) string {
 	return valueText(c.Value) + "::" + c.T.String()
 }
 
+// decimalText is a numeric as a literal.
+func decimalText(v value.Value) string {
+	if v.IsWide() {
+		return string(sqltype.AppendNumeric(nil, v))
+	}
+	return v.AsDecimal128().String()
+}
+
 func valueText(v value.Value) string {
 	switch v.Kind() {
 	case bson.TypeString:
@@ -150,7 +158,7 @@ func valueText(v value.Value) string {
 		n, _ := v.RawValue().AsInt64OK()
 		return strconv.FormatInt(n, 10)
 	case bson.TypeDecimal128:
-		return v.RawValue().Decimal128().String()
+		return decimalText(v)
 	case bson.TypeBoolean:
 		return strconv.FormatBool(v.AsBool())
 	case bson.TypeDouble:

@@ -104,8 +104,8 @@ func (s *numericSum) add(v value.Value) error {
 		return err
 	}
 	s.max = max(s.max, scaleOf(d))
-	_, err := precise.Add(&s.sum, &s.sum, d)
-	return err
+	s.sum = *value.ExactAdd(&s.sum, d)
+	return nil
 }
 
 func (s *numericSum) total() *apd.Decimal {

@@ -7,7 +7,6 @@ import (
 
 	"weir/engine/expr"
 	"weir/engine/value"
-	"weir/sqltype"
 )
 
 // moments are count, mean and sums of squares by Youngs and Cramer's updates.
@@ -93,15 +92,9 @@ func numericVariance(sample, root bool) func() expr.Accumulator {
 				odd = true
 				return nil
 			}
-			var sq apd.Decimal
-			if _, err := precise.Mul(&sq, d, d); err != nil {
-				return err
-			}
-			if _, err := precise.Add(&squares, &squares, &sq); err != nil {
-				return err
-			}
-			_, err := precise.Add(&sum, &sum, d)
-			return err
+			squares = *value.ExactAdd(&squares, value.ExactMul(d, d))
+			sum = *value.ExactAdd(&sum, d)
+			return nil
 		}, func() (value.Value, error) {
 			switch {
 			case n == 0 || sample && n == 1:
@@ -115,10 +108,7 @@ func numericVariance(sample, root bool) func() expr.Accumulator {
 }
 
 func variance(sum, squares *apd.Decimal, n int64, sample, root bool) (value.Value, error) {
-	var a, b apd.Decimal
-	_, _ = precise.Mul(&a, squares, apd.New(n, 0))
-	_, _ = precise.Mul(&b, sum, sum)
-	_, _ = precise.Sub(&a, &a, &b)
+	a := value.ExactAdd(value.ExactMul(squares, apd.New(n, 0)), negated(value.ExactMul(sum, sum)))
 	if a.Sign() <= 0 {
 		return numeric(new(apd.Decimal))
 	}
@@ -126,23 +116,13 @@ func variance(sum, squares *apd.Decimal, n int64, sample, root bool) (value.Valu
 	if sample {
 		m = n - 1
 	}
-	den := new(apd.Decimal)
-	_, _ = precise.Mul(den, apd.New(n, 0), apd.New(m, 0))
-	r, err := divNumeric(&a, den)
+	den := value.ExactMul(apd.New(n, 0), apd.New(m, 0))
+	r, err := divNumeric(a, den)
 	if err != nil {
 		return fail(err)
 	}
 	if root {
-		s := scaleOf(r)
-		exact := new(apd.Decimal)
-		if _, err = precise.Quo(exact, &a, den); err != nil {
-			return fail(err)
-		}
-		if _, err = precise.Sqrt(exact, exact); err != nil {
-			return fail(err)
-		}
-		sqltype.Rescale(exact, s)
-		r = exact
+		r = sqrtScaled(r, scaleOf(r))
 	}
 	return numeric(r)
 }

@@ -305,11 +305,7 @@ func julian(day, us int64) (value.Value, error) {
 	if err != nil {
 		return fail(err)
 	}
-	sum := new(apd.Decimal)
-	if _, err := precise.Add(sum, apd.New(day, 0), part); err != nil {
-		return fail(err)
-	}
-	return numeric(sum)
+	return numeric(value.ExactAdd(apd.New(day, 0), part))
 }
 
 // truncate cuts wall clock time to a unit.

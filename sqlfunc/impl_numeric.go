@@ -11,47 +11,29 @@ import (
 	"weir/sqltype"
 )
 
-// precise calculates with more digits than results keep.
-var precise = apd.BaseContext.WithPrecision(110)
+// precise calculates with enough digits for a result of so many behind the
+// point, given how many are before it.
+func precise(whole, scale int) *apd.Context {
+	return apd.BaseContext.WithPrecision(uint32(max(max(whole, 0)+scale+20, 110)))
+}
 
 // minSignificant is how many significant digits quotients and roots have at least.
 const minSignificant = 16
 
-// maxScale bounds the scale of results.
-const maxScale = 1000
+// maxScale bounds the scale of results, maxRound that of what is rounded and
+// maxFraction that of products.
+const (
+	maxScale    = 1000
+	maxRound    = 2000
+	maxFraction = 16383
+)
 
 func dec(v value.Value) *apd.Decimal { return v.APD() }
 
 func scaleOf(d *apd.Decimal) int { return max(int(-d.Exponent), 0) }
 
-// numeric makes a numeric of a result. Digits beyond decimal128's are rounded
-// off the fraction; a whole part that does not fit is an error.
-func numeric(d *apd.Decimal) (value.Value, error) {
-	if d.Form != apd.Finite {
-		return value.FromAPD(d), nil
-	}
-	if n := d.NumDigits(); n > sqltype.MaxDigits && !wholeZeros(d) {
-		keep := scaleOf(d) - int(n-sqltype.MaxDigits)
-		if keep < 0 {
-			return failf(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
-		}
-		sqltype.Rescale(d, keep)
-		if d.NumDigits() > sqltype.MaxDigits {
-			sqltype.Rescale(d, keep-1)
-		}
-	}
-	if d.IsZero() {
-		d.Negative = false
-	}
-	return value.FromAPD(d), nil
-}
-
-// wholeZeros tells whether the digits that are too many are zeros at the end of
-// a whole number, which decimal128's exponent holds.
-func wholeZeros(d *apd.Decimal) bool {
-	c, _ := new(apd.Decimal).Reduce(d)
-	return c.NumDigits() <= sqltype.MaxDigits && c.Exponent > 0
-}
+// numeric makes a numeric of a result.
+func numeric(d *apd.Decimal) (value.Value, error) { return sqltype.NumericValue(d) }
 
 // numericError gives what the decimal library refuses PostgreSQL's words.
 func numericError(err error) error {
@@ -93,9 +75,7 @@ func numericOp(x, y *apd.Decimal, finite, special func(x, y *apd.Decimal) (*apd.
 }
 
 func addNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
-	r := new(apd.Decimal)
-	_, err := precise.Add(r, x, y)
-	return r, err
+	return value.ExactAdd(x, y), nil
 }
 
 func addInfinite(x, y *apd.Decimal) (*apd.Decimal, error) {
@@ -117,9 +97,11 @@ func negated(d *apd.Decimal) *apd.Decimal {
 }
 
 func mulNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
-	r := new(apd.Decimal)
-	_, err := precise.Mul(r, x, y)
-	return r, err
+	r := value.ExactMul(x, y)
+	if scaleOf(r) > maxFraction {
+		sqltype.Rescale(r, maxFraction)
+	}
+	return r, nil
 }
 
 func mulInfinite(x, y *apd.Decimal) (*apd.Decimal, error) {
@@ -138,14 +120,12 @@ func weightOf(d *apd.Decimal) (weight, first int) {
 	weight = int(sqltype.FloorDiv(int64(top), 4))
 	// The digits from the top down to the place of the group's last one.
 	n := top - weight*4 + 1
-	for i, c := range d.Coeff.String() {
-		if i == n {
-			return weight, first
-		}
-		first = first*10 + int(c-'0')
-	}
-	for i := len(d.Coeff.String()); i < n; i++ {
+	digits := d.Coeff.Append(nil, 10)
+	for i := range n {
 		first *= 10
+		if i < len(digits) {
+			first += int(digits[i] - '0')
+		}
 	}
 	return weight, first
 }
@@ -166,13 +146,16 @@ func divNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
 	if y.IsZero() {
 		return nil, sqlerr.New(sqlerr.DivisionByZero, "division by zero")
 	}
-	r := new(apd.Decimal)
-	s := divScale(x, y)
-	if _, err := precise.Quo(r, x, y); err != nil {
-		return nil, err
-	}
-	sqltype.Rescale(r, s)
-	return r, nil
+	return divScaled(x, y, divScale(x, y)), nil
+}
+
+// divScaled is the quotient rounded to a scale, half away from zero.
+func divScaled(x, y *apd.Decimal, scale int) *apd.Decimal {
+	num := &apd.Decimal{Coeff: x.Coeff, Negative: x.Negative, Exponent: x.Exponent + int32(scale) + 1}
+	r := value.ExactQuo(num, y) // one digit more than the result has
+	r.Exponent = int32(-scale) - 1
+	sqltype.Rescale(r, scale)
+	return r
 }
 
 func divInfinite(x, y *apd.Decimal) (*apd.Decimal, error) {
@@ -191,19 +174,14 @@ func quotient(x, y *apd.Decimal) (*apd.Decimal, error) {
 	if y.IsZero() {
 		return nil, sqlerr.New(sqlerr.DivisionByZero, "division by zero")
 	}
-	r := new(apd.Decimal)
-	_, err := precise.QuoInteger(r, x, y)
-	return r, err
+	return value.ExactQuo(x, y), nil
 }
 
 func modNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
 	if y.IsZero() {
 		return nil, sqlerr.New(sqlerr.DivisionByZero, "division by zero")
 	}
-	r := new(apd.Decimal)
-	if _, err := precise.Rem(r, x, y); err != nil {
-		return nil, err
-	}
+	r := value.ExactRem(x, y)
 	sqltype.Rescale(r, max(scaleOf(x), scaleOf(y)))
 	return r, nil
 }
@@ -245,20 +223,16 @@ func absNumeric(d *apd.Decimal) (*apd.Decimal, error) {
 }
 
 func ceilNumeric(d *apd.Decimal) (*apd.Decimal, error) {
-	r := new(apd.Decimal)
-	_, err := precise.Ceil(r, d)
-	return r, err
+	return value.ExactRound(d, 0, apd.RoundCeiling), nil
 }
 
 func floorNumeric(d *apd.Decimal) (*apd.Decimal, error) {
-	r := new(apd.Decimal)
-	_, err := precise.Floor(r, d)
-	return r, err
+	return value.ExactRound(d, 0, apd.RoundFloor), nil
 }
 
 func roundNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 	d := dec(a[0])
-	s := min(max(optional(a, 1, 0), -maxScale), maxScale)
+	s := min(max(optional(a, 1, 0), -maxRound), maxRound)
 	if d.Form == apd.Finite {
 		d = new(apd.Decimal).Set(d)
 		sqltype.Rescale(d, int(s))
@@ -268,17 +242,12 @@ func roundNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 
 func truncNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 	d := dec(a[0])
-	s := int(min(max(optional(a, 1, 0), -maxScale), maxScale))
+	s := int(min(max(optional(a, 1, 0), -maxRound), maxRound))
 	if d.Form != apd.Finite {
 		return numeric(d)
 	}
 	d = new(apd.Decimal).Set(d)
-	if int(-d.Exponent) > s {
-		var pow apd.BigInt
-		pow.Exp(apd.NewBigInt(10), apd.NewBigInt(int64(-int(d.Exponent)-s)), nil)
-		d.Coeff.Quo(&d.Coeff, &pow)
-		d.Exponent = int32(-s)
-	}
+	d = value.ExactRound(d, s, apd.RoundDown)
 	sqltype.Rescale(d, s)
 	return numeric(d)
 }

@@ -2,6 +2,8 @@ package sqlfunc
 
 import (
 	"math"
+	"math/big"
+	"strconv"
 
 	"github.com/cockroachdb/apd/v3"
 
@@ -22,12 +24,19 @@ func sqrtNumeric(d *apd.Decimal) (*apd.Decimal, error) {
 	}
 	w, _ := weightOf(d)
 	sweight := (w+1)*4/2 - 1
-	r := new(apd.Decimal)
-	if _, err := precise.Sqrt(r, d); err != nil {
-		return nil, err
-	}
-	sqltype.Rescale(r, min(max(minSignificant-sweight, scaleOf(d), 0), maxScale))
-	return r, nil
+	return sqrtScaled(d, min(max(minSignificant-sweight, scaleOf(d), 0), maxScale)), nil
+}
+
+// sqrtScaled is the root rounded to a scale, half away from zero.
+func sqrtScaled(d *apd.Decimal, scale int) *apd.Decimal {
+	square := new(apd.Decimal).Set(d)
+	square.Exponent += 2 * int32(scale+1)
+	square = value.ExactRound(square, 0, apd.RoundDown)
+	sqltype.Rescale(square, 0)
+	r := &apd.Decimal{Exponent: int32(-scale) - 1} // one digit more than the result has
+	r.Coeff.SetMathBigInt(new(big.Int).Sqrt(square.Coeff.MathBigInt()))
+	sqltype.Rescale(r, scale)
+	return r
 }
 
 func expNumeric(d *apd.Decimal) (*apd.Decimal, error) {
@@ -40,14 +49,19 @@ func expNumeric(d *apd.Decimal) (*apd.Decimal, error) {
 		return d, nil
 	}
 	f, _ := d.Float64()
-	if f > 14000 {
-		return nil, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
-	}
+	weight := min(max(f*0.434294481903252, -2000), 2000)
+	s := min(max(minSignificant-int(weight), scaleOf(d), 0), maxScale)
 	r := new(apd.Decimal)
-	if _, err := precise.Exp(r, d); err != nil {
-		return nil, err
+	switch {
+	case f >= 6000:
+		return nil, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
+	case f > -6000:
+		whole := int(f*0.434294481903252) + 1
+		if _, err := precise(whole, s).Exp(r, d); err != nil {
+			return nil, err
+		}
 	}
-	sqltype.Rescale(r, min(max(minSignificant-int(f*0.434294481903252), scaleOf(d), 0), maxScale))
+	sqltype.Rescale(r, s)
 	return r, nil
 }
 
@@ -82,10 +96,11 @@ func lnNumeric(d *apd.Decimal) (*apd.Decimal, error) {
 		return d, err
 	}
 	r := new(apd.Decimal)
-	if _, err := precise.Ln(r, d); err != nil {
+	s := min(max(minSignificant-lnWeight(d), scaleOf(d), 0), maxScale)
+	if _, err := precise(6, s).Ln(r, d); err != nil {
 		return nil, err
 	}
-	sqltype.Rescale(r, min(max(minSignificant-lnWeight(d), scaleOf(d), 0), maxScale))
+	sqltype.Rescale(r, s)
 	return r, nil
 }
 
@@ -105,31 +120,27 @@ func logNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 			return numeric(d)
 		}
 	}
+	s := min(max(minSignificant-(lnWeight(x)-lnWeight(base)), scaleOf(base), scaleOf(x), 0), maxScale)
+	digits := precise(20, s)
 	lb, lx, r := new(apd.Decimal), new(apd.Decimal), new(apd.Decimal)
-	if _, err := precise.Ln(lb, base); err != nil {
+	if _, err := digits.Ln(lb, base); err != nil {
 		return fail(err)
 	}
-	if _, err := precise.Ln(lx, x); err != nil {
+	if _, err := digits.Ln(lx, x); err != nil {
 		return fail(err)
 	}
 	if lb.IsZero() {
 		return divisionByZero()
 	}
-	if _, err := precise.Quo(r, lx, lb); err != nil {
+	if _, err := digits.Quo(r, lx, lb); err != nil {
 		return fail(err)
 	}
-	s := minSignificant - (lnWeight(x) - lnWeight(base))
-	sqltype.Rescale(r, min(max(s, scaleOf(base), scaleOf(x), 0), maxScale))
+	sqltype.Rescale(r, s)
 	return numeric(r)
 }
 
 func powerNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
-	yi, _ := new(apd.Decimal).Set(y), 0
-	var whole apd.Decimal
-	if _, err := precise.RoundToIntegralValue(&whole, y); err != nil {
-		return nil, err
-	}
-	isInt := whole.Cmp(yi) == 0
+	isInt := value.ExactRound(y, 0, apd.RoundDown).Cmp(y) == 0
 	switch {
 	case x.IsZero() && y.Negative && !y.IsZero():
 		return nil, sqlerr.New(sqlerr.InvalidArgumentForPower, "zero raised to a negative power is undefined")
@@ -137,28 +148,56 @@ func powerNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
 		return nil, sqlerr.New(sqlerr.InvalidArgumentForPower, "a negative number raised to a non-integer power yields a complex result")
 	}
 	r := new(apd.Decimal)
-	fx, _ := x.Float64()
 	fy, _ := y.Float64()
 	estimate := 0.0
-	if fx != 0 {
-		estimate = fy * math.Log10(math.Abs(fx))
+	if !x.IsZero() {
+		estimate = fy * log10(x)
 	}
-	if estimate > 6000 {
+	if estimate > 131068 {
 		return nil, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
-	}
-	if x.IsZero() || estimate < -1000 {
-		if y.IsZero() {
-			r = apd.New(1, 0)
-		}
-	} else if _, err := precise.Pow(r, x, y); err != nil {
-		return nil, err
 	}
 	s := minSignificant
 	if !isInt {
 		s -= int(estimate)
 	}
-	sqltype.Rescale(r, min(max(s, scaleOf(x), scaleOf(y), 0), maxScale))
+	s = min(max(s, scaleOf(x), scaleOf(y), 0), maxScale)
+	switch {
+	case y.IsZero():
+		r = apd.New(1, 0)
+	case x.IsZero() || estimate < -1000:
+	default:
+		var err error
+		if r, err = raise(x, y, isInt, estimate, s); err != nil {
+			return nil, err
+		}
+	}
+	sqltype.Rescale(r, s)
 	return r, nil
+}
+
+// log10 is about the logarithm of the magnitude of a number that is not zero.
+func log10(x *apd.Decimal) float64 {
+	digits := x.Coeff.Append(nil, 10)
+	f, _ := strconv.ParseFloat(string(digits[:min(len(digits), 17)]), 64)
+	return math.Log10(f) + float64(len(digits)-min(len(digits), 17)) + float64(x.Exponent)
+}
+
+// maxPowerDigits is up to how many digits whole powers are computed exactly.
+const maxPowerDigits = 300000
+
+func raise(x, y *apd.Decimal, whole bool, estimate float64, scale int) (*apd.Decimal, error) {
+	n, err := value.ExactRound(y, 0, apd.RoundDown).Int64()
+	if whole && err == nil && max(n, -n) <= maxPowerDigits && max(n, -n)*x.NumDigits() <= maxPowerDigits {
+		r := &apd.Decimal{Exponent: x.Exponent * int32(max(n, -n)), Negative: x.Negative && n%2 != 0}
+		r.Coeff.Exp(&x.Coeff, apd.NewBigInt(max(n, -n)), nil)
+		if n < 0 {
+			r = divScaled(apd.New(1, 0), r, scale)
+		}
+		return r, nil
+	}
+	r := new(apd.Decimal)
+	_, err = precise(int(estimate)+1, scale).Pow(r, x, y)
+	return r, err
 }
 
 func powerInfinite(x, y *apd.Decimal) (*apd.Decimal, error) {
@@ -174,8 +213,7 @@ func powerInfinite(x, y *apd.Decimal) (*apd.Decimal, error) {
 	case y.IsZero():
 		return one, nil
 	}
-	odd := new(apd.Decimal)
-	_, _ = precise.Rem(odd, y, apd.New(2, 0))
+	odd := value.ExactRem(y, apd.New(2, 0))
 	return infinity(x.Negative && !odd.IsZero()), nil
 }
 
@@ -184,15 +222,12 @@ func factorial(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if n < 0 {
 		return failf(sqlerr.NumericValueOutOfRange, "factorial of a negative number is undefined")
 	}
-	r := apd.New(1, 0)
-	for i := int64(2); i <= n; i++ {
-		r.Coeff.Mul(&r.Coeff, apd.NewBigInt(i))
-		if r.NumDigits() > 2*sqltype.MaxDigits {
-			return failf(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
-		}
+	if n > 32177 { // the first whose factorial has too many digits
+		return failf(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
 	}
-	v, err := sqltype.NumericValue(r, "factorial")
-	return v, err
+	r := new(apd.Decimal)
+	r.Coeff.SetMathBigInt(new(big.Int).MulRange(1, n))
+	return numeric(r)
 }
 
 func gcdNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
@@ -213,13 +248,7 @@ func lcmNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
 	r := new(apd.Decimal)
 	if !x.IsZero() && !y.IsZero() {
 		g, _ := gcdNumeric(x, y)
-		q := new(apd.Decimal)
-		if _, err := precise.QuoInteger(q, x, g); err != nil {
-			return nil, err
-		}
-		if _, err := precise.Mul(r, q, y); err != nil {
-			return nil, err
-		}
+		r = value.ExactMul(value.ExactQuo(x, g), y)
 		r.Negative = false
 	}
 	sqltype.Rescale(r, s)
@@ -235,9 +264,7 @@ func trimScale(d *apd.Decimal) (*apd.Decimal, error) {
 }
 
 func minScale(d *apd.Decimal) int {
-	r := new(apd.Decimal)
-	r.Reduce(d)
-	return scaleOf(r)
+	return scaleOf(value.ExactReduce(d))
 }
 
 func scaleFunc(f func(d *apd.Decimal) int) evaluator {
@@ -269,11 +296,8 @@ func widthBucketNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 	case x.Cmp(hi) >= 0:
 		return int4(int(n) + 1)
 	}
-	var part, whole, r apd.Decimal
-	_, _ = precise.Sub(&part, x, lo)
-	_, _ = precise.Sub(&whole, hi, lo)
-	_, _ = precise.Mul(&part, &part, apd.New(n, 0))
-	_, _ = precise.QuoInteger(&r, &part, &whole)
+	part := value.ExactMul(value.ExactAdd(x, negated(lo)), apd.New(n, 0))
+	r := value.ExactQuo(part, value.ExactAdd(hi, negated(lo)))
 	i, err := r.Int64()
 	if err != nil {
 		return fail(err)
@@ -305,7 +329,5 @@ var numericFuncs = map[string]evaluator{
 }
 
 func subNumeric(x, y *apd.Decimal) (*apd.Decimal, error) {
-	r := new(apd.Decimal)
-	_, err := precise.Sub(r, x, y)
-	return r, err
+	return value.ExactAdd(x, negated(y)), nil
 }

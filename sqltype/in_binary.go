@@ -193,7 +193,7 @@ func decodeNumeric(b []byte, t Type) (value.Value, error) {
 	if err := RoundNumeric(d, t.Mod); err != nil {
 		return value.Value{}, err
 	}
-	return NumericValue(d, text.String())
+	return NumericValue(d)
 }
 
 func decodeArray(b []byte, elem Type, e *Env) (value.Value, error) {

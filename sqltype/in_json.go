@@ -388,5 +388,5 @@ func JSONNumber(text string) (value.Value, error) {
 			return value.IntOrLong(i), nil
 		}
 	}
-	return NumericValue(d, text)
+	return NumericValue(d)
 }

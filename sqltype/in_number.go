@@ -83,7 +83,7 @@ func mantissa(s string) string {
 	return s
 }
 
-// MaxDigits is how many digits a numeric can have here: decimal128's.
+// MaxDigits is how many digits a numeric can have in BSON: decimal128's.
 const MaxDigits = 34
 
 // ParseNumeric is the input function of numeric.
@@ -95,7 +95,7 @@ func ParseNumeric(s string, mod int32) (value.Value, error) {
 	if err := RoundNumeric(d, mod); err != nil {
 		return value.Value{}, err
 	}
-	return NumericValue(d, s)
+	return NumericValue(d)
 }
 
 // ParseAPD reads a numeric of any length.
@@ -116,22 +116,50 @@ func ParseAPD(s string) (*apd.Decimal, error) {
 	if !isNumericText(t) {
 		return nil, invalidSyntax("numeric", s)
 	}
-	if _, _, err := d.SetString(strings.TrimPrefix(t, "+")); err != nil {
-		return nil, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
+	if err := readDigits(d, t); err != nil {
+		return nil, err
+	}
+	if d.IsZero() {
+		d.Negative, d.Exponent = false, min(d.Exponent, 0)
 	}
 	if d.Exponent > 0 { // 1e3 is 1000, of scale 0
-		if d.Exponent > 6200 {
-			return nil, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
+		if d.NumDigits()+int64(d.Exponent) > maxWhole {
+			return nil, numericTooLong()
 		}
 		var ten apd.BigInt
 		ten.Exp(apd.NewBigInt(10), apd.NewBigInt(int64(d.Exponent)), nil)
 		d.Coeff.Mul(&d.Coeff, &ten)
 		d.Exponent = 0
 	}
-	if d.IsZero() {
-		d.Negative = false
-	}
 	return d, nil
+}
+
+// readDigits reads what isNumericText has found to be a number.
+func readDigits(d *apd.Decimal, t string) error {
+	mantissa, exponent := t, 0
+	if i := strings.IndexAny(t, "eE"); i >= 0 {
+		var err error
+		mantissa = t[:i]
+		if exponent, err = strconv.Atoi(t[i+1:]); err != nil || exponent >= math.MaxInt32/2 || exponent <= -math.MaxInt32/2 {
+			return numericTooLong()
+		}
+	}
+	d.Negative = mantissa[0] == '-'
+	whole, fraction, _ := strings.Cut(strings.TrimLeft(mantissa, "+-"), ".")
+	d.Coeff.SetString(whole+fraction, 10)
+	d.Exponent = int32(exponent - len(fraction))
+	return nil
+}
+
+// What a numeric can have at most, as in PostgreSQL: digits before the point
+// and behind it.
+const (
+	maxWhole    = 131072
+	maxFraction = 16383
+)
+
+func numericTooLong() error {
+	return sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format")
 }
 
 // isNumericText checks [+-] digits [. digits] [e [+-] digits].
@@ -194,6 +222,8 @@ func Rescale(d *apd.Decimal, scale int) {
 	case d.Exponent > want:
 		pow.Exp(apd.NewBigInt(10), apd.NewBigInt(int64(d.Exponent-want)), nil)
 		d.Coeff.Mul(&d.Coeff, &pow)
+	case d.Exponent < want && int64(want)-int64(d.Exponent) > d.NumDigits():
+		d.Coeff.SetInt64(0) // less than a tenth of the unit
 	case d.Exponent < want:
 		pow.Exp(apd.NewBigInt(10), apd.NewBigInt(int64(want-d.Exponent)), nil)
 		d.Coeff.QuoRem(&d.Coeff, &pow, &rem)
@@ -213,34 +243,18 @@ func Rescale(d *apd.Decimal, scale int) {
 	}
 }
 
-// NumericValue is a numeric's BSON form. More digits than decimal128 has are
-// an error: the number would be another one. text is what was read.
-func NumericValue(d *apd.Decimal, text string) (value.Value, error) {
-	if d.Form == apd.Finite && d.NumDigits() > MaxDigits && !dropZeros(d) {
-		return value.Value{}, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format").
-			WithDetail("\"%s\" has more than %d significant digits.", clip(text), MaxDigits)
-	}
-	return value.FromAPD(d), nil
-}
-
-// dropZeros removes zeros at the end of the fraction until the digits fit.
-func dropZeros(d *apd.Decimal) bool {
-	for d.NumDigits() > MaxDigits && d.Exponent < 0 {
-		var q, r apd.BigInt
-		q.QuoRem(&d.Coeff, apd.NewBigInt(10), &r)
-		if r.Sign() != 0 {
-			return false
+// NumericValue is a numeric's value, wide where decimal128 cannot hold it. Too
+// many digits are an error (22003).
+func NumericValue(d *apd.Decimal) (value.Value, error) {
+	if d.Form == apd.Finite {
+		if -d.Exponent > maxFraction || !d.IsZero() && d.NumDigits()+int64(d.Exponent) > maxWhole {
+			return value.Value{}, numericTooLong()
 		}
-		d.Coeff.Set(&q)
-		d.Exponent++
+		if d.IsZero() {
+			d.Negative = false
+		}
 	}
-	if d.NumDigits() <= MaxDigits {
-		return true
-	}
-	// Zeros of the whole part can live in decimal128's exponent.
-	c := new(apd.Decimal).Set(d)
-	c.Reduce(c)
-	return c.NumDigits() <= MaxDigits && c.Exponent > 0
+	return value.Numeric(d), nil
 }
 
 // ParseBool is the input function of bool: unique prefixes count.

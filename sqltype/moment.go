@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"weir/engine/value"
+	"weir/sqlerr"
 )
 
 // Moment is a timestamp: milliseconds since 1970, rounded down, and 0 to 999
@@ -72,31 +73,70 @@ func (m Moment) Round(mod int32) Moment {
 }
 
 // Stored is a value as documents can hold it: dates in it, at any depth, lose
-// their microseconds by rounding, of which e.Rounded is told.
-func (e *Env) Stored(v value.Value) value.Value {
-	if !v.HoldsMicros() {
-		return v
+// their microseconds by rounding, of which e.Rounded is told. Numbers that are
+// none of decimal128's are an error (22003).
+func (e *Env) Stored(v value.Value) (value.Value, error) {
+	if !v.HoldsFine() {
+		return v, nil
 	}
-	if e != nil && e.Rounded != nil {
-		e.Rounded()
-	}
-	return rounded(v)
+	return e.plain(v)
 }
 
-func rounded(v value.Value) value.Value {
+func (e *Env) plain(v value.Value) (value.Value, error) {
 	switch {
 	case v.IsDocument():
 		var b value.Builder
 		for it := value.Walk(v.Doc()); it.Next(); {
-			b.Add(it.Key(), rounded(it.Value()))
+			x, err := e.plain(it.Value())
+			if err != nil {
+				return v, err
+			}
+			b.Add(it.Key(), x)
+		}
+		return b.DocumentOf(), nil
+	case v.IsArray():
+		items := value.Items(nil, v.Doc())
+		for i := range items {
+			var err error
+			if items[i], err = e.plain(items[i]); err != nil {
+				return v, err
+			}
+		}
+		return value.ArrayFrom(items), nil
+	case v.IsWide():
+		p, ok := v.PlainEqual()
+		if !ok {
+			return v, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format").
+				WithDetail("\"%s\" has more than %d significant digits.", clip(string(AppendNumeric(nil, v))), MaxDigits).
+				WithHint("MongoDB's decimals hold %d digits. Columns that CREATE TABLE declares numeric keep more, unless they are unique.", MaxDigits)
+		}
+		return p, nil
+	case v.IsMicros() && e != nil && e.Rounded != nil:
+		e.Rounded()
+	}
+	return v.RoundMillis(), nil
+}
+
+// Nearest is a value as documents can hold it, with what is finer rounded: dates
+// in it, at any depth, to milliseconds, numbers to 34 digits.
+func Nearest(v value.Value) value.Value {
+	switch {
+	case !v.HoldsFine():
+		return v
+	case v.IsDocument():
+		var b value.Builder
+		for it := value.Walk(v.Doc()); it.Next(); {
+			b.Add(it.Key(), Nearest(it.Value()))
 		}
 		return b.DocumentOf()
 	case v.IsArray():
-		var items []value.Value
-		for it := value.Walk(v.Doc()); it.Next(); {
-			items = append(items, rounded(it.Value()))
+		items := value.Items(nil, v.Doc())
+		for i := range items {
+			items[i] = Nearest(items[i])
 		}
 		return value.ArrayFrom(items)
+	case v.IsWide():
+		return value.FromAPD(v.APD())
 	}
 	return v.RoundMillis()
 }

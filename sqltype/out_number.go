@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"strconv"
 
+	"github.com/cockroachdb/apd/v3"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
@@ -53,6 +54,7 @@ func appendRounded(dst []byte, f float64, size, digits int) []byte {
 // (none for zero), and the exponent of the last one.
 type Digits struct {
 	buf  [40]byte
+	long []byte // the digits, if they are too many for buf
 	n    int
 	Exp  int
 	Neg  bool
@@ -63,6 +65,10 @@ type Digits struct {
 func (d *Digits) set(v value.Value) {
 	switch v.Kind() {
 	case bson.TypeDecimal128:
+		if v.IsWide() {
+			d.setWide(v.APD())
+			return
+		}
 		d.setDecimal(v.AsDecimal128())
 	case bson.TypeDouble:
 		d.setDouble(v.AsDouble())
@@ -89,6 +95,26 @@ func (d *Digits) setDecimal(x bson.Decimal128) {
 	}
 	d.Exp = int(hi>>49&0x3fff) - 6176
 	d.setUint(hi&0x1ffffffffffff, lo)
+}
+
+func (d *Digits) setWide(x *apd.Decimal) {
+	d.Neg, d.Exp = x.Negative, int(x.Exponent)
+	if x.Coeff.Sign() == 0 {
+		return
+	}
+	d.long = x.Coeff.Append(nil, 10)
+	for i := range d.long {
+		d.long[i] -= '0'
+	}
+	d.n = len(d.long)
+}
+
+// all are the digits, as numbers.
+func (d *Digits) all() []byte {
+	if d.long != nil {
+		return d.long
+	}
+	return d.buf[:d.n]
 }
 
 func (d *Digits) setUint(hi, lo uint64) {
@@ -171,12 +197,12 @@ func (d *Digits) appendNumeric(dst []byte) []byte {
 	if whole <= 0 && d.Exp <= 0 || d.n == 0 {
 		dst = append(dst, '0')
 	}
-	for i := range d.n {
+	for i, c := range d.all() {
 		if i == max(whole, 0) && d.Exp < 0 {
 			dst = append(dst, '.')
 			dst = appendZeros(dst, -whole)
 		}
-		dst = append(dst, '0'+d.buf[i])
+		dst = append(dst, '0'+c)
 	}
 	if d.n == 0 {
 		if scale > 0 {
@@ -234,13 +260,13 @@ func (d *Digits) appendGroups(dst []byte) ([]byte, int, int) {
 	weight := int(FloorDiv(int64(top), 4))
 	pos := weight*4 + 3 // decimal position of the next digit to write
 	start, last := len(dst), len(dst)
-	low := d.Exp
+	low, digits := d.Exp, d.all()
 	for pos >= low {
 		g := uint16(0)
 		for range 4 {
 			g *= 10
 			if i := top - pos; i >= 0 && i < d.n {
-				g += uint16(d.buf[i])
+				g += uint16(digits[i])
 			}
 			pos--
 		}

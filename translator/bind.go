@@ -18,6 +18,7 @@ type Bound struct {
 	Program *Program
 	Session sqlfunc.Session
 	Now     int64 // milliseconds, the statement's
+	args    []value.Value
 	slots   []value.Value
 	micros  bool // some slot holds microseconds
 
@@ -41,7 +42,7 @@ func (p *Program) Bind(ctx context.Context, args []value.Value, sess sqlfunc.Ses
 }
 
 func (p *Program) bind(args []value.Value, sess sqlfunc.Session) (*Bound, error) {
-	b := &Bound{Program: p, Session: sess, slots: make([]value.Value, len(p.slots))}
+	b := &Bound{Program: p, Session: sess, args: args, slots: make([]value.Value, len(p.slots))}
 	b.Now = now(sess)
 	for i := range p.slots {
 		s := &p.slots[i]
@@ -56,7 +57,7 @@ func (p *Program) bind(args []value.Value, sess sqlfunc.Session) (*Bound, error)
 			if b.slots[i].IsMissing() {
 				b.slots[i] = value.Null()
 			}
-			b.micros = b.micros || b.slots[i].HoldsMicros()
+			b.micros = b.micros || b.slots[i].HoldsFine()
 		default:
 			if err := b.compute(i); err != nil {
 				return nil, err
@@ -91,7 +92,7 @@ func (b *Bound) compute(i int) error {
 		v = value.Null()
 	}
 	b.slots[i] = v.Clone()
-	b.micros = b.micros || v.HoldsMicros()
+	b.micros = b.micros || v.HoldsFine()
 	return nil
 }
 
@@ -113,7 +114,7 @@ func (p *Program) InitPlans() []*InitPlan { return p.inits }
 // waiting for it.
 func (b *Bound) SetInit(p *InitPlan, v value.Value) error {
 	b.slots[p.slot] = v.Clone()
-	b.micros = b.micros || v.HoldsMicros()
+	b.micros = b.micros || v.HoldsFine()
 	for i := p.slot + 1; i < len(b.slots); i++ {
 		s := &b.Program.slots[i]
 		if s.init != nil {
@@ -126,6 +127,19 @@ func (b *Bound) SetInit(p *InitPlan, v value.Value) error {
 		}
 	}
 	return nil
+}
+
+// Again is another program to run when the results of the subqueries are ones
+// that this one cannot send to the store; nil: it can.
+func (b *Bound) Again(ctx context.Context) (*Bound, error) {
+	if b.Program.opts.micros || !b.micros || !b.carriesMicros() {
+		return nil, nil
+	}
+	p, err := b.Program.forMicros()
+	if err != nil {
+		return nil, err
+	}
+	return p.Bind(ctx, b.args, b.Session)
 }
 
 // Stages fills the placeholders of stages.
@@ -156,8 +170,8 @@ func (b *Bound) Remote(in []Stage) ([]bson.Raw, error) {
 		}
 		var ok bool
 		if out[i], ok = millisStage(out[i]); !ok {
-			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "microseconds are not supported here").
-				WithHint("Round the value to milliseconds: x::timestamp(3).")
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "values finer than MongoDB's are not supported here").
+				WithHint("Round timestamps to milliseconds, x::timestamp(3), and numerics to 34 digits.")
 		}
 	}
 	return out, nil

@@ -140,7 +140,7 @@ func (w *explainer) sent(s Stage, doc bson.Raw) bson.Raw {
 
 // spelledMicros writes moments with microseconds as extended JSON has dates.
 func spelledMicros(doc bson.Raw) bson.Raw {
-	if !value.Document(doc).HoldsMicros() {
+	if !value.Document(doc).HoldsFine() {
 		return doc
 	}
 	return spelled(value.Document(doc)).Doc()
@@ -148,6 +148,8 @@ func spelledMicros(doc bson.Raw) bson.Raw {
 
 func spelled(v value.Value) value.Value {
 	switch {
+	case v.IsWide():
+		return value.Document(encode(obj{{"$numberDecimal", value.String(v.String())}}))
 	case v.IsMicros():
 		return value.Document(encode(obj{{"$date", value.String(v.String())}}))
 	case v.IsArray():

@@ -28,6 +28,9 @@ func MayCarryMicros(t sqltype.Type) bool {
 	switch t.OID {
 	case sqltype.Timestamp, sqltype.Timestamptz:
 		return t.Mod < 0 || t.Mod > 3
+	case sqltype.Numeric:
+		precision, _, bounded := sqltype.NumericModifier(t.Mod)
+		return !bounded || precision > sqltype.MaxDigits
 	case sqltype.Record, sqltype.JSONB, sqltype.Unknown:
 		return true
 	}
@@ -56,7 +59,7 @@ func microsIn(v any) bool {
 			}
 		}
 	case value.Value:
-		return v.HoldsMicros()
+		return v.HoldsFine()
 	}
 	return false
 }
@@ -70,16 +73,16 @@ func remotely(tree any) bool {
 	}
 	raw := encode(o)
 	if out, ok := millisStage(raw); ok {
-		return !value.Document(out).HoldsMicros()
+		return !value.Document(out).HoldsFine()
 	}
 	out, ok := millisFilter(raw)
-	return ok && !value.Document(out).HoldsMicros()
+	return ok && !value.Document(out).HoldsFine()
 }
 
 // millisStage rewrites a stage for documents without microseconds; ok is false
 // where that cannot be done.
 func millisStage(stage bson.Raw) (out bson.Raw, ok bool) {
-	if !value.Document(stage).HoldsMicros() {
+	if !value.Document(stage).HoldsFine() {
 		return stage, true
 	}
 	it := value.Walk(stage)
@@ -119,7 +122,7 @@ func millisPipelines(doc bson.Raw, is func(name string) bool) (bson.Raw, bool) {
 			}
 			v = value.ArrayFrom(stages)
 		}
-		if v.HoldsMicros() {
+		if v.HoldsFine() {
 			return nil, false
 		}
 		b.Add(it.Key(), v)
@@ -133,9 +136,9 @@ func millisPipelines(doc bson.Raw, is func(name string) bool) (bson.Raw, bool) {
 func millisFilter(filter bson.Raw) (bson.Raw, bool) {
 	var b value.Builder
 	for it := value.Walk(filter); it.Next(); {
-		v := it.Value()
+		v := plainest(it.Value())
 		switch {
-		case !v.HoldsMicros():
+		case !v.HoldsFine():
 		case it.Key() == "$and" || it.Key() == "$or" || it.Key() == "$nor":
 			var arms []value.Value
 			for arm := value.Walk(v.Doc()); arm.Next(); {
@@ -164,8 +167,8 @@ func millisFilter(filter bson.Raw) (bson.Raw, bool) {
 func millisCondition(cond bson.Raw) (bson.Raw, bool) {
 	var b value.Builder
 	for it := value.Walk(cond); it.Next(); {
-		name, v := it.Key(), it.Value()
-		if v.HoldsMicros() {
+		name, v := it.Key(), plainest(it.Value())
+		if v.HoldsFine() {
 			switch {
 			case name == "$gt" || name == "$gte":
 				name = "$gt"
@@ -178,7 +181,7 @@ func millisCondition(cond bson.Raw) (bson.Raw, bool) {
 			default:
 				return nil, false
 			}
-			if v = v.FloorMillis(); v.HoldsMicros() {
+			if v = v.Floor(); v.HoldsFine() {
 				return nil, false
 			}
 		}
@@ -190,11 +193,28 @@ func millisCondition(cond bson.Raw) (bson.Raw, bool) {
 func withoutMicros(values []value.Value) []value.Value {
 	out := values[:0:0]
 	for _, v := range values {
-		if !v.IsMicros() {
+		if !v.IsFine() {
 			out = append(out, v)
 		}
 	}
 	return out
+}
+
+// plainest writes numbers with nothing but a scale that BSON has not as it has them.
+func plainest(v value.Value) value.Value {
+	switch {
+	case v.IsWide():
+		if p, ok := v.PlainEqual(); ok {
+			return p
+		}
+	case v.IsArray() && v.HoldsFine():
+		items := value.Items(nil, v.Doc())
+		for i := range items {
+			items[i] = plainest(items[i])
+		}
+		return value.ArrayFrom(items)
+	}
+	return v
 }
 
 // millisStages rewrites those stages of a pipeline for a store that hold
@@ -213,7 +233,7 @@ func millisStages(in []Stage) []Stage {
 // Millis is a filter as a store can test it, whose documents hold milliseconds;
 // ok is false if there is none. What holds no microseconds comes back as it is.
 func Millis(filter bson.Raw) (out bson.Raw, ok bool) {
-	if !value.Document(filter).HoldsMicros() {
+	if !value.Document(filter).HoldsFine() {
 		return filter, true
 	}
 	return millisFilter(filter)
@@ -249,7 +269,7 @@ func (p *Program) asColumns(as []Column) error {
 // value with microseconds from a slot.
 func (b *Bound) carriesMicros() bool {
 	for _, n := range b.Program.moments {
-		if b.slots[n].HoldsMicros() {
+		if b.slots[n].HoldsFine() {
 			return true
 		}
 	}
@@ -264,8 +284,8 @@ func (c *compiler) mayBeMicros(n int, t sqltype.Type) bool {
 		return false
 	}
 	s := &c.prog.slots[n]
-	if s.init == nil && !s.late {
-		return c.opts.micros
+	if s.init == nil && !s.late || t.OID == sqltype.Numeric {
+		return c.opts.micros // numerics of subqueries when they are there: Bound.Again
 	}
 	for _, p := range c.prog.inits {
 		if f := p.Fetch; f.NS.Coll == "" || len(f.Local) > 0 {
@@ -280,7 +300,7 @@ func (c *compiler) mayBeMicros(n int, t sqltype.Type) bool {
 func (s scope) wholeMillis(e planner.Expr) bool {
 	switch e := widened(e).(type) {
 	case *planner.Const:
-		return !e.Value.HoldsMicros()
+		return !e.Value.HoldsFine()
 	case *planner.ColRef:
 		if e.T.OID == sqltype.Date || s.f == nil {
 			return e.T.OID == sqltype.Date

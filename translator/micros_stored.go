@@ -19,14 +19,14 @@ import (
 // are exact for < and >= of whole milliseconds.
 
 const (
-	opMicros = "t_micros" // [date, microseconds]: the value of both
-	opFloor  = "t_floor"  // [moments]: without their microseconds
+	opMicros = "t_micros" // [date, microseconds], [decimal, text]: the value of both
+	opFloor  = "t_floor"  // [moments or numbers]: without what BSON cannot hold
 	opCeil   = "t_ceil"   // [moment]: the next whole millisecond, itself if it is one
 )
 
 func microsOps() map[string]func(*expr.Context, []value.Value) (value.Value, error) {
 	return map[string]func(*expr.Context, []value.Value) (value.Value, error){
-		opMicros: func(_ *expr.Context, a []value.Value) (value.Value, error) { return JoinMicros(a[0], a[1]), nil },
+		opMicros: func(_ *expr.Context, a []value.Value) (value.Value, error) { return JoinFine(a[0], a[1]), nil },
 		opFloor:  func(_ *expr.Context, a []value.Value) (value.Value, error) { return floorOf(a[0]), nil },
 		opCeil:   func(_ *expr.Context, a []value.Value) (value.Value, error) { return ceilOf(a[0]), nil },
 	}
@@ -45,14 +45,14 @@ func JoinMicros(date, us value.Value) value.Value {
 }
 
 func floorOf(v value.Value) value.Value {
-	if v.IsArray() && v.HoldsMicros() {
+	if v.IsArray() && v.HoldsFine() {
 		items := value.Items(nil, v.Doc())
 		for i := range items {
 			items[i] = floorOf(items[i])
 		}
 		return value.ArrayFrom(items)
 	}
-	return v.FloorMillis()
+	return v.Floor()
 }
 
 func ceilOf(v value.Value) value.Value {
@@ -82,6 +82,14 @@ func (s scope) moment(e planner.Expr) any {
 		return l.dateRef()
 	}
 	return s.value(e)
+}
+
+// fineDate is the location of a column of moments that hold microseconds.
+func (s scope) fineDate(e planner.Expr) *loc {
+	if l := s.fine(e); l != nil && l.t.OID != sqltype.Numeric {
+		return l
+	}
+	return nil
 }
 
 // readsFine tells whether an expression reads a column that holds microseconds.
@@ -126,10 +134,15 @@ func (s scope) dateDecides(e *planner.Call, want bool) obj {
 		impl = negated[impl]
 	}
 	v, _, known := s.slotConst(widened(k))
-	if impl != "lt" && impl != "ge" || !known || v.IsMicros() {
+	if impl != "lt" && impl != "ge" || !known || v.IsFine() {
 		return nil
 	}
-	return obj{{path, s.comparison(mongoCompare[impl], target{path: path}, widened(k))}}
+	t := target{path: path}
+	doc := obj{{path, s.comparison(mongoCompare[impl], t, widened(k))}}
+	if k.Type().OID == sqltype.Numeric {
+		doc = s.matchNaN(impl, t, widened(k), doc)
+	}
+	return doc
 }
 
 // fineSuperset is a filter on dates for a condition on a column that holds
@@ -167,6 +180,14 @@ func (s scope) roughCompare(path, impl string, k planner.Expr) obj {
 		return obj{{path, obj{{"$ne", null}}}}
 	case "lt":
 		by = opCeil
+		if k.Type().OID == sqltype.Numeric {
+			name, by = "$lte", opFloor
+		}
+	}
+	if k.Type().OID == sqltype.Numeric && (impl == "gt" || impl == "ge") {
+		n := s.rounded(by, k)
+		above := obj{{path, s.c.condition(matchCond{op: name, slots: []int{n}})}}
+		return obj{{"$or", list{above, obj{{path, s.c.condition(matchCond{op: fromNaN, slots: []int{n}})}}}}}
 	}
 	return obj{{path, s.c.condition(matchCond{op: name, slots: []int{s.rounded(by, k)}})}}
 }

@@ -151,7 +151,7 @@ func (t *traits) add(v any) {
 			t.outer = true
 		}
 	case value.Value:
-		t.micros = t.micros || v.HoldsMicros()
+		t.micros = t.micros || v.HoldsFine()
 	case placeholder:
 		t.bound = true
 		t.local = t.local || v.micros

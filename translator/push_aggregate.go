@@ -111,7 +111,7 @@ func (g *grouping) set(a *planner.AggCall) any {
 		return nil
 	}
 	x := g.s.comparand(a.Args[0])
-	if l := g.s.fine(a.Args[0]); l != nil {
+	if l := g.s.fineDate(a.Args[0]); l != nil {
 		x = g.s.finePair(l)
 	}
 	item := cond(notNull(x), x, "$$REMOVE")
@@ -122,6 +122,9 @@ func (g *grouping) set(a *planner.AggCall) any {
 }
 
 func aggSum(g *grouping, a *planner.AggCall, conv func(any) any) any {
+	if g.s.anyWide(a.Args) {
+		return nil
+	}
 	if a.Distinct {
 		set := g.set(a)
 		if set == nil {
@@ -166,7 +169,7 @@ func (g *grouping) never(a *planner.AggCall) bool {
 // aggAverage divides as numeric does, which only we know.
 func aggAverage(g *grouping, a *planner.AggCall) any {
 	div := g.c.operator("/", sqltype.Numeric)
-	if div == nil {
+	if div == nil || g.s.anyWide(a.Args) {
 		return nil
 	}
 	if a.Distinct {
@@ -226,7 +229,7 @@ func aggExtreme(g *grouping, a *planner.AggCall, name string) any {
 	if !sortsNaturally(a.Args[0].Type()) {
 		return nil
 	}
-	if l := g.s.fine(a.Args[0]); l != nil {
+	if l := g.s.fineDate(a.Args[0]); l != nil {
 		acc := "$" + g.acc(name, g.filtered(a, g.s.finePair(l), null), null)
 		return op(expr.LocalPrefix+opMicros, acc+".d", acc+".u")
 	}

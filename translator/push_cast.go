@@ -31,7 +31,8 @@ func (s scope) convert(x planner.Expr, c *sqlfunc.Cast, to sqltype.Type, explici
 	if c.Impl == "" || c.From == c.To && to.Mod < 0 {
 		return v
 	}
-	if to.Mod < 0 {
+	exact := c.From == sqltype.Numeric && (s.slots || s.mayBeWide(x))
+	if to.Mod < 0 && !exact {
 		if build, ok := castTable[c.Impl]; ok {
 			return build(s, v)
 		}

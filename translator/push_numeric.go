@@ -24,8 +24,16 @@ func numericArithmetic(s scope, e *planner.Call) any {
 	if s.slots {
 		return obj{{expr.LocalPrefix + e.Func.Impl, s.values(e.Args)}} // constants are computed here, and exactly
 	}
+	if s.anyWide(e.Args) {
+		return nil
+	}
+	unchecked := wholeDigits(e) <= sqltype.MaxDigits
+	if !unchecked && s.f != nil && s.f.local() {
+		s.c.wide = true // what comes after this meets its results
+		return nil
+	}
 	out := s.plainNumeric(e)
-	if wholeDigits(e) <= sqltype.MaxDigits {
+	if unchecked {
 		return out
 	}
 	return s.c.once(out, func(r any) any {

@@ -80,7 +80,7 @@ func (g *grouping) keys(n *planner.Aggregate, cols map[planner.ColID]*loc) any {
 		name := slotName("k", i)
 		l := &loc{path: []string{"_id", name}, t: k.Col.Type, notNull: !g.s.nullable(k.Expr)}
 		x, stored := g.keyValue(k)
-		if fine := g.s.fine(k.Expr); fine != nil {
+		if fine := g.s.fineDate(k.Expr); fine != nil {
 			l = pairAt(k.Col.Type, l.path...)
 			x, stored = g.s.finePair(fine), nil
 		}

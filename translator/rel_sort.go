@@ -83,7 +83,7 @@ func (s scope) sortPath(e planner.Expr) (string, bool) {
 
 // storedKey is sortValue where nothing but the order of the keys matters.
 func (s scope) storedKey(e planner.Expr) any {
-	if l := s.fine(e); l != nil {
+	if l := s.fineDate(e); l != nil {
 		return s.finePair(l)
 	}
 	return s.sortValue(e)

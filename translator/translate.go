@@ -23,6 +23,7 @@ type compiler struct {
 	ctes       map[int]*cte
 	push       map[string]builder
 	aggs       map[string]aggBuilder
+	wide       bool // the program may meet numerics beyond decimal128
 }
 
 // cte is a compiled query of a WITH clause: where its columns are.
@@ -40,6 +41,7 @@ func (c *compiler) fail(err error) {
 // Translate compiles a plan.
 func Translate(p *planner.Plan, opts Options) (*Program, error) {
 	c := newCompiler(p, opts)
+	c.wide = opts.micros || meetsWide(p.Root)
 	c.prog.Query = c.query(p.Root)
 	if c.err != nil {
 		return nil, c.err
@@ -175,7 +177,10 @@ func reasonOf(s stage) string {
 	if s.reason != "" {
 		return s.reason
 	}
-	if s.micros {
+	switch {
+	case s.micros && wideIn(s.doc):
+		return "MongoDB's decimals have 34 digits"
+	case s.micros:
 		return "MongoDB's dates have no microseconds"
 	}
 	if name := localName(s.doc); name == opMicros {

@@ -77,6 +77,7 @@ type use struct {
 	order      []planner.ColID // of read, first use first
 	ctes       []*planner.CTEScan
 	volatile   bool
+	wide       bool // numerics beyond decimal128
 }
 
 func newUse() *use { return &use{made: map[planner.ColID]bool{}, read: map[planner.ColID]bool{}} }
@@ -106,6 +107,8 @@ func (u *use) expr(e planner.Expr) {
 				u.read[x.ID] = true
 				u.order = append(u.order, x.ID)
 			}
+		case *planner.Const:
+			u.wide = u.wide || x.Value.IsWide()
 		case *planner.Call:
 			u.volatile = u.volatile || isVolatile(x.Func)
 		case *planner.Subquery:
@@ -151,6 +154,7 @@ func (u *use) node(n planner.Node) {
 	u.makes(n.Cols())
 	switch n := n.(type) {
 	case *planner.Scan:
+		u.scan(n)
 		u.exprs(n.Args)
 	case *planner.Values:
 		for _, r := range n.Rows {

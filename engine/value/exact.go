@@ -1,6 +1,10 @@
 package value
 
-import "github.com/cockroachdb/apd/v3"
+import (
+	"bytes"
+
+	"github.com/cockroachdb/apd/v3"
+)
 
 // Arithmetic of finite decimals of any length, without rounding. apd's own
 // bounds exponents to 100000, where PostgreSQL has 131072 digits.
@@ -84,5 +88,17 @@ func ExactRound(x *apd.Decimal, places int, how apd.Rounder) *apd.Decimal {
 		}
 	}
 	r.Negative = r.Negative && r.Coeff.Sign() != 0
+	return r
+}
+
+// ExactReduce takes the zeros off the end of a finite number's digits.
+func ExactReduce(x *apd.Decimal) *apd.Decimal {
+	digits := x.Coeff.Append(nil, 10)
+	zeros := len(digits) - len(bytes.TrimRight(digits, "0"))
+	r := &apd.Decimal{Negative: x.Negative}
+	if zeros < len(digits) {
+		r.Coeff.Quo(&x.Coeff, apdPow10(zeros))
+		r.Exponent = x.Exponent + int32(zeros)
+	}
 	return r
 }

@@ -38,7 +38,7 @@ func Numeric(x *apd.Decimal) Value {
 		return FromAPD(x)
 	}
 	if x.Exponent >= 0 {
-		if r, _ := new(apd.Decimal).Reduce(x); fitsDecimal(r) {
+		if r := ExactReduce(x); fitsDecimal(r) {
 			return FromAPD(r)
 		}
 	}
@@ -136,12 +136,12 @@ func (v Value) FloorWide() Value {
 	return v
 }
 
-// PlainEqual is a number of BSON's equal to v, a wide decimal, which then has
-// nothing but a longer scale; ok is false if there is none. Other values are
-// what they are.
+// PlainEqual is the value of BSON's that is equal to v; ok is false if there is
+// none. Of what is fine, only wide decimals that have nothing but a longer scale
+// have one.
 func (v Value) PlainEqual() (plain Value, ok bool) {
 	if !v.IsWide() {
-		return v, true
+		return v, !v.IsFine()
 	}
 	return v.FloorWide(), v.wideFlags()&wideInexact == 0
 }
