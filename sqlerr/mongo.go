@@ -20,7 +20,7 @@ var mongoStates = map[int32]string{
 	mongoerr.LockTimeout:                       LockNotAvailable,
 	mongoerr.NamespaceNotFound:                 UndefinedTable,
 	mongoerr.IndexNotFound:                     UndefinedObject,
-	mongoerr.CursorNotFound:                    InvalidCursorName,
+	mongoerr.CursorNotFound:                    QueryCanceled,
 	mongoerr.NamespaceExists:                   DuplicateTable,
 	mongoerr.MaxTimeMSExpired:                  QueryCanceled,
 	mongoerr.InvalidNamespace:                  InvalidName,
@@ -66,6 +66,14 @@ func fromMongo(err error) *Error {
 		state = SerializationFailure
 	}
 	e := New(state, "%s", m.Message).Because(err)
+	if m.Code == mongoerr.HostUnreachable {
+		e.Message = "the connection to the MongoDB server failed"
+		return e.WithDetail("%s", m.Message)
+	}
+	if m.Code == mongoerr.CursorNotFound {
+		e.Message = "the MongoDB server has ended the query's cursor"
+		e = e.WithHint("It was killed, or idle for longer than cursorTimeoutMillis, 10 minutes by default. Run the query again.")
+	}
 	if m.Code == mongoerr.NoSuchTransaction {
 		e = e.WithHint("MongoDB ends transactions that are open longer than transactionLifetimeLimitSeconds, 60 s by default. Do the work in smaller ones, or raise the limit.")
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"golang.org/x/sync/errgroup"
 
 	"weir/engine"
@@ -119,4 +122,74 @@ func TestServerRestartUnderCursor(t *testing.T) {
 	n := 0
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM t WHERE s = 'n'").Scan(&n))
 	require.Zero(t, n)
+}
+
+// sqlCode is the SQLSTATE of an error.
+func sqlCode(t *testing.T, err error) string {
+	var e *pgconn.PgError
+	require.ErrorAs(t, err, &e)
+	t.Log(err, e.Detail, e.Hint)
+	return e.Code
+}
+
+// half starts a query whose rows do not fit into what is under way, and reads some.
+func half(t *testing.T, conn *pgx.Conn) pgx.Rows {
+	rows, err := conn.Query(t.Context(), "SELECT id, s || repeat('y', 20000) FROM t")
+	require.NoError(t, err)
+	for range 5 {
+		require.True(t, rows.Next())
+	}
+	return rows
+}
+
+// TestServerGoneUnderQuery ends the server while a query's rows are read: that
+// is an error of the connection to it, and the session lives on.
+func TestServerGoneUnderQuery(t *testing.T) {
+	s := startServer(t)
+	conn := s.gateway().Connect(t)
+	fill(t, conn)
+	rows := half(t, conn)
+	s.stop()
+	n := 5
+	for rows.Next() {
+		n++
+	}
+	require.Less(t, n, 5000)
+	require.Contains(t, []string{"08006", "57P01"}, sqlCode(t, rows.Err()))
+	require.ErrorContains(t, rows.Err(), "MongoDB server")
+	_, err := conn.Exec(t.Context(), "SELECT count(*) FROM t")
+	require.Contains(t, []string{"08006", "08001", "57P01"}, sqlCode(t, err))
+	var one int
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT 1").Scan(&one), "what needs no server goes on")
+	s.start()
+	usable(t, conn)
+}
+
+// TestKilledCursor kills a query's cursor on the server.
+func TestKilledCursor(t *testing.T) {
+	s := startServer(t)
+	conn := s.gateway().Connect(t)
+	fill(t, conn)
+	rows := half(t, conn)
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + s.addr + "/?directConnection=true"))
+	require.NoError(t, err)
+	defer client.Disconnect(context.WithoutCancel(t.Context()))
+	ops, err := client.Database("admin").Aggregate(t.Context(), bson.A{
+		bson.M{"$currentOp": bson.M{"allUsers": true, "idleCursors": true}},
+		bson.M{"$match": bson.M{"type": "idleCursor", "ns": bson.M{"$regex": `\.t$`}}},
+	})
+	require.NoError(t, err)
+	killed := 0
+	for ops.Next(t.Context()) {
+		id := ops.Current.Lookup("cursor", "cursorId").AsInt64()
+		db, coll, _ := strings.Cut(ops.Current.Lookup("ns").StringValue(), ".")
+		require.NoError(t, client.Database(db).RunCommand(t.Context(), bson.D{{Key: "killCursors", Value: coll}, {Key: "cursors", Value: bson.A{id}}}).Err())
+		killed++
+	}
+	require.Positive(t, killed)
+	for rows.Next() {
+	}
+	require.Equal(t, "57014", sqlCode(t, rows.Err()))
+	require.ErrorContains(t, rows.Err(), "ended the query's cursor")
+	usable(t, conn)
 }

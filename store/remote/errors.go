@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"weir/mongoerr"
@@ -25,9 +26,13 @@ func convert(err error) error {
 	}
 	var cmd mongo.CommandError
 	var write mongo.WriteException
+	var pool driver.RetryablePoolError
 	switch {
 	case errors.As(err, &write):
 		return fromWrite(write)
+	case errors.As(err, &pool):
+		// The driver calls it an error of a transaction, whether there is one or not.
+		return mongoerr.New(mongoerr.HostUnreachable, "%s", err.Error())
 	case mongo.IsNetworkError(err), errors.Is(err, mongo.ErrClientDisconnected):
 		return withLabels(mongoerr.New(mongoerr.HostUnreachable, "%s", err.Error()), err)
 	case errors.As(err, &cmd):
