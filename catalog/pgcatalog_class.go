@@ -122,7 +122,7 @@ func classes(ctx context.Context, r *reader) error {
 			r.indexClass(t, x)
 		}
 	}
-	return nil
+	return r.typeClasses(ctx)
 }
 
 func (r *reader) classRelations(ctx context.Context) ([]*Table, error) {
@@ -156,7 +156,7 @@ func (r *reader) class(t *Table) {
 	if t.Kind == Sequence {
 		node, tuples = t.OID, 1
 	}
-	r.add(t.OID, t.Name, r.y.c.SchemaOID(t.Schema), 0, 0, owner, am, node, 0,
+	r.add(t.OID, t.Name, r.y.c.SchemaOID(t.Schema), r.y.c.rowType(t), 0, owner, am, node, 0,
 		0, tuples, 0, 0, stored && t.hasIndexes(), false, byte('p'), kind,
 		t.numbers(), r.checks(t), false, r.bound(t), false,
 		false, false, r.populated(t), replica, false, 0, 0, 0, nil, nil, nil)
@@ -232,7 +232,7 @@ func attributes(ctx context.Context, r *reader) error {
 			r.indexAttributes(t, x)
 		}
 	}
-	return nil
+	return r.typeAttributes(ctx)
 }
 
 func (r *reader) attributes(t *Table) {

@@ -48,6 +48,9 @@ func (r *reader) eachType(ctx context.Context, write func(t madeType)) error {
 }
 
 func pgTypes(ctx context.Context, r *reader) error {
+	if err := r.rowTypes(ctx); err != nil {
+		return err
+	}
 	return r.eachType(ctx, func(t madeType) {
 		info := sqltype.Lookup(sqltype.OID(t.OID))
 		if info == nil {
@@ -77,6 +80,10 @@ func (r *reader) pgType(t madeType, info *sqltype.Info, elem, array int64, io [4
 	if elem != 0 {
 		subscript, analyze = proc("array_subscript_handler"), proc("array_typanalyze")
 	}
+	relation := uint32(0)
+	if elem == 0 {
+		relation = t.relation(r.y.c)
+	}
 	notNull, collation := false, uint32(0)
 	var def any
 	if base != 0 {
@@ -84,7 +91,7 @@ func (r *reader) pgType(t madeType, info *sqltype.Info, elem, array int64, io [4
 		collation = collationOf(sqltype.OID(t.Type.Base))
 	}
 	r.add(info.OID, info.Name, t.schema.OID, rootRoleOID, info.Len, info.ByVal, info.Kind, info.Category, info.Preferred, true, ",",
-		0, subscript, elem, array, proc(io[0]), proc(io[1]), proc(io[2]), proc(io[3]), 0, 0, analyze, info.Align, storageOf(info),
+		relation, subscript, elem, array, proc(io[0]), proc(io[1]), proc(io[2]), proc(io[3]), 0, 0, analyze, info.Align, storageOf(info),
 		notNull, base, mod, 0, collation, nil, def, nil)
 }
 

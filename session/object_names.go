@@ -23,6 +23,9 @@ func (n *objectNames) name(reg sqltype.OID, oid uint32) (string, bool) {
 	case sqltype.Regclass:
 		return n.s.relationName(oid)
 	case sqltype.Regtype:
+		if rel, ok := n.s.scoped().RowTypeRelation(oid); ok {
+			return n.s.relationName(rel)
+		}
 		if sqltype.Lookup(sqltype.OID(oid)) == nil {
 			return "", false
 		}

@@ -52,6 +52,9 @@ func (y *system) Definition(kind string, oid uint32, column int, _ bool) (string
 	case "constraint":
 		return cat.ConstraintDefinition(ctx, oid)
 	case "type":
+		if rel, ok := cat.RowTypeRelation(oid); ok {
+			return y.s.relationName(rel)
+		}
 		return cat.QualifiedType(sqltype.OID(oid))
 	}
 	return "", false

@@ -46,10 +46,8 @@ func formatType(c *expr.Context, a []value.Value) (value.Value, error) {
 		return null()
 	}
 	oid := sqltype.OID(a[0].AsInt64())
-	if sqltype.Lookup(oid) == nil {
-		return str("???")
-	}
-	if oid.Involves() {
+	known := sqltype.Lookup(oid) != nil
+	if !known || oid.Involves() {
 		sys, err := systemOf(c)
 		if err != nil {
 			return fail(err)
@@ -57,6 +55,9 @@ func formatType(c *expr.Context, a []value.Value) (value.Value, error) {
 		if name, ok := sys.Definition("type", uint32(oid), 0, false); ok {
 			return str(name)
 		}
+	}
+	if !known {
+		return str("???")
 	}
 	if len(a) < 2 || a[1].IsNullish() {
 		return str(oid.String())
