@@ -50,6 +50,9 @@ func (e *execution) openSource(ctx context.Context, f *translator.Fetch, local [
 		return nil, nil, err
 	}
 	switch {
+	case f.From != "" && e.recursionOf(f) != nil:
+		cur, err := e.withRows(ctx, e.recursionOf(f))
+		return cur, remote, err
 	case f.From != "":
 		rows, err := e.named(ctx, f.From)
 		if err != nil {

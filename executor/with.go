@@ -39,23 +39,9 @@ func (e *execution) with(ctx context.Context, w *translator.With) (*agg.Spool, e
 	if r, ok := e.fetched[w.Name]; ok {
 		return r, nil
 	}
-	rows, err := e.query(ctx, &w.Query)
+	cur, err := e.withRows(ctx, w)
 	if err != nil {
 		return nil, err
-	}
-	cur := rows.cur
-	if cur == nil {
-		cur = agg.Documents(nil)
-	}
-	if w.Recursive != nil {
-		base, err := drain(ctx, cur, e.limit())
-		if err != nil {
-			return nil, err
-		}
-		if base, err = e.recurse(ctx, w, base); err != nil {
-			return nil, err
-		}
-		cur = agg.Documents(base)
 	}
 	r, err := e.spool(ctx, cur)
 	if err != nil {
@@ -65,42 +51,21 @@ func (e *execution) with(ctx context.Context, w *translator.With) (*agg.Spool, e
 	return r, nil
 }
 
-// recurse runs the recursive term over the rows of the last round until it
-// yields none. Without ALL, rows that were there before do not count.
-func (e *execution) recurse(ctx context.Context, w *translator.With, base []bson.Raw) ([]bson.Raw, error) {
-	if e.working == nil {
-		e.working = map[string]*agg.Spool{}
-	}
-	defer delete(e.working, w.Name)
-	seen := map[string]bool{}
-	round, err := e.fresh(ctx, w.Recursive, base, seen)
+// withRows runs a WITH query.
+func (e *execution) withRows(ctx context.Context, w *translator.With) (store.Cursor, error) {
+	rows, err := e.query(ctx, &w.Query)
 	if err != nil {
 		return nil, err
 	}
-	all := round
-	size := int64(0)
-	for len(round) > 0 {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		e.working[w.Name] = agg.SpoolOf(round)
-		cur, err := e.open(ctx, w.Recursive.Term)
-		if err != nil {
-			return nil, err
-		}
-		docs, err := drain(ctx, cur, e.limit()-size)
-		if err != nil {
-			return nil, err
-		}
-		if round, err = e.fresh(ctx, w.Recursive, docs, seen); err != nil {
-			return nil, err
-		}
-		for _, d := range round {
-			size += int64(len(d)) + 24
-		}
-		all = append(all, round...)
+	cur := rows.cur
+	if cur == nil {
+		cur = agg.Documents(nil)
 	}
-	return all, nil
+	if w.Recursive == nil {
+		return cur, nil
+	}
+	r := &recursion{e: e, w: w, base: cur}
+	return r, r.next(ctx)
 }
 
 // fresh keeps the rows that have not been seen.
