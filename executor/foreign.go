@@ -40,6 +40,10 @@ type KeySession interface {
 	// HasTaken tells whether it was.
 	Took(bucket int)
 	HasTaken(bucket int) bool
+	// Know keeps a key that was found to be there, by the foreign key and its text,
+	// as long as the transaction can rely on it; Knows tells whether it can.
+	Know(of uint32, text string)
+	Knows(of uint32, text string) bool
 	// Stripe is a number that differs between sessions (see foreign_lock.go).
 	Stripe() uint32
 }

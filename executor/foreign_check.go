@@ -30,7 +30,9 @@ func (e *execution) checkPresent(ctx context.Context, c *KeyCheck) error {
 		}
 		if text := keyText(c.ref, k); !seen[text] {
 			seen[text] = true
-			keys = append(keys, k)
+			if !e.st.Keys.Knows(c.ref.Key.OID, text) {
+				keys = append(keys, k)
+			}
 		}
 	}
 	if len(keys) == 0 {
@@ -44,10 +46,13 @@ func (e *execution) checkPresent(ctx context.Context, c *KeyCheck) error {
 		return err
 	}
 	for _, k := range keys {
-		if there[keyText(c.ref, k)] == nil {
-			if err := e.absent(ctx, c.ref, k); err != nil {
-				return err
-			}
+		text := keyText(c.ref, k)
+		if there[text] != nil {
+			e.st.Keys.Know(c.ref.Key.OID, text)
+			continue
+		}
+		if err := e.absent(ctx, c.ref, k); err != nil {
+			return err
 		}
 	}
 	return nil

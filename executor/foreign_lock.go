@@ -61,9 +61,10 @@ func bucketOf(ref *translator.KeyRef, k key) int {
 }
 
 // LockAllKeys writes all documents, for who takes all rows of a table away.
-func LockAllKeys(ctx context.Context, on store.Queryer) error {
+func LockAllKeys(ctx context.Context, on store.Queryer, keys KeySession) error {
 	ops := make([]store.WriteOp, 0, keyBuckets*keyStripes)
 	for i := range keyBuckets {
+		keys.Took(i)
 		for s := range keyStripes {
 			ops = append(ops, lockOp(lockID(i, s)))
 		}

@@ -19,7 +19,16 @@ type deferral struct {
 	all    string            // "", DEFERRED, IMMEDIATE
 	named  map[uint32]string // by the constraint's OID
 	taken  map[int]bool      // buckets of keys that the transaction takes away
+	known  map[knownKey]bool // keys that are there, and locked
 }
+
+type knownKey struct {
+	of   uint32
+	text string
+}
+
+// maxKnown bounds how many keys a transaction remembers.
+const maxKnown = 100000
 
 // keySession is the session as the executor keeps foreign keys in it.
 type keySession struct{ s *Session }
@@ -89,7 +98,24 @@ func (k keySession) Took(bucket int) {
 	if d.taken == nil {
 		d.taken = map[int]bool{}
 	}
-	d.taken[bucket] = true
+	d.taken[bucket], d.known = true, nil
+}
+
+// Know implements executor.KeySession.
+func (k keySession) Know(of uint32, text string) {
+	d := &k.s.tx.deferred
+	if k.s.tx.store == nil || len(d.known) == maxKnown {
+		return
+	}
+	if d.known == nil {
+		d.known = map[knownKey]bool{}
+	}
+	d.known[knownKey{of, text}] = true
+}
+
+// Knows implements executor.KeySession.
+func (k keySession) Knows(of uint32, text string) bool {
+	return k.s.tx.deferred.known[knownKey{of, text}]
 }
 
 // HasTaken implements executor.KeySession.

@@ -75,6 +75,7 @@ func (s *Session) rollbackTo(ctx context.Context, name string) (string, error) {
 		// Where nothing was written before the savepoint, giving the store's
 		// transaction up takes back exactly what came after it.
 		s.abortStore(ctx)
+		s.tx.deferred.known = nil
 		if sp.logged > 0 || s.tx.log.full {
 			if err := s.replay(ctx, sp); err != nil {
 				return "", err

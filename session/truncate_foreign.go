@@ -44,5 +44,5 @@ func (s *Session) lockAllKeys(ctx context.Context, on store.Queryer) error {
 	if !s.access.Store.Capabilities().Transactions {
 		return nil
 	}
-	return executor.LockAllKeys(ctx, on)
+	return executor.LockAllKeys(ctx, on, keySession{s})
 }

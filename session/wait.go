@@ -84,6 +84,7 @@ func (s *Session) resume(ctx context.Context, a *attempts, cause error) (store.Q
 	t.onCommit, t.notified = t.onCommit[:min(a.queued, len(t.onCommit))], nil
 	s.notices = s.notices[:min(a.notices, len(s.notices))]
 	for {
+		t.deferred.known = nil // it was of the transaction that ends
 		_ = t.store.Abort(context.WithoutCancel(ctx))
 		if err := s.wait(ctx, a, cause); err != nil {
 			return nil, err
