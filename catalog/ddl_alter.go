@@ -221,7 +221,7 @@ func (a *alteration) dropColumn(ctx context.Context, x *ast.AlterAction) error {
 	o.IndexAliases = slices.DeleteFunc(slices.Clone(o.IndexAliases), func(x objectIndexAlias) bool { return slices.Contains(a.drops, x.Of) })
 	a.change("$unset", path, value.String(""))
 	if c.Micros {
-		a.change("$unset", microsPath(c.Name), value.String(""))
+		a.dropMicros(c.Name)
 	}
 	return nil
 }

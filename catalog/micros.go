@@ -205,15 +205,15 @@ func (a *alteration) retyped(oc *objectColumn, t sqltype.Type, x *ast.AlterActio
 			return nil
 		}
 		return a.assignAgain(oc, "0")
-	case t.OID == sqltype.Timestamp || t.OID == sqltype.Timestamptz:
+	case (t.OID == sqltype.Timestamp || t.OID == sqltype.Timestamptz) && !(oc.Micros && old.OID == sqltype.Numeric):
 		if t.Mod < 0 || t.Mod > 5 || old.Mod >= 0 && old.Mod <= t.Mod || !oc.Micros && t.Mod > 2 || old.OID != sqltype.Timestamp && old.OID != sqltype.Timestamptz {
 			return nil
 		}
 		return a.assignAgain(oc, "INTERVAL '0'")
 	case !oc.Micros:
 	case t.OID == sqltype.Date:
-		a.change("$unset", microsPath(oc.Name), value.String(""))
 		oc.Micros = false
+		a.dropMicros(oc.Name)
 	default:
 		return unsupported(x.Type.Pos(), "Add a column of the type, update it from the old one, and drop that.",
 			"changing the type of a column that holds microseconds or more than 34 digits to %s is not supported", t)
@@ -233,13 +233,23 @@ func (a *alteration) assignAgain(oc *objectColumn, zero string) error {
 	return err
 }
 
+// dropMicros takes the microseconds of a column that is not marked any more out
+// of the documents, with the last one the hidden field.
+func (a *alteration) dropMicros(column string) {
+	path := microsPath(column)
+	if !slices.ContainsFunc(a.tb.o.Columns, func(c objectColumn) bool { return c.Micros }) {
+		path = MicrosField
+	}
+	a.change("$unset", path, value.String(""))
+}
+
 // keepMicros takes over the marks of columns as they are stored, which were set
 // since the object was read.
 func (o *object) keepMicros(there *object) {
 	for i := range o.Columns {
 		c := &o.Columns[i]
 		was := slices.IndexFunc(there.Columns, func(x objectColumn) bool { return x.Attr == c.Attr && x.Micros })
-		if oid := sqltype.OID(c.Type); was >= 0 && (oid == sqltype.Timestamp || oid == sqltype.Timestamptz) {
+		if oid := sqltype.OID(c.Type); was >= 0 && (oid == sqltype.Timestamp || oid == sqltype.Timestamptz || oid == sqltype.Numeric) {
 			c.Micros = true
 		}
 	}

@@ -198,7 +198,8 @@ func (c *Catalog) saveObject(ctx context.Context, o *object) error {
 		_, err := c.putObject(ctx, o, idFilter(o.ID), true)
 		return err
 	}
-	for {
+	const attempts = 20
+	for range attempts {
 		var filter value.Builder
 		filter.Add("_id", value.String(o.ID))
 		filter.Add("version", value.Int64(o.Version))
@@ -211,12 +212,13 @@ func (c *Catalog) saveObject(ctx context.Context, o *object) error {
 			return err
 		}
 		if there == nil {
-			_, err := c.putObject(ctx, o, idFilter(o.ID), true)
-			return err
+			break
 		}
 		o.keepMicros(there)
 		o.Version = there.Version
 	}
+	_, err := c.putObject(ctx, o, idFilter(o.ID), true)
+	return err
 }
 
 // putObject writes an object as its next version and tells whether the filter

@@ -55,6 +55,8 @@ func TestStoredMicros(t *testing.T) {
 			require.Equal(t, bson.D{{Key: "y", Value: int64(1704067200000007)}}, doc(2)["_us"])
 			execute(t, conn, `ALTER TABLE m DROP COLUMN y`)
 			require.Equal(t, bson.M{"id": int32(2), "t": date(1704067200000), "n": int32(5), "_us": bson.D{}}, doc(2))
+			execute(t, conn, `ALTER TABLE m ALTER COLUMN t TYPE date`)
+			require.Equal(t, bson.M{"id": int32(2), "t": date(1704067200000), "n": int32(5)}, doc(2))
 		})
 	}
 }
