@@ -119,6 +119,7 @@ func (c *compiler) topByDates(n *planner.Limit, outer map[planner.ColID]*loc) *f
 	f := c.relation(order.Input, outer)
 	s := scope{c: c, f: f}
 	path, ok := s.finePath(order.Keys[0].Expr)
+	ok = ok && s.fineDate(order.Keys[0].Expr) != nil // NaN is not where MongoDB has it
 	if ok && !f.local() && filtersOnly(f.stages) && firstOuter(f.stages) == len(f.stages) && indexed(f.src.scan, path) {
 		c.byDates(f, n, path, order.Keys)
 	} else {
