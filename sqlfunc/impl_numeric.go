@@ -28,7 +28,15 @@ const (
 	maxFraction = 16383
 )
 
-func dec(v value.Value) *apd.Decimal { return v.APD() }
+// dec reads a numeric. Zeros at the end of a whole number may stand in
+// decimal128's exponent; as a numeric it has the scale 0.
+func dec(v value.Value) *apd.Decimal {
+	d := v.APD()
+	if d.Exponent > 0 {
+		sqltype.Rescale(d, 0)
+	}
+	return d
+}
 
 func scaleOf(d *apd.Decimal) int { return max(int(-d.Exponent), 0) }
 

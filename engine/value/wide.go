@@ -261,6 +261,12 @@ func mulWide(a, b Value) Value {
 	if x.Form != apd.Finite || y.Form != apd.Finite {
 		return decimalMul(a.wideless(), b.wideless()).value()
 	}
+	for _, d := range []*apd.Decimal{x, y} {
+		if d.Exponent > 0 { // zeros of a whole number, which has the scale 0
+			d.Coeff.Mul(&d.Coeff, apdPow10(int(d.Exponent)))
+			d.Exponent = 0
+		}
+	}
 	return Numeric(ExactMul(x, y))
 }
 

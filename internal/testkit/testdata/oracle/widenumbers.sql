@@ -85,3 +85,5 @@ SELECT sum(x), avg(x) FROM (VALUES (99999999999999999999999999999999999.5), (0.0
 WITH RECURSIVE f(i, x) AS (SELECT 1, 1::numeric UNION ALL SELECT i + 1, x * (i + 1) FROM f WHERE i < 60) SELECT i, x FROM f WHERE i % 20 = 0 ORDER BY i;
 SELECT 1e40 = 1e40 + 0.0, 1e40 < 1e40 + 1e-40, 1e40 + 1e-40 > 1e40::float8;
 SELECT ARRAY[1e40 + 0.5, 1], (ARRAY[1e40 + 0.5, 1])[1], ROW(1e40 + 0.1, 2);
+SELECT 86400.000000 * 1e40, 1.50 * 1e40 * 2.5, (1e40 + 0.5) * 1e40, x * 1e40, x * 1e40 * 1.000 FROM (VALUES (1.50)) v(x);
+SELECT id, n * 1e40 FROM w WHERE id < 4 ORDER BY id;
