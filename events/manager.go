@@ -15,6 +15,7 @@ import (
 
 	"weir/catalog"
 	"weir/engine/value"
+	"weir/mongoerr"
 	"weir/sqlerr"
 	"weir/store"
 )
@@ -179,21 +180,50 @@ func (m *Manager) within(f func()) {
 
 // Run loads the subscriptions and runs them until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
-	if err := prepare(ctx, m.st); err != nil {
-		return fmt.Errorf("prepare the event collections: %w", err)
+	if err := m.patiently(ctx, "prepare the event collections", func() error { return prepare(ctx, m.st) }); err != nil {
+		return ended(ctx, err)
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	m.mu.Lock()
 	m.group, m.ctx = g, gctx
 	m.mu.Unlock()
-	if err := m.reload(ctx, ""); err != nil {
-		return fmt.Errorf("load the event subscriptions: %w", err)
+	if err := m.patiently(ctx, "load the event subscriptions", func() error { return m.reload(ctx, "") }); err != nil {
+		return ended(ctx, err)
 	}
 	g.Go(func() error { return m.housekeeping(gctx) })
 	g.Go(func() error { return m.coordinate(gctx) })
 	g.Go(func() error { return m.exchange(gctx) })
 	close(m.ready)
 	return g.Wait()
+}
+
+// ended leaves out the error of what the end of Run cut off.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// patiently does a step of the start, again and again while the store cannot be
+// reached. Any other failure ends it.
+func (m *Manager) patiently(ctx context.Context, step string, do func() error) error {
+	const longest = 5 * time.Second
+	for delay := 100 * time.Millisecond; ; delay = min(2*delay, longest) {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		if err = fmt.Errorf("%s: %w", step, err); !mongoerr.Passing(err) || ctx.Err() != nil {
+			return err
+		}
+		m.log.Warn("the event runtime cannot start yet; it is tried again", "error", err, "delay", delay)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(delay):
+		}
+	}
 }
 
 // wait waits until the manager runs.

@@ -24,6 +24,7 @@ import (
 	"weir/engine/opmsg"
 	"weir/events"
 	"weir/events/sink"
+	"weir/mongoerr"
 	"weir/session"
 	"weir/sqlfunc"
 	"weir/store"
@@ -35,13 +36,15 @@ import (
 // Options of a Gateway; the zero value is an embedded engine in memory that
 // listens on free loopback ports.
 type Options struct {
-	Store       store.Store // to stand on, open; Close leaves it open. nil: as the following say
-	MongoURI    string      // the MongoDB to stand in front of; "": the embedded engine
-	Dir         string      // of the embedded engine; "": in memory
-	Listen      string      // where PostgreSQL clients connect; "": a free loopback port
-	MongoListen string      // where MongoDB drivers reach the embedded engine; "": nowhere
-	OplogBytes  int64       // bound of the embedded engine's oplog; 0: 1 GiB
-	CacheBytes  int64       // bound of its block cache; 0: 256 MiB
+	Store    store.Store // to stand on, open; Close leaves it open. nil: as the following say
+	MongoURI string      // the MongoDB to stand in front of; "": the embedded engine
+	// Await has Open wait for a MongoDB that cannot be reached yet, until its context ends.
+	Await       bool
+	Dir         string // of the embedded engine; "": in memory
+	Listen      string // where PostgreSQL clients connect; "": a free loopback port
+	MongoListen string // where MongoDB drivers reach the embedded engine; "": nowhere
+	OplogBytes  int64  // bound of the embedded engine's oplog; 0: 1 GiB
+	CacheBytes  int64  // bound of its block cache; 0: 256 MiB
 	// TempSweep is how often temporary databases of gateways that are gone are
 	// looked for, 0: every minute.
 	TempSweep time.Duration
@@ -138,7 +141,7 @@ func (g *Gateway) openStore(ctx context.Context) error {
 		return nil
 	}
 	if o.MongoURI != "" {
-		st, err := remote.Open(ctx, o.MongoURI, remote.Options{AppName: "weir"})
+		st, err := g.openRemote(ctx)
 		if err != nil {
 			return err
 		}
@@ -152,6 +155,23 @@ func (g *Gateway) openStore(ctx context.Context) error {
 	}
 	g.engine, g.store = e, e
 	return nil
+}
+
+// openRemote connects to the MongoDB.
+func (g *Gateway) openRemote(ctx context.Context) (*remote.Store, error) {
+	const longest = 5 * time.Second
+	for delay := 200 * time.Millisecond; ; delay = min(2*delay, longest) {
+		st, err := remote.Open(ctx, g.opts.MongoURI, remote.Options{AppName: "weir"})
+		if err == nil || !g.opts.Await || !mongoerr.Passing(err) || ctx.Err() != nil {
+			return st, err
+		}
+		g.opts.Logger.Warn("the MongoDB cannot be reached; it is tried again", "error", err, "delay", delay)
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (g *Gateway) listen() (err error) {

@@ -39,7 +39,11 @@ func serve(ctx context.Context, io streams, args []string) error {
 	if err != nil {
 		return err
 	}
+	o.Await = true
 	g, err := gateway.Open(ctx, o)
+	if err != nil && ctx.Err() != nil {
+		return nil // interrupted while it waited for its MongoDB
+	}
 	if err != nil {
 		return err
 	}

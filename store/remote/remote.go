@@ -41,7 +41,10 @@ func Open(ctx context.Context, uri string, opts Options) (*Store, error) {
 	if opts.ConnectTimeout == 0 {
 		opts.ConnectTimeout = 10 * time.Second
 	}
-	co := options.Client().ApplyURI(uri).SetServerSelectionTimeout(opts.ConnectTimeout)
+	co := options.Client().ApplyURI(uri)
+	if co.ServerSelectionTimeout == nil { // the URI says nothing of it
+		co.SetServerSelectionTimeout(opts.ConnectTimeout)
+	}
 	if opts.AppName != "" {
 		co.SetAppName(opts.AppName)
 	}
