@@ -163,14 +163,23 @@ type redriver struct {
 	spec *Spec
 	job  string
 	ids  []string
+
+	project Projection // nil: the subscription transforms nothing
 }
 
 func (r *redriver) run(ctx context.Context) error {
 	sink, err := r.m.openSink(ctx, r.spec)
 	if err != nil {
+		_ = r.reopen(context.WithoutCancel(ctx))
 		return r.finish(context.WithoutCancel(ctx), "failed", err.Error())
 	}
 	defer func() { _ = sink.Close() }()
+	if r.spec.Transform != "" {
+		if r.project, err = r.m.lang.Projection(ctx, r.spec.Transform); err != nil {
+			_ = r.reopen(context.WithoutCancel(ctx))
+			return r.finish(context.WithoutCancel(ctx), "failed", err.Error())
+		}
+	}
 	for _, id := range r.ids {
 		if ctx.Err() != nil {
 			return r.reopen(context.WithoutCancel(ctx))
@@ -199,8 +208,14 @@ func (r *redriver) one(ctx context.Context, sink Sink, id string) error {
 	if err != nil || dead == nil {
 		return err
 	}
-	sendErr := sink.Deliver(ctx, []Delivery{{ID: id, Position: text(value.Lookup(dead, "position")), Row: dead,
-		Attempt: 1, Redrive: int(value.Lookup(dead, "redrive_count").AsInt64())}})
+	d := Delivery{ID: id, Position: text(value.Lookup(dead, "position")), Row: dead, Attempt: 1, Redrive: int(value.Lookup(dead, "redrive_count").AsInt64())}
+	var sendErr error
+	if r.project != nil {
+		d.Body, sendErr = r.project.Apply(dead)
+	}
+	if sendErr == nil {
+		sendErr = sink.Deliver(ctx, []Delivery{d})
+	}
 	now := r.m.clock()
 	if sendErr != nil {
 		if err := r.m.setDead(ctx, []string{id}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}, {Key: "last_error", Value: sendErr.Error()},

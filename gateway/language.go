@@ -253,15 +253,18 @@ func (p *rowProgram) run(row bson.Raw) (bson.Raw, error) {
 	ctx := context.Background()
 	cur, err := p.pipe.Run(ctx, rowSource{row})
 	if err != nil {
-		return nil, err
+		return nil, translator.MapError(err)
 	}
 	defer func() { _ = cur.Close() }()
 	doc, err := cur.Next(ctx)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		return nil, nil
+	case err != nil:
+		return nil, translator.MapError(err)
 	}
 	// what subscribers get has milliseconds and 34 digits, as all events have
-	return sqltype.Nearest(value.Document(slices.Clone(doc))).Doc(), err
+	return sqltype.Nearest(value.Document(slices.Clone(doc))).Doc(), nil
 }
 
 // Match implements events.Condition.

@@ -16,6 +16,7 @@ import (
 	"weir/parser/ast"
 	"weir/planner"
 	"weir/sqlerr"
+	"weir/translator"
 )
 
 // TailQuery implements events.Language.
@@ -140,7 +141,7 @@ func (p *rowProgram) all(row bson.Raw) ([]bson.Raw, error) {
 	ctx := context.Background()
 	cur, err := p.pipe.Run(ctx, rowSource{events.Computed(row)})
 	if err != nil {
-		return nil, err
+		return nil, translator.MapError(err)
 	}
 	defer func() { _ = cur.Close() }()
 	var out []bson.Raw
@@ -150,7 +151,7 @@ func (p *rowProgram) all(row bson.Raw) ([]bson.Raw, error) {
 			return out, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, translator.MapError(err)
 		}
 		var b value.Builder
 		for i, c := range p.columns {

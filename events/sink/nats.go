@@ -66,6 +66,9 @@ func (n *NATS) Close() error {
 // again for as long as dedupe_window says. The window is the stream's own; others may
 // rely on it, so it is not changed from here.
 func (n *NATS) Verify(ctx context.Context) *events.Problem {
+	if !n.conn.IsConnected() {
+		return &events.Problem{Text: "NATS cannot be reached", Hint: "Events wait until it can."}
+	}
 	name, err := n.js.StreamNameBySubject(ctx, n.subject)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
