@@ -30,7 +30,7 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 		c.line("  Updates: of %s", strings.Join(spec.UpdateFields, ", "))
 	}
 	if len(spec.Filter) > 0 {
-		c.line("  Filter: %s", spec.Filter)
+		c.line("  Filter: %s", relaxed(spec.Filter))
 	}
 	if spec.Where != "" {
 		c.line("  Where: %s", spec.Where)
@@ -93,11 +93,7 @@ func (c *call) explainEvents(ctx context.Context, s *found) error {
 		e := &last[i]
 		key := ""
 		if e.Key.IsDocument() {
-			text, err := bson.MarshalExtJSON(e.Key.Doc(), false, false)
-			if err != nil {
-				return err
-			}
-			key = " " + string(text)
+			key = " " + relaxed(e.Key.Doc())
 		}
 		c.line("    %s %s%s: %s", e.Op, orNone(e.Coll), key, c.verdict(ctx, rt, e))
 	}
@@ -171,6 +167,15 @@ func (c *call) verdict(ctx context.Context, rt *route, e *Event) string {
 	return "not wanted: WHERE is not true" + c.failingConjunct(ctx, rt.spec.Where, row)
 }
 
+// relaxed prints a document as a person writes it.
+func relaxed(doc bson.Raw) string {
+	text, err := bson.MarshalExtJSON(doc, false, false)
+	if err != nil {
+		return doc.String()
+	}
+	return string(text)
+}
+
 // failingTerm names the first term of a filter that an event does not fulfil.
 func failingTerm(rt *route, e *Event) string {
 	for it := value.Walk(rt.spec.Filter); it.Next(); {
@@ -182,7 +187,7 @@ func failingTerm(rt *route, e *Event) string {
 		}
 		rt.ctx.Root = e.Raw
 		if ok, err := f.Match(&rt.ctx, e.Raw); err == nil && !ok {
-			return fmt.Sprintf(" at %s", one.Doc())
+			return " at " + relaxed(one.Doc())
 		}
 	}
 	return ""
