@@ -108,7 +108,7 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 		if row == nil || err != nil {
 			return nil, err
 		}
-		if t.last = position(row); t.until != "" && t.last >= t.until {
+		if t.last = t.position(row); t.until != "" && t.last >= t.until {
 			return nil, io.EOF
 		}
 		if t.span != (span{}) && !t.span.holds(value.Lookup(row, "event_timestamp").AsDate()) {
@@ -124,6 +124,14 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 	row := t.made[0]
 	t.made = t.made[1:]
 	return row, nil
+}
+
+// position is that of a row of the log: its shaped row begins with it.
+func (t *tail) position(row bson.Raw) string {
+	if it := value.Walk(t.now); it.Next() {
+		return text(it.Value())
+	}
+	return position(row)
 }
 
 // logged gives the next row of the log.

@@ -169,7 +169,7 @@ type encodedJSON struct {
 // appendField appends a column. A document that stood in the one before, as an
 // event's does, is not written anew.
 func (enc *RowEncoder) appendField(dst []byte, v value.Value, c *ResultColumn) ([]byte, error) {
-	if c.Type.OID == Timestamptz && c.Format == TextFormat && v.Kind() == bson.TypeDateTime {
+	if c.Type.OID == Timestamptz && c.Format == TextFormat && (v.Kind() == bson.TypeDateTime || v.Kind() == bson.TypeTimestamp) {
 		return enc.second.appendField(dst, v, enc.env)
 	}
 	if c.Type.OID != JSONB || !v.IsDocument() {
@@ -198,7 +198,10 @@ type printedSecond struct {
 const isoSecond = 19
 
 func (p *printedSecond) appendField(dst []byte, v value.Value, e *Env) ([]byte, error) {
-	m := MomentOf(v)
+	m, err := instantOf(v, Timestamptz)
+	if err != nil {
+		return dst, err
+	}
 	style, _ := e.dates()
 	if of := FloorDiv(m.Ms, 1000); !p.known || of != p.of || p.zone != e.zone() || style != ISO {
 		p.known = false

@@ -30,6 +30,9 @@ func TestTimesOfRowsAsAlone(t *testing.T) {
 				if !IsInfinite(ms) {
 					v = value.DateMicros(ms, random.IntN(3)*333)
 				}
+				if ms > 0 && ms < 1<<40 && random.IntN(4) == 0 {
+					v = value.Timestamp(uint32(ms/1000), 7)
+				}
 				var row value.Builder
 				row.Add("at", v)
 				got, err := enc.AppendColumns(nil, row.Doc())

@@ -25,7 +25,7 @@ type pace struct {
 const (
 	paceFree   = 1 << 20 // bytes
 	paceWork   = time.Millisecond
-	paceRest   = 2
+	paceRest   = 1
 	paceLong   = 20 * time.Millisecond // a rest at most
 	paceLevel0 = 12
 )
