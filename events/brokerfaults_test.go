@@ -169,6 +169,7 @@ func distinct(got []taken) int {
 // refuse, in the midst of what is sent: all of it arrives once the broker is well,
 // in order per key, statements do not wait for it, and nothing is left behind.
 func TestBrokerFaults(t *testing.T) {
+	t.Parallel()
 	brokers := map[string]func(*testing.T) *broker{"redis": redisBroker, "nats": natsBroker, "kafka": kafkaBroker}
 	faults := map[string]testkit.Fault{"stall": testkit.Stall, "reset": testkit.Reset, "slow": testkit.Slow, "refuse": testkit.Refuse}
 	for kind, start := range brokers {

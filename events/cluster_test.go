@@ -180,6 +180,7 @@ func TestOneGatewayReads(t *testing.T) {
 // the reader and of the dispatcher; the other one takes over after the lease,
 // and every event arrives, a repeated one with the same id.
 func TestTakeoverAfterDeath(t *testing.T) {
+	t.Parallel()
 	isLog := func(ns store.Namespace, ops []store.WriteOp, kind store.WriteKind) bool {
 		return ns.Coll == "event_log" && ops[0].Kind == kind
 	}

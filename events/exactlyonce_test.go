@@ -52,6 +52,7 @@ func (c *dyingCommit) Commit(ctx context.Context) error {
 // the one that takes over writes what is missing, every event is there, in the
 // inbox and settled, and the target was written once for each.
 func TestCollectionExactlyOnce(t *testing.T) {
+	t.Parallel()
 	for name, through := range map[string]bool{"before the commit": false, "after the commit": true} {
 		for _, tracking := range []string{"events", "summary"} {
 			t.Run(name+", "+tracking, func(t *testing.T) {

@@ -75,6 +75,7 @@ func hangUp(w http.ResponseWriter, beginning string) {
 
 // TestRetryAfterIsHonoured has a receiver ask for a second.
 func TestRetryAfterIsHonoured(t *testing.T) {
+	t.Parallel()
 	ok := newReceiver(t, 0)
 	var once sync.Once
 	var asked time.Time
@@ -130,6 +131,7 @@ func TestWebhookConnection(t *testing.T) {
 
 // TestCollectionElsewhere writes to another deployment, away at first.
 func TestCollectionElsewhere(t *testing.T) {
+	t.Parallel()
 	addr := "127.0.0.1:" + freePort(t)
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)
@@ -181,6 +183,7 @@ func startMongo(t *testing.T, addr string) store.Store {
 // is stopped half-way: each document that stays comes, nothing newer is followed
 // by something older, and what comes again has the same id.
 func TestBackfillBesideWrites(t *testing.T) {
+	t.Parallel()
 	const docs = 5000
 	e := openEngine(t)
 	r := newReceiver(t, 0)

@@ -45,6 +45,7 @@ func TestBlockedKeyStaysBlocked(t *testing.T) {
 
 // TestAdhoc reads the oplog where nobody has subscribed.
 func TestAdhoc(t *testing.T) {
+	t.Parallel()
 	for _, mode := range testkit.Modes() {
 		t.Run(string(mode), func(t *testing.T) {
 			g := testkit.Start(t, mode, nil)

@@ -16,6 +16,7 @@ import (
 // TestStatementsRaceOnTwoGateways has two gateways change the same subscription at
 // the same time: what either acknowledges stays, a pause too, and a drop is one.
 func TestStatementsRaceOnTwoGateways(t *testing.T) {
+	t.Parallel()
 	e := openEngine(t)
 	a, b := startNode(t, e, 0), startNode(t, e, 0)
 	defer b.end(t)

@@ -98,6 +98,7 @@ func randomCreate(r *rand.Rand) string {
 // TestShowCreateRoundTrips makes subscriptions of random options and targets and
 // makes each again from what SHOW CREATE prints: the same statement comes out.
 func TestShowCreateRoundTrips(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, &gateway.Options{})
 	conn := g.Connect(t)
 	for _, sql := range []string{
