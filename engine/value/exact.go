@@ -15,7 +15,10 @@ func ExactAdd(x, y *apd.Decimal) *apd.Decimal {
 		x, y = y, x
 	}
 	var a, b apd.BigInt // x's is brought to y's exponent
-	a.Mul(&x.Coeff, apdPow10(int(x.Exponent-y.Exponent)))
+	a.Set(&x.Coeff)
+	if x.Exponent > y.Exponent {
+		a.Mul(&a, apdPow10(int(x.Exponent-y.Exponent)))
+	}
 	b.Set(&y.Coeff)
 	if x.Negative {
 		a.Neg(&a)
