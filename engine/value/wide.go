@@ -28,6 +28,7 @@ const (
 	wideCoeffAt  = wideExpAt + 4
 	wideNegative = 1
 	wideInexact  = 2 // no decimal128 is equal to it
+	wideMaxExp   = 1 << 20
 )
 
 // Numeric makes a decimal of the value and the scale of x: one that BSON can
@@ -104,6 +105,9 @@ func wideOf(b []byte) (v Value, ok bool) {
 		return Value{}, false
 	}
 	at := b[wideHead:]
+	if exp := int32(binary.LittleEndian.Uint32(b[wideExpAt:])); exp < -wideMaxExp || exp > wideMaxExp {
+		return Value{}, false // not of ours: calculating with it could take all memory
+	}
 	return Value{kind: bson.TypeDecimal128, p: unsafe.SliceData(b),
 		m: binary.LittleEndian.Uint64(at), n: binary.LittleEndian.Uint64(at[8:])}, true
 }

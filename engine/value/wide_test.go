@@ -2,6 +2,7 @@ package value
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -132,5 +133,18 @@ func TestWideArithmeticIsExact(t *testing.T) {
 			require.NoError(t, err)
 			check(new(big.Rat).Sub(x, new(big.Rat).Mul(whole, y)), m)
 		}
+	}
+}
+
+// Who sends such bytes to make a number that fills the memory gets his bytes back.
+func TestWideOfOthers(t *testing.T) {
+	wide := numberOf(t, "1234567890123456789012345678901234567890.5").AppendPayload(nil)
+	require.True(t, Of(bson.TypeBinary, wide).IsWide())
+	for _, exp := range []uint32{1 << 30, 1 << 31, 0xff000000} {
+		other := bytes.Clone(wide)
+		binary.LittleEndian.PutUint32(other[wideExpAt:], exp)
+		v := Of(bson.TypeBinary, other)
+		require.Equal(t, bson.TypeBinary, v.Kind())
+		require.Equal(t, other, v.AppendPayload(nil))
 	}
 }
