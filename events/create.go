@@ -48,22 +48,23 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 
 // existing finds what is in the way of a new subscription.
 func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, skip bool, err error) {
-	for _, o := range c.m.rivals(s) {
-		switch {
-		case o.Spec.Database != s.Database:
-			return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription id \"%s\" is in use", s.ID).At(n.Name.Pos()).
-				WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")
-		case n.IfNotExists:
-			c.notice("NOTICE", sqlerr.DuplicateObject, "event subscription \"%s\" already exists, skipping", s.Name)
-			return nil, true, nil
-		case n.OrReplace && o.Spec.Name == s.Name:
-			s.ID = o.ID
-			return &o, false, nil
-		}
-		return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", s.ID).At(n.Name.Pos()).
-			WithHint("Use CREATE OR REPLACE EVENT_SUBSCRIPTION, or drop it first.")
+	rivals := c.m.rivals(s)
+	if len(rivals) == 0 {
+		return nil, false, nil
 	}
-	return nil, false, nil
+	switch o := rivals[0]; {
+	case o.Spec.Database != s.Database:
+		return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription id \"%s\" is in use", s.ID).At(n.Name.Pos()).
+			WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")
+	case n.IfNotExists:
+		c.notice("NOTICE", sqlerr.DuplicateObject, "event subscription \"%s\" already exists, skipping", s.Name)
+		return nil, true, nil
+	case n.OrReplace && o.Spec.Name == s.Name:
+		s.ID = o.ID
+		return &o, false, nil
+	}
+	return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", s.ID).At(n.Name.Pos()).
+		WithHint("Use CREATE OR REPLACE EVENT_SUBSCRIPTION, or drop it first.")
 }
 
 // rivals are the subscriptions with the id or, in the same database, the name of a

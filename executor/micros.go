@@ -10,7 +10,6 @@ import (
 	"weir/catalog"
 	"weir/engine/value"
 	"weir/sqlerr"
-	"weir/sqlfunc"
 	"weir/sqltype"
 	"weir/translator"
 )
@@ -45,10 +44,9 @@ func (e *execution) rounded(v value.Value) (value.Value, error) {
 	if !v.HoldsFine() {
 		return v, nil
 	}
-	s, _ := e.st.Session.(sqlfunc.Session)
 	var types *sqltype.Env
-	if s != nil {
-		types = s.Types()
+	if e.st.Session != nil {
+		types = e.st.Session.Types()
 	}
 	return types.Stored(v)
 }

@@ -43,27 +43,6 @@ func MayCarryMicros(t sqltype.Type) bool {
 	return t.OID.IsComposite()
 }
 
-// microsIn tells whether a tree holds a moment with microseconds.
-func microsIn(v any) bool {
-	switch v := v.(type) {
-	case obj:
-		for _, f := range v {
-			if microsIn(f.v) {
-				return true
-			}
-		}
-	case list:
-		for _, x := range v {
-			if microsIn(x) {
-				return true
-			}
-		}
-	case value.Value:
-		return v.HoldsFine()
-	}
-	return false
-}
-
 // remotely tells whether a stage, or a filter, can be made one without
 // microseconds that does the same to documents that have none.
 func remotely(tree any) bool {
