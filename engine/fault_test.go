@@ -58,6 +58,8 @@ type load struct {
 	stop context.CancelFunc
 	// failed is the error that ended it, if one did.
 	failed error
+	// disk is what breaks under it, if something does.
+	disk *broken
 }
 
 func newLoad(t *testing.T) *load {
@@ -153,11 +155,11 @@ func (l *load) definer() {
 			{{Key: "dropIndexes", Value: "c"}, {Key: "index", Value: "passing"}},
 			{{Key: "drop", Value: fmt.Sprint("x", i)}},
 		} {
-			db := "d"
+			db, run := "d", l.e.Command
 			if cmd[0].Key == "fsync" {
-				db = "admin"
+				db, run = "admin", l.flush
 			}
-			if _, err := l.e.Command(l.ctx, db, mustRaw(cmd)); err != nil {
+			if _, err := run(l.ctx, db, mustRaw(cmd)); err != nil {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				l.fail(fmt.Errorf("%s: %w", cmd[0].Key, err))
@@ -165,6 +167,18 @@ func (l *load) definer() {
 			}
 		}
 	}
+}
+
+// flush runs a command that begins a new log. The old one does not break meanwhile:
+// Pebble ends the process when it cannot close it.
+func (l *load) flush(ctx context.Context, db string, cmd bson.Raw) (bson.Raw, error) {
+	if l.disk != nil && l.disk.suffix == ".log" {
+		if !l.disk.hold() {
+			return nil, l.disk.err
+		}
+		defer l.disk.release()
+	}
+	return l.e.Command(ctx, db, cmd)
 }
 
 // run starts the load on a file system and waits until it stops.
@@ -307,10 +321,27 @@ func TestPowerCut(t *testing.T) {
 // broken fails all writes to some files from one operation on.
 type broken struct {
 	at     int64
-	n      atomic.Int64
 	suffix string
 	err    error
 	once   bool
+
+	mu   sync.Mutex
+	n    int64
+	held bool
+}
+
+// hold keeps the disk whole until release; false when it broke before.
+func (b *broken) hold() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = b.n < b.at
+	return b.held
+}
+
+func (b *broken) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = false
 }
 
 func (*broken) String() string { return "broken disk" }
@@ -322,8 +353,12 @@ func (b *broken) MaybeError(op errorfs.Op) error {
 	if b.suffix == ".log" && (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite || op.Kind == errorfs.OpRemove) { // without a new log Pebble ends the process
 		return nil
 	}
-	n := b.n.Add(1)
-	if n < b.at || b.once && n > b.at {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held {
+		return nil
+	}
+	if b.n++; b.n < b.at || b.once && b.n > b.at {
 		return nil
 	}
 	return b.err
@@ -343,6 +378,7 @@ func TestDiskErrors(t *testing.T) {
 				b.suffix, b.at = ".sst", 1+rng.Int64N(20)
 			}
 			l := newLoad(t)
+			l.disk = b
 			end := time.AfterFunc(300*time.Millisecond, l.stop)
 			defer end.Stop()
 			l.run(errorfs.Wrap(mem, b), rng)
