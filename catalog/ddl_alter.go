@@ -220,8 +220,8 @@ func (a *alteration) dropColumn(ctx context.Context, x *ast.AlterAction) error {
 	}
 	o.IndexAliases = slices.DeleteFunc(slices.Clone(o.IndexAliases), func(x objectIndexAlias) bool { return slices.Contains(a.drops, x.Of) })
 	a.change("$unset", path, value.String(""))
-	if c.Micros {
-		a.dropMicros(c.Name)
+	if c.Marked {
+		a.dropFine(c.Name)
 	}
 	return nil
 }
@@ -328,7 +328,7 @@ func (a *alteration) renameColumn(x *ast.AlterAction) error {
 	if c.Name == "_id" {
 		return unsupported(x.Pos(), "Every document of MongoDB has an _id.", "_id cannot be renamed")
 	}
-	if err := a.mayName(x.NewName, c.Micros); err != nil {
+	if err := a.mayName(x.NewName, c.Marked); err != nil {
 		return err
 	}
 	for _, ix := range a.table.Indexes {
@@ -349,8 +349,8 @@ func (a *alteration) renameColumn(x *ast.AlterAction) error {
 		oc.Name, oc.Path = x.NewName.Name, []string{x.NewName.Name}
 	}
 	a.change("$rename", c.Name, value.String(x.NewName.Name))
-	if c.Micros {
-		a.change("$rename", microsPath(c.Name), value.String(microsPath(x.NewName.Name)))
+	if c.Marked {
+		a.change("$rename", finePath(c.Name), value.String(finePath(x.NewName.Name)))
 	}
 	return nil
 }

@@ -37,8 +37,8 @@ func (d *ddl) createIndexes(ctx context.Context, db, coll string, list []newInde
 				}
 			}
 			for _, k := range ix.keys {
-				if k.Micros {
-					b.Add(microsPath(k.Path), value.Int32(1))
+				if k.Fine {
+					b.Add(finePath(k.Path), value.Int32(1))
 				}
 			}
 			b.Close()
@@ -99,7 +99,7 @@ func (d *ddl) createIndex(ctx context.Context, x *ast.CreateIndex) error {
 	if err := d.indexFilter(&ix, t, x); err != nil {
 		return err
 	}
-	ix.withMicros(t)
+	ix.withFine(t)
 	if err := ix.checkWide(t); err != nil {
 		return sqlerr.As(err).At(x.Pos())
 	}

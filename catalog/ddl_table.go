@@ -89,9 +89,9 @@ func (d *ddl) createTable(ctx context.Context, x *ast.CreateTable) error {
 // create makes the collection, its indexes and sequences, and the catalog's
 // document last; a failure before that takes the collection away again.
 func (t *tableBuilder) create(ctx context.Context, p place) error {
-	if t.o.column(MicrosField) != nil {
+	if t.o.column(FineField) != nil {
 		for i := range t.indexes {
-			t.indexes[i].withoutMicros()
+			t.indexes[i].withoutFine()
 		}
 	}
 	if err := t.d.createCollection(ctx, p, makeValidator(t.o.tableColumns())); err != nil {
@@ -323,7 +323,7 @@ func (t *tableBuilder) unique(k *ast.Constraint, cols []ast.Ident) error {
 		}
 		c.NotNull = c.NotNull || primary
 		names = append(names, c.Name)
-		ix.keys = append(ix.keys, IndexKey{Path: c.Name, Micros: c.microsKey()})
+		ix.keys = append(ix.keys, IndexKey{Path: c.Name, Fine: c.microsKey()})
 	}
 	if ix.name == "" {
 		if ix.name = t.o.Name + "_" + strings.Join(names, "_") + "_key"; primary {

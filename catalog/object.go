@@ -82,7 +82,7 @@ type objectColumn struct {
 	Identity  string   `bson:"identity,omitempty"`
 	Generated string   `bson:"generated,omitempty"`
 	Comment   string   `bson:"comment,omitempty"`
-	Micros    bool     `bson:"micros,omitempty"` // documents may have microseconds of it
+	Marked    bool     `bson:"fine,omitempty"` // documents may have parts of it in FineField
 	// Pinned columns of sampled collections have a type of their own; without
 	// it the entry carries a comment or a default only.
 	Pinned bool `bson:"pinned,omitempty"`
@@ -113,7 +113,7 @@ func (c *objectColumn) column() Column {
 	col := Column{
 		Name: c.Name, Attr: int16(c.Attr), Type: t, Path: c.Path, Kinds: DeclaredKinds(t),
 		Domain: sqltype.OID(c.Domain), NotNull: c.NotNull, Default: c.Default, Generated: c.Generated, Comment: c.Comment, Declared: true,
-		Micros: c.Micros,
+		Marked: c.Marked,
 	}
 	if c.Identity != "" {
 		col.Identity = c.Identity[0]
@@ -214,7 +214,7 @@ func (c *Catalog) saveObject(ctx context.Context, o *object) error {
 		if there == nil {
 			break
 		}
-		o.keepMicros(there)
+		o.keepMarks(there)
 		o.Version = there.Version
 	}
 	_, err := c.putObject(ctx, o, idFilter(o.ID), true)

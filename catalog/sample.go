@@ -274,7 +274,7 @@ func (c *Catalog) index(ns store.Namespace, doc bson.Raw) Index {
 		}
 		ix.Keys = append(ix.Keys, k)
 	}
-	ix.Keys = hideMicros(ix.Keys)
+	ix.Keys = hideFine(ix.Keys)
 	ix.Primary = len(ix.Keys) == 1 && ix.Keys[0].Path == "_id" && ix.Keys[0].Kind == ""
 	ix.Unique = ix.Primary || value.Lookup(doc, "unique").AsBool()
 	ix.Sparse = value.Lookup(doc, "sparse").AsBool()

@@ -108,9 +108,9 @@ type Column struct {
 	Fields []Column
 	// Declared columns were written in a CREATE or ALTER TABLE or a validator.
 	Declared bool
-	// Fine tells that microseconds of it can be stored, Micros that documents may
-	// have some in MicrosField.
-	Fine, Micros bool
+	// Fine tells that microseconds of it can be stored, Marked that documents may
+	// have some in FineField.
+	Fine, Marked bool
 }
 
 // Index is an index of a collection.
@@ -148,8 +148,8 @@ type IndexKey struct {
 	Path string
 	Desc bool
 	Kind string
-	// Micros tells that the index has the column's microseconds as a further part.
-	Micros bool
+	// Fine tells that the index has the column's microseconds as a further part.
+	Fine bool
 }
 
 // Check is a CHECK constraint in SQL.

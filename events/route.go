@@ -153,7 +153,7 @@ func (r *route) wants(e *Event) (bool, error) {
 func (r *route) touches(e *Event) bool {
 	if e.Updated.IsDocument() {
 		for it := value.Walk(e.Updated.Doc()); it.Next(); {
-			if r.touchesPath(it.Key()) || it.Key() == catalog.MicrosField && r.touchesMicros(it.Value()) {
+			if r.touchesPath(it.Key()) || it.Key() == catalog.FineField && r.touchesFine(it.Value()) {
 				return true
 			}
 		}
@@ -168,9 +168,9 @@ func (r *route) touches(e *Event) bool {
 	return false
 }
 
-// touchesMicros is touchesPath for the first microseconds of a document: those
+// touchesFine is touchesPath for the first microseconds of a document: those
 // of a column are of its field.
-func (r *route) touchesMicros(hidden value.Value) bool {
+func (r *route) touchesFine(hidden value.Value) bool {
 	if hidden.IsDocument() {
 		for it := value.Walk(hidden.Doc()); it.Next(); {
 			if r.touchesPath(it.Key()) {
@@ -182,7 +182,7 @@ func (r *route) touchesMicros(hidden value.Value) bool {
 }
 
 func (r *route) touchesPath(changed string) bool {
-	if column, hidden := strings.CutPrefix(changed, catalog.MicrosField+"."); hidden && r.touchesPath(column) {
+	if column, hidden := strings.CutPrefix(changed, catalog.FineField+"."); hidden && r.touchesPath(column) {
 		return true
 	}
 	for _, f := range r.fields {

@@ -252,7 +252,7 @@ func (c *collection) Open(ctx context.Context, r agg.Request) (store.Cursor, agg
 	var pipeline []bson.Raw
 	done := agg.Satisfied{}
 	if r.Filter != nil && plainFilter(value.Document(r.Filter)) {
-		if filter, ok := translator.Millis(r.Filter); ok {
+		if filter, ok := translator.Floored(r.Filter); ok {
 			pipeline = append(pipeline, matchStage(filter))
 			done.Match = true
 		}

@@ -41,9 +41,9 @@ type Stores struct {
 	Keys KeySession
 	// Catalog is the session as virtual relations see it.
 	Catalog catalog.Session
-	// HoldMicros marks columns of a declared table, before the first rows with
+	// HoldFine marks columns of a declared table, before the first rows with
 	// microseconds of them are written.
-	HoldMicros func(ctx context.Context, ns store.Namespace, columns []string) error
+	HoldFine func(ctx context.Context, ns store.Namespace, columns []string) error
 	// ReadOnly refuses writes (25006).
 	ReadOnly    bool
 	MemoryLimit int64 // 0: DefaultMemoryLimit

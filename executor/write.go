@@ -214,7 +214,7 @@ func (e *execution) writeError(w *translator.Write, err error) error {
 	return out.Because(err)
 }
 
-var dateKey = regexp.MustCompile(`^new Date\((-?\d+)\)(?:, ` + catalog.MicrosField + `\.[^:]*: (?:null|(-?\d+)))?$`)
+var dateKey = regexp.MustCompile(`^new Date\((-?\d+)\)(?:, ` + catalog.FineField + `\.[^:]*: (?:null|(-?\d+)))?$`)
 
 // duplicate reads the one key and its value in the server's words; ok is false
 // when there are more.

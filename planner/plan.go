@@ -215,8 +215,8 @@ type Field struct {
 	Domain sqltype.OID
 	// Elems marks the names that are indexes of array items, the first at bit 0.
 	Elems uint64
-	// Micros tells that documents may have microseconds of a scan's column.
-	Micros bool
+	// Fine tells that documents may have parts of a scan's column in catalog.FineField.
+	Fine bool
 }
 
 // FieldExpr assigns an expression to a path.

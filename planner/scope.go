@@ -118,7 +118,7 @@ func (b *builder) scanColumn(s *Scan, def *catalog.Column) Col {
 		col.Table, col.Attr = s.Table.OID, def.Attr
 	}
 	s.Out = append(s.Out, col)
-	s.Fields = append(s.Fields, Field{Path: def.Path, Kinds: def.Kinds, Type: def.Type, Micros: def.Micros})
+	s.Fields = append(s.Fields, Field{Path: def.Path, Kinds: def.Kinds, Type: def.Type, Fine: def.Marked})
 	return col
 }
 

@@ -236,7 +236,7 @@ func (s *Session) run(ctx context.Context, q *query, args []value.Value, on stor
 // transaction of its own if it needs one.
 func (s *Session) stores(on store.Queryer) *executor.Stores {
 	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir,
-		HoldMicros: s.h.deps.Catalog.HoldMicros}
+		HoldFine: s.h.deps.Catalog.HoldFine}
 	if s.access.Store.Capabilities().Transactions {
 		st.Keys = keySession{s}
 	}

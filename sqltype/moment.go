@@ -76,67 +76,30 @@ func (m Moment) Round(mod int32) Moment {
 // their microseconds by rounding, of which e.Rounded is told. Numbers that are
 // none of decimal128's are an error (22003).
 func (e *Env) Stored(v value.Value) (value.Value, error) {
-	if !v.HoldsFine() {
-		return v, nil
-	}
-	return e.plain(v)
-}
-
-func (e *Env) plain(v value.Value) (value.Value, error) {
-	switch {
-	case v.IsDocument():
-		var b value.Builder
-		for it := value.Walk(v.Doc()); it.Next(); {
-			x, err := e.plain(it.Value())
-			if err != nil {
-				return v, err
+	return v.MapFine(func(x value.Value) (value.Value, error) {
+		if x.IsMicros() {
+			if e != nil && e.Rounded != nil {
+				e.Rounded()
 			}
-			b.Add(it.Key(), x)
+			return x.RoundMillis(), nil
 		}
-		return b.DocumentOf(), nil
-	case v.IsArray():
-		items := value.Items(nil, v.Doc())
-		for i := range items {
-			var err error
-			if items[i], err = e.plain(items[i]); err != nil {
-				return v, err
-			}
-		}
-		return value.ArrayFrom(items), nil
-	case v.IsWide():
-		p, ok := v.PlainEqual()
+		p, ok := x.PlainEqual()
 		if !ok {
-			return v, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format").
-				WithDetail("\"%s\" has more than %d significant digits.", clip(string(AppendNumeric(nil, v))), MaxDigits).
+			return x, sqlerr.New(sqlerr.NumericValueOutOfRange, "value overflows numeric format").
+				WithDetail("\"%s\" has more than %d significant digits.", clip(string(AppendNumeric(nil, x))), MaxDigits).
 				WithHint("MongoDB's decimals hold %d digits. Columns that CREATE TABLE declares numeric keep more, unless they are unique.", MaxDigits)
 		}
 		return p, nil
-	case v.IsMicros() && e != nil && e.Rounded != nil:
-		e.Rounded()
-	}
-	return v.RoundMillis(), nil
+	})
 }
 
 // Nearest is a value as documents can hold it, with what is finer rounded: dates
 // in it, at any depth, to milliseconds, numbers to 34 digits.
 func Nearest(v value.Value) value.Value {
-	switch {
-	case !v.HoldsFine():
-		return v
-	case v.IsDocument():
-		var b value.Builder
-		for it := value.Walk(v.Doc()); it.Next(); {
-			b.Add(it.Key(), Nearest(it.Value()))
+	return v.EachFine(func(x value.Value) value.Value {
+		if x.IsWide() {
+			return value.FromAPD(x.APD())
 		}
-		return b.DocumentOf()
-	case v.IsArray():
-		items := value.Items(nil, v.Doc())
-		for i := range items {
-			items[i] = Nearest(items[i])
-		}
-		return value.ArrayFrom(items)
-	case v.IsWide():
-		return value.FromAPD(v.APD())
-	}
-	return v.RoundMillis()
+		return x.RoundMillis()
+	})
 }

@@ -20,7 +20,7 @@ type Bound struct {
 	Now     int64 // milliseconds, the statement's
 	args    []value.Value
 	slots   []value.Value
-	micros  bool // some slot holds microseconds
+	fine    bool // some slot holds fine values
 
 	eval expr.Context // of compute, and the document that it reads
 	doc  []byte
@@ -32,10 +32,10 @@ type Bound struct {
 // Arguments with microseconds may need another program, which the Bound then is of.
 func (p *Program) Bind(ctx context.Context, args []value.Value, sess sqlfunc.Session) (*Bound, error) {
 	b, err := p.bind(args, sess)
-	if err != nil || p.opts.micros || !b.micros || !b.carriesMicros() {
+	if err != nil || p.opts.fine || !b.fine || !b.carriesFine() {
 		return b, err
 	}
-	if p, err = p.forMicros(); err != nil {
+	if p, err = p.forFine(); err != nil {
 		return nil, err
 	}
 	return p.Bind(ctx, args, sess)
@@ -57,7 +57,7 @@ func (p *Program) bind(args []value.Value, sess sqlfunc.Session) (*Bound, error)
 			if b.slots[i].IsMissing() {
 				b.slots[i] = value.Null()
 			}
-			b.micros = b.micros || b.slots[i].HoldsFine()
+			b.fine = b.fine || b.slots[i].HoldsFine()
 		default:
 			if err := b.compute(i); err != nil {
 				return nil, err
@@ -92,7 +92,7 @@ func (b *Bound) compute(i int) error {
 		v = value.Null()
 	}
 	b.slots[i] = v.Clone()
-	b.micros = b.micros || v.HoldsFine()
+	b.fine = b.fine || v.HoldsFine()
 	return nil
 }
 
@@ -114,7 +114,7 @@ func (p *Program) InitPlans() []*InitPlan { return p.inits }
 // waiting for it.
 func (b *Bound) SetInit(p *InitPlan, v value.Value) error {
 	b.slots[p.slot] = v.Clone()
-	b.micros = b.micros || v.HoldsFine()
+	b.fine = b.fine || v.HoldsFine()
 	for i := p.slot + 1; i < len(b.slots); i++ {
 		s := &b.Program.slots[i]
 		if s.init != nil {
@@ -132,10 +132,10 @@ func (b *Bound) SetInit(p *InitPlan, v value.Value) error {
 // Again is another program to run when the results of the subqueries are ones
 // that this one cannot send to the store; nil: it can.
 func (b *Bound) Again(ctx context.Context) (*Bound, error) {
-	if b.Program.opts.micros || !b.micros || !b.carriesMicros() {
+	if b.Program.opts.fine || !b.fine || !b.carriesFine() {
 		return nil, nil
 	}
-	p, err := b.Program.forMicros()
+	p, err := b.Program.forFine()
 	if err != nil {
 		return nil, err
 	}
@@ -165,11 +165,11 @@ func (b *Bound) Remote(in []Stage) ([]bson.Raw, error) {
 		return nil, err
 	}
 	for i, s := range in {
-		if !s.micros && (!b.micros || !s.Bound) {
+		if !s.fine && (!b.fine || !s.Bound) {
 			continue
 		}
 		var ok bool
-		if out[i], ok = millisStage(out[i]); !ok {
+		if out[i], ok = floorStage(out[i]); !ok {
 			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "values finer than MongoDB's are not supported here").
 				WithHint("Round timestamps to milliseconds, x::timestamp(3), and numerics to 34 digits.")
 		}

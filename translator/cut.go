@@ -223,8 +223,8 @@ func (c *compiler) projectScan(f *fragment) {
 			return
 		}
 		paths[fd.Path[0]] = true
-		if fd.Micros {
-			paths[catalog.MicrosField+"."+fd.Path[0]] = true
+		if fd.Fine {
+			paths[catalog.FineField+"."+fd.Path[0]] = true
 		}
 	}
 	s := projection(paths)

@@ -122,7 +122,7 @@ func (w *explainer) text(s Stage) string {
 		f := filler{slots: w.known(), conds: w.b.Program.conds}
 		doc = w.sent(s, f.doc(nil, s.Raw))
 	}
-	out, err := bson.MarshalExtJSON(spelledMicros(doc), false, false)
+	out, err := bson.MarshalExtJSON(spelledFine(doc), false, false)
 	if err != nil {
 		return doc.String()
 	}
@@ -132,40 +132,20 @@ func (w *explainer) text(s Stage) string {
 // sent is a filled stage as a store gets it, which is what there is to see of
 // comparisons with microseconds; a stage that runs here stays as it is.
 func (w *explainer) sent(s Stage, doc bson.Raw) bson.Raw {
-	if out, ok := millisStage(doc); ok && w.remote {
+	if out, ok := floorStage(doc); ok && w.remote {
 		return out
 	}
 	return doc
 }
 
-// spelledMicros writes moments with microseconds as extended JSON has dates.
-func spelledMicros(doc bson.Raw) bson.Raw {
-	if !value.Document(doc).HoldsFine() {
-		return doc
-	}
-	return spelled(value.Document(doc)).Doc()
-}
-
-func spelled(v value.Value) value.Value {
-	switch {
-	case v.IsWide():
-		return value.Document(encode(obj{{"$numberDecimal", value.String(v.String())}}))
-	case v.IsMicros():
+// spelledFine writes fine values as extended JSON has dates and decimals.
+func spelledFine(doc bson.Raw) bson.Raw {
+	return value.Document(doc).EachFine(func(v value.Value) value.Value {
+		if v.IsWide() {
+			return value.Document(encode(obj{{"$numberDecimal", value.String(v.String())}}))
+		}
 		return value.Document(encode(obj{{"$date", value.String(v.String())}}))
-	case v.IsArray():
-		items := value.Items(nil, v.Doc())
-		for i := range items {
-			items[i] = spelled(items[i])
-		}
-		return value.ArrayFrom(items)
-	case v.IsDocument():
-		var b value.Builder
-		for it := value.Walk(v.Doc()); it.Next(); {
-			b.Add(it.Key(), spelled(it.Value()))
-		}
-		return b.DocumentOf()
-	}
-	return v
+	}).Doc()
 }
 
 // known is the slots' values; results of subqueries that did not run have names.
@@ -257,7 +237,7 @@ func (w *explainer) documents(in []Stage, remote bool) list {
 	out := list{}
 	for _, s := range in {
 		f := filler{slots: w.known(), conds: w.b.Program.conds}
-		out = append(out, value.Document(spelledMicros(w.sent(s, f.doc(nil, s.Raw)))))
+		out = append(out, value.Document(spelledFine(w.sent(s, f.doc(nil, s.Raw)))))
 	}
 	return out
 }

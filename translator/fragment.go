@@ -71,7 +71,7 @@ func (l *loc) ref() any {
 		return l.expr
 	}
 	if l.us != nil {
-		return op(expr.LocalPrefix+opMicros, l.dateRef(), fieldRef(l.base, l.us))
+		return op(expr.LocalPrefix+opFine, l.dateRef(), fieldRef(l.base, l.us))
 	}
 	return fieldRef(l.base, l.path)
 }

@@ -115,10 +115,10 @@ func encodeValue(e any) bson.RawValue {
 
 // traits is what a walk over a tree finds out.
 type traits struct {
-	local  bool // holds an operator or stage that only we know
-	outer  bool // reads a variable of an outer query
-	bound  bool // holds placeholders
-	micros bool // holds moments with microseconds
+	local bool // holds an operator or stage that only we know
+	outer bool // reads a variable of an outer query
+	bound bool // holds placeholders
+	fine  bool // holds fine values
 	// lets are the variables that the tree itself binds, as "$$v_1".
 	lets map[string]bool
 }
@@ -151,11 +151,11 @@ func (t *traits) add(v any) {
 			t.outer = true
 		}
 	case value.Value:
-		t.micros = t.micros || v.HoldsFine()
+		t.fine = t.fine || v.HoldsFine()
 	case placeholder:
 		t.bound = true
-		t.local = t.local || v.micros
-		t.micros = t.micros || v.micros
+		t.local = t.local || v.fine
+		t.fine = t.fine || v.fine
 	}
 }
 
@@ -173,7 +173,7 @@ func (t *traits) bind(let obj) {
 func traitsOf(v any) traits {
 	var t traits
 	t.add(v)
-	if t.micros && !t.local {
+	if t.fine && !t.local {
 		t.local = !remotely(v)
 	}
 	return t

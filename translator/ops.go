@@ -38,7 +38,7 @@ func Library(base *expr.Library) *expr.Library {
 		opAgg:    func(_ *expr.Context, a []value.Value) (value.Value, error) { return aggOp(lib, a) },
 		opSpread: func(c *expr.Context, a []value.Value) (value.Value, error) { return spreadOp(lib, c, a) },
 	}
-	maps.Copy(own, microsOps())
+	maps.Copy(own, fineOps())
 	for name, f := range own {
 		lib.Functions[name] = expr.Function{MinArgs: 0, MaxArgs: -1, Eval: f}
 	}

@@ -18,9 +18,9 @@ import (
 type placeholder struct {
 	kind placeholderKind
 	n    int
-	// micros: the value may be a moment with microseconds, so that no store can
+	// fine: the value may be fine, so that no store can
 	// be given it. It is not encoded.
-	micros bool
+	fine bool
 }
 
 type placeholderKind byte

@@ -38,7 +38,7 @@ type Program struct {
 
 	opts       Options
 	moments    []int     // slots of moments that expressions read
-	micros     sync.Once // sets the two below, see forMicros
+	fineOnce   sync.Once // sets the two below, see forFine
 	variant    *Program
 	variantErr error
 
@@ -82,9 +82,9 @@ type Fetch struct {
 
 // Stage is a stage or a constant document; Bound tells that it holds placeholders.
 type Stage struct {
-	Raw    bson.Raw
-	Bound  bool
-	micros bool // holds constants with microseconds
+	Raw   bson.Raw
+	Bound bool
+	fine  bool // holds fine constants
 }
 
 // Column is a result column: its place in the documents and its type.
@@ -128,6 +128,6 @@ type Options struct {
 	Library      *expr.Library // sqlfunc's; the translator adds its own operators
 	// Strict makes division by zero an error; otherwise it gives NULL.
 	Strict bool
-	// micros tells that parameters may have microseconds wherever their types can.
-	micros bool
+	// fine tells that parameters may be fine wherever their types can.
+	fine bool
 }

@@ -231,7 +231,7 @@ func aggExtreme(g *grouping, a *planner.AggCall, name string) any {
 	}
 	if l := g.s.fineDate(a.Args[0]); l != nil {
 		acc := "$" + g.acc(name, g.filtered(a, g.s.finePair(l), null), null)
-		return op(expr.LocalPrefix+opMicros, acc+".d", acc+".u")
+		return op(expr.LocalPrefix+opFine, acc+".d", acc+".u")
 	}
 	x := g.s.comparand(a.Args[0])
 	if t := a.Args[0].Type().OID; isFloat(t) {

@@ -191,7 +191,7 @@ next:
 // difference is TIMESTAMPDIFF in units of fixed length, cut towards zero.
 func difference(s scope, e *planner.Call) any {
 	unit, ok := constText(e.Args[0])
-	if !ok || s.slots || !s.wholeMillis(e.Args[1]) || !s.wholeMillis(e.Args[2]) {
+	if !ok || s.slots || !s.neverFine(e.Args[1]) || !s.neverFine(e.Args[2]) {
 		return nil
 	}
 	ms := func() any { return op("$subtract", s.value(e.Args[2]), s.value(e.Args[1])) }

@@ -35,8 +35,8 @@ func scanLoc(n *planner.Scan, i int) *loc {
 	if n.Table.Kind == catalog.Virtual || n.Table.Kind == catalog.Function {
 		l.stored = false
 	}
-	if fd.Micros {
-		l.us = []string{catalog.MicrosField, fd.Path[0]}
+	if fd.Fine {
+		l.us = []string{catalog.FineField, fd.Path[0]}
 	}
 	l.notNull = len(fd.Path) == 0 || len(fd.Path) == 1 && fd.Path[0] == "_id" && n.Table.Kind == catalog.Collection
 	return l

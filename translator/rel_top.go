@@ -168,7 +168,7 @@ func (c *compiler) byDates(f *fragment, n *planner.Limit, path string, keys []pl
 func fineScan(n planner.Node) bool {
 	switch n := n.(type) {
 	case *planner.Scan:
-		return slices.ContainsFunc(n.Fields, func(f planner.Field) bool { return f.Micros })
+		return slices.ContainsFunc(n.Fields, func(f planner.Field) bool { return f.Fine })
 	case *planner.Filter:
 		return fineScan(n.Input)
 	case *planner.Project:

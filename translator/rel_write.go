@@ -71,9 +71,9 @@ type WriteTarget struct {
 	OID  bool // text of 24 hex digits is stored as ObjectId
 	// Elems marks the names that are indexes of array items, the first at bit 0.
 	Elems uint64
-	// Micros tells that microseconds can be stored, Marked that the column is
+	// Fine tells that fine values can be stored, Marked that the column is
 	// marked as holding some.
-	Micros, Marked bool
+	Fine, Marked bool
 }
 
 // Check is a constraint of the written row.
@@ -146,7 +146,7 @@ func (c *compiler) insert(n *planner.Insert) Query {
 func (w *Write) moments() {
 	w.Fine = fineTargets(w.Table)
 	for _, t := range w.Targets {
-		w.Moments = w.Moments || MayCarryMicros(t.Type)
+		w.Moments = w.Moments || MayBeFine(t.Type)
 	}
 }
 
@@ -164,7 +164,7 @@ func (w *Write) flatten() {
 
 func writeTarget(table *catalog.Table, f planner.Field) WriteTarget {
 	t := WriteTarget{Path: f.Path, Type: f.Type, Elems: f.Elems}
-	t.microsTarget(table)
+	t.fineTarget(table)
 	t.OID = f.Type.OID.IsString() && f.Kinds.Only(catalog.KindObjectID)
 	return t
 }

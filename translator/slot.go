@@ -126,8 +126,8 @@ func (s scope) slotRef(n int, t sqltype.Type) any {
 	if s.slots {
 		return "$" + slotField(n)
 	}
-	p := placeholder{kind: slotValue, n: n, micros: s.c.mayBeMicros(n, t)}
-	if MayCarryMicros(t) && !slices.Contains(s.c.prog.moments, n) {
+	p := placeholder{kind: slotValue, n: n, fine: s.c.mayBeFine(n, t)}
+	if MayBeFine(t) && !slices.Contains(s.c.prog.moments, n) {
 		s.c.prog.moments = append(s.c.prog.moments, n)
 	}
 	if neverOperator(t) {

@@ -41,7 +41,7 @@ func (c *compiler) fail(err error) {
 // Translate compiles a plan.
 func Translate(p *planner.Plan, opts Options) (*Program, error) {
 	c := newCompiler(p, opts)
-	c.wide = opts.micros || meetsWide(p.Root)
+	c.wide = opts.fine || meetsWide(p.Root)
 	c.prog.Query = c.query(p.Root)
 	if c.err != nil {
 		return nil, c.err
@@ -143,7 +143,7 @@ func (c *compiler) fetch(f *fragment) *Fetch {
 	if f.src.pushable() {
 		remote = keepRead(remote, local)
 	}
-	out.Remote, out.Local = millisStages(c.encodeStages(remote)), c.encodeStages(c.localise(local, f.src.ns.DB))
+	out.Remote, out.Local = floorStages(c.encodeStages(remote)), c.encodeStages(c.localise(local, f.src.ns.DB))
 	return out
 }
 
@@ -178,12 +178,12 @@ func reasonOf(s stage) string {
 		return s.reason
 	}
 	switch {
-	case s.micros && wideIn(s.doc):
+	case s.fine && wideIn(s.doc):
 		return "MongoDB's decimals have 34 digits"
-	case s.micros:
+	case s.fine:
 		return "MongoDB's dates have no microseconds"
 	}
-	if name := localName(s.doc); name == opMicros {
+	if name := localName(s.doc); name == opFine {
 		return "MongoDB's dates have no microseconds"
 	} else if name != "" {
 		return name + " has no exact counterpart in MongoDB"
@@ -215,13 +215,13 @@ func localName(v any) string {
 
 func (c *compiler) encodeStage(o obj) Stage {
 	t := traitsOf(o)
-	return Stage{Raw: encode(o), Bound: t.bound, micros: t.micros}
+	return Stage{Raw: encode(o), Bound: t.bound, fine: t.fine}
 }
 
 func (c *compiler) encodeStages(in []stage) []Stage {
 	out := make([]Stage, len(in))
 	for i, s := range in {
-		out[i] = Stage{Raw: encode(s.doc), Bound: s.bound, micros: s.micros}
+		out[i] = Stage{Raw: encode(s.doc), Bound: s.bound, fine: s.fine}
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Numerics beyond decimal128 (value.Value.IsWide) go the way of moments with
-// microseconds, see micros.go. MongoDB's operators round to 34 digits what they
+// microseconds, see fine.go. MongoDB's operators round to 34 digits what they
 // compute; ours are exact where an operand is wide. So in programs that meet
 // wide numbers numerics are computed by the SQL functions, which are exact for
 // all of them; other programs compute as if there were none.
@@ -26,7 +26,7 @@ func meetsWide(n planner.Node) bool {
 
 func (u *use) scan(n *planner.Scan) {
 	for i, fd := range n.Fields {
-		u.wide = u.wide || fd.Micros && (fd.Type.OID == sqltype.Numeric || i < len(n.Out) && n.Out[i].Type.OID == sqltype.Numeric)
+		u.wide = u.wide || fd.Fine && (fd.Type.OID == sqltype.Numeric || i < len(n.Out) && n.Out[i].Type.OID == sqltype.Numeric)
 	}
 }
 
@@ -45,7 +45,7 @@ func wideIn(v any) bool {
 
 // mayBeWide tells whether a numeric may be wide, in programs that meet such.
 func (s scope) mayBeWide(e planner.Expr) bool {
-	if !s.c.wide || e.Type().OID != sqltype.Numeric || !MayCarryMicros(e.Type()) {
+	if !s.c.wide || e.Type().OID != sqltype.Numeric || !MayBeFine(e.Type()) {
 		return false
 	}
 	switch e := widened(e).(type) {

@@ -2,7 +2,6 @@ package value
 
 import (
 	"encoding/binary"
-	"unsafe"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -99,72 +98,11 @@ func (v Value) RoundMillis() Value {
 // millis2000 is 2000-01-01, where PostgreSQL's timestamps are zero.
 const millis2000 = 946684800000
 
-// wireType is the type that a value is spelled as in a document.
-func (v Value) wireType() bson.Type {
-	if v.IsFine() {
-		return bson.TypeBinary
-	}
-	return v.kind
-}
-
-// IsFine tells whether v is finer than what BSON can hold: a date with
-// microseconds or a wide decimal. What is stored or sent to a store must not be.
-func (v Value) IsFine() bool {
-	switch v.kind {
-	case bson.TypeDateTime:
-		return v.m != 0
-	case bson.TypeDecimal128:
-		return v.p != nil
-	}
-	return false
-}
-
-// HoldsFine tells whether v is fine or holds what is in a document or array.
-func (v Value) HoldsFine() bool {
-	switch v.kind {
-	case bson.TypeDateTime, bson.TypeDecimal128:
-		return v.IsFine()
-	case bson.TypeEmbeddedDocument, bson.TypeArray:
-		for it := Walk(v.Doc()); it.Next(); {
-			switch bson.Type(it.elem[0]) {
-			case bson.TypeBinary, bson.TypeEmbeddedDocument, bson.TypeArray:
-				if it.Value().HoldsFine() {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// Floor is the value of BSON's nearest to a fine one that is not above it.
-func (v Value) Floor() Value { return v.FloorMillis().FloorWide() }
-
 func appendMicros(dst []byte, v Value) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(microsSize))
 	dst = append(append(dst, microsSubtype), microsMark...)
 	dst = binary.LittleEndian.AppendUint64(dst, v.n)
 	return binary.LittleEndian.AppendUint16(dst, uint16(v.m))
-}
-
-// binaryOf reads the payload of binary data, or of what is fine.
-func binaryOf(b []byte) Value {
-	if b[4] == microsSubtype {
-		if v, ok := fineOf(b); ok {
-			return v
-		}
-	}
-	return Value{p: unsafe.SliceData(b[5:]), n: uint64(len(b) - 5), m: uint64(b[4]), kind: bson.TypeBinary}
-}
-
-func fineOf(b []byte) (Value, bool) {
-	if len(b) == 5+microsSize && string(b[5:5+len(microsMark)]) == microsMark {
-		at := b[5+len(microsMark):]
-		if us := binary.LittleEndian.Uint16(at[8:]); us > 0 && us < 1000 {
-			return DateMicros(int64(binary.LittleEndian.Uint64(at)), int(us)), true
-		}
-	}
-	return wideOf(b)
 }
 
 // afterMillis is the first byte of what a date with microseconds has in a sort

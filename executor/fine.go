@@ -15,21 +15,21 @@ import (
 )
 
 // Documents hold dates of milliseconds and decimals of 34 digits. Of the columns
-// that keep more the whole value stands in catalog.MicrosField beside the field:
+// that keep more the whole value stands in catalog.FineField beside the field:
 // rows are divided when they are written and joined when they are read here. What
 // else has microseconds is rounded, numbers beyond decimal128 are refused.
 
-// hold marks the columns of which microseconds are about to be written.
+// hold marks the columns of which fine values are about to be written.
 func (e *execution) hold(ctx context.Context, w *translator.Write) error {
 	if len(e.fine) == 0 {
 		return nil
 	}
 	names := e.fine
 	e.fine = nil
-	if e.st.HoldMicros == nil {
+	if e.st.HoldFine == nil {
 		return sqlerr.New(sqlerr.FeatureNotSupported, "microseconds cannot be stored here")
 	}
-	return e.st.HoldMicros(ctx, w.Table.NS, names)
+	return e.st.HoldFine(ctx, w.Table.NS, names)
 }
 
 func (e *execution) holds(name string) {
@@ -38,12 +38,9 @@ func (e *execution) holds(name string) {
 	}
 }
 
-// rounded is a value without microseconds; the client is told. Numbers that
+// rounded is a value without what is fine; the client is told. Numbers that
 // decimal128 cannot hold are an error.
 func (e *execution) rounded(v value.Value) (value.Value, error) {
-	if !v.HoldsFine() {
-		return v, nil
-	}
 	var types *sqltype.Env
 	if e.st.Session != nil {
 		types = e.st.Session.Types()
@@ -59,7 +56,7 @@ func (e *execution) roundRow(w *translator.Write, doc bson.Raw) (bson.Raw, error
 	start, out := value.BeginDocument(make([]byte, 0, len(doc)))
 	for it := value.Walk(doc); it.Next(); {
 		v := it.Value()
-		if !fits(v) || !storesMicros(w, it.Key()) {
+		if !fits(v) || !storesFine(w, it.Key()) {
 			var err error
 			if v, err = e.rounded(v); err != nil {
 				return nil, err
@@ -77,8 +74,8 @@ func fits(v value.Value) bool {
 	return v.IsWide() || v.IsMicros() && v.AsDate() < most && v.AsDate() > -most
 }
 
-func storesMicros(w *translator.Write, field string) bool {
-	return slices.Contains(w.Fine, field) && w.Table.StoresMicros([]string{field})
+func storesFine(w *translator.Write, field string) bool {
+	return slices.Contains(w.Fine, field) && w.Table.StoresFine([]string{field})
 }
 
 // divided is the document to store of a row, and notes the columns to mark.
@@ -97,20 +94,20 @@ func (e *execution) divided(w *translator.Write, row bson.Raw) bson.Raw {
 	var us value.Builder
 	for it := value.Walk(row); it.Next(); {
 		v := it.Value()
-		if it.Key() == catalog.MicrosField {
+		if it.Key() == catalog.FineField {
 			continue
 		}
 		if v.IsFine() {
 			field, beside := translator.Divided(v)
 			us.Add(it.Key(), beside)
 			v = field
-			if !w.Table.MarkedMicros(it.Key()) {
+			if !w.Table.IsMarked(it.Key()) {
 				e.holds(string([]byte(it.Key())))
 			}
 		}
 		out = value.AppendElement(out, it.Key(), v)
 	}
-	out = value.AppendElement(out, catalog.MicrosField, us.DocumentOf())
+	out = value.AppendElement(out, catalog.FineField, us.DocumentOf())
 	return value.EndDocument(out, start)
 }
 
@@ -119,7 +116,7 @@ func joined(w *translator.Write, doc bson.Raw) bson.Raw {
 	if doc == nil || len(w.Fine) == 0 {
 		return doc
 	}
-	us := value.Lookup(doc, catalog.MicrosField)
+	us := value.Lookup(doc, catalog.FineField)
 	if !us.IsDocument() {
 		return doc
 	}
@@ -127,7 +124,7 @@ func joined(w *translator.Write, doc bson.Raw) bson.Raw {
 	for it := value.Walk(doc); it.Next(); {
 		v := it.Value()
 		switch {
-		case it.Key() == catalog.MicrosField:
+		case it.Key() == catalog.FineField:
 			continue
 		case (v.Kind() == bson.TypeDateTime || v.Kind() == bson.TypeDecimal128) && slices.Contains(w.Fine, it.Key()):
 			v = translator.JoinFine(v, value.Lookup(us.Doc(), it.Key()))
@@ -140,7 +137,7 @@ func joined(w *translator.Write, doc bson.Raw) bson.Raw {
 // divide gives the field of a target's new value and what is stored beside it,
 // which is missing where there is nothing.
 func (e *execution) divide(t translator.WriteTarget, v value.Value) (field, beside value.Value, err error) {
-	if !fits(v) || !t.Micros {
+	if !fits(v) || !t.Fine {
 		field, err = e.rounded(v)
 		return field, value.Value{}, err
 	}
@@ -151,7 +148,7 @@ func (e *execution) divide(t translator.WriteTarget, v value.Value) (field, besi
 	return field, beside, nil
 }
 
-func hiddenPath(t translator.WriteTarget) string { return catalog.MicrosField + "." + t.Path[0] }
+func hiddenPath(t translator.WriteTarget) string { return catalog.FineField + "." + t.Path[0] }
 
 // unset is {$unset: …} of fields of the document.
 func unset(paths []string) value.Value {

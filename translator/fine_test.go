@@ -60,10 +60,10 @@ func TestMillisFiltersFindTheSame(t *testing.T) {
 	changed := 0
 	for range 3000 {
 		asked := filter(r, 2)
-		sent, ok := translator.Millis(asked)
+		sent, ok := translator.Floored(asked)
 		require.True(t, ok, "%s", value.Document(asked))
-		require.False(t, holdsMicros(value.Document(sent)))
-		if holdsMicros(value.Document(asked)) {
+		require.False(t, holdsFine(value.Document(sent)))
+		if holdsFine(value.Document(asked)) {
 			changed++
 		}
 		for _, d := range docs {
@@ -81,12 +81,12 @@ func matches(t *testing.T, filter, doc bson.Raw) bool {
 	return ok
 }
 
-func holdsMicros(v value.Value) bool {
+func holdsFine(v value.Value) bool {
 	if !v.IsDocument() && !v.IsArray() {
 		return v.IsMicros()
 	}
 	for it := value.Walk(v.Doc()); it.Next(); {
-		if holdsMicros(it.Value()) {
+		if holdsFine(it.Value()) {
 			return true
 		}
 	}
@@ -100,6 +100,6 @@ func TestMillisLeavesExpressions(t *testing.T) {
 	b.Open(bson.TypeEmbeddedDocument, "$expr")
 	b.Add("$gt", value.ArrayFrom([]value.Value{value.String("$t"), value.DateMicros(1, 1)}))
 	b.Close()
-	_, ok := translator.Millis(b.Doc())
+	_, ok := translator.Floored(b.Doc())
 	require.False(t, ok)
 }

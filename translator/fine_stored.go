@@ -13,22 +13,24 @@ import (
 )
 
 // A column that holds microseconds has its dates at loc.path, and at loc.us the
-// whole values in microseconds (catalog.MicrosField). Only the local operator
-// opMicros makes values of the two, so what needs them runs here. The store can
+// whole values in microseconds (catalog.FineField). Only the local operator
+// opFine makes values of the two, so what needs them runs here. The store can
 // do what the dates decide: NULL or not, and comparisons as supersets, which
 // are exact for < and >= of whole milliseconds.
 
 const (
-	opMicros = "t_micros" // [date, microseconds], [decimal, text]: the value of both
-	opFloor  = "t_floor"  // [moments or numbers]: without what BSON cannot hold
-	opCeil   = "t_ceil"   // [moment]: the next whole millisecond, itself if it is one
+	opFine  = "t_fine"  // [date, microseconds], [decimal, text]: the value of both
+	opFloor = "t_floor" // [moments or numbers]: without what BSON cannot hold
+	opCeil  = "t_ceil"  // [moment]: the next whole millisecond, itself if it is one
 )
 
-func microsOps() map[string]func(*expr.Context, []value.Value) (value.Value, error) {
+func fineOps() map[string]func(*expr.Context, []value.Value) (value.Value, error) {
 	return map[string]func(*expr.Context, []value.Value) (value.Value, error){
-		opMicros: func(_ *expr.Context, a []value.Value) (value.Value, error) { return JoinFine(a[0], a[1]), nil },
-		opFloor:  func(_ *expr.Context, a []value.Value) (value.Value, error) { return floorOf(a[0]), nil },
-		opCeil:   func(_ *expr.Context, a []value.Value) (value.Value, error) { return ceilOf(a[0]), nil },
+		opFine: func(_ *expr.Context, a []value.Value) (value.Value, error) { return JoinFine(a[0], a[1]), nil },
+		opFloor: func(_ *expr.Context, a []value.Value) (value.Value, error) {
+			return a[0].EachFine(value.Value.Floor), nil
+		},
+		opCeil: func(_ *expr.Context, a []value.Value) (value.Value, error) { return ceilOf(a[0]), nil },
 	}
 }
 
@@ -42,17 +44,6 @@ func JoinMicros(date, us value.Value) value.Value {
 		return v
 	}
 	return date
-}
-
-func floorOf(v value.Value) value.Value {
-	if v.IsArray() && v.HoldsFine() {
-		items := value.Items(nil, v.Doc())
-		for i := range items {
-			items[i] = floorOf(items[i])
-		}
-		return value.ArrayFrom(items)
-	}
-	return v.Floor()
 }
 
 func ceilOf(v value.Value) value.Value {
@@ -311,17 +302,17 @@ func fineEquality(l, r *loc) (eq *equality, fine bool) {
 func fineTargets(t *catalog.Table) []string {
 	var out []string
 	for i := range t.Columns {
-		if c := &t.Columns[i]; c.Micros || t.StoresMicros(c.Path) {
+		if c := &t.Columns[i]; c.Marked || t.StoresFine(c.Path) {
 			out = append(out, c.Path[0])
 		}
 	}
 	return out
 }
 
-// microsTarget fills in what a target means for microseconds.
-func (t *WriteTarget) microsTarget(table *catalog.Table) {
+// fineTarget fills in what a target means for fine values.
+func (t *WriteTarget) fineTarget(table *catalog.Table) {
 	if len(t.Path) != 1 || t.Elems != 0 || table == nil {
 		return
 	}
-	t.Micros, t.Marked = table.StoresMicros(t.Path), table.MarkedMicros(t.Path[0])
+	t.Fine, t.Marked = table.StoresFine(t.Path), table.IsMarked(t.Path[0])
 }

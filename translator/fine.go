@@ -11,20 +11,19 @@ import (
 	"weir/sqltype"
 )
 
-// Moments with microseconds exist only here: what a store holds has
-// milliseconds, and so has everything that it computes. Such a moment never
-// goes there.
+// Moments with microseconds and numbers beyond decimal128, fine values
+// (value.IsFine), exist only here: what a store holds has milliseconds and 34
+// digits, and so has everything that it computes. A fine value never goes there.
 //
 // A constant is known when a stage is built: one in a filter's comparison is
-// rounded so that the filter tests the same (millisFilter), one anywhere else
+// rounded so that the filter tests the same (floorFilter), one anywhere else
 // makes the stage local. What parameters and subqueries give is known later.
 // Filters' comparisons are rounded when they are filled in; a program in whose
 // expressions such a value turns up is translated again, as one in which all
-// slots of these types may have microseconds (Program.forMicros).
+// slots of these types may be fine (Program.forFine).
 
-// MayCarryMicros tells whether values of a type can be moments with
-// microseconds or hold them.
-func MayCarryMicros(t sqltype.Type) bool {
+// MayBeFine tells whether values of a type can be fine or hold what is.
+func MayBeFine(t sqltype.Type) bool {
 	switch t.OID {
 	case sqltype.Timestamp, sqltype.Timestamptz:
 		return t.Mod < 0 || t.Mod > 3
@@ -35,32 +34,32 @@ func MayCarryMicros(t sqltype.Type) bool {
 		return true
 	}
 	if t.OID.IsArray() {
-		return MayCarryMicros(sqltype.Type{OID: t.OID.Elem(), Mod: t.Mod})
+		return MayBeFine(sqltype.Type{OID: t.OID.Elem(), Mod: t.Mod})
 	}
 	if d := t.OID.Def(); d != nil && d.Kind == sqltype.DomainKind {
-		return MayCarryMicros(d.Base)
+		return MayBeFine(d.Base)
 	}
 	return t.OID.IsComposite()
 }
 
-// remotely tells whether a stage, or a filter, can be made one without
-// microseconds that does the same to documents that have none.
+// remotely tells whether a stage, or a filter, can be made one without fine
+// values that does the same to documents that have none.
 func remotely(tree any) bool {
 	o, ok := tree.(obj)
 	if !ok || len(o) == 0 {
 		return false
 	}
 	raw := encode(o)
-	if out, ok := millisStage(raw); ok {
+	if out, ok := floorStage(raw); ok {
 		return !value.Document(out).HoldsFine()
 	}
-	out, ok := millisFilter(raw)
+	out, ok := floorFilter(raw)
 	return ok && !value.Document(out).HoldsFine()
 }
 
-// millisStage rewrites a stage for documents without microseconds; ok is false
+// floorStage rewrites a stage for documents without fine values; ok is false
 // where that cannot be done.
-func millisStage(stage bson.Raw) (out bson.Raw, ok bool) {
+func floorStage(stage bson.Raw) (out bson.Raw, ok bool) {
 	if !value.Document(stage).HoldsFine() {
 		return stage, true
 	}
@@ -71,11 +70,11 @@ func millisStage(stage bson.Raw) (out bson.Raw, ok bool) {
 	var spec bson.Raw
 	switch it.Key() {
 	case "$match":
-		spec, ok = millisFilter(it.Value().Doc())
+		spec, ok = floorFilter(it.Value().Doc())
 	case "$lookup", "$unionWith":
-		spec, ok = millisPipelines(it.Value().Doc(), func(name string) bool { return name == "pipeline" })
+		spec, ok = floorPipelines(it.Value().Doc(), func(name string) bool { return name == "pipeline" })
 	case "$facet":
-		spec, ok = millisPipelines(it.Value().Doc(), func(string) bool { return true })
+		spec, ok = floorPipelines(it.Value().Doc(), func(string) bool { return true })
 	}
 	if !ok {
 		return nil, false
@@ -85,15 +84,15 @@ func millisStage(stage bson.Raw) (out bson.Raw, ok bool) {
 	return b.Doc(), true
 }
 
-// millisPipelines rewrites the pipelines among a document's fields.
-func millisPipelines(doc bson.Raw, is func(name string) bool) (bson.Raw, bool) {
+// floorPipelines rewrites the pipelines among a document's fields.
+func floorPipelines(doc bson.Raw, is func(name string) bool) (bson.Raw, bool) {
 	var b value.Builder
 	for it := value.Walk(doc); it.Next(); {
 		v := it.Value()
 		if v.IsArray() && is(it.Key()) {
 			var stages []value.Value
 			for st := value.Walk(v.Doc()); st.Next(); {
-				s, ok := millisStage(st.Value().Doc())
+				s, ok := floorStage(st.Value().Doc())
 				if !ok {
 					return nil, false
 				}
@@ -109,10 +108,10 @@ func millisPipelines(doc bson.Raw, is func(name string) bool) (bson.Raw, bool) {
 	return b.Doc(), true
 }
 
-// millisFilter rewrites a filter's comparisons with moments: a bound is rounded
-// towards the milliseconds that it lets pass, and nothing that is stored equals
-// a moment with microseconds.
-func millisFilter(filter bson.Raw) (bson.Raw, bool) {
+// floorFilter rewrites a filter's comparisons with fine values: a bound is rounded
+// towards the stored values that it lets pass, and nothing that is stored equals
+// a fine value.
+func floorFilter(filter bson.Raw) (bson.Raw, bool) {
 	var b value.Builder
 	for it := value.Walk(filter); it.Next(); {
 		v := plainest(it.Value())
@@ -121,7 +120,7 @@ func millisFilter(filter bson.Raw) (bson.Raw, bool) {
 		case it.Key() == "$and" || it.Key() == "$or" || it.Key() == "$nor":
 			var arms []value.Value
 			for arm := value.Walk(v.Doc()); arm.Next(); {
-				f, ok := millisFilter(arm.Value().Doc())
+				f, ok := floorFilter(arm.Value().Doc())
 				if !ok {
 					return nil, false
 				}
@@ -131,7 +130,7 @@ func millisFilter(filter bson.Raw) (bson.Raw, bool) {
 		case strings.HasPrefix(it.Key(), "$") || !v.IsDocument():
 			return nil, false
 		default:
-			cond, ok := millisCondition(v.Doc())
+			cond, ok := floorCondition(v.Doc())
 			if !ok {
 				return nil, false
 			}
@@ -142,8 +141,8 @@ func millisFilter(filter bson.Raw) (bson.Raw, bool) {
 	return b.Doc(), true
 }
 
-// millisCondition rewrites the operators on one path.
-func millisCondition(cond bson.Raw) (bson.Raw, bool) {
+// floorCondition rewrites the operators on one path.
+func floorCondition(cond bson.Raw) (bson.Raw, bool) {
 	var b value.Builder
 	for it := value.Walk(cond); it.Next(); {
 		name, v := it.Key(), plainest(it.Value())
@@ -156,7 +155,7 @@ func millisCondition(cond bson.Raw) (bson.Raw, bool) {
 			case name == "$eq":
 				name, v = "$in", value.ArrayFrom(nil)
 			case (name == "$in" || name == "$nin") && v.IsArray():
-				v = value.ArrayFrom(withoutMicros(value.Items(nil, v.Doc())))
+				v = value.ArrayFrom(withoutFine(value.Items(nil, v.Doc())))
 			default:
 				return nil, false
 			}
@@ -169,7 +168,7 @@ func millisCondition(cond bson.Raw) (bson.Raw, bool) {
 	return b.Doc(), true
 }
 
-func withoutMicros(values []value.Value) []value.Value {
+func withoutFine(values []value.Value) []value.Value {
 	out := values[:0:0]
 	for _, v := range values {
 		if !v.IsFine() {
@@ -181,27 +180,20 @@ func withoutMicros(values []value.Value) []value.Value {
 
 // plainest writes numbers with nothing but a scale that BSON has not as it has them.
 func plainest(v value.Value) value.Value {
-	switch {
-	case v.IsWide():
-		if p, ok := v.PlainEqual(); ok {
+	return v.EachFine(func(x value.Value) value.Value {
+		if p, ok := x.PlainEqual(); ok {
 			return p
 		}
-	case v.IsArray() && v.HoldsFine():
-		items := value.Items(nil, v.Doc())
-		for i := range items {
-			items[i] = plainest(items[i])
-		}
-		return value.ArrayFrom(items)
-	}
-	return v
+		return x
+	})
 }
 
-// millisStages rewrites those stages of a pipeline for a store that hold
-// constants with microseconds and nothing that is not known yet.
-func millisStages(in []Stage) []Stage {
+// floorStages rewrites those stages of a pipeline for a store that hold
+// fine constants and nothing that is not known yet.
+func floorStages(in []Stage) []Stage {
 	for i, s := range in {
-		if s.micros && !s.Bound {
-			if raw, ok := millisStage(s.Raw); ok {
+		if s.fine && !s.Bound {
+			if raw, ok := floorStage(s.Raw); ok {
 				in[i] = Stage{Raw: raw}
 			}
 		}
@@ -209,20 +201,20 @@ func millisStages(in []Stage) []Stage {
 	return in
 }
 
-// Millis is a filter as a store can test it, whose documents hold milliseconds;
-// ok is false if there is none. What holds no microseconds comes back as it is.
-func Millis(filter bson.Raw) (out bson.Raw, ok bool) {
+// Floored is a filter as a store can test it, whose documents hold no fine
+// values; ok is false if there is none. What holds none comes back as it is.
+func Floored(filter bson.Raw) (out bson.Raw, ok bool) {
 	if !value.Document(filter).HoldsFine() {
 		return filter, true
 	}
-	return millisFilter(filter)
+	return floorFilter(filter)
 }
 
-// forMicros is the program for slots that may hold microseconds.
-func (p *Program) forMicros() (*Program, error) {
-	p.micros.Do(func() {
+// forFine is the program for slots that may hold fine values.
+func (p *Program) forFine() (*Program, error) {
+	p.fineOnce.Do(func() {
 		opts := p.opts
-		opts.micros = true
+		opts.fine = true
 		p.variant, p.variantErr = Translate(p.Plan, opts)
 		if p.variantErr == nil {
 			p.variantErr = p.variant.asColumns(p.Columns)
@@ -240,13 +232,13 @@ func (p *Program) asColumns(as []Column) error {
 	if same {
 		return nil
 	}
-	return sqlerr.New(sqlerr.FeatureNotSupported, "the statement is not supported with microseconds in its parameters").
-		WithHint("Round the parameters to milliseconds: $1::timestamp(3).")
+	return sqlerr.New(sqlerr.FeatureNotSupported, "the statement is not supported with microseconds or more than 34 digits in its parameters").
+		WithHint("Round the parameters: $1::timestamp(3), round($1, 10).")
 }
 
-// carriesMicros tells whether one of the expressions of the program gets a
-// value with microseconds from a slot.
-func (b *Bound) carriesMicros() bool {
+// carriesFine tells whether one of the expressions of the program gets a
+// fine value from a slot.
+func (b *Bound) carriesFine() bool {
 	for _, n := range b.Program.moments {
 		if b.slots[n].HoldsFine() {
 			return true
@@ -255,16 +247,16 @@ func (b *Bound) carriesMicros() bool {
 	return false
 }
 
-// mayBeMicros tells whether the slot's value may have microseconds in a program
+// mayBeFine tells whether the slot's value may be fine in a program
 // as it is translated now: parameters and constants of the execution only when
 // one had, results of subqueries unless they come from the store alone.
-func (c *compiler) mayBeMicros(n int, t sqltype.Type) bool {
-	if !MayCarryMicros(t) {
+func (c *compiler) mayBeFine(n int, t sqltype.Type) bool {
+	if !MayBeFine(t) {
 		return false
 	}
 	s := &c.prog.slots[n]
 	if s.init == nil && !s.late || t.OID == sqltype.Numeric {
-		return c.opts.micros // numerics of subqueries when they are there: Bound.Again
+		return c.opts.fine // numerics of subqueries when they are there: Bound.Again
 	}
 	for _, p := range c.prog.inits {
 		if f := p.Fetch; f.NS.Coll == "" || len(f.Local) > 0 {
@@ -274,9 +266,8 @@ func (c *compiler) mayBeMicros(n int, t sqltype.Type) bool {
 	return false
 }
 
-// wholeMillis tells whether an expression gives a moment without microseconds
-// in any case. It is for operators of MongoDB that would lose them.
-func (s scope) wholeMillis(e planner.Expr) bool {
+// neverFine tells whether an expression gives no fine value in any case. It is for operators of MongoDB that would lose them.
+func (s scope) neverFine(e planner.Expr) bool {
 	switch e := widened(e).(type) {
 	case *planner.Const:
 		return !e.Value.HoldsFine()
@@ -287,12 +278,12 @@ func (s scope) wholeMillis(e planner.Expr) bool {
 		l := s.f.cols[e.ID]
 		return l != nil && !s.f.local() && !traitsOf(l.ref()).local
 	case *planner.Cast:
-		return !MayCarryMicros(e.T) || e.X.Type().OID == sqltype.Date
+		return !MayBeFine(e.T) || e.X.Type().OID == sqltype.Date
 	case *planner.Call:
 		switch e.Func.Impl {
 		case "now", "statement_timestamp", "clock_timestamp", "localtimestamp":
 			return true
 		}
 	}
-	return !MayCarryMicros(e.Type())
+	return !MayBeFine(e.Type())
 }
