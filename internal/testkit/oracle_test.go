@@ -65,11 +65,21 @@ func compare(t *testing.T, file string, reference, ours *pgconn.PgConn) {
 	require.Greater(t, n, 10)
 }
 
-// statements divides a file at lines that end in a semicolon.
+// statements divides a file at lines that end in a semicolon. Those between the
+// lines "-- part" and "-- end" come once more where a line begins with "-- again".
 func statements(text string) []string {
 	var out []string
 	var b strings.Builder
+	from, to := 0, 0
 	for line := range strings.Lines(text) {
+		switch {
+		case line == "-- part\n":
+			from = len(out)
+		case line == "-- end\n":
+			to = len(out)
+		case strings.HasPrefix(line, "-- again"):
+			out = append(out, out[from:to]...)
+		}
 		if strings.HasPrefix(line, "--") || b.Len() == 0 && strings.TrimSpace(line) == "" {
 			continue
 		}

@@ -2,6 +2,7 @@
 create table mt(id int primary key, ts timestamp, tz timestamptz, d date, g int, s text);
 insert into mt values (1,'2024-01-01 00:00:00','2024-01-01 00:00:00+00','2024-01-01',1,'2024-01-01 00:00:00.000001'),(2,'2024-01-01 00:00:00.001','2024-01-01 00:00:00.001+00','2024-01-02',1,'2024-01-01 00:00:00.000002'),(3,null,null,null,2,null),(4,'2024-01-01 00:00:00.002','2024-01-01 00:00:00.002+00','2023-12-31',2,'2024-01-01 00:00:00.000001');
 create index on mt(ts);
+-- part
 select id from mt where ts < timestamp '2024-01-01 00:00:00.000500' order by id;
 select id from mt where ts <= timestamp '2024-01-01 00:00:00.000500' order by id;
 select id from mt where ts > timestamp '2024-01-01 00:00:00.000500' order by id;
@@ -64,6 +65,7 @@ select id from mt where (ts, id) > (timestamp '2024-01-01 00:00:00.000500', 5) o
 select id from mt where (ts, id) in ((timestamp '2024-01-01 00:00:00.000500', 5),('2024-01-01',1)) order by id;
 select max(t) - min(t) from (values (timestamp '2024-01-01 00:00:00.000500'),('2024-01-01 00:00:00.000501')) v(t);
 select t, count(*) from (values (timestamp '2024-01-01 00:00:00.000500'),('2024-01-01 00:00:00.000501'),('2024-01-01 00:00:00.000501'),('2024-01-01')) v(t) group by t having t > '2024-01-01' order by t desc;
+-- end
 prepare p(timestamp) as select id from mt where ts > $1 order by id;
 execute p('2024-01-01'); execute p('2024-01-01 00:00:00.000001'); execute p('2024-01-01 00:00:00.000999'); execute p('2024-01-01 00:00:00.001');
 prepare p2(timestamp) as select id, ts = $1 as e, ts < $1 as l, coalesce(ts,$1) as c, ts - $1 as d from mt order by id;
@@ -77,40 +79,7 @@ execute p5('2024-01-01 00:00:00.001'); execute p5('2024-01-01 00:00:00.001001');
 prepare p6(timestamp, timestamp) as select count(*) from mt where ts between $1 and $2 group by date_trunc('day', greatest(ts, $1));
 execute p6('2024-01-01','2024-01-02'); execute p6('2024-01-01 00:00:00.000001','2024-01-02'); execute p6('2024-01-01 00:00:00.001','2024-01-01 00:00:00.001999');
 update mt set ts = ts + id * interval '7 us', tz = tz - interval '1 us';
-select id from mt where ts < timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where ts <= timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where ts > timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where ts >= timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where ts = timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where ts <> timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where not (ts = timestamp '2024-01-01 00:00:00.000500') order by id;
-select id from mt where not (ts < timestamp '2024-01-01 00:00:00.000500') order by id;
-select id from mt where ts is distinct from timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where ts is not distinct from timestamp '2024-01-01 00:00:00.000500' order by id;
-select id from mt where ts in (timestamp '2024-01-01 00:00:00.000500','2024-01-01') order by id;
-select id from mt where ts not in (timestamp '2024-01-01 00:00:00.000500','2024-01-01') order by id;
-select id from mt where ts not in (timestamp '2024-01-01 00:00:00.000500') order by id;
-select id from mt where ts between '2024-01-01 00:00:00.000001' and '2024-01-01 00:00:00.001999' order by id;
-select id from mt where ts not between '2024-01-01 00:00:00.000001' and '2024-01-01 00:00:00.001999' order by id;
-select id from mt where ts = any(array['2024-01-01 00:00:00.000001','2024-01-01 00:00:00.001']::timestamp[]) order by id;
-select id from mt where ts <> all(array['2024-01-01 00:00:00.000001','2024-01-01 00:00:00.001']::timestamp[]) order by id;
-select id from mt where ts < any(array['2024-01-01 00:00:00.000001','2024-01-01 00:00:00.001001']::timestamp[]) order by id;
-select id from mt where d < timestamp '2024-01-01 00:00:00.000001' order by id;
-select id from mt where d = timestamp '2024-01-01 00:00:00.000001' order by id;
-select id from mt where tz > timestamp '2024-01-01 00:00:00.000001' order by id;
-select id from mt where tz > timestamptz '2024-01-01 00:00:00.000001+00' or g=2 order by id;
-select id, ts = timestamp '2024-01-01 00:00:00.000500' as e, ts < timestamp '2024-01-01 00:00:00.000500' as l, coalesce(ts, timestamp '2024-01-01 00:00:00.000500') c, greatest(ts, '2024-01-01 00:00:00.000500'), case when id=1 then ts else timestamp '2024-01-01 00:00:00.000500' end, nullif(ts, '2024-01-01 00:00:00.000500') from mt order by id;
-select id, ts + interval '1 us' x from mt order by x desc nulls last, id;
-select id, ts + id * interval '1 us' x, s::timestamp y from mt order by y nulls first, x desc;
-select s::timestamp y, count(*), min(ts + id*interval '1 us'), max(ts+id*interval '1 us') from mt group by 1 order by 1;
-select distinct s::timestamp y from mt order by 1 desc;
-select s::timestamp from mt union select ts + interval '1 us' from mt order by 1;
-select s::timestamp from mt intersect select timestamp '2024-01-01 00:00:00.000002' order by 1;
-select s::timestamp from mt except select timestamp '2024-01-01 00:00:00.000002' order by 1;
-select a.id, b.id from mt a join mt b on a.s::timestamp = b.s::timestamp order by 1,2;
-select a.id, b.id from mt a join mt b on a.ts + interval '1 us' = b.s::timestamp order by 1,2;
-select a.id, b.id from mt a join mt b on a.s::timestamp > b.ts order by 1,2;
-select a.id, v.x from mt a join (values (timestamp '2024-01-01 00:00:00.0000'), ('2024-01-01 00:00:00.000001')) v(x) on a.ts = v.x order by 1,2;
+-- again, of a column that documents have microseconds of
 copy mt to stdout;
 execute p('2024-01-01'); execute p('2024-01-01 00:00:00.000001'); execute p('2024-01-01 00:00:00.000999'); execute p('2024-01-01 00:00:00.001');
 execute p2('2024-01-01'); execute p2('2024-01-01 00:00:00.000001'); execute p2('2024-01-01 00:00:00.000999'); execute p2('2024-01-01 00:00:00.001'); execute p2(null);
