@@ -173,12 +173,29 @@ func (s *Session) alterRole(ctx context.Context, stmt *ast.AlterRole) (string, e
 	return "ALTER ROLE", nil
 }
 
+// known refuses the first of some roles that does not exist, before any is changed.
+func (s *Session) known(ctx context.Context, roles []ast.Ident) error {
+	for _, id := range roles {
+		if _, err := s.rolesOf(ctx, s.roleName(id), ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Session) dropRole(ctx context.Context, stmt *ast.DropRole) (string, error) {
 	for _, id := range stmt.Names {
-		name := s.roleName(id)
-		if name == s.start.User {
+		if s.roleName(id) == s.start.User {
 			return "", sqlerr.New(sqlerr.ObjectInUse, "current user cannot be dropped")
 		}
+	}
+	if !stmt.IfExists {
+		if err := s.known(ctx, stmt.Names); err != nil {
+			return "", err
+		}
+	}
+	for _, id := range stmt.Names {
+		name := s.roleName(id)
 		_, err := s.manageUsers(ctx, name, bson.D{{Key: "dropUser", Value: name}})
 		if err != nil && stmt.IfExists && sqlerr.As(err).Code == sqlerr.UndefinedObject {
 			s.notice(sqlerr.Notice("NOTICE", sqlerr.SuccessfulCompletion, "role \"%s\" does not exist, skipping", name))

@@ -69,6 +69,9 @@ func (s *Session) grantRole(ctx context.Context, stmt *ast.GrantRole) (string, e
 	if err != nil {
 		return "", err
 	}
+	if err := s.known(ctx, stmt.Roles); err != nil {
+		return "", err
+	}
 	for _, id := range stmt.Roles {
 		if err := s.grantRoles(ctx, s.roleName(id), roles, stmt.Revoke); err != nil {
 			return "", err
@@ -106,6 +109,11 @@ func (s *Session) grant(ctx context.Context, stmt *ast.Grant) (string, error) {
 		if id.Name == "public" {
 			return "", sqlerr.Unsupported(id.Pos(), "Grant to each user.", "%s for PUBLIC is not supported", tag)
 		}
+	}
+	if err := s.known(ctx, stmt.Roles); err != nil {
+		return "", err
+	}
+	for _, id := range stmt.Roles {
 		if err := s.changeTables(ctx, stmt, s.roleName(id), dbs, change); err != nil {
 			return "", err
 		}
