@@ -56,6 +56,9 @@ func readerRate(ctx context.Context, o Options, name string) (perS float64, size
 	if err := r.behind(ctx, o.Events); err != nil {
 		return 0, 0, err
 	}
+	if have, err := r.logged(ctx); err != nil || have != base {
+		return 0, 0, errors.Join(err, errors.New("another gateway runs subscriptions on this MongoDB: stop it"))
+	}
 	err = o.profiled(name, func() error {
 		from := time.Now()
 		if err := r.start(ctx); err != nil {
