@@ -43,8 +43,10 @@ func distinctOf(c *Column) int64 {
 	case "oid":
 		return 1 << 40 // of every row
 	case "attrelid", "indrelid", "conrelid", "confrelid", "adrelid", "indexrelid", "objoid", "objid", "conname", "constraint_name",
-		"relname", "tablename", "indexname", "table_name", "relid", "reltype":
+		"relname", "tablename", "table_name", "relid", "reltype":
 		return manyRelations
+	case "indexname":
+		return 500 // the names that MongoDB gives are those of keys, the same in many collections
 	case "attname", "column_name", "typname", "proname", "nspname":
 		return 200
 	case "atttypid", "attnum", "ordinal_position", "objsubid", "adnum", "udt_name", "data_type":

@@ -5,6 +5,7 @@ package planner
 func (b *builder) rewrite(n Node) (Node, error) {
 	n = b.foldConstants(n)
 	n = b.factor(n)
+	n = b.filterInputs(n)
 	n = b.decorrelate(n)
 	n = b.pushDown(n)
 	n = b.uniqueSemi(n)

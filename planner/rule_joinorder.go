@@ -31,9 +31,9 @@ func (b *builder) orderTree(n Node, t *joinTree) Node {
 		t.inputs[i] = b.orderJoins(t.inputs[i])
 	}
 	if order == nil {
-		return t.ordered()
+		return b.lift(t, t.ordered())
 	}
-	return t.inOrder(order)
+	return b.lift(t, t.inOrder(order))
 }
 
 // orderInputs goes on below the inner joins of a tree that stays as it is.
@@ -54,6 +54,7 @@ type joinTree struct {
 	conds   []Expr
 	crosses bool // some join of the tree compares nothing
 	bushy   bool // some right side is a join, too
+	lifted  []*Join
 	pos     int
 }
 
@@ -69,6 +70,10 @@ func joinTreeOf(j *Join) (*joinTree, bool) {
 
 func (t *joinTree) add(n Node) bool {
 	j, ok := n.(*Join)
+	if ok && t.liftable(j) {
+		t.lifted = append(t.lifted, j)
+		return t.add(j.Left)
+	}
 	if !ok || j.Kind != Inner {
 		t.inputs = append(t.inputs, n)
 		return true

@@ -161,36 +161,6 @@ func readsOften(stages []stage) bool {
 	return ok && len(g.deps.Fields) >= oftenRead
 }
 
-// trimmed appends a document with the given fields only.
-func trimmed(dst []byte, doc bson.Raw, keep []string) []byte {
-	start, dst := value.BeginDocument(dst)
-	left := len(keep)
-	for it := value.Walk(doc); left > 0 && it.Next(); {
-		if slices.Contains(keep, it.Key()) {
-			dst = append(dst, it.Element()...)
-			left--
-		}
-	}
-	return value.EndDocument(dst, start)
-}
-
-// trimCursor cuts documents down to the fields that the pipeline reads, where
-// stages are going to copy them.
-type trimCursor struct {
-	piped
-	keep []string
-	buf  []byte
-}
-
-func (c *trimCursor) Next(ctx context.Context) (bson.Raw, error) {
-	doc, err := c.in.Next(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c.buf = trimmed(c.buf[:0], doc, c.keep)
-	return c.buf, nil
-}
-
 // bindSub gives the variables of the sub-pipeline their values for the document
 // at hand, and computes the further values of the key.
 func (j *joiner) bindSub() (err error) {

@@ -189,7 +189,10 @@ func (j *joiner) fillTable(ctx context.Context, keys keysOf, filter *matchStage)
 func (j *joiner) tableOf(ctx context.Context, cur store.Cursor, keys keysOf, filter *matchStage) (*hashTable, error) {
 	defer cur.Close()
 	h := &j.s.hashed
-	t := &hashTable{coll: j.s.coll, index: map[string][]int32{}, keep: h.keep, filtered: filter != nil}
+	t := &hashTable{coll: j.s.coll, index: map[string][]int32{}, filtered: filter != nil}
+	if h.keep != nil {
+		t.cut = &trimmer{keep: h.keep}
+	}
 	more := j.s.joinOn
 	if j.s.local == nil && len(more) > 0 {
 		more = more[1:]
@@ -322,8 +325,8 @@ type hashTable struct {
 	// more are the paths of further values in the keys.
 	more   [][]string
 	suffix []byte // what they are in the document at hand
-	// keep are the fields that documents are cut down to, nil: all.
-	keep []string
+	// cut leaves of documents what is read; nil: everything is.
+	cut *trimmer
 	// filtered tells that documents passed the plan's filter of the build.
 	filtered bool
 	trim     []byte
@@ -337,8 +340,8 @@ type keysOf func(doc bson.Raw, add func(value.Value)) error
 func (t *hashTable) add(doc bson.Raw, keys keysOf, limit int64) error {
 	n := int32(len(t.docs))
 	kept := doc
-	if t.keep != nil {
-		t.trim = trimmed(t.trim[:0], doc, t.keep)
+	if t.cut != nil {
+		t.trim = t.cut.append(t.trim[:0], doc)
 		kept = t.trim
 	}
 	t.suffix = t.suffix[:0]

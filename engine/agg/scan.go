@@ -96,7 +96,7 @@ func (p *Pipeline) openSource(ctx context.Context, r *run, src Source) (store.Cu
 	}
 	rest := p.after(done.Match, done.Match && done.Sort)
 	if p.scan.fields != nil && (anyLookup(rest) || readsOften(rest)) {
-		in = &trimCursor{piped: piped{in}, keep: p.scan.fields}
+		in = &trimCursor{piped: piped{in}, trimmer: trimmer{keep: p.scan.fields}}
 	}
 	return &checked{piped: piped{in}}, rest, nil
 }

@@ -1,6 +1,8 @@
 package agg
 
 import (
+	"bytes"
+
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
@@ -10,6 +12,13 @@ import (
 // removes the field. Whatever is no document on the way is replaced by one.
 func setPath(dst []byte, doc bson.Raw, path []string, v value.Value) []byte {
 	start, dst := value.BeginDocument(dst)
+	if !bytes.Contains(doc, []byte(path[0])) { // nowhere, so no field is called that
+		dst = append(dst, doc[4:len(doc)-1]...)
+		if !v.IsMissing() {
+			dst = setField(dst, value.Value{}, path, v)
+		}
+		return value.EndDocument(dst, start)
+	}
 	done := false
 	for it := value.Walk(doc); it.Next(); {
 		if done || it.Key() != path[0] {
