@@ -162,8 +162,15 @@ func (b *builder) aggCall(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Func)
 		return nil, err
 	}
 	a := &AggCall{Distinct: x.Distinct, Pos: x.Pos()}
-	for _, o := range append(append([]*ast.OrderItem(nil), x.OrderBy...), x.WithinGroup...) {
+	for _, o := range x.OrderBy {
 		k, err := b.sortKey(&inner, o)
+		if err != nil {
+			return nil, err
+		}
+		a.OrderBy = append(a.OrderBy, k)
+	}
+	for _, o := range x.WithinGroup {
+		k, err := b.groupedKey(&inner, o)
 		if err != nil {
 			return nil, err
 		}

@@ -13,10 +13,12 @@ type estimate struct {
 	scans map[ColID]*Scan
 	// same holds columns that conditions equate, by one of them.
 	same map[ColID]ColID
+	// least is how many rows any table is taken to have.
+	least float64
 }
 
 func newEstimate(nodes ...Node) *estimate {
-	st := &estimate{scans: map[ColID]*Scan{}, same: map[ColID]ColID{}}
+	st := &estimate{scans: map[ColID]*Scan{}, same: map[ColID]ColID{}, least: 1}
 	for _, n := range nodes {
 		st.collect(n)
 	}
@@ -80,7 +82,7 @@ func isEquality(c *Call) bool {
 func (st *estimate) rows(n Node) (float64, bool) {
 	switch x := n.(type) {
 	case *Scan:
-		return max(tableRows(x.Table), 1), counted(x.Table)
+		return max(tableRows(x.Table), st.least), counted(x.Table)
 	case *Filter:
 		in, ok := st.rows(x.Input)
 		return max(in*st.selectivity(x.Cond), 1), ok

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"strings"
 
 	"weir/engine/value"
@@ -100,6 +101,9 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 		return nil, sqlerr.Unsupported(x.Pos(), "Call the function in the select list.", "%s of a domain is not supported in FROM", name)
 	}
 	if c, ok := e.(*Call); ok {
+		if b.strict() && !sc.inFrom && sqlfunc.MakesRecord(c.Func) {
+			return nil, noRowType(c)
+		}
 		if c.Func.Kind == sqlfunc.SetReturning {
 			if sc.noSRF != "" {
 				return nil, sqlerr.New(sqlerr.FeatureNotSupported, "set-returning functions are not allowed in %s", sc.noSRF).At(x.Pos())
@@ -285,6 +289,9 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 		cands = functionCandidates(funcs, names)
 	}
 	in := typesOf(args)
+	if mysqlPairs(name, args) {
+		cands = slices.DeleteFunc(cands, func(c candidate) bool { return !c.fn.Extra() })
+	}
 	c, many := b.choose(standard(cands), in)
 	if c == nil {
 		c, many = b.choose(cands, in)
@@ -301,7 +308,7 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 			b.warnNarrowed(y[0])
 		}
 	}
-	if c == nil && spread && len(in) > 0 {
+	if spread && len(in) > 0 && (c == nil || b.strict() && in[len(in)-1] == sqltype.Unknown) {
 		if err := variadicError(funcs, in, pos); err != nil {
 			return nil, args, err
 		}
@@ -310,6 +317,21 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 		return nil, args, b.nameHint(functionError(name, in, many, pos), name)
 	}
 	return c, args, nil
+}
+
+// mysqlPairs tells JSON_OBJECT('key', 'value'), which is MySQL's, from json_object
+// of two literals that spell arrays.
+func mysqlPairs(name string, args []Expr) bool {
+	if name != "json_object" || len(args) != 2 {
+		return false
+	}
+	for _, a := range args {
+		c, ok := a.(*Const)
+		if !ok || a.Type().OID != sqltype.Unknown || c.Value.IsNullish() || strings.HasPrefix(strings.TrimSpace(c.Value.Str()), "{") {
+			return false
+		}
+	}
+	return true
 }
 
 // standard keeps PostgreSQL's own signatures: MySQL's of the same name count

@@ -90,7 +90,11 @@ func (b *builder) polymorphic(c *candidate, args []Expr, pos int) ([]sqltype.OID
 		case sqltype.AnyCompatible, sqltype.AnyCompatibleNonArray:
 			compat = append(compat, args[i])
 		case sqltype.AnyCompatibleArray:
-			if e := itemOf(t); e != sqltype.Invalid {
+			e := itemOf(t)
+			if t == sqltype.Unknown {
+				e = sqltype.Unknown
+			}
+			if e != sqltype.Invalid {
 				compat = append(compat, null(sqltype.Of(e), args[i].Pos()))
 			}
 		}
@@ -99,7 +103,10 @@ func (b *builder) polymorphic(c *candidate, args []Expr, pos int) ([]sqltype.OID
 		}
 	}
 	if poly && elem == sqltype.Invalid {
-		if !anyUnknown(args) {
+		if b.strict() && c.fn.Name == "unnest" { // which is for arrays and more
+			return nil, 0, functionError(c.fn.Name, typesOf(args), true, pos)
+		}
+		if b.strict() || !anyUnknown(args) {
 			return nil, 0, sqlerr.New(sqlerr.DatatypeMismatch, "could not determine polymorphic type because input has type unknown").At(pos)
 		}
 		elem = sqltype.Text

@@ -56,11 +56,15 @@ func (b *builder) populateBase(name string, args []Expr, inFrom bool) (domain sq
 func (b *builder) populateCall(c *Call) error {
 	d := compositeOf(c.Args[0])
 	if d == nil {
-		return sqlerr.New(sqlerr.FeatureNotSupported, "could not determine row type for result of %s", c.Func.Name).At(c.P).
-			WithHint("Provide a non-null record argument, or call the function in the FROM clause using a column definition list.")
+		return noRowType(c)
 	}
 	c.Args = append(c.Args[:len(c.Args):len(c.Args)], typeConst(d.OID, c.P))
 	return nil
+}
+
+func noRowType(c *Call) error {
+	return sqlerr.New(sqlerr.FeatureNotSupported, "could not determine row type for result of %s", c.Func.Name).At(c.P).
+		WithHint("Provide a non-null record argument, or call the function in the FROM clause using a column definition list.")
 }
 
 // populateDefined gives a call in FROM the columns of its column definition

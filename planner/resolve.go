@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"strings"
 
 	"weir/sqlerr"
@@ -57,6 +58,9 @@ func (b *builder) consistent(c candidate, in []sqltype.OID) bool {
 		case sqltype.AnyCompatible, sqltype.AnyCompatibleNonArray, sqltype.AnyCompatibleArray:
 			compat = append(compat, null(sqltype.Of(t), 0))
 		}
+	}
+	if elem == sqltype.Invalid && b.strict() && slices.Contains(c.args, sqltype.AnyEnum) {
+		return false // nothing tells which one
 	}
 	if len(compat) < 2 {
 		return true
@@ -468,8 +472,7 @@ func namedCandidate(f *sqlfunc.Func, names []string) (candidate, bool) {
 
 // variadicError is functionError for a call with VARIADIC.
 func variadicError(funcs []*sqlfunc.Func, in []sqltype.OID, pos int) error {
-	last := in[len(in)-1]
-	if last == sqltype.Unknown || last.IsArray() {
+	if in[len(in)-1].IsArray() {
 		return nil
 	}
 	for _, f := range funcs {

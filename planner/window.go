@@ -198,6 +198,20 @@ func (b *builder) sortKey(sc *scope, o *ast.OrderItem) (SortKey, error) {
 	return b.sortKeyOf(x, o)
 }
 
+// groupedKey is sortKey for WITHIN GROUP: what it orders by is an argument, whose
+// type a literal may leave open.
+func (b *builder) groupedKey(sc *scope, o *ast.OrderItem) (SortKey, error) {
+	x, err := b.expr(sc, o.Expr)
+	if err != nil {
+		return SortKey{}, err
+	}
+	k, err := b.sortKeyOf(x, o)
+	if x.Type().OID == sqltype.Unknown {
+		k.Expr = x
+	}
+	return k, err
+}
+
 func (b *builder) sortKeyOf(x Expr, o *ast.OrderItem) (SortKey, error) {
 	x, err := b.known(x)
 	if err != nil {

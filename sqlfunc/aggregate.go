@@ -44,7 +44,7 @@ func extreme(compare func(a, b value.Value) int, sign int) func() expr.Accumulat
 	return func() expr.Accumulator {
 		best := value.Null()
 		return fold(func(v value.Value) error {
-			if best.IsNullish() || compare(v, best)*sign > 0 {
+			if best.IsNullish() || compare(best, v)*sign <= 0 { // the last of equal ones
 				best = v
 			}
 			return nil

@@ -17,6 +17,7 @@ var functionsJson = []functionRow{
 	{3273, "jsonb_build_object(variadic any) jsonb", "", "sn"},
 	{3274, "jsonb_build_object() jsonb", "", "sn"},
 	{3202, "json_object(text[]) json", "json_object_array", ""},
+	{3203, "json_object(text[], text[]) json", "json_object_arrays", ""},
 	{3263, "jsonb_object(text[]) jsonb", "", ""},
 	{3264, "jsonb_object(text[], text[]) jsonb", "", ""},
 	{3956, "json_array_length(json) int4", "", ""},

@@ -1,6 +1,7 @@
 package sqlfunc
 
 import (
+	"slices"
 	"strings"
 
 	"weir/engine/expr"
@@ -68,77 +69,77 @@ func objectOf(c *expr.Context, a []value.Value) (value.Value, error) {
 	return buildObject("json_object")(c, a)
 }
 
-// jsonObjectOfArray is json_object of keys and values in turn.
-func jsonObjectOfArray(_ *expr.Context, a []value.Value) (value.Value, error) {
-	var flat []value.Value
-	for _, x := range items(a[0]) {
-		if x.IsArray() {
-			if len(items(x)) != 2 {
-				return failf(sqlerr.ArraySubscriptError, "array must have two columns")
-			}
-			flat = append(flat, items(x)...)
-			continue
-		}
-		flat = append(flat, x)
+// jsonObject is json_object: keys and values in turn, or an array of each. As
+// in json it has all of them, in their order.
+func jsonObject(_ *expr.Context, a []value.Value) (value.Value, error) {
+	keys, vals, err := pairsOfArrays(a)
+	if err != nil {
+		return fail(err)
 	}
-	if len(flat)%2 != 0 {
-		return failf(sqlerr.ArraySubscriptError, "array must have even number of elements")
-	}
-	var parts []string
-	for i := 0; i < len(flat); i += 2 {
-		if flat[i].IsNullish() {
-			return failf(sqlerr.NullValueNotAllowed, "null value not allowed for object key")
-		}
+	parts := make([]string, len(keys))
+	for i, k := range keys {
 		v := "null"
-		if !flat[i+1].IsNullish() {
-			v = string(sqltype.AppendJSONString(nil, text(flat[i+1])))
+		if !vals[i].IsNullish() {
+			v = string(sqltype.AppendJSONString(nil, text(vals[i])))
 		}
-		parts = append(parts, string(sqltype.AppendJSONString(nil, text(flat[i])))+" : "+v)
+		parts[i] = string(sqltype.AppendJSONString(nil, text(k))) + " : " + v
 	}
 	return str("{" + strings.Join(parts, ", ") + "}")
 }
 
 func objectOfArrays(a []value.Value) (value.Value, error) {
-	keys := items(a[0])
-	var vals []value.Value
+	keys, vals, err := pairsOfArrays(a)
+	if err != nil {
+		return fail(err)
+	}
+	fields := make([]sqltype.Field, len(keys))
+	for i, k := range keys {
+		fields[i] = sqltype.Field{Key: text(k), Value: inner(vals[i])}
+	}
+	return sqltype.ObjectOf(fields), nil
+}
+
+// pairsOfArrays are the keys and values of an array with both, or of one of each.
+func pairsOfArrays(a []value.Value) (keys, vals []value.Value, err error) {
+	wrong := func(what string) error { return sqlerr.New(sqlerr.ArraySubscriptError, "%s", what) }
+	keys = items(a[0])
 	for _, arg := range a {
 		if depth(arg) > 3-len(a) {
-			return failf(sqlerr.ArraySubscriptError, "wrong number of array subscripts")
+			return nil, nil, wrong("wrong number of array subscripts")
 		}
 	}
+	flat := keys
 	switch {
 	case len(a) == 2:
-		if vals = items(a[1]); len(vals) != len(keys) {
-			return failf(sqlerr.ArraySubscriptError, "mismatched array dimensions")
+		vals = items(a[1])
+		if (len(keys) == 0) != (len(vals) == 0) {
+			return nil, nil, wrong("wrong number of array subscripts")
+		}
+		if len(vals) != len(keys) {
+			return nil, nil, wrong("mismatched array dimensions")
 		}
 	case len(keys) > 0 && keys[0].IsArray():
-		flat := keys
 		keys = nil
 		for _, p := range flat {
 			kv := items(p)
 			if len(kv) != 2 {
-				return failf(sqlerr.ArraySubscriptError, "array must have two columns")
+				return nil, nil, wrong("array must have two columns")
 			}
 			keys, vals = append(keys, kv[0]), append(vals, kv[1])
 		}
 	default:
 		if len(keys)%2 != 0 {
-			return failf(sqlerr.ArraySubscriptError, "array must have even number of elements")
+			return nil, nil, wrong("array must have even number of elements")
 		}
-		flat := keys
 		keys = nil
 		for i := 0; i < len(flat); i += 2 {
 			keys, vals = append(keys, flat[i]), append(vals, flat[i+1])
 		}
 	}
-	var fields []sqltype.Field
-	for i, k := range keys {
-		if k.IsNullish() {
-			return failf(sqlerr.NullValueNotAllowed, "null value not allowed for object key")
-		}
-		fields = append(fields, sqltype.Field{Key: text(k), Value: inner(vals[i])})
+	if slices.ContainsFunc(keys, value.Value.IsNullish) {
+		return nil, nil, sqlerr.New(sqlerr.NullValueNotAllowed, "null value not allowed for object key")
 	}
-	return sqltype.ObjectOf(fields), nil
+	return keys, vals, nil
 }
 
 // depth is the number of an array's dimensions.
@@ -300,7 +301,8 @@ var jsonFuncs = map[string]evaluator{
 	"json_array":         buildArray,
 	"json_object":        objectOf,
 	"jsonb_object":       func(_ *expr.Context, a []value.Value) (value.Value, error) { return objectOfArrays(a) },
-	"json_object_array":  jsonObjectOfArray,
+	"json_object_array":  jsonObject,
+	"json_object_arrays": jsonObject,
 	"json_build_object":  jsonBuildObject,
 	"json_build_array":   jsonBuildArray,
 	"jsonb_strip_nulls":  func(_ *expr.Context, a []value.Value) (value.Value, error) { return stripNulls(a[0]), nil },

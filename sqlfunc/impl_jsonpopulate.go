@@ -282,6 +282,16 @@ func Populates(f *Func) bool {
 	return false
 }
 
+// MakesRecord tells of the functions whose columns only a definition list in FROM
+// gives.
+func MakesRecord(f *Func) bool {
+	switch f.Name {
+	case "json_to_record", "jsonb_to_record", "json_to_recordset", "jsonb_to_recordset":
+		return true
+	}
+	return false
+}
+
 func noArray(key string) error {
 	return sqlerr.New(sqlerr.InvalidTextRepresentation, "expected JSON array").WithHint("See the value of key \"%s\".", key)
 }

@@ -322,7 +322,7 @@ func (s scope) extreme(e *planner.Variadic, mongo, cmp string) any {
 		return s.extremeFloat(e, mongo)
 	}
 	return s.c.fold(s.values(e.Args), func(a, b any) any {
-		return cond(isNullish(a), b, cond(isNullish(b), a, cond(op1("$eq", list{op(expr.LocalPrefix+f.Impl, a, b), true}), a, b)))
+		return cond(isNullish(a), b, cond(isNullish(b), a, cond(op1("$eq", list{op(expr.LocalPrefix+f.Impl, b, a), true}), b, a))) // the first of equal ones
 	})
 }
 

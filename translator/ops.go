@@ -118,12 +118,48 @@ func sortKeyOp(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return value.String(strings.TrimRight(v.Str(), " ")), nil
 	case oid == sqltype.JSONB:
 		return byteKey(jsonKey(v)), nil
+	case oid == sqltype.Record && v.IsArray():
+		return byteKey(recordKey(v)), nil
+	case v.IsArray() && needsKey(sqltype.Of(oid.Elem())):
+		return byteKey(itemKeys(v, a[1], value.Int64(int64(oid.Elem())))), nil
 	case v.IsArray():
 		return byteKey(nullsHigh(v)), nil
 	case v.IsNaN():
 		return value.String(nanKey), nil
 	}
 	return v, nil
+}
+
+// itemKeys has the key of each item of an array; NULL is the greatest.
+func itemKeys(v, array, elem value.Value) value.Value {
+	items := value.Items(nil, v.Doc())
+	for i, x := range items {
+		switch {
+		case x.IsNullish():
+			items[i] = value.MaxKey()
+		case x.IsArray():
+			items[i] = itemKeys(x, array, elem)
+		default:
+			items[i], _ = sortKeyOp(nil, []value.Value{x, elem})
+		}
+	}
+	return value.ArrayFrom(items)
+}
+
+// recordKey has the key of each field of a row, by the type that stands beside
+// it where it is not seen.
+func recordKey(v value.Value) value.Value {
+	items := value.Items(nil, v.Doc())
+	for i, x := range items {
+		switch {
+		case x.IsArray():
+			items[i] = recordKey(x)
+		case x.IsDocument() && value.Lookup(x.Doc(), sqltype.RecordTypeKey).IsNumber():
+			of := value.Lookup(x.Doc(), sqltype.RecordTypeKey)
+			items[i], _ = sortKeyOp(nil, []value.Value{value.Lookup(x.Doc(), sqltype.RecordValueKey), of})
+		}
+	}
+	return nullsHigh(value.ArrayFrom(items))
 }
 
 // definedKey orders enums by the place of the label, composites by their
@@ -302,10 +338,7 @@ func aggOp(lib *expr.Library, a []value.Value) (value.Value, error) {
 	ordered := value.Lookup(spec, "ordered").AsBool()
 	sortRows(rows, spec)
 	if value.Lookup(spec, "distinct").AsBool() {
-		rows = distinctRows(rows)
-		if value.Len(value.Lookup(spec, "desc").Doc()) == 0 {
-			sort.SliceStable(rows, func(i, j int) bool { return compareArgs(rows[i], rows[j]) < 0 })
-		}
+		rows = distinctRows(rows, spec)
 	}
 	if len(a) > 3 && !a[3].IsNullish() {
 		rows = rows[:min(int64(len(rows)), max(a[3].AsInt64(), 0))]
@@ -378,34 +411,55 @@ func compareKeys(a, b value.Value, desc, nullsFirst bool) int {
 	return c
 }
 
-// compareArgs orders rows by their arguments, as PostgreSQL's sorting for
-// DISTINCT does.
-func compareArgs(a, b value.Value) int {
-	as := value.Items(nil, value.Lookup(a.Doc(), "a").Doc())
-	bs := value.Items(nil, value.Lookup(b.Doc(), "a").Doc())
-	for i := range as {
-		if c := compareKeys(as[i], bs[i], false, false); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// distinctRows keeps the first row of each list of arguments.
-func distinctRows(rows []value.Value) []value.Value {
+// distinctRows keeps the first row of each list of arguments, in their order as
+// PostgreSQL's sorting for DISTINCT leaves them unless another one was asked for.
+func distinctRows(rows []value.Value, spec bson.Raw) []value.Value {
+	types := value.Items(nil, value.Lookup(spec, "of").Doc())
 	seen := map[uint64][]value.Value{}
+	var keys []value.Value
 	out := rows[:0]
 next:
 	for _, r := range rows {
-		args := value.Lookup(r.Doc(), "a")
-		h := value.Hash(0, args)
+		of := value.Lookup(r.Doc(), "d")
+		if of.IsMissing() {
+			of = value.Lookup(r.Doc(), "a")
+		}
+		args := value.Items(nil, of.Doc())
+		for i := range min(len(args), len(types)) {
+			args[i], _ = sortKeyOp(nil, []value.Value{args[i], types[i]})
+		}
+		key := value.ArrayFrom(args)
+		h := value.Hash(0, key)
 		for _, x := range seen[h] {
-			if value.Equal(x, args) {
+			if value.Equal(x, key) {
 				continue next
 			}
 		}
-		seen[h] = append(seen[h], args)
-		out = append(out, r)
+		seen[h] = append(seen[h], key)
+		keys, out = append(keys, key), append(out, r)
+	}
+	if value.Len(value.Lookup(spec, "desc").Doc()) == 0 {
+		sort.Stable(&byKeys{out, keys})
 	}
 	return out
+}
+
+// byKeys sorts rows by keys of which each is an array.
+type byKeys struct{ rows, keys []value.Value }
+
+func (b *byKeys) Len() int { return len(b.rows) }
+
+func (b *byKeys) Swap(i, j int) {
+	b.rows[i], b.rows[j] = b.rows[j], b.rows[i]
+	b.keys[i], b.keys[j] = b.keys[j], b.keys[i]
+}
+
+func (b *byKeys) Less(i, j int) bool {
+	x, y := value.Items(nil, b.keys[i].Doc()), value.Items(nil, b.keys[j].Doc())
+	for k := range x {
+		if c := compareKeys(x[k], y[k], false, false); c != 0 {
+			return c < 0
+		}
+	}
+	return false
 }

@@ -185,6 +185,9 @@ func (g *grouping) emptyOf(a *planner.AggCall) any {
 // collected gathers an aggregate's rows and applies it to them afterwards.
 func (g *grouping) collected(a *planner.AggCall) any {
 	row := obj{{"a", g.s.callArgs(a.Func, a.Args)}}
+	if a.Distinct && a.Func.AnyAs != 0 {
+		row = append(row, field{"d", g.s.values(a.Args)}) // what the arguments are made of is different, or not
+	}
 	desc, nulls := list{}, list{}
 	if len(a.OrderBy) > 0 {
 		keys := list{}
@@ -195,16 +198,19 @@ func (g *grouping) collected(a *planner.AggCall) any {
 		}
 		row = append(row, field{"k", keys})
 	}
-	types := list{}
+	types, of := list{}, list{}
 	for _, k := range a.OrderBy {
 		types = append(types, int(k.Expr.Type().OID))
+	}
+	for _, x := range a.Args {
+		of = append(of, int(x.Type().OID))
 	}
 	var item any = row
 	if a.Filter != nil {
 		item = cond(g.s.isTrue(a.Filter), row, "$$REMOVE")
 	}
 	rows := "$" + g.acc("$push", item, list{})
-	spec := obj{{"distinct", a.Distinct}, {"desc", desc}, {"nulls", nulls}, {"types", types}, {"ordered", a.Func.Kind == sqlfunc.OrderedSet}}
+	spec := obj{{"distinct", a.Distinct}, {"desc", desc}, {"nulls", nulls}, {"types", types}, {"of", of}, {"ordered", a.Func.Kind == sqlfunc.OrderedSet}}
 	limit := any(null)
 	if a.Limit != nil {
 		limit = scope{c: g.c}.value(a.Limit)

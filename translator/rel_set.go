@@ -14,8 +14,7 @@ func (c *compiler) setOp(n *planner.SetOp, outer map[planner.ColID]*loc) *fragme
 	c.normalise(g, n.Right.Cols())
 	f.one, f.order = false, nil
 	if n.Kind != planner.Union {
-		c.countSides(f, g, n)
-		return f
+		return c.countSides(f, g, n)
 	}
 	c.union(f, g)
 	f.cols = setCols(n.Out)
@@ -44,10 +43,16 @@ func (c *compiler) rowKey(out []planner.Col) obj {
 	return id
 }
 
-// countSides counts equal rows on both sides, which decides how many stay.
-func (c *compiler) countSides(f, g *fragment, n *planner.SetOp) {
+// countSides counts equal rows on both sides, which decides how many stay. Of
+// equal ones that read otherwise, 0 and 0.0, the first stays: one of PostgreSQL's
+// hash table, which it fills from the side of fewer groups.
+func (c *compiler) countSides(f, g *fragment, n *planner.SetOp) *fragment {
 	f.add("$addFields", obj{{"side", op1("$literal", 1)}})
 	g.add("$addFields", obj{{"side", op1("$literal", 2)}})
+	if n.RightFirst() {
+		f, g = g, f
+		f.one, f.order = false, nil
+	}
 	c.union(f, g)
 	count := func(side int) obj { return obj{{"$sum", cond(op("$eq", "$side", side), 1, 0)}} }
 	f.add("$group", obj{{"_id", c.rowKey(n.Out)}, {"d", obj{{"$first", "$$ROOT"}}}, {"l", count(1)}, {"r", count(2)}})
@@ -65,6 +70,7 @@ func (c *compiler) countSides(f, g *fragment, n *planner.SetOp) {
 	}
 	f.add("$replaceRoot", obj{{"newRoot", "$d"}})
 	f.cols = setCols(n.Out)
+	return f
 }
 
 // with compiles the queries that run before a body.

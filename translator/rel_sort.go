@@ -218,10 +218,10 @@ func (c *compiler) groupKey(x any, t sqltype.Type) any {
 // needsKey tells whether equal values of the type may differ as BSON.
 func needsKey(t sqltype.Type) bool {
 	switch t.OID {
-	case sqltype.JSONB, sqltype.Interval, sqltype.Timetz, sqltype.Bpchar:
+	case sqltype.JSONB, sqltype.Interval, sqltype.Timetz, sqltype.Bpchar, sqltype.Record:
 		return true
 	}
-	return t.OID.IsComposite()
+	return t.OID.IsComposite() || t.OID.IsArray() && needsKey(sqltype.Of(t.OID.Elem()))
 }
 
 // readable tells whether keys read only columns that the fragment still has.
