@@ -52,6 +52,9 @@ type Table struct {
 	Children []string
 	// CheckOption is a view's: "", LOCAL or CASCADED.
 	CheckOption string
+	// Below is the table that errors name where rows of this one, a view, are
+	// written; nil: this one.
+	Below *Table
 	// Rows makes the documents of a Virtual relation; it may use the filter
 	// hints but need not (the plan filters again).
 	Rows RowSource
@@ -229,4 +232,12 @@ type Resolver interface {
 	// Within resolves the names in a view's text as they were meant when the
 	// view was made.
 	Within(view *Table) Resolver
+}
+
+// Written is the table that rows of this one are rows of.
+func (t *Table) Written() *Table {
+	if t.Below != nil {
+		return t.Below
+	}
+	return t
 }

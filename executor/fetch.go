@@ -156,7 +156,7 @@ func (e *execution) spool(ctx context.Context, cur store.Cursor) (*agg.Spool, er
 }
 
 // drain reads a cursor to its end and closes it, for what has to be in memory
-// as a whole.
+// as a whole. With an error it gives the rows that came before.
 func drain(ctx context.Context, cur store.Cursor, limit int64) ([]bson.Raw, error) {
 	defer cur.Close()
 	var docs []bson.Raw
@@ -167,7 +167,7 @@ func drain(ctx context.Context, cur store.Cursor, limit int64) ([]bson.Raw, erro
 			return docs, nil
 		}
 		if err != nil {
-			return nil, err
+			return docs, err
 		}
 		if size += int64(len(doc)) + 24; size > limit {
 			return nil, sqlerr.New(sqlerr.OutOfMemory, "out of memory").

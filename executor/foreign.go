@@ -3,12 +3,14 @@ package executor
 import (
 	"context"
 	"slices"
+	"sort"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/catalog"
 	"weir/engine/agg"
 	"weir/engine/value"
+	"weir/sqlerr"
 	"weir/sqltype"
 	"weir/store"
 	"weir/translator"
@@ -67,12 +69,15 @@ type key []value.Value
 type keyTask struct {
 	ref        *translator.KeyRef
 	olds, news []key
+	rows       []int // their numbers among the rows of the write
+	write      int   // which of the statement's
 	took       func(bucket int)
 }
 
 // keyQueue is shared by a statement and those that its foreign keys run.
 type keyQueue struct {
 	tasks  []*keyTask
+	writes int
 	locked map[string]bool
 }
 
@@ -93,9 +98,10 @@ func (e *execution) noteKeys(ctx context.Context, keys *translator.Keys, ns stor
 	if e.keys == nil {
 		e.keys = &keyQueue{locked: map[string]bool{}}
 	}
+	e.keys.writes++
 	for i := range keys.Refs {
 		ref := &keys.Refs[i]
-		t := &keyTask{ref: ref, took: e.st.Keys.Took}
+		t := &keyTask{ref: ref, write: e.keys.writes, took: e.st.Keys.Took}
 		for j := range max(len(before), len(after)) {
 			var a, b key
 			if j < len(before) {
@@ -104,7 +110,7 @@ func (e *execution) noteKeys(ctx context.Context, keys *translator.Keys, ns stor
 			if j < len(after) {
 				b = columnsOf(ref, after[j])
 			}
-			t.add(a, b)
+			t.add(j, a, b)
 		}
 		if len(t.olds) > 0 {
 			e.keys.tasks = append(e.keys.tasks, t)
@@ -114,7 +120,7 @@ func (e *execution) noteKeys(ctx context.Context, keys *translator.Keys, ns stor
 }
 
 // add notes a row, unless its key is as it was or is none.
-func (t *keyTask) add(before, after key) {
+func (t *keyTask) add(row int, before, after key) {
 	if t.ref.Incoming {
 		if before.hasNull() || after != nil && t.text(before) == t.text(after) {
 			return
@@ -123,7 +129,7 @@ func (t *keyTask) add(before, after key) {
 	} else if after == nil || before != nil && t.text(before) == t.text(after) {
 		return
 	}
-	t.olds, t.news = append(t.olds, before), append(t.news, after)
+	t.olds, t.news, t.rows = append(t.olds, before), append(t.news, after), append(t.rows, row)
 }
 
 // columnsOf are the values of one key.
@@ -221,7 +227,11 @@ func (e *execution) settleKeys(ctx context.Context) error {
 
 func (e *execution) settleKey(ctx context.Context, t *keyTask) error {
 	if !t.ref.Incoming {
-		return e.test(ctx, &KeyCheck{ref: t.ref, keys: t.news})
+		err := e.test(ctx, &KeyCheck{ref: t.ref, keys: t.news})
+		if err != nil && sqlerr.As(err).Code == sqlerr.ForeignKeyViolation {
+			return e.firstMissing(ctx, t, err)
+		}
+		return err
 	}
 	switch action := t.action(); action {
 	case 'a', 'r':
@@ -230,6 +240,34 @@ func (e *execution) settleKey(ctx context.Context, t *keyTask) error {
 		return e.cascade(ctx, t)
 	}
 	return e.setAside(ctx, t)
+}
+
+// firstMissing gives the error of the first row of a write one of whose keys is
+// missing, where one of the keys of t is.
+func (e *execution) firstMissing(ctx context.Context, t *keyTask, missing error) error {
+	tasks := []*keyTask{t}
+	for _, o := range e.keys.tasks {
+		if o.write == t.write && !o.ref.Incoming && !e.st.Keys.Deferred(o.ref.Key) {
+			tasks = append(tasks, o)
+		}
+	}
+	if len(tasks) == 1 {
+		return missing
+	}
+	among := func(rows int) error {
+		for _, o := range tasks {
+			n, _ := slices.BinarySearch(o.rows, rows)
+			if err := e.checkPresent(ctx, &KeyCheck{ref: o.ref, keys: o.news[:n]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	n := sort.Search(t.rows[len(t.rows)-1], func(i int) bool { return among(i+1) != nil })
+	if err := among(n + 1); err != nil {
+		return err
+	}
+	return missing
 }
 
 // test makes a check, now or at the commit.

@@ -9,6 +9,7 @@ package executor
 import (
 	"context"
 	"io"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -44,12 +45,19 @@ type Stores struct {
 	// HoldFine marks columns of a declared table, before the first rows with
 	// microseconds of them are written.
 	HoldFine func(ctx context.Context, ns store.Namespace, columns []string) error
+	// Copy tells that the rows are a COPY's; nil: they are not.
+	Copy *Copying
 	// ReadOnly refuses writes (25006).
 	ReadOnly    bool
 	MemoryLimit int64 // 0: DefaultMemoryLimit
 	WorkMemory  int64 // 0: DefaultWorkMemory
 	// TempDir is where rows go that are too many for memory, "": the system's.
 	TempDir string
+}
+
+// Copying is rows of a COPY: they are tested one by one, but written many at once.
+type Copying struct {
+	Failed error // what is wrong with the row behind them; they are tested, not written
 }
 
 // Rows are the rows of a result, or the outcome of a write.
@@ -126,6 +134,10 @@ type execution struct {
 	// touched tells that a working table was read since it was last cleared.
 	touched bool
 
+	parts   bool            // WITH queries write, too: writes wait
+	staged  []staged        // those that wait
+	changed map[string]bool // rows that the statement has changed
+
 	keys   *keyQueue // what foreign keys ask for when the statement is done
 	nested bool      // the statement is one of those
 }
@@ -159,16 +171,14 @@ func (e *execution) run(ctx context.Context) (*Rows, error) {
 	if err := e.initPlans(ctx); err != nil {
 		return nil, err
 	}
-	for _, w := range e.prog.With {
-		if w.Write != nil {
-			if _, err := e.with(ctx, w); err != nil {
-				return nil, err
-			}
-		}
-	}
 	rows, err := e.query(ctx, &e.prog.Query)
 	if err != nil {
 		return nil, err
+	}
+	if e.parts {
+		if rows, err = e.otherParts(ctx, rows); err != nil {
+			return nil, err
+		}
 	}
 	if !e.nested {
 		if err := e.settleKeys(ctx); err != nil {
@@ -204,7 +214,28 @@ func (e *execution) initPlans(ctx context.Context) error {
 	e.release()
 	e.b, e.prog, e.env = b, b.Program, nil
 	e.fetched, e.sides, e.sought, e.working = nil, nil, nil, nil
+	e.staged, e.changed = nil, nil
+	if !e.nested {
+		e.keys = nil
+	}
 	return e.initPlans(ctx)
+}
+
+// otherParts reads the rows of the statement, runs the WITH queries that write and
+// whose rows nobody asked for, the last first as PostgreSQL does, and writes.
+func (e *execution) otherParts(ctx context.Context, rows *Rows) (*Rows, error) {
+	rows, err := e.keep(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range slices.Backward(e.prog.With) {
+		if w.Write != nil {
+			if _, err := e.with(ctx, w); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rows, e.flush(ctx)
 }
 
 // keep reads all rows before the transaction ends.
@@ -226,7 +257,7 @@ func (e *execution) begin(ctx context.Context) error {
 	one := writes && single(e.prog.Write)
 	for _, w := range e.prog.With {
 		if w.Write != nil {
-			writes, one = true, false
+			writes, one, e.parts = true, false, true
 		}
 	}
 	if !writes {

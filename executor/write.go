@@ -74,63 +74,82 @@ func (e *execution) result(ctx context.Context, w *translator.Write, n int64, ro
 	return r, err
 }
 
-// check tests the constraints of rows.
-func (e *execution) check(ctx context.Context, w *translator.Write, rows []written) error {
+// check tests the constraints of rows; it gives the first that breaks one.
+func (e *execution) check(ctx context.Context, w *translator.Write, rows []written) (*refused, error) {
+	var found *refused
 	for i, r := range rows {
 		for j := range w.Checks {
 			if f := w.Checks[j].Field; f != "" && value.Lookup(r.row, f).IsNullish() {
-				if err := e.checkByStages(ctx, w, rows[:i]); err != nil {
-					return err
-				}
-				return violation(w, w.Checks[j])
+				found = &refused{row: i, err: violation(w, w.Checks[j])}
+				rows = rows[:i]
+				break
 			}
 		}
+		if found != nil {
+			break
+		}
 	}
-	return e.checkByStages(ctx, w, rows)
+	if earlier, err := e.checkByStages(ctx, w, rows); earlier != nil || err != nil {
+		return earlier, err
+	}
+	return found, nil
 }
 
 // checkByStages tests the constraints that are expressions.
-func (e *execution) checkByStages(ctx context.Context, w *translator.Write, rows []written) error {
+func (e *execution) checkByStages(ctx context.Context, w *translator.Write, rows []written) (*refused, error) {
 	if len(w.CheckStages) == 0 || len(rows) == 0 {
-		return nil
+		return nil, nil
 	}
 	stages, err := e.b.Stages(w.CheckStages)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cur, err := e.overlay(ctx, agg.Documents(documents(rows)), stages, w.Table.NS)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	results, err := drain(ctx, cur, e.limit())
-	if err != nil {
-		return err
-	}
+	results, broken := drain(ctx, cur, e.limit())
 	var tested []translator.Check
 	for _, c := range w.Checks {
 		if c.Field == "" {
 			tested = append(tested, c)
 		}
 	}
-	for _, d := range results {
-		i := 0
-		for it := value.Walk(value.Lookup(d, "r").Doc()); it.Next(); i++ {
-			if it.Value().Kind() == bson.TypeBoolean && !it.Value().AsBool() {
-				return violation(w, tested[i])
-			}
+	for i, d := range results {
+		if c := failed(tested, value.Lookup(d, "r").Doc()); c != nil {
+			return &refused{row: i, after: c.View && !c.Partition, err: violation(w, *c)}, nil
 		}
 	}
-	return nil
+	if broken != nil {
+		return &refused{row: len(results), err: broken}, nil
+	}
+	return nil, nil
 }
 
-// notNull refuses a NULL for a column that takes none, which the collection's
-// validator would refuse without saying so.
+// failed is the constraint that a row breaks, by the results of all; what a view
+// asks for is tested after the others.
+func failed(tested []translator.Check, results bson.Raw) *translator.Check {
+	var late *translator.Check
+	i := 0
+	for it := value.Walk(results); it.Next(); i++ {
+		switch c := &tested[i]; {
+		case it.Value().Kind() != bson.TypeBoolean || it.Value().AsBool():
+		case !c.View || c.Partition:
+			return c
+		case late == nil:
+			late = c
+		}
+	}
+	return late
+}
+
+// notNull refuses NULLs for columns that take none.
 func notNull(w *translator.Write, targets []translator.WriteTarget, values []value.Value) error {
 	for i, t := range targets {
 		if len(t.Path) != 1 || !values[i].IsNullish() {
 			continue
 		}
-		for _, c := range w.Table.Columns {
+		for _, c := range w.Table.Written().Columns {
 			if c.NotNull && len(c.Path) == 1 && c.Path[0] == t.Path[0] {
 				return violation(w, translator.Check{Column: c.Name})
 			}
@@ -141,7 +160,7 @@ func notNull(w *translator.Write, targets []translator.WriteTarget, values []val
 
 func violation(w *translator.Write, c translator.Check) error {
 	var err *sqlerr.Error
-	relation := w.Table.Name
+	relation := w.Table.Written().Name
 	if c.Relation != "" {
 		relation = c.Relation
 	}
@@ -159,7 +178,9 @@ func violation(w *translator.Write, c translator.Check) error {
 		err = sqlerr.New(sqlerr.CheckViolation, "new row for relation %q violates check constraint %q", relation, c.Name)
 		err.Constraint = c.Name
 	}
-	err.Schema, err.Table = w.Table.Schema, w.Table.Name
+	if !c.View || c.Partition {
+		err.Schema, err.Table = w.Table.Written().Schema, w.Table.Written().Name
+	}
 	return err
 }
 
@@ -199,11 +220,11 @@ func (e *execution) writeError(w *translator.Write, err error) error {
 		return err
 	}
 	out := sqlerr.New(sqlerr.UniqueViolation, "duplicate key value violates unique constraint")
-	out.Schema, out.Table = w.Table.Schema, w.Table.Name
+	out.Schema, out.Table = w.Table.Written().Schema, w.Table.Written().Name
 	if found := duplicateKey.FindStringSubmatch(m.Message); found != nil {
 		name := found[1]
 		if name == "_id_" {
-			name = w.Table.Name + "_pkey"
+			name = w.Table.Written().Name + "_pkey"
 		}
 		out.Message = fmt.Sprintf("duplicate key value violates unique constraint %q", name)
 		out.Constraint = name
@@ -253,7 +274,7 @@ func (e *execution) atomically(ctx context.Context) error {
 	return err
 }
 
-// byKeys reads documents by their _id.
+// byKeys reads documents, as they are stored, by their _id.
 func (e *execution) byKeys(ctx context.Context, w *translator.Write, keys []value.Value) (map[string]bson.Raw, error) {
 	out := map[string]bson.Raw{}
 	c := &collection{q: e.q, ns: w.Table.NS}
@@ -268,7 +289,7 @@ func (e *execution) byKeys(ctx context.Context, w *translator.Write, keys []valu
 			return nil, err
 		}
 		for _, d := range docs {
-			out[keyOf(value.Lookup(d, "_id"))] = joined(w, d)
+			out[keyOf(value.Lookup(d, "_id"))] = d
 		}
 		keys = keys[n:]
 	}

@@ -222,7 +222,9 @@ func (b *builder) castColumns(n Node, types []sqltype.Type, fail castFailure) (N
 			exprs[i] = NamedExpr{Col: c, Expr: &ColRef{ID: c.ID, Name: c.Name, T: c.Type}}
 			continue
 		}
-		if b.castInPlace(n, i, types[i]) {
+		if done, err := b.castInPlace(n, i, types[i]); err != nil {
+			return nil, err
+		} else if done {
 			exprs[i] = NamedExpr{Col: n.Cols()[i], Expr: &ColRef{ID: c.ID, Name: c.Name, T: types[i]}}
 			continue
 		}
@@ -254,15 +256,15 @@ func assignmentNone(_ int, from, to sqltype.Type) error {
 }
 
 // castInPlace converts a literal or parameter of a projection where it stands.
-func (b *builder) castInPlace(n Node, i int, t sqltype.Type) bool {
+func (b *builder) castInPlace(n Node, i int, t sqltype.Type) (bool, error) {
 	p, ok := n.(*Project)
 	if !ok || p.Exprs[i].Expr.Type().OID != sqltype.Unknown {
-		return false
+		return false, nil
 	}
 	x, ok, err := b.coerce(p.Exprs[i].Expr, t, implicit)
 	if !ok || err != nil {
-		return false
+		return false, err
 	}
 	p.Exprs[i].Expr, p.Exprs[i].Col.Type = x, t
-	return true
+	return true, nil
 }

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"weir/catalog"
+	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqlfunc"
 )
@@ -26,6 +27,14 @@ func hasGenerated(t *catalog.Table) bool {
 	return false
 }
 
+// baseOf is the collection whose rows are written: that below a view.
+func (b *builder) baseOf(t *catalog.Table) *catalog.Table {
+	if v := b.viewTargets[t]; v != nil {
+		return v.base
+	}
+	return t
+}
+
 // insertGenerated adds the generated columns to the rows of an INSERT.
 func (b *builder) insertGenerated(n *Insert) error {
 	if !hasGenerated(n.Table) {
@@ -35,10 +44,11 @@ func (b *builder) insertGenerated(n *Insert) error {
 		return sqlerr.New(sqlerr.FeatureNotSupported, "whole documents cannot be inserted into a table with generated columns").
 			WithHint("Name the columns.")
 	}
-	src := &source{name: n.Table.Name, text: n.Table.Name}
+	t := b.baseOf(n.Table)
+	src := &source{name: t.Name, text: t.Name}
 	known, in := map[ColID]Expr{}, n.Input.Cols()
-	for i := range n.Table.Columns {
-		c := &n.Table.Columns[i]
+	for i := range t.Columns {
+		c := &t.Columns[i]
 		col := b.newCol(c.Name, c.Type)
 		src.cols = append(src.cols, srcCol{name: c.Name, col: col})
 		known[col.ID] = null(c.Type, 0)
@@ -57,8 +67,8 @@ func (b *builder) insertGenerated(n *Insert) error {
 	for _, c := range in {
 		p.Exprs = append(p.Exprs, NamedExpr{Col: b.newCol(c.Name, c.Type), Expr: colRef(c, 0)})
 	}
-	for i := range n.Table.Columns {
-		c := &n.Table.Columns[i]
+	for i := range t.Columns {
+		c := &t.Columns[i]
 		if c.Generated == "" {
 			continue
 		}
@@ -112,6 +122,9 @@ func replaced(x Expr, by map[ColID]Expr, name string) (Expr, error) {
 func (b *builder) updateGenerated(t *catalog.Table, src *source, set []FieldExpr) ([]FieldExpr, error) {
 	if !hasGenerated(t) {
 		return set, nil
+	}
+	if base := b.baseOf(t); base != t {
+		t, src = base, b.over(base, ast.Ident{}, src.scan)
 	}
 	by := map[ColID]Expr{}
 	for _, f := range set {

@@ -134,7 +134,11 @@ func (b *builder) insertInput(n *Insert, s *ast.Insert, names []string, ctes *ct
 			if want.OID == sqltype.Unknown {
 				want = textType
 			}
-			if b.castInPlace(in, i, want) {
+			done, err := b.castInPlace(in, i, want)
+			if err != nil {
+				return err
+			}
+			if done {
 				c = in.Cols()[i]
 			}
 		}
@@ -317,12 +321,7 @@ func (b *builder) onConflict(n *Insert, s *ast.Insert, target *source, ctes *cte
 	if err := b.conflictTarget(n, c); err != nil {
 		return err
 	}
-	ex := &source{name: "excluded", text: "excluded"}
-	for i, f := range n.Targets {
-		col := b.newCol(f.Path[len(f.Path)-1], f.Type)
-		n.Conflict.Excluded = append(n.Conflict.Excluded, col)
-		ex.cols = append(ex.cols, srcCol{name: col.Name, col: n.Conflict.Excluded[i]})
-	}
+	ex := b.excluded(n)
 	if c.Set == nil {
 		return nil
 	}
@@ -352,6 +351,27 @@ func (b *builder) onConflict(n *Insert, s *ast.Insert, target *source, ctes *cte
 		return err
 	}
 	return nil
+}
+
+// excluded is the row that was to be inserted: what is given, the defaults, and
+// NULLs.
+func (b *builder) excluded(n *Insert) *source {
+	ex := &source{name: "excluded", text: "excluded"}
+	given := append([]Field(nil), n.Targets...)
+	for _, d := range n.Defaults {
+		given = append(given, d.Field)
+	}
+	for _, c := range n.Table.Columns {
+		if !c.Hidden && !slices.ContainsFunc(given, func(f Field) bool { return prefixOf(c.Path, f.Path) }) {
+			given = append(given, Field{Path: c.Path, Type: c.Type})
+		}
+	}
+	for _, f := range given {
+		col := b.newCol(f.Path[len(f.Path)-1], f.Type)
+		n.Conflict.Excluded = append(n.Conflict.Excluded, col)
+		ex.cols = append(ex.cols, srcCol{name: col.Name, col: col})
+	}
+	return ex
 }
 
 // conflictTarget finds the unique index that the target names.

@@ -132,10 +132,13 @@ func viewTable(t, of *catalog.Table, name ast.Ident, items []*ast.SelectItem) (*
 	out := *of
 	out.OID, out.Schema, out.Name, out.Version, out.Open = t.OID, t.Schema, t.Name, t.Version, false
 	out.Columns, out.Checks, out.Partition = nil, nil, t.Partition
+	if out.Below = of.Written(); t.IsPartition() {
+		out.Below = nil
+	}
 	used := map[*catalog.Column]bool{}
 	for _, vc := range t.Columns {
 		c := shown[vc.Path[0]]
-		if c == nil || used[c] || c.Generated != "" {
+		if c == nil || used[c] {
 			return nil, computed
 		}
 		used[c] = true
@@ -150,9 +153,6 @@ func viewTable(t, of *catalog.Table, name ast.Ident, items []*ast.SelectItem) (*
 		c := of.Columns[i]
 		if used[&of.Columns[i]] {
 			continue
-		}
-		if c.Generated != "" {
-			return nil, "Views over tables with generated columns are not updatable here."
 		}
 		c.Name, c.Hidden = "\x00"+c.Name, true
 		out.Columns = append(out.Columns, c)

@@ -296,6 +296,11 @@ func (b *builder) setList(t *catalog.Table, list []*ast.Assignment, sc *scope) (
 			if err != nil {
 				return nil, nil, err
 			}
+			if _, ok := values[i].(*ast.Default); ok && f.Elems == 0 {
+				if c := columnAt(t, f.Path); c != nil && c.Generated != "" {
+					continue // it is computed anyway
+				}
+			}
 			for _, o := range out {
 				if prefixOf(o.Field.Path, f.Path) || prefixOf(f.Path, o.Field.Path) {
 					return nil, nil, sqlerr.New(sqlerr.SyntaxError, "multiple assignments to same column %q", name).At(target.Pos())

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"weir/engine/value"
+	"weir/executor"
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -123,6 +124,8 @@ type copyRun struct {
 	buf   []byte // what args point into
 	rows  int
 	total int
+
+	copying executor.Copying
 }
 
 func (r *copyRun) all(ctx context.Context) (int, error) {
@@ -138,13 +141,13 @@ func (r *copyRun) all(ctx context.Context) (int, error) {
 	for {
 		ok, err := r.in.next(ctx)
 		if err != nil {
-			return 0, err
+			return 0, r.fail(ctx, err)
 		}
 		if !ok {
 			return r.total + r.rows, r.flush(ctx)
 		}
 		if err := r.take(types); err != nil {
-			return 0, err
+			return 0, r.fail(ctx, err)
 		}
 		if r.rows == batch {
 			if err := r.flush(ctx); err != nil {
@@ -193,7 +196,7 @@ func (r *copyRun) take(q *query) error {
 		at := len(r.buf)
 		r.buf = append(r.buf, b...)
 		b = r.buf[at:len(r.buf):len(r.buf)]
-		v, err := sqltype.Decode(b, q.prog.Plan.Params[i], r.c.format.wire(), r.s.env.types())
+		v, err := sqltype.Decode(b, q.prog.Write.Targets[i].Type, r.c.format.wire(), r.s.env.types())
 		if err != nil {
 			e := *sqlerr.As(err)
 			e.Where = "COPY " + r.c.stmt.Table.Last().Text + ", line " + strconv.Itoa(r.in.line) + ", column " + r.in.cols[i]
@@ -208,6 +211,19 @@ func (r *copyRun) take(q *query) error {
 	return nil
 }
 
+// fail gives the error that comes first: the rows gathered are tested before the
+// one that cannot be read.
+func (r *copyRun) fail(ctx context.Context, cause error) error {
+	if r.args = r.args[:r.rows*len(r.c.cols)]; r.rows == 0 {
+		return cause
+	}
+	r.copying.Failed = cause
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	return cause
+}
+
 // flush writes the rows gathered. All batches share a transaction unless there
 // is only one.
 func (r *copyRun) flush(ctx context.Context) error {
@@ -218,7 +234,9 @@ func (r *copyRun) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.s.copying = &r.copying
 	rows, err := r.s.execute(ctx, q, r.args, r.in.eof && r.total == 0)
+	r.s.copying = nil
 	if err != nil {
 		return err
 	}

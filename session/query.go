@@ -236,7 +236,7 @@ func (s *Session) run(ctx context.Context, q *query, args []value.Value, on stor
 // transaction of its own if it needs one.
 func (s *Session) stores(on store.Queryer) *executor.Stores {
 	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir,
-		HoldFine: s.h.deps.Catalog.HoldFine}
+		HoldFine: s.h.deps.Catalog.HoldFine, Copy: s.copying}
 	if s.access.Store.Capabilities().Transactions {
 		st.Keys = keySession{s}
 	}

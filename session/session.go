@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"weir/catalog"
+	"weir/executor"
 	"weir/parser"
 	"weir/parser/ast"
 	"weir/sqlerr"
@@ -26,6 +27,7 @@ type Session struct {
 	portals    map[string]*portal
 	plans      *planCache
 	notices    []*sqlerr.Error
+	copying    *executor.Copying // while a COPY writes
 	mail       *mailbox
 	listening  map[string]bool
 	activity   activity
