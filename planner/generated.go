@@ -5,6 +5,7 @@ import (
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqlfunc"
+	"weir/sqltype"
 )
 
 // Generated columns are computed when a row is written, from the values that
@@ -55,6 +56,9 @@ func (b *builder) insertGenerated(n *Insert) error {
 		for j, f := range n.Targets {
 			if samePath(f.Path, c.Path) {
 				known[col.ID] = colRef(in[j], 0)
+				if k := b.constantOf(n.Input, in[j].ID); k != nil {
+					known[col.ID] = k
+				}
 			}
 		}
 		for _, d := range n.Defaults {
@@ -76,7 +80,7 @@ func (b *builder) insertGenerated(n *Insert) error {
 		if err != nil {
 			return err
 		}
-		if x, err = replaced(x, known, c.Name); err != nil {
+		if x, err = b.computed(x, known, c.Name); err != nil {
 			return err
 		}
 		e := NamedExpr{Col: b.newCol(c.Name, c.Type), Expr: x}
@@ -97,6 +101,67 @@ func (b *builder) insertGenerated(n *Insert) error {
 	return nil
 }
 
+// computed is the expression of a generated column with values in the place of
+// columns. If it fails for constants, it does so for a row, not before.
+func (b *builder) computed(x Expr, by map[ColID]Expr, name string) (Expr, error) {
+	out, err := replaced(x, by, name)
+	if err != nil || !failsAlways(b.fold(out)) {
+		return out, err
+	}
+	late := map[ColID]Expr{}
+	for id, v := range by {
+		late[id] = v
+		if k, ok := v.(*Const); ok {
+			f := &sqlfunc.Func{Name: sqlfunc.Late, Impl: sqlfunc.Late, Args: []sqltype.OID{k.T.OID}, Ret: k.T.OID, Volatility: sqlfunc.Volatile}
+			late[id] = &Call{Func: f, Args: []Expr{k}, T: k.T}
+		}
+	}
+	return replaced(x, late, name)
+}
+
+// constantOf is the value of a column that is the same constant in all rows; nil
+// for others.
+func (b *builder) constantOf(n Node, id ColID) *Const {
+	p, ok := n.(*Project)
+	if !ok {
+		return nil
+	}
+	for _, e := range p.Exprs {
+		if e.Col.ID != id {
+			continue
+		}
+		x := mapExpr(e.Expr, func(e Expr) Expr {
+			if r, ok := e.(*ColRef); ok {
+				if k := b.constantOf(p.Input, r.ID); k != nil {
+					return k
+				}
+			}
+			return e
+		})
+		k, _ := b.fold(x).(*Const)
+		return k
+	}
+	return nil
+}
+
+// failsAlways tells whether something is left of a folded expression that has no
+// more than constants.
+func failsAlways(x Expr) bool {
+	found := false
+	mapExpr(x, func(e Expr) Expr {
+		switch c := e.(type) {
+		case *Call:
+			_, _, constant := constArgs(c.Args)
+			found = found || constant && c.Func.Volatility == sqlfunc.Immutable
+		case *Cast:
+			_, constant := c.X.(*Const)
+			found = found || constant
+		}
+		return e
+	})
+	return found
+}
+
 // replaced puts values in the place of columns. What gives another value each
 // time cannot be written twice.
 func replaced(x Expr, by map[ColID]Expr, name string) (Expr, error) {
@@ -107,7 +172,7 @@ func replaced(x Expr, by map[ColID]Expr, name string) (Expr, error) {
 			return e
 		}
 		mapExpr(by[r.ID], func(v Expr) Expr {
-			if c, ok := v.(*Call); ok && c.Func.Volatility == sqlfunc.Volatile {
+			if c, ok := v.(*Call); ok && c.Func.Volatility == sqlfunc.Volatile && c.Func.Impl != sqlfunc.Late {
 				err = sqlerr.New(sqlerr.FeatureNotSupported, "generated column %q depends on a value that is computed by the volatile function %s()", name, c.Func.Name).
 					WithHint("Compute the value first, and write it as a constant.")
 			}
@@ -155,7 +220,7 @@ func (b *builder) updateGenerated(t *catalog.Table, src *source, set []FieldExpr
 		if err != nil {
 			return nil, err
 		}
-		if x, err = replaced(x, by, c.Name); err != nil {
+		if x, err = b.computed(x, by, c.Name); err != nil {
 			return nil, err
 		}
 		out = append(out, FieldExpr{Field: Field{Path: c.Path, Kinds: c.Kinds, Type: c.Type}, Expr: x})

@@ -5,6 +5,8 @@ import (
 	"sort"
 
 	"weir/catalog"
+	"weir/engine/expr"
+	"weir/engine/value"
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -146,10 +148,33 @@ func (b *builder) insertInput(n *Insert, s *ast.Insert, names []string, ctes *ct
 		if err != nil {
 			return err
 		}
+		if err := b.sameForAll(in, c.ID, x); err != nil {
+			return err
+		}
 		p.Exprs = append(p.Exprs, NamedExpr{Col: b.newCol(names[i], x.Type()), Expr: x})
 	}
 	n.Input = p
 	return nil
+}
+
+// sameForAll refuses a constant that the target's type cannot hold, which is an
+// error even where there are no rows.
+func (b *builder) sameForAll(in Node, id ColID, x Expr) error {
+	cast, ok := x.(*Cast)
+	k := b.constantOf(in, id)
+	if !ok || k == nil || k.Value.IsNullish() {
+		return nil
+	}
+	impl, ok := b.env.Funcs.Cast(k.T.OID, cast.T.OID)
+	if _, same := cast.X.(*ColRef); !ok || !same || impl.Impl == "" || b.env.Library == nil || k.T.OID.Category() != 'N' || cast.T.OID.Category() != 'N' {
+		return nil
+	}
+	f, ok := b.env.Library.Functions[impl.Impl]
+	if !ok {
+		return nil
+	}
+	_, err := f.Eval(&expr.Context{}, []value.Value{k.Value, value.Int32(cast.T.Mod), value.Bool(cast.Explicit)})
+	return err
 }
 
 func plainQuery(q *ast.Query) bool {

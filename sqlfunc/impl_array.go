@@ -299,7 +299,7 @@ func widthBucketArray(_ *expr.Context, a []value.Value) (value.Value, error) {
 }
 
 var arrayFuncs = map[string]evaluator{
-	ArraySlice: arraySlice, ArrayPut: arrayPut,
+	ArraySlice: arraySlice, ArrayPut: arrayPut, Late: late,
 	"array_length": arrayLen, "array_upper": arrayLen, "array_lower": arrayLower, "array_dims": arrayDims,
 	"array_ndims": func(_ *expr.Context, a []value.Value) (value.Value, error) {
 		if n := len(dimensions(a[0])); n > 0 {

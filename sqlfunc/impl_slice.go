@@ -65,6 +65,12 @@ func cutArray(v value.Value, bounds []bound) (value.Value, bool) {
 // with the item at its place.
 const ArrayPut = "array_put"
 
+// Late is the local operator that gives its argument, of which nothing is known
+// before it is computed for a row.
+const Late = "late"
+
+func late(_ *expr.Context, a []value.Value) (value.Value, error) { return a[0], nil }
+
 func arrayPut(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if a[1].IsNullish() {
 		return failf("22004", "array subscript in assignment must not be null")

@@ -363,7 +363,7 @@ func (c *changes) update() string {
 	table := c.table()
 	if c.maybe(20) {
 		from := c.pick("(VALUES (1, 'a', 5), (2, 'b', 7), (9, 'x', NULL)) AS f(i, k, w)", "(SELECT x AS i, min(y) AS k, sum(z)::int AS w FROM pair GROUP BY x) AS f", "(SELECT id AS i, s AS k, a AS w FROM t) f")
-		cols := changeColumns[table]
+		cols := changeColumns[table][needed[table]:] // keys change in the order of rows, which is not said
 		col := cols[c.IntN(len(cols))]
 		v := c.value(table, col, table)
 		if v != "DEFAULT" && c.maybe(60) {
