@@ -63,6 +63,7 @@ type Copying struct {
 // Rows are the rows of a result, or the outcome of a write.
 type Rows struct {
 	exec     *execution
+	ahead    []bson.Raw   // rows that were read before they were asked for
 	cur      store.Cursor // nil: no rows
 	kind     string
 	affected int64
@@ -74,12 +75,19 @@ type Rows struct {
 func Run(ctx context.Context, st *Stores, b *translator.Bound) (*Rows, error) {
 	e := newExecution(st, b)
 	rows, err := e.run(ctx)
-	if err != nil {
+	if err == nil {
+		if err = rows.readAhead(ctx); err == nil {
+			return rows, nil
+		}
+		_ = rows.Close()
+	} else {
 		e.abort(ctx)
 		e.release()
-		return nil, translator.MapError(err)
 	}
-	return rows, nil
+	if exact := e.exactly(ctx, err); exact != nil {
+		return Run(ctx, st, exact)
+	}
+	return nil, translator.MapError(err)
 }
 
 // Next gives the next row, valid until the following call; io.EOF ends.
@@ -87,7 +95,7 @@ func (r *Rows) Next(ctx context.Context) (bson.Raw, error) {
 	if r.cur == nil || r.done {
 		return nil, io.EOF
 	}
-	doc, err := r.cur.Next(ctx)
+	doc, err := r.next(ctx)
 	switch {
 	case err == io.EOF:
 		r.done = true
@@ -99,6 +107,15 @@ func (r *Rows) Next(ctx context.Context) (bson.Raw, error) {
 	if r.kind == "SELECT" {
 		r.affected++
 	}
+	return doc, nil
+}
+
+func (r *Rows) next(ctx context.Context) (bson.Raw, error) {
+	if len(r.ahead) == 0 {
+		return r.cur.Next(ctx)
+	}
+	doc := r.ahead[0]
+	r.ahead = r.ahead[1:]
 	return doc, nil
 }
 
@@ -119,13 +136,14 @@ func (r *Rows) Affected() (kind string, n int64) { return r.kind, r.affected }
 
 // execution is one run of a program.
 type execution struct {
-	st   *Stores
-	b    *translator.Bound
-	prog *translator.Program
-	q    store.Queryer
-	tx   store.Tx
-	env  *agg.Env
-	fine []string // columns to mark before the next write
+	st    *Stores
+	b     *translator.Bound
+	prog  *translator.Program
+	q     store.Queryer
+	tx    store.Tx
+	env   *agg.Env
+	fine  []string // columns to mark before the next write
+	wrote bool     // something was sent to be written
 
 	fetched map[string]*agg.Spool // Fetches and WITH queries by name
 	sides   map[string]*joinSide  // sides of joins of which not all rows were needed yet

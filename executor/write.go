@@ -195,6 +195,7 @@ func (e *execution) apply(ctx context.Context, w *translator.Write, ops []store.
 	}
 	for len(ops) > 0 {
 		n := min(len(ops), batchSize)
+		e.wrote = true
 		res, err := e.q.Write(ctx, w.Table.NS, ops[:n], store.WriteOptions{})
 		if err == nil {
 			err = res.Err()

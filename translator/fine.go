@@ -1,11 +1,14 @@
 package translator
 
 import (
+	"context"
+	"errors"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
+	"weir/mongoerr"
 	"weir/planner"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -217,10 +220,91 @@ func (p *Program) forFine() (*Program, error) {
 		opts.fine = true
 		p.variant, p.variantErr = Translate(p.Plan, opts)
 		if p.variantErr == nil {
-			p.variantErr = p.variant.asColumns(p.Columns)
+			p.variantErr = p.variant.moveColumns(p.Columns)
 		}
 	})
 	return p.variant, p.variantErr
+}
+
+// forExact is the program that computes here what decimal128 may not hold.
+func (p *Program) forExact() (*Program, error) {
+	p.exactOnce.Do(func() {
+		opts := p.opts
+		opts.exact = true
+		p.exact, p.exactErr = Translate(p.Plan, opts)
+		if p.exactErr == nil {
+			p.exactErr = p.exact.moveColumns(p.Columns)
+		}
+	})
+	return p.exact, p.exactErr
+}
+
+// Checks tells whether the program may fail with an error of which Rounded tells.
+func (b *Bound) Checks() bool { return b.Program.checks && !b.Program.opts.exact }
+
+// Rounded tells of the error of a program whose results have more digits than
+// the store has: Exactly gives the one to run instead.
+func (b *Bound) Rounded(err error) bool {
+	var m *mongoerr.Error
+	return b.Checks() && errors.As(err, &m) && strings.Contains(m.Message, numericOutOfRange)
+}
+
+// Exactly is the same statement in a program that is exact, which it will be from
+// now on.
+func (b *Bound) Exactly(ctx context.Context) (*Bound, error) {
+	p, err := b.Program.forExact()
+	if err != nil {
+		return nil, err
+	}
+	b.Program.rounds.Store(true)
+	return p.Bind(ctx, b.args, b.Session)
+}
+
+// moveColumns puts the columns of a query where those of another one are.
+func (p *Program) moveColumns(to []Column) error {
+	if err := p.asColumns(to); err == nil || p.Write != nil {
+		return err
+	}
+	root := obj{}
+	for i := range to {
+		if !root.place(to[i].Path, fieldRef("", p.Columns[i].Path)) {
+			return p.asColumns(to)
+		}
+		p.Columns[i].Path = to[i].Path
+	}
+	p.Root.Local = append(p.Root.Local, Stage{Raw: encode(obj{{"$replaceRoot", obj{{"newRoot", root}}}})})
+	return nil
+}
+
+// place puts an expression at a path of an object; false: something is there.
+func (o *obj) place(path []string, x any) bool {
+	if !plainName(path[0]) {
+		return false
+	}
+	for i := range *o {
+		f := &(*o)[i]
+		if f.k != path[0] {
+			continue
+		}
+		if ref, same := f.v.(string); same && len(path) == 1 && ref == x {
+			return true
+		}
+		in, ok := f.v.(obj)
+		if !ok || len(path) == 1 || !in.place(path[1:], x) {
+			return false
+		}
+		f.v = in
+		return true
+	}
+	if len(path) > 1 {
+		in := obj{}
+		if !in.place(path[1:], x) {
+			return false
+		}
+		x = in
+	}
+	*o = append(*o, field{path[0], x})
+	return true
 }
 
 // asColumns has the program yield its columns where another one does.

@@ -11,6 +11,7 @@ package translator
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -41,6 +42,12 @@ type Program struct {
 	fineOnce   sync.Once // sets the two below, see forFine
 	variant    *Program
 	variantErr error
+
+	checks    bool        // the pipelines fail where they may have rounded a numeric
+	rounds    atomic.Bool // one of them did, see forExact
+	exactOnce sync.Once   // sets the two below
+	exact     *Program
+	exactErr  error
 
 	joins []string // how each $lookup finds its rows and why, for EXPLAIN
 	slots []slot
@@ -130,4 +137,6 @@ type Options struct {
 	Strict bool
 	// fine tells that parameters may be fine wherever their types can.
 	fine bool
+	// exact tells that some result has more digits than decimal128 has.
+	exact bool
 }

@@ -122,7 +122,7 @@ func (g *grouping) set(a *planner.AggCall) any {
 }
 
 func aggSum(g *grouping, a *planner.AggCall, conv func(any) any) any {
-	if g.s.anyWide(a.Args) {
+	if g.sumsHere(a) {
 		return nil
 	}
 	if a.Distinct {
@@ -130,25 +130,53 @@ func aggSum(g *grouping, a *planner.AggCall, conv func(any) any) any {
 		if set == nil {
 			return nil
 		}
-		items := set
-		if conv != nil {
-			items = op1("$map", obj{{"input", set}, {"as", "d"}, {"in", conv("$$d")}})
-		}
-		return cond(op("$gt", op1("$size", set), 0), op1("$sum", items), null)
+		return cond(op("$gt", op1("$size", set), 0), g.sumOfSet(a, set, conv), null)
 	}
-	total := "$" + g.sum(a, conv)
+	total := g.sum(a, conv)
 	if g.never(a) {
 		return total
 	}
 	return cond(op("$gt", "$"+g.count(a), 0), total, null)
 }
 
-func (g *grouping) sum(a *planner.AggCall, conv func(any) any) string {
+// sumsHere tells of sums that our own accumulator computes, which is exact: of
+// numbers that may be beyond decimal128, and of any that nothing bounds where the
+// rows are here.
+func (g *grouping) sumsHere(a *planner.AggCall) bool {
+	if a.Col.Type.OID != sqltype.Numeric || len(a.Args) != 1 || g.c.totalOf(a.Args[0]).fit() {
+		return false
+	}
+	x := g.s.value(a.Args[0])
+	return g.s.anyWide(a.Args) || g.c.opts.exact || (g.f.local() || traitsOf(x).local) && g.c.totalOf(a.Args[0]).scale > sqltype.MaxDigits
+}
+
+func (g *grouping) sum(a *planner.AggCall, conv func(any) any) any {
 	x := g.s.value(a.Args[0])
 	if conv != nil && !g.hasForm(a, conv) {
 		x = conv(x)
 	}
-	return g.acc("$sum", g.filtered(a, x, null), null)
+	return g.wholeSum(a, x, "$"+g.acc("$sum", g.filtered(a, x, null), null))
+}
+
+// sumOfSet is the sum of an array of different values.
+func (g *grouping) sumOfSet(a *planner.AggCall, set any, conv func(any) any) any {
+	items := set
+	if conv != nil {
+		items = op1("$map", obj{{"input", set}, {"as", "d"}, {"in", conv("$$d")}})
+	}
+	d := g.c.totalOf(a.Args[0])
+	switch {
+	case a.Col.Type.OID != sqltype.Numeric || d.fit():
+		return op1("$sum", items)
+	case d.scale <= sqltype.MaxDigits:
+		return g.c.unrounded(op1("$sum", items), d)
+	}
+	g.c.prog.checks = true
+	return g.c.once(items, func(items any) any {
+		long := op1("$anyElementTrue", list{op1("$map", obj{{"input", items}, {"as", "d"}, {"in", isLong("$$d")}})})
+		total := op1("$sum", items)
+		return cond(long, tooManyDigits(total), total)
+	})
 }
 
 // hasForm tells whether an argument needs no conversion before it is summed.
@@ -169,7 +197,7 @@ func (g *grouping) never(a *planner.AggCall) bool {
 // aggAverage divides as numeric does, which only we know.
 func aggAverage(g *grouping, a *planner.AggCall) any {
 	div := g.c.operator("/", sqltype.Numeric)
-	if div == nil || g.s.anyWide(a.Args) {
+	if div == nil || g.sumsHere(a) {
 		return nil
 	}
 	if a.Distinct {
@@ -177,14 +205,13 @@ func aggAverage(g *grouping, a *planner.AggCall) any {
 		if set == nil {
 			return nil
 		}
-		items := op1("$map", obj{{"input", set}, {"as", "d"}, {"in", toDecimal("$$d")}})
-		return average(div.Impl, op1("$sum", items), op1("$size", set))
+		return average(div.Impl, g.sumOfSet(a, set, toDecimal), op1("$size", set))
 	}
 	conv := toDecimal
 	if isOneOf(a.Args[0].Type().OID, sqltype.Int2, sqltype.Int4) {
 		conv = nil
 	}
-	return average(div.Impl, "$"+g.sum(a, conv), "$"+g.count(a))
+	return average(div.Impl, g.sum(a, conv), "$"+g.count(a))
 }
 
 func average(impl string, total, n any) any {

@@ -42,6 +42,7 @@ func (c *compiler) aggregate(n *planner.Aggregate, outer map[planner.ColID]*loc)
 	if sets {
 		id = g.setKeys(n, id, cols)
 	}
+	c.noteAggregate(n)
 	f.add("$group", append(obj{{"_id", id}}, g.accs...))
 	f.cols, f.order = cols, nil
 	f.one = len(n.Groups) == 0 && !sets

@@ -25,6 +25,7 @@ func (c *compiler) projection(n *planner.Project, outer map[planner.ColID]*loc) 
 	volatile := false
 	for _, e := range n.Exprs {
 		f.cols[e.Col.ID] = c.projected(f, e)
+		c.noteDigits(e.Col, c.digitsOf(e.Expr))
 		u := newUse()
 		u.expr(e.Expr)
 		volatile = volatile || u.volatile

@@ -23,7 +23,8 @@ type compiler struct {
 	ctes       map[int]*cte
 	push       map[string]builder
 	aggs       map[string]aggBuilder
-	wide       bool // the program may meet numerics beyond decimal128
+	wide       bool                     // the program may meet numerics beyond decimal128
+	digits     map[planner.ColID]digits // of computed numerics
 }
 
 // cte is a compiled query of a WITH clause: where its columns are.
@@ -41,7 +42,7 @@ func (c *compiler) fail(err error) {
 // Translate compiles a plan.
 func Translate(p *planner.Plan, opts Options) (*Program, error) {
 	c := newCompiler(p, opts)
-	c.wide = opts.fine || meetsWide(p.Root)
+	c.wide = opts.fine || opts.exact || meetsWide(p.Root)
 	c.prog.Query = c.query(p.Root)
 	if c.err != nil {
 		return nil, c.err
@@ -51,7 +52,7 @@ func Translate(p *planner.Plan, opts Options) (*Program, error) {
 
 func newCompiler(p *planner.Plan, opts Options) *compiler {
 	prog := &Program{Plan: p, opts: opts, Fetches: map[string]*Fetch{}, Collections: map[string]store.Namespace{}, lib: Library(opts.Library)}
-	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, paramSlots: map[int]int{}, exprSlots: map[string]int{}, working: map[int]bool{}, ctes: map[int]*cte{},
+	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, paramSlots: map[int]int{}, exprSlots: map[string]int{}, working: map[int]bool{}, digits: map[planner.ColID]digits{}, ctes: map[int]*cte{},
 		push: pushTable(), aggs: aggTable()}
 }
 

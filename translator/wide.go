@@ -65,7 +65,7 @@ func (s scope) mayBeWide(e planner.Expr) bool {
 				return true
 			}
 		}
-		return len(e.Args) == 0 || numericOps[e.Func.Impl] == ""
+		return len(e.Args) == 0 || numericOps[e.Func.Impl] == "" || s.c.opts.exact && !s.c.digitsOf(e).fit()
 	}
 	return true
 }
