@@ -243,6 +243,9 @@ func (b *builder) aggResolve(a *AggCall, x *ast.FunctionCall, funcs []*sqlfunc.F
 			}
 		}
 	}
+	if (name == "min" || name == "max") && out[0].Type() == rowTidType {
+		t = rowTidType
+	}
 	a.Func, a.Args, a.Col = c.fn, out, b.newCol(name, t)
 	return nil
 }

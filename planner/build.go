@@ -58,7 +58,7 @@ func (b *builder) topQuery(q *ast.Query) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.settleUnknown(b.typedRecords(n))
+	return b.settleUnknown(b.bareTids(b.typedRecords(n)))
 }
 
 // typedRecords makes rows of the records that functions gave, whose fields

@@ -41,6 +41,9 @@ func (b *builder) canCoerce(e Expr, to sqltype.OID, ctx sqlfunc.CastContext) boo
 func (b *builder) coerce(e Expr, to sqltype.Type, ctx sqlfunc.CastContext) (Expr, bool, error) {
 	from := e.Type()
 	if from == to || from.OID == to.OID && to.Mod == -1 {
+		if ctx == assignment {
+			e = bareTid(e)
+		}
 		return e, true, nil
 	}
 	switch x := e.(type) {

@@ -202,7 +202,7 @@ func (b *builder) inList(v Expr, list []Expr, x *ast.InExpr) (Expr, error) {
 	}
 	all := append([]Expr{v}, list...)
 	t, err := b.commonType(all, "IN")
-	if err != nil || isDocScalar(v) {
+	if err != nil || isDocScalar(v) || t.OID == sqltype.Tid {
 		return b.inEach(v, list, x)
 	}
 	for i, e := range all {

@@ -372,6 +372,7 @@ func (b *builder) operator(name string, args []Expr, pos int) (Expr, error) {
 	}
 	out, err := b.apply(c, args, pos)
 	b.warnZeroDivisor(out)
+	sameRows(out)
 	return out, err
 }
 

@@ -106,7 +106,7 @@ func (s *selectQuery) bindWhere() error {
 	if err != nil {
 		return err
 	}
-	if x, err = s.b.boolean(x, "WHERE"); err != nil {
+	if x, err = s.b.whereCondition(x); err != nil {
 		return err
 	}
 	s.node = &Filter{Input: s.node, Cond: x}

@@ -63,7 +63,7 @@ func (b *builder) targetRows(ref *ast.TableRef, with []ast.TableExpr, where ast.
 		if err != nil {
 			return nil, err
 		}
-		if x, err = b.boolean(x, "WHERE"); err != nil {
+		if x, err = b.whereCondition(x); err != nil {
 			return nil, err
 		}
 		g.input = &Filter{Input: g.input, Cond: x}

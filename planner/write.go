@@ -260,7 +260,7 @@ func (b *builder) returning(items []*ast.SelectItem, ns *namespace, ctes *cteSco
 		if x, err = b.known(x); err != nil {
 			return nil, err
 		}
-		out = append(out, b.returned(b.outputName(it, x), x))
+		out = append(out, b.returned(b.outputName(it, x), bareTid(x)))
 	}
 	return out, nil
 }

@@ -274,7 +274,7 @@ func (s *Session) chain(chain bool, last transaction) {
 func (s *Session) setTransaction(stmt *ast.SetTransaction) (string, error) {
 	switch {
 	case stmt.Snapshot != "":
-		return "", sqlerr.Unsupported(0, "Read through one connection, or with AS OF a cluster time.", "importing snapshots is not supported")
+		return "", sqlerr.Unsupported(0, "Read through one connection: pg_dump without --jobs, or with --no-synchronized-snapshots.", "importing snapshots is not supported")
 	case stmt.Session:
 		if m := stmt.Modes; m.Isolation != "" {
 			s.set.put("default_transaction_isolation", m.Isolation, true, false)

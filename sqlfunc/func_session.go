@@ -24,6 +24,7 @@ var functionsSession = []functionRow{
 	{2855, "pg_is_other_temp_schema(oid) bool", "", "s"},
 	{2854, "pg_my_temp_schema() oid", "", "s"},
 	{2943, "txid_current() int8", "", "s"},
+	{3809, "pg_export_snapshot() text", "", "v"},
 	{3348, "txid_current_if_assigned() int8", "", "s"},
 	{2561, "pg_blocking_pids(int4) int4[]", "", "v"},
 	{315, "pg_jit_available() bool", "", "v"},

@@ -167,6 +167,9 @@ var sessionFuncs = func() map[string]evaluator {
 		"pg_notification_queue_usage": constant(value.Double(0)), "pg_blocking_pids": constant(value.ArrayFrom(nil)),
 		"getdatabaseencoding": constant(value.String("UTF8")), "pg_client_encoding": ofSession(clientEncoding),
 		"txid_current_if_assigned": constant(value.Null()), "pg_reload_conf": constant(value.Bool(true)),
+		"pg_export_snapshot": func(*expr.Context, []value.Value) (value.Value, error) {
+			return fail(sqlerr.Unsupported(0, "Read through one connection: pg_dump without --jobs, or with --no-synchronized-snapshots.", "exporting snapshots is not supported"))
+		},
 		"txid_current":             func(c *expr.Context, _ []value.Value) (value.Value, error) { return int8(transactionMs(c)) },
 		"pg_postmaster_start_time": func(c *expr.Context, _ []value.Value) (value.Value, error) { return started(c) },
 		"pg_conf_load_time":        func(c *expr.Context, _ []value.Value) (value.Value, error) { return started(c) },

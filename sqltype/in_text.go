@@ -1,6 +1,7 @@
 package sqltype
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -71,10 +72,11 @@ func parseComposed(s string, t Type, e *Env) (value.Value, error) {
 	case t.OID.IsArray():
 		return ParseArray(s, Type{t.OID.Elem(), t.Mod}, e)
 	case t.OID == Tid:
-		if _, _, ok := parseTid(s); !ok {
+		block, offset, ok := parseTid(s)
+		if !ok {
 			return value.Value{}, invalidSyntax("tid", s)
 		}
-		return value.String(s), nil
+		return value.String(fmt.Sprintf("(%d,%d)", block, offset)), nil
 	case t.OID == JSONPath, t.OID == Inet, t.OID == Cidr:
 		return value.String(strings.Trim(s, space)), nil
 	case t.OID == Void:

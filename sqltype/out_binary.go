@@ -170,11 +170,10 @@ func appendRecordBinary(dst []byte, v value.Value, e *Env) ([]byte, error) {
 	return dst, nil
 }
 
-// appendTidBinary writes a tid of the text (block,offset).
 func appendTidBinary(dst []byte, v value.Value) ([]byte, error) {
-	block, offset, ok := parseTid(v.Str())
-	if v.Kind() != bson.TypeString || !ok {
+	place, _, ok := TidPlace(v)
+	if !ok {
 		return dst, misfit(v, Tid)
 	}
-	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(dst, block), offset), nil
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(dst, uint32(place>>16)), uint16(place)), nil
 }

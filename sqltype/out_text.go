@@ -15,7 +15,7 @@ import (
 // where there is none it is an error, never something else.
 func AppendText(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
 	switch t.OID {
-	case Text, Varchar, Name, CharByte, XML, JSON, Unknown, Inet, Cidr, ACLItem, PgNodeTree, Refcursor, JSONPath, Cstring, Tid:
+	case Text, Varchar, Name, CharByte, XML, JSON, Unknown, Inet, Cidr, ACLItem, PgNodeTree, Refcursor, JSONPath, Cstring:
 		if v.Kind() == bson.TypeString {
 			return append(dst, v.Str()...), nil
 		}
@@ -40,6 +40,8 @@ func AppendText(dst []byte, v value.Value, t Type, e *Env) ([]byte, error) {
 		return AppendJSONB(dst, v), nil
 	case UUID, Bytea:
 		return appendBytesText(dst, v, t.OID, e)
+	case Tid:
+		return appendTidText(dst, v)
 	case Void:
 		return dst, nil
 	}
