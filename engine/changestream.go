@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -28,10 +27,13 @@ type changeStream struct {
 	next      storage.OplogPos // the next entry to read
 	read      uint64           // cluster time up to which everything was read
 	queue     []bson.Raw
-	scanned   bson.Raw // token after everything that was read
-	returns   bson.Raw // postBatchResumeToken
-	ended     bool     // after an invalidate
-	lastID    bson.Raw // token of the event handed to the pipeline
+	slots     []bson.Raw // memory of queue
+	arena     []byte     // of the events in queue: they are valid until more are read
+	given     []byte     // memory of returns
+	scanned   bson.Raw   // token after everything that was read
+	returns   bson.Raw   // postBatchResumeToken
+	ended     bool       // after an invalidate
+	lastID    bson.Raw   // token of the event handed to the pipeline
 	hasStages bool
 	splits    bool // the pipeline splits large events
 	seen      int  // parts of the first event that are not given
@@ -91,10 +93,14 @@ func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 		if s.ended {
 			return nil, errEnd
 		}
-		s.queue = s.queue[:0]
+		s.queue = s.slots[:0]
+		if s.arena = s.arena[:0]; cap(s.arena) > streamReadBytes {
+			s.arena = nil
+		}
 		if err := s.readOn(); err != nil {
 			return nil, err
 		}
+		s.slots = s.queue
 		if len(s.queue) == 0 {
 			s.returns = s.scanned
 			return nil, errIdle
@@ -127,21 +133,18 @@ func (s *changeStream) readOn() error {
 		}
 		return nil
 	}
-	bytes, from, whole := 0, s.next, true
+	from, last, whole := s.next, s.next, true
 	err := s.e.log.Scan(s.next, durable, func(pos storage.OplogPos, entry *oplog.Entry) (bool, error) {
-		ev, err := s.event(pos, entry)
-		if err != nil {
+		if err := s.event(pos, entry); err != nil {
 			return false, err
 		}
-		s.next = storage.OplogPos{TS: pos.TS, Ord: pos.Ord + 1}
-		s.scanned = token(resumePoint{pos: pos, kind: tokenAfter})
-		for _, d := range ev {
-			s.queue = append(s.queue, d)
-			bytes += len(d)
-		}
-		whole = !s.ended && len(s.queue) < streamReadEvents && bytes < streamReadBytes
+		last, s.next = pos, storage.OplogPos{TS: pos.TS, Ord: pos.Ord + 1}
+		whole = !s.ended && len(s.queue) < streamReadEvents && len(s.arena) < streamReadBytes
 		return whole, nil
 	})
+	if s.next != from {
+		s.scanned = token(resumePoint{pos: last, kind: tokenAfter})
+	}
 	if err != nil {
 		return err
 	}
@@ -158,7 +161,8 @@ func (s *changeStream) readOn() error {
 // returned notes that an event goes to the client.
 func (s *changeStream) returned(doc bson.Raw) {
 	if id := value.Lookup(doc, "_id"); id.IsDocument() {
-		s.returns = slices.Clone(id.Doc())
+		s.given = append(s.given[:0], id.Doc()...)
+		s.returns = s.given
 	}
 }
 

@@ -139,7 +139,7 @@ func (r *request) findAndModify(ctx context.Context, w *writer, ns store.Namespa
 		_, before, err = w.deleteSome(ctx, ns, deleteOp{filter: f, sort: a.sort, hint: a.op.Hint}, 0)
 	} else {
 		var u updateOp
-		if u, err = w.compileUpdate(ns, &a.op, f); err != nil {
+		if u, err = w.compileUpdate(ns, &a.op, f, nil); err != nil {
 			return nil, err
 		}
 		u.sort = a.sort

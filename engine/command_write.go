@@ -335,7 +335,7 @@ func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteO
 		w.e.counters.delete.Add(n)
 		return writeOutcome{n: n}, err
 	}
-	u, err := w.compileUpdate(ns, op, f)
+	u, err := w.compileUpdate(ns, op, f, nil)
 	if err != nil {
 		return writeOutcome{}, err
 	}
@@ -348,8 +348,8 @@ func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteO
 	return o, err
 }
 
-func (w *writer) compileUpdate(ns store.Namespace, op *store.WriteOp, f filterSpec) (updateOp, error) {
-	o := update.Options{ArrayFilters: op.ArrayFilters, Let: f.let, Collation: f.collation, Upsert: op.Upsert}
+func (w *writer) compileUpdate(ns store.Namespace, op *store.WriteOp, f filterSpec, m *update.Memory) (updateOp, error) {
+	o := update.Options{ArrayFilters: op.ArrayFilters, Let: f.let, Collation: f.collation, Upsert: op.Upsert, Memory: m}
 	if op.Update.Type == bson.TypeArray {
 		o.Env = w.e.pipelineEnv(ns, pipelineOptions{tx: w.tx})
 		o.Env.Collation, o.Env.Let = f.collation, f.let

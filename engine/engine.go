@@ -48,6 +48,7 @@ type Engine struct {
 
 	lazySync chan struct{} // asks for a sync of writes that nobody waits for
 	inserts  jointInserts
+	groups   sync.Pool // of *groupMemory
 	cancel   context.CancelFunc
 	tasks    *errgroup.Group
 	closed   atomic.Bool

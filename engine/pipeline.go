@@ -253,7 +253,7 @@ func (e *Engine) pointPipeline(ns store.Namespace, pipeline []bson.Raw, o pipeli
 	if m.view != nil || m.collation != nil {
 		return nil, false, nil
 	}
-	_, doc, err := findID(e.db, c, m.idIndex(), id)
+	_, doc, err := findID(e.db, c, m.idIndex(), id, nil)
 	if err != nil || doc == nil {
 		return emptyCursor{}, true, err
 	}

@@ -19,21 +19,30 @@ type recentDocs struct {
 	slots  []recentDoc // by the number of the record, modulo
 	at     map[uint64]storage.RecordID
 	seed   maphash.Seed
-	chunk  []byte // where keys and documents are
-	merged uint64 // Engine.merged when all this was true
+	chunks [recentChunks]recentBytes // filled in turn, again and again
+	chunk  int                       // the one that is being filled
+	merged uint64                    // Engine.merged when all this was true
+}
+
+// recentBytes are keys and documents, and which ones.
+type recentBytes struct {
+	bytes []byte
+	of    []storage.RecordID
 }
 
 type recentDoc struct {
 	rec      storage.RecordID // 0: none
 	hash     uint64           // of key
-	key, doc []byte           // of the _id index
+	chunk    int
+	key, doc []byte // of the _id index
 }
 
 // Bounds of what is kept.
 const (
-	recentSlots = 4096
-	recentSize  = 4 << 10 // of a document
-	recentChunk = 256 << 10
+	recentSlots  = 8192
+	recentSize   = 4 << 10 // of a document
+	recentChunk  = 256 << 10
+	recentChunks = 32 // of a collection
 )
 
 // keepRecent keeps an inserted document.
@@ -71,18 +80,38 @@ func (r *recentDocs) keep(e *Engine, rec storage.RecordID, key []byte, doc bson.
 	if len(doc) > recentSize {
 		return
 	}
-	if cap(r.chunk)-len(r.chunk) < len(key)+len(doc) {
-		r.chunk = make([]byte, 0, recentChunk)
-	}
-	from := len(r.chunk)
-	r.chunk = append(r.chunk, key...)
-	middle := len(r.chunk)
-	r.chunk = append(r.chunk, doc...)
-	*s = recentDoc{rec: rec, hash: maphash.Bytes(r.seed, key), key: r.chunk[from:middle:middle], doc: r.chunk[middle:len(r.chunk):len(r.chunk)]}
+	c := r.room(len(key) + len(doc))
+	from := len(c.bytes)
+	middle := from + len(key)
+	c.bytes, c.of = append(append(c.bytes, key...), doc...), append(c.of, rec)
+	*s = recentDoc{rec: rec, hash: maphash.Bytes(r.seed, key), chunk: r.chunk, key: c.bytes[from:middle:middle], doc: slices.Clip(c.bytes[middle:])}
 	r.at[s.hash] = rec
 }
 
-// find gives a document by its key in the _id index; false: it is not here.
+// room gives a chunk with room for so many bytes. When the last one is full, the
+// first one is filled again, and what was in it is no longer kept.
+func (r *recentDocs) room(n int) *recentBytes {
+	c := &r.chunks[r.chunk]
+	if cap(c.bytes)-len(c.bytes) >= n {
+		return c
+	}
+	if len(c.bytes) > 0 {
+		r.chunk = (r.chunk + 1) % recentChunks
+		c = &r.chunks[r.chunk]
+	}
+	for _, rec := range c.of {
+		if s := &r.slots[rec%recentSlots]; s.rec == rec && s.chunk == r.chunk {
+			r.drop(s)
+		}
+	}
+	if c.bytes, c.of = c.bytes[:0], c.of[:0]; cap(c.bytes) < n {
+		c.bytes = make([]byte, 0, max(n, recentChunk))
+	}
+	return c
+}
+
+// find gives a document by its key in the _id index, valid until the next one is
+// kept; false: it is not here.
 func (r *recentDocs) find(e *Engine, key []byte) (storage.RecordID, bson.Raw, bool) {
 	if r.at == nil || r.merged != e.merged {
 		return 0, nil, false
@@ -118,5 +147,9 @@ func (r *recentDocs) clear() {
 	if len(r.at) > 0 {
 		clear(r.slots)
 	}
-	r.at, r.chunk = nil, nil
+	r.at, r.chunk = nil, 0
+	for i := range r.chunks {
+		c := &r.chunks[i]
+		c.bytes, c.of = c.bytes[:0], c.of[:0]
+	}
 }

@@ -13,22 +13,29 @@ import (
 	"weir/store"
 )
 
-// event gives the events that an oplog entry means to the stream: none, one,
-// or one and an invalidation.
-func (s *changeStream) event(pos storage.OplogPos, e *oplog.Entry) ([]bson.Raw, error) {
+// event puts the events that an oplog entry means to the stream into its queue:
+// none, one, or one and an invalidation.
+func (s *changeStream) event(pos storage.OplogPos, e *oplog.Entry) error {
 	if !s.inScope(e) {
-		return nil, nil
+		return nil
 	}
-	doc, err := s.build(pos, e)
+	start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
+	d, err := s.appendBody(d, pos, e)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	events := []bson.Raw{doc}
+	s.put(start, d)
 	if s.invalidates(e) {
-		events = append(events, s.invalidation(pos, e))
+		s.put(s.head(resumePoint{pos: pos, kind: tokenInvalidate}, "invalidate", e))
 		s.ended = true
 	}
-	return events, nil
+	return nil
+}
+
+// put ends an event of the arena and queues it.
+func (s *changeStream) put(start int, d []byte) {
+	s.arena = value.EndDocument(d, start)
+	s.queue = append(s.queue, bson.Raw(slices.Clip(s.arena[start:])))
 }
 
 // inScope tells whether the stream shows an entry.
@@ -97,14 +104,9 @@ func (s *changeStream) invalidates(e *oplog.Entry) bool {
 	return false
 }
 
-func (s *changeStream) invalidation(pos storage.OplogPos, e *oplog.Entry) bson.Raw {
-	start, d := s.head(resumePoint{pos: pos, kind: tokenInvalidate}, "invalidate", e)
-	return value.EndDocument(d, start)
-}
-
-// head begins an event.
+// head begins an event behind those of the arena.
 func (s *changeStream) head(p resumePoint, kind string, e *oplog.Entry) (int, []byte) {
-	start, d := value.BeginDocument(make([]byte, 0, 512+len(e.Doc)))
+	start, d := value.BeginDocument(slices.Grow(s.arena, 512+len(e.Doc)))
 	if p.kind == tokenEvent {
 		// The server puts these in front of everything.
 		if e.Kind == oplog.Rename {
@@ -115,7 +117,7 @@ func (s *changeStream) head(p resumePoint, kind string, e *oplog.Entry) (int, []
 			d = value.AppendElement(d, "lsid", value.Document(e.Session))
 		}
 	}
-	d = value.AppendElement(d, "_id", value.Document(token(p)))
+	d = appendToken(value.AppendHeader(d, bson.TypeEmbeddedDocument, "_id"), p)
 	d = value.AppendElement(d, "operationType", value.String(kind))
 	d = value.AppendElement(d, "clusterTime", value.Timestamp(uint32(p.pos.TS>>32), uint32(p.pos.TS)))
 	if s.spec.expanded && e.UUID != [16]byte{} && p.kind == tokenEvent {
@@ -124,8 +126,8 @@ func (s *changeStream) head(p resumePoint, kind string, e *oplog.Entry) (int, []
 	return start, value.AppendElement(d, "wallTime", value.Date(e.Wall))
 }
 
-func (s *changeStream) build(pos storage.OplogPos, e *oplog.Entry) (bson.Raw, error) {
-	start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
+// appendBody appends what follows the head.
+func (s *changeStream) appendBody(d []byte, pos storage.OplogPos, e *oplog.Entry) ([]byte, error) {
 	d, err := s.appendAfter(d, pos, e)
 	if err != nil {
 		return nil, err
@@ -140,11 +142,7 @@ func (s *changeStream) build(pos storage.OplogPos, e *oplog.Entry) (bson.Raw, er
 	if e.Key != nil {
 		d = value.AppendElement(d, "documentKey", value.Document(e.Key))
 	}
-	d = s.appendDescription(d, e)
-	if d, err = s.appendBefore(d, pos, e); err != nil {
-		return nil, err
-	}
-	return value.EndDocument(d, start), nil
+	return s.appendBefore(s.appendDescription(d, e), pos, e)
 }
 
 func (s *changeStream) appendDescription(d []byte, e *oplog.Entry) []byte {
@@ -249,6 +247,6 @@ func (s *changeStream) lookUp(e *oplog.Entry) (bson.Raw, error) {
 	if c == nil || c.uuid != e.UUID || c.load().view != nil {
 		return nil, nil
 	}
-	_, doc, err := findID(s.e.db, c, c.load().idIndex(), value.Lookup(e.Key, "_id"))
+	_, doc, err := findID(s.e.db, c, c.load().idIndex(), value.Lookup(e.Key, "_id"), nil)
 	return doc, err
 }

@@ -47,18 +47,28 @@ type resumePoint struct {
 const tokenMark = 0x82
 
 // token is the document {_data: hex} of a point; the hex text sorts like the points.
-func token(p resumePoint) bson.Raw {
-	b := make([]byte, 0, 18)
-	b = append(b, tokenMark)
+func token(p resumePoint) bson.Raw { return appendToken(make([]byte, 0, 56), p) }
+
+// appendToken appends the token, a document.
+func appendToken(dst []byte, p resumePoint) []byte {
+	const digits = "0123456789ABCDEF"
+	var buf [18]byte
+	b := append(buf[:0], tokenMark)
 	b = binary.BigEndian.AppendUint64(b, p.pos.TS)
 	b = binary.BigEndian.AppendUint32(b, p.pos.Ord)
 	b = append(b, byte(p.kind))
 	if p.fragment > 0 {
 		b = binary.BigEndian.AppendUint32(b, p.fragment)
 	}
-	start, doc := value.BeginDocument(make([]byte, 0, 48))
-	doc = value.AppendElement(doc, "_data", value.String(strings.ToUpper(hex.EncodeToString(b))))
-	return value.EndDocument(doc, start)
+	var text [2 * len(buf)]byte
+	for i, c := range b {
+		text[2*i], text[2*i+1] = digits[c>>4], digits[c&15]
+	}
+	start, dst := value.BeginDocument(dst)
+	dst = value.AppendHeader(dst, bson.TypeString, "_data")
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(2*len(b)+1))
+	dst = append(append(dst, text[:2*len(b)]...), 0)
+	return value.EndDocument(dst, start)
 }
 
 func parseToken(doc value.Value) (resumePoint, error) {
@@ -226,7 +236,8 @@ func (s *changeStream) checkResume(at *resumePoint) error {
 	}
 	e, ok, err := s.e.log.At(at.pos)
 	if ok && at.kind == tokenEvent && s.inScope(&e) && s.invalidates(&e) {
-		s.queue, s.ended = append(s.queue, s.invalidation(at.pos, &e)), true
+		s.put(s.head(resumePoint{pos: at.pos, kind: tokenInvalidate}, "invalidate", &e))
+		s.ended = true
 	}
 	if err == nil && !ok && (at.kind != tokenAfter || at.pos.TS > s.e.log.Last()) {
 		err = mongoerr.New(mongoerr.ChangeStreamFatalError, "cannot resume stream; the resume token was not found. %s", value.Document(token(*at))).

@@ -215,7 +215,7 @@ func (t *target) byID(r storage.Reader) (rec storage.RecordID, doc bson.Raw, ok 
 	if !ok || m.idIndex().Collation != nil || t.filter.collation != nil {
 		return 0, nil, false, nil
 	}
-	rec, doc, err = findID(r, t.c, m.idIndex(), id)
+	rec, doc, err = findID(r, t.c, m.idIndex(), id, nil)
 	return rec, doc, true, err
 }
 
@@ -225,8 +225,8 @@ func pointID(filter bson.Raw) (value.Value, bool) {
 	return id, ok && alone
 }
 
-// findID reads a document by its _id; doc is nil when there is none.
-func findID(r storage.Reader, c *collection, ix *indexState, id value.Value) (storage.RecordID, bson.Raw, error) {
+// findID reads a document by its _id, behind what is in dst; doc is nil when there is none.
+func findID(r storage.Reader, c *collection, ix *indexState, id value.Value, dst []byte) (storage.RecordID, bson.Raw, error) {
 	var key [64]byte
 	var val [16]byte
 	k := ix.AppendKey(storage.AppendIndexPrefix(key[:0], ix.ID), []value.Value{id})
@@ -235,7 +235,7 @@ func findID(r storage.Reader, c *collection, ix *indexState, id value.Value) (st
 		return 0, nil, err
 	}
 	rec := storage.RecordOf(v)
-	doc, ok, err := r.Get(storage.AppendDocumentKey(key[:0], c.id, rec), nil)
+	doc, ok, err := r.Get(storage.AppendDocumentKey(key[:0], c.id, rec), dst)
 	if err != nil || !ok {
 		return 0, nil, err
 	}

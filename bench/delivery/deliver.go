@@ -27,18 +27,18 @@ func createMany(ctx context.Context, r *rig, n int) error {
 	return nil
 }
 
-// delivered logs and delivers events that are in the oplog; it gives the rate
-// and the processor time per event in microseconds.
-func delivered(ctx context.Context, r *rig, name string, n int) (perS, cpu float64, err error) {
+// delivered logs and delivers events that are in the oplog; it gives the rate, and
+// per event the processor time in microseconds and the memory taken in kilobytes.
+func delivered(ctx context.Context, r *rig, name string, n int) (perS, cpu, kb float64, err error) {
 	base, err := r.logged(ctx)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if err := r.behind(ctx, n); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	err = r.o.profiled(name, func() error {
-		used, from := processorTime(), time.Now()
+		used, from := spentNow(), time.Now()
 		if err := r.start(ctx); err != nil {
 			return err
 		}
@@ -46,44 +46,46 @@ func delivered(ctx context.Context, r *rig, name string, n int) (perS, cpu float
 			return err
 		}
 		err := r.untilSettled(ctx)
-		perS, cpu = rate(n, time.Since(from)), float64((processorTime()-used).Microseconds())/float64(n)
+		perS = rate(n, time.Since(from))
+		cpu, kb = used.perEvent(n)
 		return err
 	})
-	return perS, cpu, err
+	return perS, cpu, kb, err
 }
 
 func measureFanout(ctx context.Context, o Options) (_ []line, err error) {
-	one, oneCPU, _, err := fanout(ctx, o, "fanout1", func(ctx context.Context, r *rig) error {
+	one, oneCPU, oneKB, _, err := fanout(ctx, o, "fanout1", func(ctx context.Context, r *rig) error {
 		return r.exec(ctx, `CREATE EVENT_SUBSCRIPTION bench_one ON docs DELIVER TO NOTIFY one`)
 	})
 	if err != nil {
 		return nil, err
 	}
-	many, manyCPU, streams, err := fanout(ctx, o, "fanout", func(ctx context.Context, r *rig) error { return createMany(ctx, r, manySubscriptions) })
+	many, manyCPU, manyKB, streams, err := fanout(ctx, o, "fanout", func(ctx context.Context, r *rig) error { return createMany(ctx, r, manySubscriptions) })
 	if err != nil {
 		return nil, err
 	}
 	return []line{
 		{"delivered, 1,000 subs", perSecond(many), fmt.Sprintf("%.2fx of one subscription, %.0f/s", many/one, one), ">= 30,000/s", many >= 30_000},
 		{"CPU/event, 1,000 subs", fmt.Sprintf("%.1f us", manyCPU), fmt.Sprintf("%.2fx of one subscription, %.1f us", manyCPU/oneCPU, oneCPU), "<= 2x", manyCPU <= 2*oneCPU},
+		{"memory taken/event, 1,000 subs", fmt.Sprintf("%.1f kB", manyKB), fmt.Sprintf("%.1f kB with one subscription", oneKB), "", true},
 		{"change streams, 1,000 subs", fmt.Sprint(streams), "", "1", streams == 1},
 	}, nil
 }
 
-func fanout(ctx context.Context, o Options, name string, create func(context.Context, *rig) error) (perS, cpu float64, streams int64, err error) {
+func fanout(ctx context.Context, o Options, name string, create func(context.Context, *rig) error) (perS, cpu, kb float64, streams int64, err error) {
 	r, err := newRig(ctx, o, name)
 	if err != nil {
-		return 0, 0, 0, err
+		return 0, 0, 0, 0, err
 	}
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
 	if err := create(ctx, r); err != nil {
-		return 0, 0, 0, err
+		return 0, 0, 0, 0, err
 	}
 	if streams, err = r.number(ctx, `SELECT count(*) FROM ACTIVE_CHANGE_STREAMS()`); err != nil {
-		return 0, 0, 0, err
+		return 0, 0, 0, 0, err
 	}
-	perS, cpu, err = delivered(ctx, r, name, o.Events)
-	return perS, cpu, streams, err
+	perS, cpu, kb, err = delivered(ctx, r, name, o.Events)
+	return perS, cpu, kb, streams, err
 }
 
 func measureCreate(ctx context.Context, o Options) (_ []line, err error) {

@@ -5,23 +5,58 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/metrics"
 	"runtime/pprof"
+	"time"
 )
 
 // profiled runs the stretch of a measure that counts, and writes its CPU profile
-// where profiles are asked for.
+// where profiles are asked for, and what was ever allocated before and after it:
+// -diff_base of pprof shows the difference.
 func (o Options) profiled(name string, f func() error) (err error) {
 	if o.Profiles == "" {
 		return f()
+	}
+	if err := o.allocations(name + ".before"); err != nil {
+		return err
 	}
 	file, err := os.Create(filepath.Join(o.Profiles, name+".cpu.pprof"))
 	if err != nil {
 		return fmt.Errorf("write a profile: %w", err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	defer func() { err = errors.Join(err, file.Close(), o.allocations(name)) }()
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return fmt.Errorf("write a profile: %w", err)
 	}
 	defer pprof.StopCPUProfile()
 	return f()
+}
+
+// allocations writes the profile of what was allocated since the program began.
+func (o Options) allocations(name string) (err error) {
+	file, err := os.Create(filepath.Join(o.Profiles, name+".allocs.pprof"))
+	if err != nil {
+		return fmt.Errorf("write a profile: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return pprof.Lookup("allocs").WriteTo(file, 0)
+}
+
+// spent is what this process has used: by it runs can be compared on a machine that
+// others use, too.
+type spent struct {
+	processor time.Duration
+	bytes     uint64 // ever allocated
+}
+
+func spentNow() spent {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return spent{processorTime(), sample[0].Value.Uint64()}
+}
+
+// perEvent tells what was used since, for each of n events.
+func (s spent) perEvent(n int) (cpuUS float64, kb float64) {
+	now := spentNow()
+	return float64((now.processor - s.processor).Microseconds()) / float64(n), float64(now.bytes-s.bytes) / float64(n) / 1000
 }

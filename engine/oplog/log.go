@@ -19,6 +19,7 @@ type Log struct {
 	db    *storage.DB
 	now   func() time.Time
 	bytes uint64        // bytes ever appended, written in front of every entry
+	entry []byte        // of Append, for the next one
 	last  atomic.Uint64 // newest cluster time given out
 
 	mu      sync.Mutex
@@ -31,7 +32,10 @@ type Log struct {
 	interest interest
 }
 
-const headLen = 8
+const (
+	headLen     = 8
+	largestKept = 1 << 20
+)
 
 // Open reads the ends of the log, and begins one in a new store.
 func Open(db *storage.DB, now func() time.Time) (*Log, error) {
@@ -125,8 +129,10 @@ func (l *Log) Lost(pos storage.OplogPos) bool {
 
 // Append puts an entry into a batch.
 func (l *Log) Append(w storage.Writer, pos storage.OplogPos, e *Entry) error {
-	head := binary.BigEndian.AppendUint64(make([]byte, 0, 256+len(e.Doc)), l.bytes)
-	v := e.Append(head)
+	v := e.Append(binary.BigEndian.AppendUint64(l.entry[:0], l.bytes))
+	if l.entry = v; cap(v) > largestKept {
+		l.entry = nil
+	}
 	l.bytes += uint64(len(v))
 	l.grown.Add(uint64(len(v)))
 	l.mu.Lock()

@@ -24,31 +24,42 @@ type plainField struct {
 	element []byte // as it stands in a document: type, name, value
 }
 
-// asPlain reads an update of operators as a plain one.
-func asPlain(doc bson.Raw) (*plain, bool) {
+// read reads an update of operators as a plain one.
+func (p *plain) read(doc bson.Raw, m *Memory) bool {
 	it := value.Walk(doc)
 	if !it.Next() || it.Key() != "$set" || !it.Value().IsDocument() {
-		return nil, false
+		return false
 	}
 	set := it.Value().Doc()
 	if it.Next() {
-		return nil, false
+		return false
 	}
-	p := &plain{}
+	var fields []plainField
+	if m != nil {
+		fields = m.fields[len(m.fields):]
+	}
+	var lengths uint64
 	for f := value.Walk(set); f.Next(); {
 		if !plainName(f.Key()) || !plainKind(f.Kind()) {
-			return nil, false
+			return false
 		}
-		p.fields = append(p.fields, plainField{f.Key(), f.Element()})
-		p.lengths |= 1 << min(len(f.Key()), 63)
+		fields = append(fields, plainField{f.Key(), f.Element()})
+		lengths |= 1 << min(len(f.Key()), 63)
 	}
-	slices.SortFunc(p.fields, func(a, b plainField) int { return strings.Compare(a.name, b.name) })
-	for i := 1; i < len(p.fields); i++ {
-		if p.fields[i].name == p.fields[i-1].name {
-			return nil, false // a conflict
+	slices.SortFunc(fields, func(a, b plainField) int { return strings.Compare(a.name, b.name) })
+	for i := 1; i < len(fields); i++ {
+		if fields[i].name == fields[i-1].name {
+			return false // a conflict
 		}
 	}
-	return p, len(p.fields) > 0 && len(p.fields) <= 64
+	if len(fields) == 0 || len(fields) > 64 {
+		return false
+	}
+	if m != nil {
+		m.keep(fields)
+	}
+	p.fields, p.lengths = slices.Clip(fields), lengths
+	return true
 }
 
 // plainName leaves out what is no name of a field, and numbers, which have an
@@ -79,9 +90,9 @@ func (p *plain) find(name string) int {
 
 // apply sets the fields that are there and appends the others. desc is nil when
 // nothing changed.
-func (p *plain) apply(doc bson.Raw) (out bson.Raw, desc *Description) {
+func (p *plain) apply(doc bson.Raw, m *Memory) (out bson.Raw, desc *Description) {
 	var there, changed uint64
-	start, dst := value.BeginDocument(make([]byte, 0, len(doc)+p.size()))
+	start, dst := value.BeginDocument(m.document(len(doc) + p.size()))
 	for it := value.Walk(doc); it.Next(); {
 		e := it.Element()
 		if i := p.find(it.Key()); i >= 0 && there>>i&1 == 0 {
@@ -101,7 +112,12 @@ func (p *plain) apply(doc bson.Raw) (out bson.Raw, desc *Description) {
 			dst = append(dst, p.fields[i].element...)
 		}
 	}
-	return value.EndDocument(dst, start), &Description{of: p, changed: changed, there: there}
+	dst = value.EndDocument(dst, start)
+	if m == nil {
+		return dst, &Description{of: p, changed: changed, there: there}
+	}
+	m.doc, m.desc = dst, Description{of: p, changed: changed, there: there}
+	return dst, &m.desc
 }
 
 func (p *plain) size() int {

@@ -19,6 +19,7 @@ type Options struct {
 	Collation    *value.Collation
 	Upsert       bool
 	Env          *agg.Env // nil: an empty one
+	Memory       *Memory  // nil: the update has its own
 }
 
 // Update is a compiled update. It is used by one goroutine at a time.
@@ -27,7 +28,7 @@ type Update struct {
 	ops     []pathOp      // operators, in the order of application
 	replace bson.Raw      // replacement document
 	pipe    *agg.Pipeline // pipeline
-	plain   *plain        // operators that need no ops
+	plain   plain         // operators that need no ops
 	filters map[string]*arrayFilter
 	stamps  bool
 }
@@ -48,7 +49,8 @@ type Result struct {
 // Compile checks and compiles an update: a document of operators, a
 // replacement document, or an array of pipeline stages.
 func Compile(u bson.RawValue, opts Options) (*Update, error) {
-	p := &Update{opts: opts}
+	p := opts.Memory.update()
+	p.opts = opts
 	switch u.Type {
 	case bson.TypeArray:
 		return p, p.compilePipeline(bson.Raw(u.Value))
@@ -59,8 +61,7 @@ func Compile(u bson.RawValue, opts Options) (*Update, error) {
 	doc := bson.Raw(u.Value)
 	it := value.Walk(doc)
 	if it.Next() && len(it.Key()) > 0 && it.Key()[0] == '$' {
-		if s, ok := asPlain(doc); ok && len(opts.ArrayFilters) == 0 {
-			p.plain = s
+		if len(opts.ArrayFilters) == 0 && p.plain.read(doc, opts.Memory) {
 			return p, nil
 		}
 		return p, p.compileOperators(doc)
@@ -73,7 +74,7 @@ func (u *Update) IsReplacement() bool { return u.replace != nil }
 
 // IsPlain tells whether the update sets fields of the document itself to values
 // without parts: then Apply needs neither context nor filter.
-func (u *Update) IsPlain() bool { return u.plain != nil }
+func (u *Update) IsPlain() bool { return len(u.plain.fields) > 0 }
 
 // IsPipeline tells whether the update is a pipeline.
 func (u *Update) IsPipeline() bool { return u.pipe != nil }
@@ -108,8 +109,8 @@ func checkSize(doc bson.Raw) error {
 
 func (u *Update) apply(c *expr.Context, doc bson.Raw, m *match.Matcher, insert bool) (bson.Raw, *Description, error) {
 	switch {
-	case u.plain != nil:
-		out, desc := u.plain.apply(doc)
+	case u.IsPlain():
+		out, desc := u.plain.apply(doc, u.opts.Memory)
 		return out, desc, nil
 	case u.replace != nil:
 		out, err := u.applyReplacement(doc, insert)
