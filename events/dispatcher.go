@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -37,7 +38,7 @@ const (
 )
 
 // dispatcher delivers the events of one subscription from the log, in order per
-// key. One goroutine owns its state; sends run beside it.
+// key. Its turn owns its state; sends run beside it.
 type dispatcher struct {
 	st      store.Store
 	spec    *Spec
@@ -57,8 +58,10 @@ type dispatcher struct {
 	join    func(after string) *feed // begins the feed of the subscription's rows
 
 	outcomes, cursors *bulk
+	crew              *crew
 	step              func(Step)
 
+	turn    *turn
 	feed    *feed
 	results chan result // of sends
 	order   []path      // ordering_key
@@ -69,15 +72,16 @@ type dispatcher struct {
 	pending []outcome // not written yet
 	sending int
 
-	flushing []outcome  // being written, nil: nothing is
-	easy     bool       // nothing waits for the end of that
-	flushed  chan error // the end of that
-	batch    int        // so many events go into a delivery at most
-	gone     *SinkError // the receiver said that it is gone
-	moving   string     // where the cursor is being moved, "": nowhere
-	moved    chan error // the end of that
-	saved    time.Time  // of the cursor
-	unsaved  int        // events settled since
+	flushing []outcome   // being written, nil: nothing is
+	easy     bool        // nothing waits for the end of that
+	awaits   atomic.Bool // something does: the turn is to be rung
+	flushed  chan error  // the end of that
+	batch    int         // so many events go into a delivery at most
+	gone     *SinkError  // the receiver said that it is gone
+	moving   string      // where the cursor is being moved, "": nowhere
+	moved    chan error  // the end of that
+	saved    time.Time   // of the cursor
+	unsaved  int         // events settled since
 
 	blocked int // keys, as stored for the monitoring functions
 }
@@ -156,43 +160,47 @@ func (d *dispatcher) drainResults() {
 	}
 }
 
-func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+// loop has the dispatcher's turn come whenever there is something to do.
+func (d *dispatcher) loop(ctx, sendCtx context.Context, g *errgroup.Group) (err error) {
+	d.turn = d.crew.add(func() (wait time.Duration, more bool) {
+		wait, err = d.work(ctx, sendCtx, g)
+		return wait, err == nil
+	})
+	d.feed.tell(d.turn.ring)
+	defer context.AfterFunc(ctx, d.turn.ring)()
+	d.turn.ring()
+	<-d.turn.done
+	return err
+}
+
+// work does what there is to do and tells for how long there is nothing.
+func (d *dispatcher) work(ctx, sendCtx context.Context, g *errgroup.Group) (wait time.Duration, err error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		if err := d.takeWritten(ctx); err != nil {
-			return err
+			return 0, err
+		}
+		if err := d.takeResults(ctx); err != nil {
+			return 0, err
 		}
 		if err := d.advance(ctx); err != nil {
-			return err
+			return 0, err
 		}
 		if err := d.fill(ctx); err != nil {
-			return err
+			return 0, err
 		}
 		again := d.send(sendCtx, g)
 		if d.flush(ctx, g) && d.lanes.ready.Len() > 0 && d.sending < d.parallel() {
 			continue // what was full has room now
 		}
-		timer.Reset(d.waitUntil(again, d.clock()))
-		moved, flushed, results := d.awaitedEnds()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-d.feed.wake:
-		case <-timer.C:
-		case err := <-moved:
-			if err := d.cursorMoved(err); err != nil {
-				return err
-			}
-		case err := <-flushed:
-			if err := d.recorded(ctx, err); err != nil {
-				return err
-			}
-		case r := <-results:
-			if err := d.takeAll(ctx, r); err != nil {
-				return err
-			}
+		// Whoever ends a write rings where it is awaited; it may have ended just now.
+		d.awaits.Store(d.flushing != nil && !d.patient())
+		if d.awaits.Load() && len(d.flushed) > 0 || len(d.results) > 0 && len(d.pending) < flushRows {
+			continue
 		}
+		return d.waitUntil(again, d.clock()), nil
 	}
 }
 
@@ -216,21 +224,6 @@ func (d *dispatcher) takeWritten(ctx context.Context) error {
 	default:
 		return nil
 	}
-}
-
-// awaitedEnds are the channels on which something is to come that matters now; the
-// others are nil, which is cheap to wait for.
-func (d *dispatcher) awaitedEnds() (moved, flushed chan error, results chan result) {
-	if d.moving != "" {
-		moved = d.moved
-	}
-	if d.flushing != nil && !d.patient() {
-		flushed = d.flushed
-	}
-	if d.sending > 0 {
-		results = d.results
-	}
-	return moved, flushed, results
 }
 
 // patient tells that nothing waits for the outcomes that are being written: with a
@@ -259,20 +252,26 @@ func (d *dispatcher) waitUntil(again, now time.Time) time.Duration {
 	return max(0, wait)
 }
 
-// takeAll takes a result and those that came meanwhile.
-func (d *dispatcher) takeAll(ctx context.Context, r result) error {
-	for {
-		if err := d.settle(ctx, r); err != nil {
-			return err
-		}
-		if len(d.pending) >= flushRows {
-			return nil
-		}
+// takeResults takes the ends of sends that have come.
+func (d *dispatcher) takeResults(ctx context.Context) error {
+	for d.sending > 0 && len(d.pending) < flushRows {
 		select {
-		case r = <-d.results:
+		case r := <-d.results:
+			if err := d.settle(ctx, r); err != nil {
+				return err
+			}
 		default:
 			return nil
 		}
+	}
+	return nil
+}
+
+// wroteRows takes the end of a write of outcomes, from whoever wrote them.
+func (d *dispatcher) wroteRows(err error) {
+	t := d.turn // it may be another one as soon as the end is taken
+	if d.flushed <- err; d.awaits.Load() {
+		t.ring()
 	}
 }
 
@@ -336,7 +335,11 @@ func (d *dispatcher) tellBlocked(ctx context.Context) error {
 	if d.blocked == d.lanes.blocked {
 		return nil
 	}
-	if _, err := updateOne(ctx, d.st, collCursors, bson.D{{Key: "_id", Value: d.cursor()}}, bson.D{{Key: "$set", Value: bson.D{{Key: "blocked", Value: int64(d.lanes.blocked)}}}}, false); err != nil {
+	err := d.crew.apart(func() error {
+		_, err := updateOne(ctx, d.st, collCursors, bson.D{{Key: "_id", Value: d.cursor()}}, bson.D{{Key: "$set", Value: bson.D{{Key: "blocked", Value: int64(d.lanes.blocked)}}}}, false)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("store the blocked keys of %s: %w", d.cursor(), err)
 	}
 	d.blocked = d.lanes.blocked
@@ -350,7 +353,7 @@ func (d *dispatcher) fill(ctx context.Context) error {
 		if d.budget.tight() {
 			page = pageRowsTight
 		}
-		rows, upTo, err := d.feed.take(ctx, page)
+		rows, upTo, err := d.feed.take(ctx, page, d.crew.apart)
 		if err != nil {
 			return err
 		}
@@ -523,6 +526,7 @@ func (d *dispatcher) start(ctx context.Context, g *errgroup.Group, items []*item
 	d.sending++
 	g.Go(func() error {
 		d.results <- d.deliver(ctx, items, probe)
+		d.turn.ring()
 		return nil
 	})
 }

@@ -24,6 +24,7 @@ type feed struct {
 	limit int    // bytes that may wait in memory; the log keeps the rest
 	brief bool   // the consumer keeps no row for long: those of a page may share memory; and it takes none whose image is gone
 	wake  chan struct{}
+	ring  func() // in place of wake, nil: none
 
 	budget *budget // shared with others
 
@@ -86,8 +87,19 @@ func (f *feed) drop() {
 	f.rows, f.bytes = nil, 0
 }
 
+// tell has the consumer told of what comes.
+func (f *feed) tell(ring func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ring = ring
+}
+
 // poke wakes the consumer.
 func (f *feed) poke() {
+	if f.ring != nil {
+		f.ring()
+		return
+	}
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -95,8 +107,9 @@ func (f *feed) poke() {
 }
 
 // take gives the next rows, at most n, and the position up to which the consumer
-// has all of them. No rows and no error: there are none now.
-func (f *feed) take(ctx context.Context, n int) (rows []bson.Raw, upTo string, err error) {
+// has all of them. No rows and no error: there are none now. Where the log is to be
+// read, apart does it.
+func (f *feed) take(ctx context.Context, n int, apart func(func() error) error) (rows []bson.Raw, upTo string, err error) {
 	f.mu.Lock()
 	if len(f.rows) > 0 {
 		defer f.mu.Unlock()
@@ -107,7 +120,11 @@ func (f *feed) take(ctx context.Context, n int) (rows []bson.Raw, upTo string, e
 	if after >= published {
 		return nil, after, nil
 	}
-	return f.page(ctx, after, published, n)
+	err = apart(func() (err error) {
+		rows, upTo, err = f.page(ctx, after, published, n)
+		return err
+	})
+	return rows, upTo, err
 }
 
 func (f *feed) takeHeld(n int) ([]bson.Raw, string, error) {

@@ -31,7 +31,7 @@ func (d *dispatcher) flush(ctx context.Context, g *errgroup.Group) bool {
 	d.flushing, d.pending, d.easy = batch, nil, false
 	if slices.ContainsFunc(batch, func(o outcome) bool { return o.status != StatusCompleted || o.it.dead }) {
 		g.Go(func() error {
-			d.flushed <- d.record(ctx, batch)
+			d.wroteRows(d.record(ctx, batch))
 			return nil
 		})
 		return true
@@ -57,7 +57,7 @@ func (d *dispatcher) recordRows(batch []outcome) {
 	ops := d.rowOps(batch)
 	if len(ops) == 0 {
 		d.step(StepRecorded)
-		d.flushed <- nil
+		d.wroteRows(nil)
 		return
 	}
 	urgent := d.awaited(batch)
@@ -66,7 +66,7 @@ func (d *dispatcher) recordRows(batch []outcome) {
 		if err = recordError(err); err == nil {
 			d.step(StepRecorded)
 		}
-		d.flushed <- err
+		d.wroteRows(err)
 	})
 }
 
@@ -109,9 +109,9 @@ func (d *dispatcher) recorded(ctx context.Context, err error) error {
 		if d.gone.Class == FailAuth {
 			reason = "auth"
 		}
-		return d.suspend(ctx, reason, d.gone.Error())
+		return d.crew.apart(func() error { return d.suspend(ctx, reason, d.gone.Error()) })
 	case pause:
-		return d.suspend(ctx, "dead_letter", "on_dead_letter = pause")
+		return d.crew.apart(func() error { return d.suspend(ctx, "dead_letter", "on_dead_letter = pause") })
 	}
 	return nil
 }
@@ -386,10 +386,14 @@ func (d *dispatcher) advance(ctx context.Context) error {
 		return nil
 	}
 	if d.spec.Tracking == "summary" {
-		return d.saveCursor(ctx)
+		return d.crew.apart(func() error { return d.saveCursor(ctx) })
 	}
 	if op, ok := d.moveCursor(); ok {
-		d.cursors.submit([]store.WriteOp{op}, false, func(err error) { d.moved <- err })
+		t := d.turn
+		d.cursors.submit([]store.WriteOp{op}, false, func(err error) {
+			d.moved <- err
+			t.ring()
+		})
 	}
 	return nil
 }

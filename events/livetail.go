@@ -178,7 +178,7 @@ func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
 		}
 	}
 	if len(rows) == 0 && err == nil {
-		rows, _, err = t.feed.take(ctx, tailPage)
+		rows, _, err = t.feed.take(ctx, tailPage, atOnce)
 	}
 	if len(rows) < aheadFrom || err != nil {
 		return rows, err
@@ -186,7 +186,7 @@ func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
 	ahead := make(chan aheadPage, 1)
 	if t.m.beside(func(ctx context.Context) {
 		var p aheadPage
-		p.rows, _, p.err = t.feed.take(ctx, tailPage)
+		p.rows, _, p.err = t.feed.take(ctx, tailPage, atOnce)
 		for i := 0; t.shape != nil && i < len(p.rows); i++ {
 			p.shaped = append(p.shaped, t.shape(p.rows[i]))
 		}
@@ -283,3 +283,6 @@ func (t *tail) progressed() string {
 
 // endOf gives the last position of a cluster time.
 func endOf(t bson.Timestamp) string { return string(appendPosition(nil, t, ^uint32(0))) }
+
+// atOnce does what takes long where it is asked for.
+func atOnce(f func() error) error { return f() }

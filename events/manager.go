@@ -115,6 +115,7 @@ type Manager struct {
 
 	outcomes *bulk // of all dispatchers
 	cursors  *bulk
+	crew     *crew // that runs them
 
 	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
 	sweep    bodySweep  // used by housekeeping only
@@ -167,6 +168,7 @@ func New(d Deps, o Options) *Manager {
 	}
 	m.outcomes = &bulk{st: d.Store, coll: collLog, spawn: m.within, hurry: make(chan struct{}, 1)}
 	m.cursors = &bulk{st: d.Store, coll: collCursors, spawn: m.within, hurry: make(chan struct{}, 1)}
+	m.crew = newCrew(m.within)
 	return m
 }
 
@@ -393,7 +395,7 @@ func (m *Manager) newDispatcher(s *subscription, def *stored) *dispatcher {
 	b, spec := m.breakerOf(def.Spec.Target), def.Spec
 	return &dispatcher{
 		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, server: &m.server, step: m.step,
-		budget: &m.budget, settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors,
+		budget: &m.budget, settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors, crew: m.crew,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
 		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },
 	}

@@ -87,18 +87,31 @@ func (m *Manager) Relay(database, channel, payload string) {
 func (m *Manager) Relayed(ctx context.Context) error {
 	n := &m.notices
 	n.mu.Lock()
-	upTo := n.queued
+	upTo, written := n.queued, n.written
+	n.mu.Unlock()
+	if written >= upTo {
+		return nil
+	}
+	return m.crew.apart(func() error { return n.await(ctx, upTo) })
+}
+
+// await waits until so many are written.
+func (n *notices) await(ctx context.Context, upTo uint64) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for n.written < upTo {
 		moved := n.moved
 		n.mu.Unlock()
+		var err error
 		select {
 		case <-moved:
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
 		}
-		n.mu.Lock()
+		if n.mu.Lock(); err != nil {
+			return err
+		}
 	}
-	n.mu.Unlock()
 	return nil
 }
 
