@@ -20,6 +20,8 @@ type Env struct {
 	Strict bool
 	// Maintenance allows writing what users may not: REFRESH fills materialized views.
 	Maintenance bool
+	// LockRows has the result tell the keys of the rows that FOR UPDATE names.
+	LockRows bool
 	// Types reads the literals: time zone, styles of dates. nil: the defaults.
 	Types *sqltype.Env
 	// Library holds the local operators for folding constants; nil: no folding.
@@ -54,6 +56,10 @@ func Build(ctx context.Context, env *Env, stmt ast.Statement, paramTypes []sqlty
 
 // topQuery plans a query whose rows go to the client.
 func (b *builder) topQuery(q *ast.Query) (Node, error) {
+	q, err := b.lockedRows(q)
+	if err != nil {
+		return nil, err
+	}
 	n, err := b.query(q, nil)
 	if err != nil {
 		return nil, err
@@ -97,7 +103,7 @@ func (b *builder) finish(n Node) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, ReadOnly: !b.writes, Strict: b.env.Strict, Timed: b.timed}
+	p := &Plan{Root: n, Params: b.params, Notices: b.notices, Deps: b.deps, Locking: b.locking, RowLocks: b.rowLocks, ReadOnly: !b.writes, Strict: b.env.Strict, Timed: b.timed}
 	if p.Cols = n.Cols(); p.Cols == nil {
 		body := n
 		if w, ok := n.(*With); ok {
@@ -124,6 +130,7 @@ type builder struct {
 	notices     []*sqlerr.Error
 	deps        []catalog.Dep
 	locking     bool
+	rowLocks    []RowLock
 	writes      bool
 	timed       bool // a literal was read that means the time of planning
 	depth       int

@@ -17,6 +17,9 @@ import (
 // columnRef binds a name of one or more parts: column, table.column,
 // schema.table.column, and each of them followed by a path into a document.
 func (b *builder) columnRef(sc *scope, e *ast.ColumnRef) (Expr, error) {
+	if x, err := b.keyColumn(sc, e); x != nil || err != nil {
+		return x, err
+	}
 	p := e.Parts
 	if len(p) > 1 {
 		if x, err := b.qualified(sc, e); x != nil || err != nil {

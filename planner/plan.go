@@ -37,8 +37,10 @@ type Plan struct {
 	Notices []*sqlerr.Error
 	// Deps are the catalog objects that the plan relies on, with their versions.
 	Deps []catalog.Dep
-	// Locking tells FOR UPDATE/SHARE was asked for; it is accepted.
-	Locking bool
+	// Locking tells FOR UPDATE/SHARE was asked for; RowLocks are the tables that it
+	// names, whose keys stand in the last of Cols (see RowLock).
+	Locking  bool
+	RowLocks []RowLock
 	// Strict is the mode that it was planned in: whether a division by zero is an
 	// error or NULL.
 	Strict bool

@@ -75,6 +75,7 @@ type Handler struct {
 	params   parameters
 	backends *Backends
 	locks    *locks
+	rows     *rowLocks
 	started  time.Time
 }
 
@@ -101,7 +102,7 @@ func New(d Deps, o Options) *Handler {
 	for k, v := range o.Settings {
 		defaults[k] = v
 	}
-	return &Handler{deps: d, opts: o, params: newParameters(defaults), backends: newBackends(), locks: newLocks(), started: o.Now()}
+	return &Handler{deps: d, opts: o, params: newParameters(defaults), backends: newBackends(), locks: newLocks(), rows: newRowLocks(), started: o.Now()}
 }
 
 // Backends gives the sessions that are open.

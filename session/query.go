@@ -26,6 +26,8 @@ type query struct {
 	verb     string // INSERT, UPDATE …, as messages name it
 	settings string // those that it was planned with
 	zeros    []zeroProbe
+	stmt     ast.Statement // of one that locks rows
+	keys     []column      // where the keys of these rows are, by Plan.RowLocks
 }
 
 func (q *query) result() []column { return q.cols }
@@ -76,7 +78,7 @@ func (s *Session) analyzeQuery(ctx context.Context, st *prepared, src source) (*
 	for i, o := range st.given {
 		types[i] = sqltype.OID(o)
 	}
-	q, err := s.plan(ctx, src.stmt, types)
+	q, err := s.planLocking(ctx, src.stmt, types)
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +156,14 @@ func (q *query) open(ctx context.Context, s *Session, c *call) (rows, string, er
 	if !q.readOnly() {
 		if err := s.writable(q.verb); err != nil {
 			return nil, "", err
+		}
+	}
+	if len(q.keys) > 0 {
+		if r, err := s.lockRows(ctx, q, c.args, c.last); r != nil || err != nil {
+			if err != nil {
+				return nil, "", err
+			}
+			return r, "", nil
 		}
 	}
 	r, err := s.execute(ctx, q, c.args, c.last)
@@ -235,13 +245,13 @@ func (s *Session) run(ctx context.Context, q *query, args []value.Value, on stor
 // stores is what a program runs against: a statement of its own has a
 // transaction of its own if it needs one.
 func (s *Session) stores(on store.Queryer) *executor.Stores {
-	st := &executor.Stores{Main: on, Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir,
+	st := &executor.Stores{Main: s.guard(on), Session: s.env, Catalog: relationEnv{s.env}, WorkMemory: s.workMemory(), TempDir: s.h.opts.TempDir,
 		HoldFine: s.h.deps.Catalog.HoldFine, Copy: s.copying}
 	if s.access.Store.Capabilities().Transactions {
 		st.Keys = keySession{s}
 	}
 	if on == store.Queryer(s.access.Store) && s.access.Store.Capabilities().Transactions {
-		st.Begin = s.access.Store.Begin
+		st.Begin = s.beginGuarded
 	}
 	return st
 }

@@ -17,6 +17,7 @@ type savepoint struct {
 	queued int // of what waits for the commit
 	made   int // of what the block made
 	checks int // of those that wait
+	rows   int // that are locked
 }
 
 func (s *Session) inBlock(command string) error {
@@ -35,7 +36,7 @@ func (s *Session) savepoint(ctx context.Context, name string) (string, error) {
 	}
 	s.tx.savepoints = append(s.tx.savepoints, savepoint{
 		name: name, writes: s.tx.writes, logged: len(s.tx.log.writes), marks: s.set.mark(), queued: len(s.tx.onCommit), made: len(s.tx.undo),
-		checks: len(s.tx.deferred.checks),
+		checks: len(s.tx.deferred.checks), rows: len(s.tx.rows),
 	})
 	return "SAVEPOINT", nil
 }
@@ -91,6 +92,8 @@ func (s *Session) rollbackTo(ctx context.Context, name string) (string, error) {
 	s.set.rollback(sp.marks)
 	s.tx.onCommit, s.tx.notified = s.tx.onCommit[:sp.queued], nil
 	s.tx.deferred.checks = s.tx.deferred.checks[:min(sp.checks, len(s.tx.deferred.checks))]
+	s.h.rows.release(s, s.tx.rows[sp.rows:])
+	s.tx.rows = s.tx.rows[:sp.rows]
 	s.tx.savepoints = s.tx.savepoints[:i+1]
 	s.tx.status = 'T'
 	return "ROLLBACK", nil

@@ -227,6 +227,8 @@ func (s *Session) Fail(ctx context.Context, err error) {
 		s.tx.noteFailure(err)
 		if len(s.tx.savepoints) == 0 {
 			s.abortStore(ctx)
+			s.h.rows.release(s, s.tx.rows)
+			s.tx.rows = nil
 		}
 	case 'I':
 		s.rollbackAll(ctx)
@@ -246,5 +248,6 @@ func (s *Session) Close() {
 	s.unlistenAll()
 	s.unlock(&s.tx.locks)
 	s.unlock(&s.locks)
+	s.h.rows.release(s, s.tx.rows)
 	s.h.backends.remove(s)
 }

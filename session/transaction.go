@@ -29,6 +29,7 @@ type transaction struct {
 	undo       []ast.Statement // takes away what the block made
 	notified   map[[2]string]bool
 	locks      []heldLock // advisory ones
+	rows       []heldRow  // those of rows, in the order they were taken
 	deferred   deferral
 }
 
@@ -136,6 +137,7 @@ func (s *Session) commitImplicit(ctx context.Context) error {
 func (s *Session) finish(committed bool) {
 	run := s.tx.onCommit
 	s.unlock(&s.tx.locks)
+	s.h.rows.release(s, s.tx.rows)
 	s.tx = transaction{status: 'I'}
 	if !committed {
 		s.set.rollback(0)

@@ -50,6 +50,9 @@ func (s *Session) wait(ctx context.Context, a *attempts, cause error) error {
 	if waited > longestWait {
 		return cause
 	}
+	if waited > deadlockAfter && s.h.rows.blocks(s) {
+		return sqlerr.New(sqlerr.DeadlockDetected, "deadlock detected").WithHint("Lock rows in the same order everywhere.").Because(cause)
+	}
 	most := min(time.Millisecond<<min(a.n, 10), 50*time.Millisecond)
 	a.n++
 	if a.n == 1 && s.tx.store != nil {
