@@ -81,12 +81,33 @@ func (b *builder) qualified(sc *scope, e *ast.ColumnRef) (Expr, error) {
 			if err != nil {
 				return nil, err
 			}
+			if i >= 0 && b.strict() && len(p) > n+1 && !b.descends(src, i) {
+				return nil, missingEntry(p, e.Pos())
+			}
 			if i >= 0 {
 				return b.descend(b.ref(src, i, e.Pos()), p[n+1:], e.Pos())
 			}
 		}
 	}
 	return nil, nil
+}
+
+// missingEntry is a name of several parts of which none is a relation.
+func missingEntry(p []ast.Ident, pos int) error {
+	if len(p) > 3 {
+		texts := make([]string, len(p))
+		for i := range p {
+			texts[i] = p[i].Text
+		}
+		return sqlerr.New(sqlerr.FeatureNotSupported, "cross-database references are not implemented: %s", strings.Join(texts, ".")).At(pos)
+	}
+	return sqlerr.New(sqlerr.UndefinedTable, "missing FROM-clause entry for table %q", p[len(p)-2].Text).At(pos)
+}
+
+// descends tells whether a column of a source has names below it.
+func (b *builder) descends(src *source, i int) bool {
+	t := src.cols[i].col.Type.OID
+	return t == sqltype.JSONB || t == sqltype.JSON || t == sqltype.Unknown || t == sqltype.Record || t.IsArray() || t.Def() != nil
 }
 
 // descend follows a path from a value down. A path that begins at a column of
@@ -201,6 +222,9 @@ func (b *builder) unknownQualified(sc *scope, e *ast.ColumnRef) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
+		if src != nil && len(p) > 2 && b.strict() && !src.open() {
+			return nil, missingEntry(p, e.Pos())
+		}
 		if src != nil {
 			return b.missing(sc, src, p[1], p[1:], e.Pos())
 		}
@@ -215,7 +239,7 @@ func (b *builder) unknownQualified(sc *scope, e *ast.ColumnRef) (Expr, error) {
 			return b.missing(sc, src, p[0], p, e.Pos())
 		}
 	}
-	return nil, sqlerr.New(sqlerr.UndefinedTable, "missing FROM-clause entry for table %q", p[len(p)-2].Text).At(e.Pos())
+	return nil, missingEntry(p, e.Pos())
 }
 
 // shadowed finds a relation that is hidden behind an alias.

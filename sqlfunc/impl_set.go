@@ -14,87 +14,114 @@ import (
 // maxSeries bounds the rows of a set: they are made as one array.
 const maxSeries = 1_000_000
 
-func tooManyRows() (value.Value, error) {
-	return failf(sqlerr.ProgramLimitExceeded, "the set has more than %d rows", maxSeries)
+// FirstOf begins the names of the series of which a statement reads a number of
+// rows alone: that stands before their arguments.
+const FirstOf = "first_of_"
+
+// series makes the rows of a set one after the other, until row tells that it
+// wants no more.
+type series func(c *expr.Context, a []value.Value, row func(value.Value) (more bool)) error
+
+// sets are the functions over a series: all of it, and its first rows.
+func (s series) sets(m map[string]evaluator, name string) {
+	run := func(c *expr.Context, a []value.Value, most int) (value.Value, error) {
+		var out value.Builder
+		n := 0
+		err := s(c, a, func(v value.Value) bool {
+			if n++; n <= most {
+				out.Item(v)
+			}
+			return n < most || n == most && most == maxSeries
+		})
+		switch {
+		case err != nil:
+			return fail(err)
+		case n > maxSeries:
+			return failf(sqlerr.ProgramLimitExceeded, "the set has more than %d rows", maxSeries)
+		}
+		return out.ArrayOf(), nil
+	}
+	m[name] = func(c *expr.Context, a []value.Value) (value.Value, error) { return run(c, a, maxSeries) }
+	m[FirstOf+name] = func(c *expr.Context, a []value.Value) (value.Value, error) {
+		return run(c, a[1:], int(min(max(a[0].AsInt64(), 1), maxSeries)))
+	}
 }
 
-func zeroStep() (value.Value, error) {
-	return failf(sqlerr.InvalidParameterValue, "step size cannot equal zero")
+func seriesFuncs() map[string]evaluator {
+	m := map[string]evaluator{}
+	seriesInt(width4).sets(m, "generate_series_int4")
+	seriesInt(width8).sets(m, "generate_series_int8")
+	series(seriesNumeric).sets(m, "generate_series_numeric")
+	seriesTime(false).sets(m, "generate_series_timestamp")
+	seriesTime(true).sets(m, "generate_series_timestamptz")
+	return m
 }
 
-func seriesInt(w width) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+func zeroStep() error {
+	return sqlerr.New(sqlerr.InvalidParameterValue, "step size cannot equal zero")
+}
+
+func seriesInt(w width) series {
+	return func(_ *expr.Context, a []value.Value, row func(value.Value) bool) error {
 		from, to, by := a[0].AsInt64(), a[1].AsInt64(), optional(a, 2, 1)
 		if by == 0 {
 			return zeroStep()
 		}
-		var b value.Builder
-		for n, i := 0, from; by > 0 && i <= to || by < 0 && i >= to; n++ {
-			if n >= maxSeries {
-				return tooManyRows()
-			}
+		for i := from; by > 0 && i <= to || by < 0 && i >= to; {
 			v, _ := w.wrap(i)
-			b.Item(v)
 			next, ok := value.AddInt64(i, by)
-			if !ok {
+			if !row(v) || !ok {
 				break
 			}
 			i = next
 		}
-		return b.ArrayOf(), nil
+		return nil
 	}
 }
 
-func seriesNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
+func seriesNumeric(_ *expr.Context, a []value.Value, row func(value.Value) bool) error {
 	from, to, by := dec(a[0]), dec(a[1]), apd.New(1, 0)
 	if len(a) > 2 {
 		by = dec(a[2])
 	}
 	for _, d := range []*apd.Decimal{from, to, by} {
 		if d.Form != apd.Finite {
-			return failf(sqlerr.InvalidParameterValue, "start, stop and step values cannot be NaN or infinity")
+			return sqlerr.New(sqlerr.InvalidParameterValue, "start, stop and step values cannot be NaN or infinity")
 		}
 	}
 	if by.IsZero() {
 		return zeroStep()
 	}
-	var out []value.Value
 	for i := from; by.Negative && i.Cmp(to) >= 0 || !by.Negative && i.Cmp(to) <= 0; {
-		if len(out) >= maxSeries {
-			return tooManyRows()
-		}
 		v, err := numeric(new(apd.Decimal).Set(i))
-		if err != nil {
-			return fail(err)
+		if err != nil || !row(v) {
+			return err
 		}
-		out = append(out, v)
 		if i, err = addNumeric(i, by); err != nil {
-			return fail(err)
+			return err
 		}
 	}
-	return value.ArrayFrom(out), nil
+	return nil
 }
 
-func seriesTime(zoned bool) evaluator {
-	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+func seriesTime(zoned bool) series {
+	return func(c *expr.Context, a []value.Value, row func(value.Value) bool) error {
 		at, to, s := momentOf(a[0]), momentOf(a[1]), span(a[2])
 		sign := s.Compare(sqltype.Span{})
 		if sign == 0 {
 			return zeroStep()
 		}
-		var b value.Builder
-		for n := 0; sign > 0 && at.Compare(to) <= 0 || sign < 0 && at.Compare(to) >= 0; n++ {
-			if n >= maxSeries {
-				return tooManyRows()
+		for sign > 0 && at.Compare(to) <= 0 || sign < 0 && at.Compare(to) >= 0 {
+			if !row(at.Value()) {
+				break
 			}
-			b.Item(at.Value())
 			if zoned {
 				at = addSpanZoned(c, at, s)
 			} else {
 				at = addSpan(at, s)
 			}
 		}
-		return b.ArrayOf(), nil
+		return nil
 	}
 }
 
@@ -281,8 +308,6 @@ func optionsToTable(_ *expr.Context, a []value.Value) (value.Value, error) {
 }
 
 var setFuncs = map[string]evaluator{
-	"generate_series_int4": seriesInt(width4), "generate_series_int8": seriesInt(width8), "generate_series_numeric": seriesNumeric,
-	"generate_series_timestamp": seriesTime(false), "generate_series_timestamptz": seriesTime(true),
 	"generate_subscripts_anyarray": subscripts,
 	"unnest":                       func(_ *expr.Context, a []value.Value) (value.Value, error) { return value.ArrayFrom(flat(a[0])), nil },
 	"jsonb_array_elements":         elementsOf(false), "jsonb_array_elements_text": elementsOf(true),

@@ -17,7 +17,7 @@ var evaluators = []map[string]evaluator{
 	datetimeFuncs, datePartFuncs, mysqlDateFuncs, mysqlTextFuncs,
 	jsonFuncs, jsonChangeFuncs, mysqlJSONFuncs,
 	arrayFuncs, setFuncs, sessionFuncs, catalogFuncs, otherFuncs, bitFuncs,
-	jsonPopulateFuncs, enumFuncs, tidFuncs,
+	jsonPopulateFuncs, enumFuncs, tidFuncs, transitionFuncs,
 }
 
 // Library makes the local operators: `$weir.IMPL` for every meaning that is
@@ -31,7 +31,7 @@ func (t *Table) Library() *Library {
 	lib := &Library{Functions: map[string]expr.Function{}, Accumulators: accumulators()}
 	lax := t.laxImpls()
 	ps := &patterns{}
-	for _, family := range append(evaluators, patternFamily(ps), jsonPathFamily(ps)) {
+	for _, family := range append(evaluators, patternFamily(ps), jsonPathFamily(ps), seriesFuncs()) {
 		for name, f := range family {
 			lib.Functions[name] = expr.Function{MinArgs: 0, MaxArgs: -1, Eval: strict(f, lax[name])}
 		}

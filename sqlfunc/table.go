@@ -81,7 +81,7 @@ func New() *Table {
 }
 
 var scalarTables = [][]functionRow{
-	functionsMath, functionsText, functionsDatetime, functionsJson, functionsArray, functionsUuid,
+	functionsMath, functionsText, functionsDatetime, functionsJson, functionsArray, functionsUuid, functionsTransition,
 	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra, functionsBit, functionsEnum,
 }
 

@@ -3,6 +3,7 @@ package translator
 import (
 	"math"
 	"strings"
+	"time"
 
 	"weir/engine/expr"
 	"weir/engine/value"
@@ -142,8 +143,51 @@ func formatted(session bool, translate func(string) (string, bool)) builder {
 		if !ok {
 			return nil
 		}
-		return op1("$dateToString", obj{{"date", s.moment(e.Args[0])}, {"format", f}, {"timezone", s.zone(session)}})
+		return s.c.once(s.moment(e.Args[0]), func(x any) any { return s.dateText(x, f, s.zone(session)) })
 	}
+}
+
+// MongoDB prints the years between these, and fails at others.
+var firstYear, lastYear = literal(value.Date(time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC).UnixMilli())), literal(value.Date(time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).UnixMilli()))
+
+// dateText prints a date. Years beyond those that MongoDB prints are numbers:
+// of one before Christ PostgreSQL shows the year of that era.
+func (s scope) dateText(x any, format string, zone any) any {
+	text := op1("$dateToString", obj{{"date", x}, {"format", format}, {"timezone", zone}})
+	if !strings.Contains(format, "%Y") {
+		return text
+	}
+	part := func(name string) any { return op1(name, obj{{"date", x}, {"timezone", zone}}) }
+	year := s.c.once(part("$year"), func(y any) any { return cond(op("$gt", y, 0), y, op("$subtract", 1, y)) })
+	parts := list{}
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' {
+			parts = append(parts, op1("$literal", format[i:i+1]))
+			continue
+		}
+		i++
+		switch spec := format[i]; {
+		case spec == 'Y':
+			parts = append(parts, s.c.padded(year, 4))
+		case spec == 'j':
+			parts = append(parts, s.c.padded(part("$dayOfYear"), 3))
+		case twoDigits[spec] != "":
+			parts = append(parts, s.c.padded(part(twoDigits[spec]), 2))
+		default:
+			parts = append(parts, op1("$literal", format[i:i+1]))
+		}
+	}
+	inside := op("$and", op("$gte", x, firstYear), op("$lt", x, lastYear))
+	return cond(op("$or", inside, isNullish(x)), text, s.finite(x, op1("$concat", parts), null))
+}
+
+var twoDigits = map[byte]string{'m': "$month", 'd': "$dayOfMonth", 'H': "$hour", 'M': "$minute", 'S': "$second"}
+
+// padded is a number with zeros before it.
+func (c *compiler) padded(n any, width int) any {
+	return c.once(op1("$toString", n), func(text any) any {
+		return op("$concat", op("$substrCP", "0000", 0, op("$max", 0, op("$subtract", width, op1("$strLenCP", text)))), text)
+	})
 }
 
 // mysqlFormat turns DATE_FORMAT's specifiers into MongoDB's.

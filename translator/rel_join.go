@@ -458,7 +458,7 @@ func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
 		name := c.name("__f")
 		names = append(names, name)
 		e := &planner.Call{Func: call.Func, Args: call.Args, P: call.Pos}
-		sets = append(sets, field{name, s.setCall(e)})
+		sets = append(sets, field{name, s.setCall(e, c.most[n])})
 	}
 	f.add("$addFields", sets)
 	row := c.name("__i")

@@ -72,7 +72,7 @@ func (c *compiler) projectSet(f *fragment, n *planner.Project) *fragment {
 	names := map[*planner.Call]string{}
 	for _, call := range calls {
 		names[call] = c.name("__f")
-		sets = append(sets, field{names[call], s.setCall(call)})
+		sets = append(sets, field{names[call], s.setCall(call, c.most[n])})
 	}
 	c.settleUsed(f, setArgs(calls)...)
 	f.add("$addFields", sets)
@@ -142,7 +142,9 @@ func replaceCalls(e planner.Expr, f func(*planner.Call) planner.Expr) planner.Ex
 }
 
 // setCall is the array of a set-returning function's rows.
-func (s scope) setCall(e *planner.Call) any {
+//
+// most is how many of its rows are read, 0: any number.
+func (s scope) setCall(e *planner.Call, most int64) any {
 	if e.Func.Impl == "unnest" && len(e.Args) == 1 {
 		return s.unnested(e.Args[0])
 	}
@@ -150,6 +152,9 @@ func (s scope) setCall(e *planner.Call) any {
 		return list{s.value(e)} // a plain function in FROM has one row
 	}
 	x := obj{{expr.LocalPrefix + e.Func.Impl, s.callArgs(e.Func, e.Args)}}
+	if most > 0 && e.Func.Name == "generate_series" {
+		x = obj{{expr.LocalPrefix + sqlfunc.FirstOf + e.Func.Impl, append(list{int(most)}, s.callArgs(e.Func, e.Args)...)}}
+	}
 	return op("$ifNull", x, list{})
 }
 

@@ -125,12 +125,43 @@ func (c *compiler) limit(n *planner.Limit, outer map[planner.ColID]*loc) *fragme
 	if f := c.topByIndex(n, outer); f != nil {
 		return f
 	}
+	c.noteMost(n)
 	f := c.relation(n.Input, outer)
 	if n.WithTies != nil {
 		return c.withTies(f, n)
 	}
 	c.cut(f, n)
 	return f
+}
+
+// noteMost tells the functions that make the rows of a LIMIT how many are read.
+func (c *compiler) noteMost(n *planner.Limit) {
+	rows := int64(0)
+	for _, e := range []planner.Expr{n.Count, n.Offset} {
+		k, ok := widened(e).(*planner.Const)
+		switch {
+		case e == nil && rows > 0: // no OFFSET
+		case !ok || !k.Value.IsNumber():
+			return
+		default:
+			rows += k.Value.AsInt64()
+		}
+	}
+	if n.WithTies != nil || rows <= 0 {
+		return
+	}
+	in := n.Input
+	for {
+		p, ok := in.(*planner.Project)
+		if !ok || p.SetReturning {
+			break
+		}
+		in = p.Input
+	}
+	switch in.(type) {
+	case *planner.FuncScan, *planner.Project:
+		c.most[in] = rows
+	}
 }
 
 func (c *compiler) addLimit(f *fragment, e planner.Expr) {
@@ -144,7 +175,8 @@ func (c *compiler) addLimit(f *fragment, e planner.Expr) {
 // rowCount is always a placeholder: filling it checks the sign and knows what
 // NULL and zero mean.
 func (c *compiler) rowCount(e planner.Expr, kind placeholderKind) any {
-	if !c.constant(e) {
+	cols := newUse()
+	if cols.expr(e); len(cols.free()) > 0 || !c.constant(e) && !cols.volatile {
 		c.fail(sqlerr.Unsupported(e.Pos(), "Use a constant or a parameter.", "LIMIT and OFFSET cannot depend on other rows"))
 		return 1
 	}

@@ -21,6 +21,7 @@ type compiler struct {
 	exprSlots  map[string]int
 	working    map[int]bool // recursive CTEs whose term is being compiled
 	ctes       map[int]*cte
+	most       map[planner.Node]int64 // rows that are read of those of functions
 	push       map[string]builder
 	aggs       map[string]aggBuilder
 	wide       bool                     // the program may meet numerics beyond decimal128
@@ -52,7 +53,7 @@ func Translate(p *planner.Plan, opts Options) (*Program, error) {
 
 func newCompiler(p *planner.Plan, opts Options) *compiler {
 	prog := &Program{Plan: p, opts: opts, Fetches: map[string]*Fetch{}, Collections: map[string]store.Namespace{}, lib: Library(opts.Library)}
-	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, paramSlots: map[int]int{}, exprSlots: map[string]int{}, working: map[int]bool{}, digits: map[planner.ColID]digits{}, ctes: map[int]*cte{},
+	return &compiler{opts: opts, prog: prog, initSlots: map[initKey]int{}, paramSlots: map[int]int{}, exprSlots: map[string]int{}, working: map[int]bool{}, digits: map[planner.ColID]digits{}, most: map[planner.Node]int64{}, ctes: map[int]*cte{},
 		push: pushTable(), aggs: aggTable()}
 }
 
