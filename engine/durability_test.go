@@ -16,6 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -272,4 +273,38 @@ func TestRetryableWriteAfterRestart(t *testing.T) {
 	require.EqualValues(t, 2, n(e))
 	_, err = e.Command(ctx, "d", cmd(1))
 	require.Equal(t, mongoerr.TransactionTooOld, mongoerr.CodeOf(err))
+}
+
+// A write that may wait for others to ask for the disk is durable when it is
+// acknowledged, whether others do or not.
+func TestPatientWritesAreDurable(t *testing.T) {
+	for _, beside := range []bool{false, true} {
+		fs := vfs.NewCrashableMem()
+		e := openEngine(t, "data", engine.Options{FS: fs})
+		stop := make(chan struct{})
+		var others sync.WaitGroup
+		if beside {
+			others.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					default:
+						_, err := e.Write(context.Background(), store.Namespace{DB: "d", Coll: "other"}, []store.WriteOp{insertOp(t, bson.D{{Key: "_id", Value: i}})}, store.WriteOptions{Durable: true})
+						assert.NoError(t, err)
+					}
+				}
+			})
+		}
+		ops := []store.WriteOp{insertOp(t, bson.D{{Key: "_id", Value: 1}}), insertOp(t, bson.D{{Key: "_id", Value: 2}})}
+		_, err := e.Write(t.Context(), crashNS, ops, store.WriteOptions{Durable: true, Within: 20 * time.Millisecond})
+		require.NoError(t, err)
+		_, err = e.Write(t.Context(), crashNS, []store.WriteOp{insertOp(t, bson.D{{Key: "_id", Value: 3}})}, store.WriteOptions{Durable: true, Within: 20 * time.Millisecond})
+		require.NoError(t, err)
+		image := fs.CrashClone(vfs.CrashCloneCfg{})
+		close(stop)
+		others.Wait()
+		again := openEngine(t, "data", engine.Options{FS: image})
+		require.Len(t, sorted(t, again, crashNS), 3)
+	}
 }

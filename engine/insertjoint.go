@@ -14,7 +14,8 @@ import (
 type jointInserts struct {
 	mu      sync.Mutex
 	waiting []*jointInsert
-	leading bool // somebody runs inserts, or was told to
+	spare   sync.Pool // of *jointInsert
+	leading bool      // somebody runs inserts, or was told to
 }
 
 // jointInsert is one client's.
@@ -35,13 +36,21 @@ var errUnitLost = errors.New("the unit was given up")
 
 // joint tells whether an insert of one document may share a unit with those of others.
 func (w *writer) joint(c *collection) bool {
-	return w.one && w.tx == nil && !w.lazy && !w.ahead && w.onDisk == nil && c.load().capped.bytes == 0
+	return w.one && w.tx == nil && !w.lazy && !w.ahead && w.within == 0 && w.onDisk == nil && c.load().capped.bytes == 0
 }
 
 // insertJointly inserts a document together with others. ok is false when nothing
 // has happened and it is to be inserted alone.
 func (w *writer) insertJointly(c *collection, doc bson.Raw, stmt int) (failed, err error, ok bool) {
-	j := &jointInsert{w: w, c: c, doc: doc, stmt: stmt, wake: make(chan bool, 1), err: errUnitLost}
+	j, _ := w.e.inserts.spare.Get().(*jointInsert)
+	if j == nil {
+		j = &jointInsert{wake: make(chan bool, 1)}
+	}
+	defer func() {
+		*j = jointInsert{wake: j.wake} // nobody else has it any more
+		w.e.inserts.spare.Put(j)
+	}()
+	j.w, j.c, j.doc, j.stmt, j.err = w, c, doc, stmt, errUnitLost
 	w.e.inserts.run(w.e, j)
 	wait := (*blocked)(nil)
 	if errors.Is(j.err, errUnitLost) || errors.As(j.failed, &wait) {

@@ -16,7 +16,7 @@ import (
 // it is changed, and all leave it when a transaction was applied or a unit was given
 // up. Only the holder of the writer lock touches it.
 type recentDocs struct {
-	slots  []recentDoc // by the number of the record, modulo
+	slots  []recentDoc // by the number of the record, modulo; more of them as they are needed
 	at     map[uint64]storage.RecordID
 	seed   maphash.Seed
 	chunks [recentChunks]recentBytes // filled in turn, again and again
@@ -40,9 +40,11 @@ type recentDoc struct {
 // Bounds of what is kept.
 const (
 	recentSlots  = 8192
+	recentFirst  = 64      // slots of a collection in the beginning
 	recentSize   = 4 << 10 // of a document
 	recentChunk  = 256 << 10
-	recentChunks = 32 // of a collection
+	recentLeast  = 16 << 10 // the first chunk
+	recentChunks = 32       // of a collection
 )
 
 // keepRecent keeps an inserted document.
@@ -69,13 +71,16 @@ func (u *unit) giveUp() error {
 // keep keeps a document, whose key in the _id index is given.
 func (r *recentDocs) keep(e *Engine, rec storage.RecordID, key []byte, doc bson.Raw) {
 	if r.slots == nil {
-		r.slots, r.seed = make([]recentDoc, recentSlots), maphash.MakeSeed()
+		r.slots, r.seed = make([]recentDoc, recentFirst), maphash.MakeSeed()
 	}
 	if r.at == nil || r.merged != e.merged {
 		r.clear()
 		r.at, r.merged = map[uint64]storage.RecordID{}, e.merged
 	}
-	s := &r.slots[rec%recentSlots]
+	if len(r.at) == len(r.slots) && len(r.slots) < recentSlots {
+		r.grow()
+	}
+	s := r.slot(rec)
 	r.drop(s)
 	if len(doc) > recentSize {
 		return
@@ -86,6 +91,22 @@ func (r *recentDocs) keep(e *Engine, rec storage.RecordID, key []byte, doc bson.
 	c.bytes, c.of = append(append(c.bytes, key...), doc...), append(c.of, rec)
 	*s = recentDoc{rec: rec, hash: maphash.Bytes(r.seed, key), chunk: r.chunk, key: c.bytes[from:middle:middle], doc: slices.Clip(c.bytes[middle:])}
 	r.at[s.hash] = rec
+}
+
+// slot is where a record is, if it is here.
+func (r *recentDocs) slot(rec storage.RecordID) *recentDoc {
+	return &r.slots[rec%storage.RecordID(len(r.slots))]
+}
+
+// grow takes twice as many slots: what lies apart now lies apart then.
+func (r *recentDocs) grow() {
+	old := r.slots
+	r.slots = make([]recentDoc, 2*len(old))
+	for _, s := range old {
+		if s.rec != 0 {
+			*r.slot(s.rec) = s
+		}
+	}
 }
 
 // room gives a chunk with room for so many bytes. When the last one is full, the
@@ -100,12 +121,12 @@ func (r *recentDocs) room(n int) *recentBytes {
 		c = &r.chunks[r.chunk]
 	}
 	for _, rec := range c.of {
-		if s := &r.slots[rec%recentSlots]; s.rec == rec && s.chunk == r.chunk {
+		if s := r.slot(rec); s.rec == rec && s.chunk == r.chunk {
 			r.drop(s)
 		}
 	}
 	if c.bytes, c.of = c.bytes[:0], c.of[:0]; cap(c.bytes) < n {
-		c.bytes = make([]byte, 0, max(n, recentChunk))
+		c.bytes = make([]byte, 0, max(n, min(recentChunk, recentLeast<<r.chunk)))
 	}
 	return c
 }
@@ -120,7 +141,7 @@ func (r *recentDocs) find(e *Engine, key []byte) (storage.RecordID, bson.Raw, bo
 	if !ok {
 		return 0, nil, false
 	}
-	if s := &r.slots[rec%recentSlots]; s.rec == rec && bytes.Equal(s.key, key) {
+	if s := r.slot(rec); s.rec == rec && bytes.Equal(s.key, key) {
 		return rec, s.doc, true
 	}
 	return 0, nil, false
@@ -131,7 +152,7 @@ func (r *recentDocs) changed(rec storage.RecordID) {
 	if r.at == nil {
 		return
 	}
-	if s := &r.slots[rec%recentSlots]; s.rec == rec {
+	if s := r.slot(rec); s.rec == rec {
 		r.drop(s)
 	}
 }

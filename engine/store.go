@@ -116,7 +116,7 @@ func (e *Engine) Write(ctx context.Context, ns store.Namespace, ops []store.Writ
 }
 
 func (e *Engine) writeIn(ctx context.Context, tx *transaction, ns store.Namespace, ops []store.WriteOp, o store.WriteOptions) (store.WriteResult, error) {
-	w := &writer{e: e, tx: tx, ahead: o.Ahead}
+	w := &writer{e: e, tx: tx, ahead: o.Ahead, within: o.Within}
 	let, err := e.evalLet(o.Let)
 	if err != nil {
 		return store.WriteResult{}, asServerError(ctx, err)

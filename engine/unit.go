@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -44,11 +45,12 @@ func (b *blocked) Error() string { return "waits for a transaction" }
 type writer struct {
 	e        *Engine
 	tx       *transaction
-	retry    *retryWrite // nil: not retryable
-	bypass   bool        // bypassDocumentValidation
-	lazy     bool        // w: 0 or j: false: do not wait for the disk
-	ahead    bool        // a later write waits for the disk
-	applied  uint64      // cluster time of the last applied unit
+	retry    *retryWrite   // nil: not retryable
+	bypass   bool          // bypassDocumentValidation
+	lazy     bool          // w: 0 or j: false: do not wait for the disk
+	ahead    bool          // a later write waits for the disk
+	within   time.Duration // so long it may wait for others to ask for the disk
+	applied  uint64        // cluster time of the last applied unit
 	unsynced bool
 	// one: the command is one unit, so its batch asks for the disk itself, and
 	// onDisk waits for it.
@@ -92,7 +94,7 @@ func (w *writer) attempt(f func(*unit) error) error {
 	if u.last == 0 {
 		return u.b.Close()
 	}
-	sync := w.one && !w.lazy && !w.ahead && w.onDisk == nil
+	sync := w.one && !w.lazy && !w.ahead && w.within == 0 && w.onDisk == nil
 	wait, err := u.apply(sync)
 	if err != nil {
 		return err
@@ -156,6 +158,9 @@ func (w *writer) finish() error {
 		return nil
 	}
 	wait := w.onDisk
+	if wait == nil && w.within > 0 && w.e.log.Await(w.applied, w.within) {
+		return nil
+	}
 	if w.onDisk = nil; wait == nil {
 		wait = w.e.db.Sync
 	}

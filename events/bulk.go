@@ -20,6 +20,9 @@ const (
 const (
 	bulkPace  = 5 * time.Millisecond
 	bulkPaced = 64 // operations that wait for no others
+	// bulkWithin is how long they may wait for the disk: it is asked for by the
+	// reader and by clients all the time.
+	bulkWithin = 5 * time.Millisecond
 )
 
 // bulk gathers the durable writes of many dispatchers to one collection: while
@@ -33,8 +36,10 @@ type bulk struct {
 	mu      sync.Mutex
 	writing bool
 	queue   []bulkPart
-	ops     int           // in queue
-	hurry   chan struct{} // somebody waits for what is in queue, or it is much
+	all     []store.WriteOp // memory of run
+	ops     int             // in queue
+	hurry   chan struct{}   // somebody waits for what is in queue, or it is much
+	awaited bool            // somebody waits for what is in queue
 }
 
 // bulkPart is what one dispatcher writes.
@@ -64,8 +69,9 @@ func (b *bulk) submit(ops []store.WriteOp, urgent bool, done func(error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.queue = append(b.queue, bulkPart{ops, done})
+	b.awaited = b.awaited || urgent
 	if b.ops += len(ops); urgent || b.ops >= bulkPaced {
-		b.urge()
+		b.wakeUp()
 	}
 	if !b.writing {
 		b.writing = true
@@ -75,6 +81,13 @@ func (b *bulk) submit(ops []store.WriteOp, urgent bool, done func(error)) {
 
 // urge tells that somebody waits for what was submitted.
 func (b *bulk) urge() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.awaited = true
+	b.wakeUp()
+}
+
+func (b *bulk) wakeUp() {
 	select {
 	case b.hurry <- struct{}{}:
 	default:
@@ -90,17 +103,18 @@ func (b *bulk) run() {
 		case <-b.hurry:
 		case <-timer.C:
 		}
-		parts := b.take()
+		parts, within := b.take()
 		if len(parts) == 0 {
 			return
 		}
-		b.writeParts(parts)
+		b.writeParts(parts, within)
 		timer.Reset(bulkPace)
 	}
 }
 
-// take takes the parts of one write; none: there is nothing to write.
-func (b *bulk) take() (parts []bulkPart) {
+// take takes the parts of one write, which is to be durable within a time; none:
+// there is nothing to write.
+func (b *bulk) take() (parts []bulkPart, within time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, ops := 0, 0
@@ -112,41 +126,46 @@ func (b *bulk) take() (parts []bulkPart) {
 	if b.queue = b.queue[n:]; len(b.queue) == 0 {
 		b.queue = nil
 	}
+	if !b.awaited {
+		within = bulkWithin
+	}
 	if b.ops -= ops; len(b.queue) > 0 { // there was too much for one write
-		b.urge()
+		b.wakeUp()
+	} else {
+		b.awaited = false
 	}
 	b.writing = n > 0
-	return parts
+	return parts, within
 }
 
 // writeParts writes parts together. When something is wrong each is written alone,
 // so that each has an outcome of its own: the writes of a part can be repeated.
-func (b *bulk) writeParts(parts []bulkPart) {
+func (b *bulk) writeParts(parts []bulkPart, within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), bulkTime)
 	defer cancel()
 	all := parts[0].ops
 	if len(parts) > 1 {
-		n := 0
-		for _, p := range parts {
-			n += len(p.ops)
-		}
-		all = make([]store.WriteOp, 0, n)
+		all = b.all[:0]
 		for _, p := range parts {
 			all = append(all, p.ops...)
 		}
+		defer func() {
+			clear(all)
+			b.all = all
+		}()
 	}
-	err := b.send(ctx, all)
+	err := b.send(ctx, all, within)
 	for _, p := range parts {
 		end := err
 		if err != nil && len(parts) > 1 {
-			end = b.send(ctx, p.ops)
+			end = b.send(ctx, p.ops, 0)
 		}
 		p.done(end)
 	}
 }
 
-func (b *bulk) send(ctx context.Context, ops []store.WriteOp) error {
-	res, err := b.st.Write(ctx, ns(b.coll), ops, store.WriteOptions{Durable: true, Unordered: true})
+func (b *bulk) send(ctx context.Context, ops []store.WriteOp, within time.Duration) error {
+	res, err := b.st.Write(ctx, ns(b.coll), ops, store.WriteOptions{Durable: true, Unordered: true, Within: within})
 	if err == nil {
 		err = res.Err()
 	}

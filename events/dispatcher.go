@@ -62,6 +62,9 @@ type dispatcher struct {
 	step              func(Step)
 
 	turn    *turn
+	memory  rowMemory  // of what is being written
+	sent    []Delivery // memory of deliver, where nobody is waited for
+	chosen  []*item    // likewise of send
 	feed    *feed
 	results chan result // of sends
 	order   []path      // ordering_key
@@ -442,11 +445,17 @@ func (d *dispatcher) send(ctx context.Context, g *errgroup.Group) time.Time {
 		if !ok {
 			return again
 		}
-		items := d.dropAged(d.lanes.take(d.batchLimit(probe)), now)
+		inline := d.spec.Target.Kind == TargetNotify // it does not wait for anybody
+		var items []*item
+		if inline {
+			items = d.chosen[:0]
+		}
+		items = d.dropAged(d.lanes.take(items, d.batchLimit(probe)), now)
 		switch {
-		case len(items) > 0 && d.spec.Target.Kind == TargetNotify:
+		case len(items) > 0 && inline:
 			d.sending++
-			_ = d.settle(ctx, d.deliver(ctx, items, probe)) // it does not wait for anybody
+			_ = d.settle(ctx, d.deliver(ctx, items, probe))
+			d.keep(items)
 		case len(items) > 0:
 			d.start(ctx, g, items, probe)
 		case probe:
@@ -454,6 +463,16 @@ func (d *dispatcher) send(ctx context.Context, g *errgroup.Group) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// keep keeps the memory of a delivery for the next, where it is little.
+func (d *dispatcher) keep(items []*item) {
+	if clear(items); cap(items) <= keptRowOps {
+		d.chosen = items
+	}
+	if clear(d.sent); cap(d.sent) > keptRowOps {
+		d.sent = nil
+	}
 }
 
 func (d *dispatcher) nextDue() time.Time {
@@ -535,16 +554,21 @@ func (d *dispatcher) start(ctx context.Context, g *errgroup.Group, items []*item
 func (d *dispatcher) deliver(ctx context.Context, items []*item, probe bool) result {
 	r := result{items: items, started: d.clock(), probe: probe}
 	timeout := time.Duration(d.spec.TimeoutMS) * time.Millisecond
-	batch := make([]Delivery, len(items))
-	for i, it := range items {
+	var batch []Delivery
+	if d.spec.Target.Kind == TargetNotify {
+		batch = d.sent[:0]
+	}
+	for _, it := range items {
 		if reason, err := d.prepare(it); err != nil {
 			r.err = &SinkError{Reason: reason, Err: err, Failed: []string{it.ID}}
 			r.finished = d.clock()
 			return r
 		}
-		batch[i] = it.Delivery
+		batch = append(batch, it.Delivery)
 	}
-	if d.spec.Target.Kind != TargetNotify { // that does not wait for anybody
+	if d.spec.Target.Kind == TargetNotify { // that does not wait for anybody
+		d.sent = batch
+	} else {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()

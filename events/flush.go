@@ -54,7 +54,7 @@ func (d *dispatcher) awaited(batch []outcome) bool {
 // recordRows is record of events that were all delivered: only their rows are to
 // be written, which needs nobody to wait for it.
 func (d *dispatcher) recordRows(batch []outcome) {
-	ops := d.rowOps(batch)
+	ops := d.memory.rowOps(d, batch)
 	if len(ops) == 0 {
 		d.step(StepRecorded)
 		d.wroteRows(nil)
@@ -62,12 +62,15 @@ func (d *dispatcher) recordRows(batch []outcome) {
 	}
 	urgent := d.awaited(batch)
 	d.easy = !urgent
-	d.outcomes.submit(ops, urgent, func(err error) {
-		if err = recordError(err); err == nil {
-			d.step(StepRecorded)
-		}
-		d.wroteRows(err)
-	})
+	d.outcomes.submit(ops, urgent, d.rowsWritten)
+}
+
+// rowsWritten takes the end of the write that recordRows began.
+func (d *dispatcher) rowsWritten(err error) {
+	if err = recordError(err); err == nil {
+		d.step(StepRecorded)
+	}
+	d.wroteRows(err)
 }
 
 // record writes outcomes: attempts and dead letters before the rows that become
@@ -156,7 +159,7 @@ func (d *dispatcher) summarised(o *outcome) bool {
 }
 
 func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
-	if err := recordError(d.outcomes.write(d.rowOps(batch))); err != nil {
+	if err := recordError(d.outcomes.write(d.memory.rowOps(d, batch))); err != nil {
 		return err
 	}
 	var closed []string
@@ -168,15 +171,34 @@ func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
 	return d.closeDead(ctx, closed)
 }
 
-// rowOps are the updates of the rows of a batch.
-func (d *dispatcher) rowOps(batch []outcome) []store.WriteOp {
-	ops := make([]store.WriteOp, 0, len(batch))
+// rowMemory holds the updates of the rows of a batch, until they are written.
+type rowMemory struct {
+	ops   []store.WriteOp
+	bytes []byte
+}
+
+// Bounds of what is kept for the next batch: there are many dispatchers.
+const (
+	keptRowOps   = 64
+	keptRowBytes = 32 << 10
+)
+
+// rowOps are the updates of the rows of a batch; they are valid until the next call.
+func (m *rowMemory) rowOps(d *dispatcher, batch []outcome) []store.WriteOp {
+	if cap(m.ops) > keptRowOps || cap(m.bytes) > keptRowBytes {
+		*m = rowMemory{}
+	}
+	m.ops, m.bytes = m.ops[:0], m.bytes[:0]
 	for i := range batch {
 		if o := &batch[i]; !o.recorded && !d.summarised(o) {
-			ops = append(ops, store.WriteOp{Kind: store.Update, Filter: idFilter(o.it.ID), Update: documentValue(d.rowUpdate(o))})
+			at := len(m.bytes)
+			m.bytes = appendIDFilter(m.bytes, o.it.ID)
+			middle := len(m.bytes)
+			m.bytes = d.appendRowUpdate(m.bytes, o)
+			m.ops = append(m.ops, store.WriteOp{Kind: store.Update, Filter: bson.Raw(m.bytes[at:middle:middle]), Update: documentValue(slices.Clip(m.bytes[middle:]))})
 		}
 	}
-	return ops
+	return m.ops
 }
 
 // recordError is the error of writing outcomes: rows that are gone are those of a
@@ -200,7 +222,7 @@ func (d *dispatcher) recordSent(ctx context.Context, q store.Queryer, r *result)
 	for i, it := range r.items {
 		filter := marshal(bson.D{{Key: "_id", Value: it.ID}, {Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{StatusQueued, StatusProcessing, StatusRetrying}}}}})
 		o := outcome{it: it, status: StatusCompleted, started: r.started, finished: r.finished}
-		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Update: documentValue(d.rowUpdate(&o))}
+		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Update: documentValue(d.appendRowUpdate(nil, &o))}
 	}
 	res, err := q.Write(ctx, ns(collLog), ops, store.WriteOptions{Durable: true})
 	if err == nil {
@@ -234,15 +256,15 @@ func (d *dispatcher) write(ctx context.Context, coll string, ops []store.WriteOp
 	return err
 }
 
-// idFilter is {_id: id}.
-func idFilter(id string) bson.Raw {
-	start, dst := value.BeginDocument(make([]byte, 0, len(id)+16))
+// appendIDFilter appends {_id: id}.
+func appendIDFilter(dst []byte, id string) []byte {
+	start, dst := value.BeginDocument(dst)
 	return value.EndDocument(value.AppendElement(dst, "_id", value.String(id)), start)
 }
 
-// rowUpdate is the update of an event's row, in BSON: there is one per event.
-func (d *dispatcher) rowUpdate(o *outcome) bson.Raw {
-	start, dst := value.BeginDocument(make([]byte, 0, 384))
+// appendRowUpdate appends the update of an event's row, in BSON: there is one per event.
+func (d *dispatcher) appendRowUpdate(dst []byte, o *outcome) []byte {
+	start, dst := value.BeginDocument(slices.Grow(dst, 384))
 	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "$set")
 	set, dst := value.BeginDocument(dst)
 	add := func(key string, v value.Value) { dst = value.AppendElement(dst, key, v) }

@@ -133,9 +133,9 @@ func (l *lanes) due(now time.Time) {
 	}
 }
 
-// take gives events to be sent together, the oldest first, at most n. An event
+// take appends events to be sent together, the oldest first, at most n. An event
 // that failed before goes alone.
-func (l *lanes) take(n int) (out []*item) {
+func (l *lanes) take(out []*item, n int) []*item {
 	for len(out) < n && l.ready.Len() > 0 {
 		ln := l.ready.lanes[0]
 		if ln.queue[0].Attempt > 1 && len(out) > 0 {

@@ -123,7 +123,7 @@ func (m *Manager) housekeeping(ctx context.Context) error {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
 			defer cancel()
-			_ = m.saveCounters(last, math.MaxInt)
+			_ = m.saveCounters(last, math.MaxInt, 0)
 			return m.farewell(last)
 		case <-tick.C:
 		}
@@ -137,7 +137,7 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.reopenStale(ctx); err != nil {
 		return err
 	}
-	if err := m.saveCounters(ctx, countersAtOnce); err != nil {
+	if err := m.saveCounters(ctx, countersAtOnce, countersRest); err != nil {
 		return err
 	}
 	if err := m.sweepBodies(ctx); err != nil {
@@ -225,26 +225,55 @@ func (m *Manager) beat(ctx context.Context) error {
 // gatewayAlive finds the rows of the gateways with a heartbeat, by the server's clock.
 var gatewayAlive = bson.D{{Key: "$expr", Value: bson.D{{Key: "$gt", Value: bson.A{"$expire_at", "$$NOW"}}}}}
 
-// countersAtOnce bounds how many subscriptions have their counters saved at once.
-const countersAtOnce = 200
+// The counters of so many subscriptions are saved every time housekeeping runs, a few
+// after the other: at once it would be felt by those whose events come meanwhile.
+const (
+	countersAtOnce   = 200
+	countersTogether = 20
+	countersWithin   = 50 * time.Millisecond // they are durable
+	countersRest     = housekeepingEvery / (countersAtOnce / countersTogether) * 3 / 4
+)
 
 // saveCounters adds what was counted since the last time to the stored totals
 // and to the buckets of event_stats, for so many subscriptions: of more than that
 // each has its turn.
-func (m *Manager) saveCounters(ctx context.Context, atMost int) error {
-	ops := map[string][]store.WriteOp{}
-	pairs := map[string]interactions{}
+func (m *Manager) saveCounters(ctx context.Context, atMost int, rest time.Duration) error {
 	all := m.list()
 	first, _ := slices.BinarySearchFunc(all, m.turn, func(s *subscription, id string) int { return compareText(s.ID, id) })
-	for i := range all {
+	var some []*subscription
+	var deltas []unsaved
+	for i, saved := 0, 0; i < len(all) && saved < atMost; i++ {
 		s := all[(first+i)%len(all)]
-		if m.turn = s.ID; len(ops[collSubscriptions]) == atMost {
-			break
+		if delta := s.count.unsaved(); !delta.empty() {
+			some, deltas = append(some, s), append(deltas, delta)
+			saved++
 		}
-		delta := s.count.unsaved()
-		if delta.empty() {
+		m.turn = all[(first+i+1)%len(all)].ID
+		last := i == len(all)-1 || saved == atMost
+		if len(some) == 0 || len(some) < countersTogether && !last {
 			continue
 		}
+		if err := m.saveSome(ctx, some, deltas); err != nil {
+			return err
+		}
+		some, deltas = some[:0], deltas[:0]
+		if !last && rest > 0 {
+			select {
+			case <-time.After(rest):
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// saveSome saves what was counted of subscriptions.
+func (m *Manager) saveSome(ctx context.Context, some []*subscription, deltas []unsaved) error {
+	ops := map[string][]store.WriteOp{}
+	pairs := map[string]interactions{}
+	for i, s := range some {
+		delta := &deltas[i]
 		spec := m.stored(s).Spec
 		ops[collSubscriptions] = append(ops[collSubscriptions], updateOp(bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$inc", Value: bson.D{
 			{Key: "counters.events_total", Value: delta.total}, {Key: "counters.delivered_total", Value: delta.delivered}, {Key: "counters.failed_total", Value: delta.failed}}},
@@ -257,7 +286,7 @@ func (m *Manager) saveCounters(ctx context.Context, atMost int) error {
 		ops[collInteractions] = append(ops[collInteractions], m.interactionsOp(db, of))
 	}
 	for coll, of := range ops {
-		if _, err := m.st.Write(ctx, ns(coll), of, store.WriteOptions{Unordered: true}); err != nil {
+		if _, err := m.st.Write(ctx, ns(coll), of, store.WriteOptions{Unordered: true, Within: countersWithin}); err != nil {
 			return fmt.Errorf("save counters: %w", err)
 		}
 	}

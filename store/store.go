@@ -128,7 +128,10 @@ type WriteOptions struct {
 	// Ahead asks of a store whose Capabilities say OrderedJournal to acknowledge
 	// the write when it is visible: a durable write that follows makes it durable,
 	// too, and is never durable without it. Other stores do not know it.
-	Ahead   bool
+	Ahead bool
+	// Within lets a store take so long to make the write durable: it need not ask
+	// for the disk if others do before. 0: at once. It may be ignored.
+	Within  time.Duration
 	Let     bson.Raw
 	Comment string
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
 	"weir/store"
@@ -102,12 +103,16 @@ func notified(ctx context.Context, r *rig, w *way, perSecond, workers int, chann
 			return err
 		}
 	}
+	made := make([]bson.Raw, len(w.sent)) // beforehand: it is not what is measured
+	for i := range made {
+		made[i] = document(i)
+	}
 	var g errgroup.Group
 	g.Go(func() error { return w.listen(ctx, listener, eventKey) })
 	g.Go(func() error {
 		return paced(ctx, len(w.sent), perSecond, workers, func(ctx context.Context, i int) error {
 			w.sent[i] = time.Now()
-			err := r.insert(ctx, []store.WriteOp{{Kind: store.Insert, Document: document(i)}})
+			err := r.insert(ctx, []store.WriteOp{{Kind: store.Insert, Document: made[i]}})
 			w.acked[i] = time.Now()
 			return err
 		})

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	mostHeapFloor = 128 << 20
+	mostHeapFloor = 256 << 20
 	heapShare     = 16 // of the memory that the process may use
 	usualGrowth   = 100
 	heapLive      = "/gc/heap/live:bytes"

@@ -183,6 +183,24 @@ func (l *Log) Wait() (uint64, <-chan struct{}) {
 	return l.durable.Load(), l.changed
 }
 
+// Await waits until readers see everything up to a cluster time, which somebody has
+// to see to, at most for d. False: they do not yet.
+func (l *Log) Await(ts uint64, d time.Duration) bool {
+	late := time.NewTimer(d)
+	defer late.Stop()
+	for {
+		durable, changed := l.Wait()
+		if durable >= ts {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return false
+		}
+	}
+}
+
 // Size is about how many bytes the log holds.
 func (l *Log) Size() uint64 { return l.grown.Load() }
 
