@@ -11,18 +11,18 @@ func jsonPathFamily(ps *patterns) map[string]evaluator {
 	m := map[string]evaluator{}
 	nothing := value.ArrayFrom(nil)
 	for _, tz := range []string{"", "_tz"} {
-		m["jsonb_path_query"+tz] = ps.path(nothing, func(vs []value.Value) (value.Value, error) {
+		m["jsonb_path_query"+tz] = ps.path(tz != "", nothing, func(vs []value.Value) (value.Value, error) {
 			return value.ArrayFrom(outers(vs)), nil
 		})
-		m["jsonb_path_query_array"+tz] = ps.path(nothing, func(vs []value.Value) (value.Value, error) { return value.ArrayFrom(vs), nil })
-		m["jsonb_path_query_first"+tz] = ps.path(value.Null(), func(vs []value.Value) (value.Value, error) {
+		m["jsonb_path_query_array"+tz] = ps.path(tz != "", nothing, func(vs []value.Value) (value.Value, error) { return value.ArrayFrom(vs), nil })
+		m["jsonb_path_query_first"+tz] = ps.path(tz != "", value.Null(), func(vs []value.Value) (value.Value, error) {
 			if len(vs) == 0 {
 				return null()
 			}
 			return outer(vs[0]), nil
 		})
-		m["jsonb_path_exists"+tz] = ps.path(value.Null(), func(vs []value.Value) (value.Value, error) { return boolean(len(vs) > 0) })
-		m["jsonb_path_match"+tz] = ps.path(value.Null(), matched(false))
+		m["jsonb_path_exists"+tz] = ps.path(tz != "", value.Null(), func(vs []value.Value) (value.Value, error) { return boolean(len(vs) > 0) })
+		m["jsonb_path_match"+tz] = ps.path(tz != "", value.Null(), matched(false))
 	}
 	m["jsonb_path_exists_opr"] = ps.silentPath(func(vs []value.Value) (value.Value, error) { return boolean(len(vs) > 0) })
 	m["jsonb_path_match_opr"] = ps.silentPath(matched(true))
@@ -55,12 +55,12 @@ func matched(silent bool) func(vs []value.Value) (value.Value, error) {
 	}
 }
 
-func (ps *patterns) evalPath(a []value.Value) ([]value.Value, error) {
+func (ps *patterns) evalPath(c *expr.Context, zones bool, a []value.Value) ([]value.Value, error) {
 	p, err := parsePath(text(a[1]))
 	if err != nil {
 		return nil, err
 	}
-	r := pathRun{path: p, root: inner(a[0]), patterns: ps}
+	r := pathRun{path: p, root: inner(a[0]), patterns: ps, zones: zones, zone: zoneOf(c)}
 	if len(a) > 2 {
 		if !a[2].IsDocument() {
 			return nil, sqlerr.New(sqlerr.InvalidParameterValue, "\"vars\" argument is not an object")
@@ -72,9 +72,9 @@ func (ps *patterns) evalPath(a []value.Value) ([]value.Value, error) {
 
 // path runs a path; the fourth argument silences errors of the data, which
 // gives the silenced value then.
-func (ps *patterns) path(silenced value.Value, result func(vs []value.Value) (value.Value, error)) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
-		vs, err := ps.evalPath(a)
+func (ps *patterns) path(zones bool, silenced value.Value, result func(vs []value.Value) (value.Value, error)) evaluator {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+		vs, err := ps.evalPath(c, zones, a)
 		if err == nil {
 			return result(vs)
 		}
@@ -86,8 +86,8 @@ func (ps *patterns) path(silenced value.Value, result func(vs []value.Value) (va
 }
 
 func (ps *patterns) silentPath(result func(vs []value.Value) (value.Value, error)) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
-		vs, err := ps.evalPath(a[:2])
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+		vs, err := ps.evalPath(c, false, a[:2])
 		if err != nil && isDataError(err) {
 			return null()
 		}

@@ -333,14 +333,22 @@ func (p *pathParser) member() (*pathNode, error) {
 	}
 	p.take(w)
 	if p.take("(") {
+		n := &pathNode{op: "method", text: w}
+		if p.skip(); w == "datetime" && strings.HasPrefix(p.s[p.i:], `"`) {
+			s, err := p.quoted()
+			if err != nil {
+				return nil, err
+			}
+			n.value = value.String(s)
+		}
 		if !p.take(")") {
 			return nil, p.unexpected()
 		}
 		switch w {
-		case "type", "size", "double", "ceiling", "floor", "abs", "keyvalue":
-			return &pathNode{op: "method", text: w}, nil
+		case "type", "size", "double", "ceiling", "floor", "abs", "keyvalue", "datetime":
+			return n, nil
 		}
-		return nil, sqlerr.Unsupported(0, "Use type, size, double, ceiling, floor, abs or keyvalue.", "jsonpath method .%s() is not supported", w)
+		return nil, sqlerr.Unsupported(0, "Use type, size, double, ceiling, floor, abs, datetime or keyvalue.", "jsonpath method .%s() is not supported", w)
 	}
 	return &pathNode{op: ".", text: w}, nil
 }

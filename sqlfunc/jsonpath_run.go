@@ -3,6 +3,7 @@ package sqlfunc
 import (
 	"math"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -17,6 +18,8 @@ type pathRun struct {
 	root     value.Value
 	vars     value.Value
 	patterns *patterns
+	zones    bool // comparisons may use the session's zone
+	zone     *time.Location
 }
 
 // pathError is an error that "silent" suppresses and filters take as unknown.
@@ -37,7 +40,10 @@ type pathScope struct {
 	size int
 }
 
-func (r *pathRun) run() ([]value.Value, error) { return r.eval(r.path.root, pathScope{at: r.root}) }
+func (r *pathRun) run() ([]value.Value, error) {
+	vs, err := r.eval(r.path.root, pathScope{at: r.root})
+	return shownTimes(vs), err
+}
 
 // eval gives the sequence of a node and the accessors after it.
 func (r *pathRun) eval(n *pathNode, s pathScope) ([]value.Value, error) {
@@ -166,6 +172,9 @@ func (r *pathRun) access(a *pathNode, vs []value.Value, s pathScope) ([]value.Va
 }
 
 func (r *pathRun) accessOne(a *pathNode, v value.Value, s pathScope) ([]value.Value, error) {
+	if t, ok := pathTimeOf(v); ok && (a.op == "." || a.op == ".*" || a.op == "method" && a.text != "type" && a.text != "datetime") {
+		v = value.String(t.text()) // which has no members
+	}
 	switch a.op {
 	case ".":
 		if !v.IsDocument() {
@@ -208,6 +217,9 @@ func (r *pathRun) accessOne(a *pathNode, v value.Value, s pathScope) ([]value.Va
 			return nil, err
 		}
 		return list1(v)
+	}
+	if a.text == "datetime" {
+		return r.datetime(v, a.value)
 	}
 	return r.method(a.text, v)
 }
@@ -263,6 +275,9 @@ func (r *pathRun) subscript(n *pathNode, at value.Value, size int) (int, error) 
 func (r *pathRun) method(name string, v value.Value) ([]value.Value, error) {
 	switch name {
 	case "type":
+		if t, ok := pathTimeOf(v); ok {
+			return list1(value.String(t.typeName()))
+		}
 		return list1(value.String(jsonTypeName(v)))
 	case "size":
 		if v.IsArray() {
@@ -317,7 +332,7 @@ func (r *pathRun) test(n *pathNode, s pathScope) (truth, error) {
 	case "exists":
 		vs, err := r.eval(n.left, s)
 		if err != nil {
-			return unknown, nil
+			return unknown, hard(err)
 		}
 		return boolTruth(len(vs) > 0), nil
 	case "==", "!=", "<", "<=", ">", ">=", "starts":
@@ -327,7 +342,7 @@ func (r *pathRun) test(n *pathNode, s pathScope) (truth, error) {
 	}
 	vs, err := r.eval(n, s)
 	if err != nil {
-		return unknown, nil
+		return unknown, hard(err)
 	}
 	if len(vs) == 1 && vs[0].Kind() == value.Bool(true).Kind() {
 		return boolTruth(vs[0].AsBool()), nil
@@ -368,16 +383,20 @@ func (r *pathRun) logic(n *pathNode, s pathScope) (truth, error) {
 func (r *pathRun) compare(n *pathNode, s pathScope) (truth, error) {
 	ls, err := r.evalUnwrapped(n.left, s)
 	if err != nil {
-		return unknown, nil
+		return unknown, hard(err)
 	}
 	rs, err := r.evalUnwrapped(n.right, s)
 	if err != nil {
-		return unknown, nil
+		return unknown, hard(err)
 	}
 	found, failed := false, false
 	for _, x := range ls {
 		for _, y := range rs {
-			switch compareItem(n.op, x, y) {
+			t, err := r.compareItem(n.op, x, y)
+			if err != nil {
+				return unknown, err
+			}
+			switch t {
 			case yes:
 				found = true
 			case unknown:
@@ -391,7 +410,21 @@ func (r *pathRun) compare(n *pathNode, s pathScope) (truth, error) {
 	return boolTruth(found), nil
 }
 
-func compareItem(op string, x, y value.Value) truth {
+func (r *pathRun) compareItem(op string, x, y value.Value) (truth, error) {
+	_, timed := pathTimeOf(x)
+	if _, also := pathTimeOf(y); (timed || also) && jsonbRank(x) != 0 && jsonbRank(y) != 0 {
+		c, known, err := r.compareTimes(x, y)
+		if err != nil || !known || op == "starts" {
+			return unknown, err
+		}
+		return boolTruth(tests[comparisons[op]](c)), nil
+	}
+	return comparePlain(op, x, y), nil
+}
+
+var comparisons = map[string]string{"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+
+func comparePlain(op string, x, y value.Value) truth {
 	rx, ry := jsonbRank(x), jsonbRank(y)
 	if op == "starts" {
 		if rx != 1 || ry != 1 {
@@ -406,7 +439,7 @@ func compareItem(op string, x, y value.Value) truth {
 		return unknown
 	}
 	c := compareJSONB(x, y)
-	return boolTruth(tests[map[string]string{"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}[op]](c))
+	return boolTruth(tests[comparisons[op]](c))
 }
 
 func (r *pathRun) likeRegex(n *pathNode, s pathScope) (truth, error) {
@@ -420,7 +453,7 @@ func (r *pathRun) likeRegex(n *pathNode, s pathScope) (truth, error) {
 	}
 	vs, err := r.evalUnwrapped(n.left, s)
 	if err != nil {
-		return unknown, nil
+		return unknown, hard(err)
 	}
 	result := no
 	for _, v := range vs {
