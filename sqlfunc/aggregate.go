@@ -234,6 +234,7 @@ func accumulators() map[string]func() expr.Accumulator {
 	}
 	for suffix, f := range map[string]func(a, b value.Value) int{
 		"": compareValues, "_interval": compareIntervals, "_array": compareArrays, "_timetz": compareTimetz, "_bpchar": compareBpchar,
+		"_inet": compareInets,
 	} {
 		m["min"+suffix], m["max"+suffix] = extreme(f, -1), extreme(f, 1)
 	}

@@ -39,6 +39,10 @@ func conversionOf(from, to sqltype.OID) conversion {
 		return castArray(fe, te)
 	}
 	switch {
+	case from == sqltype.Inet && to == sqltype.Text:
+		return castInetText
+	case from == sqltype.Inet && to == sqltype.Cidr:
+		return castInetCidr
 	case to == sqltype.JSON && from == sqltype.JSONB, to.IsString() || to == sqltype.Cstring || to == sqltype.XML && from != sqltype.Text:
 		return castToString(from)
 	case isText(from) && to != sqltype.Int4 || from == sqltype.Cstring || from == sqltype.Unknown:

@@ -17,7 +17,7 @@ var evaluators = []map[string]evaluator{
 	datetimeFuncs, datePartFuncs, mysqlDateFuncs, mysqlTextFuncs,
 	jsonFuncs, jsonChangeFuncs, mysqlJSONFuncs,
 	arrayFuncs, setFuncs, sessionFuncs, catalogFuncs, otherFuncs, bitFuncs,
-	jsonPopulateFuncs, enumFuncs, tidFuncs, transitionFuncs,
+	jsonPopulateFuncs, enumFuncs, tidFuncs, transitionFuncs, monitorFuncs, inetFuncs,
 }
 
 // Library makes the local operators: `$weir.IMPL` for every meaning that is

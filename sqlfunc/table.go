@@ -82,7 +82,7 @@ func New() *Table {
 
 var scalarTables = [][]functionRow{
 	functionsMath, functionsText, functionsDatetime, functionsJson, functionsArray, functionsUuid, functionsTransition,
-	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra, functionsBit, functionsEnum,
+	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra, functionsMonitor, functionsInet, functionsBit, functionsEnum,
 }
 
 var operatorTables = [][]operatorRow{

@@ -77,7 +77,9 @@ func parseComposed(s string, t Type, e *Env) (value.Value, error) {
 			return value.Value{}, invalidSyntax("tid", s)
 		}
 		return value.String(fmt.Sprintf("(%d,%d)", block, offset)), nil
-	case t.OID == JSONPath, t.OID == Inet, t.OID == Cidr:
+	case t.OID == Inet || t.OID == Cidr:
+		return parseInet(s, t.OID)
+	case t.OID == JSONPath:
 		return value.String(strings.Trim(s, space)), nil
 	case t.OID == Void:
 		return value.String(""), nil

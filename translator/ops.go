@@ -114,6 +114,11 @@ func sortKeyOp(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return byteKey(intervalKey(v)), nil
 	case oid == sqltype.Timetz:
 		return byteKey(timetzKey(v)), nil
+	case oid == sqltype.Inet || oid == sqltype.Cidr:
+		if n, ok := networkOf(v, oid == sqltype.Cidr); ok {
+			return value.String(n.Key()), nil
+		}
+		return v, nil
 	case oid == sqltype.Bpchar:
 		return value.String(strings.TrimRight(v.Str(), " ")), nil
 	case oid == sqltype.JSONB:
@@ -245,6 +250,13 @@ const (
 	microsPerDay = 86_400_000_000
 	daysPerMonth = 30
 )
+
+func networkOf(v value.Value, cidr bool) (sqltype.Network, bool) {
+	if !v.IsString() {
+		return sqltype.Network{}, false
+	}
+	return sqltype.ParseNetwork(v.Str(), cidr)
+}
 
 // intervalKey counts a month as 30 days and a day as 24 hours: whole days, then
 // the rest, so that nothing overflows.

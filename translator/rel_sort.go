@@ -114,7 +114,7 @@ func sortKey(x any, t sqltype.Type) any {
 }
 
 func sortsNaturally(t sqltype.Type) bool {
-	return scalarForm(t) && t.OID != sqltype.Bytea && !t.OID.IsEnum()
+	return scalarForm(t) && t.OID != sqltype.Bytea && t.OID != sqltype.Inet && t.OID != sqltype.Cidr && !t.OID.IsEnum()
 }
 
 // limit cuts. A count that is not known yet is a placeholder.
@@ -250,7 +250,7 @@ func (c *compiler) groupKey(x any, t sqltype.Type) any {
 // needsKey tells whether equal values of the type may differ as BSON.
 func needsKey(t sqltype.Type) bool {
 	switch t.OID {
-	case sqltype.JSONB, sqltype.Interval, sqltype.Timetz, sqltype.Bpchar, sqltype.Record:
+	case sqltype.JSONB, sqltype.Interval, sqltype.Timetz, sqltype.Bpchar, sqltype.Record, sqltype.Inet, sqltype.Cidr:
 		return true
 	}
 	return t.OID.IsComposite() || t.OID.IsArray() && needsKey(sqltype.Of(t.OID.Elem()))
