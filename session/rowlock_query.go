@@ -85,7 +85,7 @@ func (l *locking) unlimit(ctx context.Context) error {
 		if e == nil {
 			return none, nil
 		}
-		v := value.Null()
+		var v value.Value
 		if p, ok := e.(*ast.Parameter); ok && p.Number <= len(l.args) {
 			v = l.args[p.Number-1]
 		} else {
