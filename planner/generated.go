@@ -101,6 +101,28 @@ func (b *builder) insertGenerated(n *Insert) error {
 	return nil
 }
 
+// generatedOf tells whether a generated column is computed from a field.
+func (b *builder) generatedOf(t *catalog.Table, src *source, field string) (bool, error) {
+	used := false
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.Generated == "" {
+			continue
+		}
+		x, err := b.generatedExpr(c, src)
+		if err != nil {
+			return false, err
+		}
+		mapExpr(x, func(e Expr) Expr {
+			if r, ok := e.(*ColRef); ok {
+				used = used || b.scanDefs[r.ID].def.Path[0] == field
+			}
+			return e
+		})
+	}
+	return used, nil
+}
+
 // computed is the expression of a generated column with values in the place of
 // columns. If it fails for constants, it does so for a row, not before.
 func (b *builder) computed(x Expr, by map[ColID]Expr, name string) (Expr, error) {
@@ -206,6 +228,13 @@ func (b *builder) updateGenerated(t *catalog.Table, src *source, set []FieldExpr
 			}
 		}
 		if !found {
+			used, err := b.generatedOf(t, src, f.Field.Path[0])
+			if err != nil {
+				return nil, err
+			}
+			if !used {
+				continue
+			}
 			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "parts of columns of a table with generated columns cannot be updated").
 				WithHint("Assign the whole column.")
 		}

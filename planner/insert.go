@@ -55,6 +55,9 @@ func (b *builder) insert(s *ast.Insert, outer *cteScope) (Node, error) {
 	if err := b.insertForeign(n); err != nil {
 		return nil, err
 	}
+	if n.Conflict != nil && n.Conflict.late != nil {
+		return nil, n.Conflict.late
+	}
 	n.Target = *scan
 	return wrapWith(with, n), nil
 }
@@ -344,7 +347,10 @@ func (b *builder) onConflict(n *Insert, s *ast.Insert, target *source, ctes *cte
 	}
 	n.Conflict = &OnConflict{}
 	if err := b.conflictTarget(n, c); err != nil {
-		return err
+		if sqlerr.As(err).Code != sqlerr.InvalidColumnReference {
+			return err
+		}
+		n.Conflict.late = err
 	}
 	ex := b.excluded(n)
 	if c.Set == nil {

@@ -15,6 +15,7 @@ type RowLock struct {
 	Table    string // as messages name it
 	Strength ast.LockStrength
 	Wait     ast.LockWait
+	Command  string // as messages name the statement
 }
 
 // rowKey is how the _id of a table's row is named, whatever its columns.
@@ -49,7 +50,7 @@ func (b *builder) lockedRows(q *ast.Query) (*ast.Query, error) {
 		}
 		key := &ast.ColumnRef{Parts: []ast.Ident{name, {Name: rowKey, Text: rowKey}}}
 		body.Items = append(body.Items, &ast.SelectItem{Expr: key})
-		b.rowLocks = append(b.rowLocks, RowLock{NS: t.NS, Table: t.Name, Strength: l.Strength, Wait: l.Wait})
+		b.rowLocks = append(b.rowLocks, RowLock{NS: t.NS, Table: t.Name, Strength: l.Strength, Wait: l.Wait, Command: "SELECT FOR " + lockWords[l.Strength]})
 	}
 	out.Body = &body
 	return &out, nil

@@ -257,9 +257,11 @@ type FuncCall struct {
 type OnConflict struct {
 	Target   []Field // nil: any unique index
 	Set      []FieldExpr
-	Excluded []Col // columns of "excluded", in order of Insert.Targets
+	Excluded []Col // columns of "excluded", in order of Insert.Targets, its Defaults and the others
 	Where    Expr
 	Foreign  []ForeignKey
+
+	late error // that there is no such index, which other errors come before
 }
 
 // JoinKind is a kind of join.

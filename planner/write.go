@@ -384,6 +384,9 @@ func isRowExpr(e ast.Expr) bool {
 
 func (b *builder) assignedValue(t *catalog.Table, target, v ast.Expr, sc *scope) (Expr, error) {
 	if d, ok := v.(*ast.Default); ok {
+		if v := b.viewTargets[t]; v != nil && !t.IsPartition() {
+			return null(unknown, d.Pos()), nil // views have no defaults
+		}
 		if c, ok := target.(*ast.ColumnRef); ok {
 			if def := findDef(t, c.Parts[len(c.Parts)-1]); def != nil {
 				if x, err := b.defaultOf(def); x != nil || err != nil {

@@ -159,6 +159,9 @@ func (q *query) open(ctx context.Context, s *Session, c *call) (rows, string, er
 		}
 	}
 	if len(q.keys) > 0 {
+		if err := s.writable(q.prog.Plan.RowLocks[0].Command); err != nil {
+			return nil, "", err
+		}
 		if r, err := s.lockRows(ctx, q, c.args, c.last); r != nil || err != nil {
 			if err != nil {
 				return nil, "", err
