@@ -37,6 +37,13 @@ func WithFilter(ctx context.Context, match bson.Raw) context.Context {
 	return context.WithValue(ctx, hintKey{}, h)
 }
 
+// Wanted gives the texts of which WithFilter was told that a column equals one;
+// false: the column may hold anything.
+func Wanted(ctx context.Context, column string) (texts []string, ok bool) {
+	texts, ok = hintIn(ctx)[column]
+	return texts, ok
+}
+
 func hintIn(ctx context.Context) hint {
 	h, _ := ctx.Value(hintKey{}).(hint)
 	return h

@@ -183,8 +183,7 @@ func (c *call) remove(ctx context.Context, s *found) error {
 		}
 	}
 	m.mu.Lock()
-	delete(m.subs, s.ID)
-	m.order = nil
+	m.leaveOut(s.ID)
 	m.mu.Unlock()
 	_, err := m.bump(ctx, s.Spec.Database)
 	return err

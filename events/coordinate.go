@@ -342,8 +342,7 @@ func (m *Manager) load(ctx context.Context, ids, absent bson.A) error {
 	for _, id := range absent {
 		if s := m.subs[id.(string)]; s != nil && !there[id] {
 			gone = append(gone, s)
-			delete(m.subs, s.ID)
-			m.order = nil
+			m.leaveOut(s.ID)
 		}
 	}
 	m.mu.Unlock()
@@ -352,6 +351,15 @@ func (m *Manager) load(ctx context.Context, ids, absent bson.A) error {
 		m.stopShards(s)
 	}
 	return nil
+}
+
+// leaveOut takes a subscription out of those that are known. It is called under mu.
+func (m *Manager) leaveOut(id string) {
+	if _, known := m.subs[id]; known {
+		m.dropped++
+	}
+	delete(m.subs, id)
+	m.order = nil
 }
 
 // revisions are those of the definitions of a database, "": of all, as they were read.

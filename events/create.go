@@ -154,7 +154,7 @@ func (c *call) inUse(err error, s *Spec) error {
 // forget takes a subscription back that could not be adopted.
 func (c *call) forget(ctx context.Context, def *stored) {
 	c.m.mu.Lock()
-	delete(c.m.subs, def.ID)
+	c.m.leaveOut(def.ID)
 	c.m.mu.Unlock()
 	for coll, ids := range map[string]bson.A{collSubscriptions: {def.ID}, collCursors: cursorIDs(def.ID, 0, maxShards)} {
 		if _, err := c.m.st.Write(ctx, ns(coll), []store.WriteOp{{Kind: store.Delete, Multi: true, Filter: marshal(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}})}}, store.WriteOptions{}); err != nil {

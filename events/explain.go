@@ -45,7 +45,7 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 		return err
 	}
 	f := figures[spec.ID]
-	c.line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(s.sub.count.read().Position), f.pending, f.retrying, f.dead)
+	c.line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(counted[spec.ID].Position), f.pending, f.retrying, f.dead)
 	return c.explainEvents(ctx, s)
 }
 

@@ -150,11 +150,7 @@ func (m *Manager) countWaiting(ctx context.Context, out map[string]figure, most 
 
 // countDead counts the dead letters that are open.
 func (m *Manager) countDead(ctx context.Context, out map[string]figure, most int64) (few bool, err error) {
-	ids := bson.A{}
-	for _, s := range m.list() {
-		ids = append(ids, s.ID)
-	}
-	match := bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}, {Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{"open", "redriving"}}}}}
+	match := bson.D{{Key: "status", Value: bson.D{{Key: "$in", Value: bson.A{"open", "redriving"}}}}}
 	return m.countBy(ctx, collDead, match, "status", most, func(id, _ string, n int64) {
 		f := out[id]
 		f.dead += n

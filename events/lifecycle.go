@@ -143,6 +143,8 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.sweepBodies(ctx); err != nil {
 		return err
 	}
+	m.minutes.rest(m.clock())
+	m.hours.rest(m.clock())
 	return m.lookAtOplog(ctx)
 }
 

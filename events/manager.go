@@ -90,28 +90,30 @@ type Manager struct {
 	started time.Time
 	step    func(Step)
 
-	ready chan struct{} // closed when Run has loaded the definitions
-	poked chan struct{} // there is something to coordinate
-	mu    sync.Mutex    // guards all below; never held over a call to the store
-	group *errgroup.Group
-	ctx   context.Context //nolint:containedctx // the life of Run, for what statements start
-	subs  map[string]*subscription
-	order *inOrder                      // of subs; nil: to be made anew
-	scope map[string]*running[*reader]  // by database
-	seen  map[string]int64              // version of the definitions that are loaded, by database
-	own   map[string]ownChange          // likewise: the last one that was made here
-	upTo  map[string]string             // published position, by database
-	feeds map[string]map[string][]*feed // by database and subscription_id
-	brk   map[string]*breaker           // by endpoint
+	ready   chan struct{} // closed when Run has loaded the definitions
+	poked   chan struct{} // there is something to coordinate
+	mu      sync.Mutex    // guards all below; never held over a call to the store
+	group   *errgroup.Group
+	ctx     context.Context //nolint:containedctx // the life of Run, for what statements start
+	subs    map[string]*subscription
+	dropped int64                         // so many were taken out of subs
+	order   *inOrder                      // of subs; nil: to be made anew
+	scope   map[string]*running[*reader]  // by database
+	seen    map[string]int64              // version of the definitions that are loaded, by database
+	own     map[string]ownChange          // likewise: the last one that was made here
+	upTo    map[string]string             // published position, by database
+	feeds   map[string]map[string][]*feed // by database and subscription_id
+	brk     map[string]*breaker           // by endpoint
 
 	streams    map[*openStream]struct{} // that are open here
 	opens      int64                    // so many were opened
 	oplogStart bson.Timestamp           // zero: not known
 	oplogSeen  time.Time
 
-	budget budget
-	census recount[census]     // of what waits
-	graves recount[[]bson.Raw] // dead letters by what they are
+	budget         budget
+	census         recount[census]     // of what waits
+	graves         recount[[]bson.Raw] // dead letters by what they are
+	minutes, hours past                // of the monitoring views
 
 	outcomes *bulk // of all dispatchers
 	cursors  *bulk
@@ -161,6 +163,7 @@ func New(d Deps, o Options) *Manager {
 		log: o.Logger, clock: o.Now, clients: o.Connections, started: o.Now(), step: o.Step,
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, own: map[string]ownChange{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
+		minutes: throughputPast(), hours: metricsPast(),
 	}
 	m.notices = newNotices(o.Gateway, o.Now())
 	if m.notify = d.Notify; m.notify == nil {

@@ -214,9 +214,17 @@ func (c *call) show(ctx context.Context, stmt *ast.ShowEvents) error {
 		c.rows = rows
 		return err
 	}
-	rows, err := c.m.subscriptionRows(ctx, c.env.Database())
-	c.rows = rows
-	return err
+	cur, err := c.m.readSubscriptions(ctx, c.env.Database(), c.m.found(c.env.Database()))
+	if err != nil {
+		return err
+	}
+	for {
+		row, err := cur.Next(ctx)
+		if err != nil {
+			return ignoreEOF(err)
+		}
+		c.rows = append(c.rows, row)
+	}
 }
 
 func (c *call) showCreate(stmt *ast.ShowCreate) error {

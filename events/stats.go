@@ -1,13 +1,11 @@
 package events
 
 import (
-	"context"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/catalog"
 	"weir/store"
 )
 
@@ -63,30 +61,4 @@ func fieldName(s string) string {
 		return "_"
 	}
 	return strings.NewReplacer(".", "_", "$", "_", "\x00", "_").Replace(s)
-}
-
-// metricsRows is EVENT_STREAM_METRICS(): the counters of the last 24 hours by
-// subscription and hour.
-func (m *Manager) metricsRows(_ context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
-	long := func(field string) bson.D {
-		return bson.D{{Key: "$toLong", Value: bson.D{{Key: "$ifNull", Value: bson.A{"$" + field, 0}}}}}
-	}
-	over := func(a, b any) bson.D {
-		return bson.D{{Key: "$cond", Value: bson.A{bson.D{{Key: "$gt", Value: bson.A{b, 0}}}, bson.D{{Key: "$divide", Value: bson.A{a, b}}}, nil}}}
-	}
-	ms := func(field string) bson.D { return bson.D{{Key: "$divide", Value: bson.A{"$" + field, 1000.0}}} }
-	project := bson.D{
-		{Key: "_id", Value: 0}, {Key: "subscription_id", Value: 1}, {Key: "service_name", Value: 1},
-		{Key: "total_events_received", Value: long("received")}, {Key: "events_processed", Value: long("delivered")},
-		{Key: "events_failed", Value: long("failed")}, {Key: "events_retrying", Value: long("retried")},
-		{Key: "avg_processing_time_ms", Value: over(ms("duration_us"), "$timed")},
-		{Key: "max_processing_time_ms", Value: ms("longest_us")}, {Key: "min_processing_time_ms", Value: ms("shortest_us")},
-		{Key: "insert_events", Value: long("ops.insert")}, {Key: "update_events", Value: long("ops.update")}, {Key: "delete_events", Value: long("ops.delete")},
-		{Key: "user_events", Value: long("colls.users")}, {Key: "profile_events", Value: long("colls.user_profiles")}, {Key: "preference_events", Value: long("colls.user_preferences")},
-		{Key: "hour_bucket", Value: bson.D{{Key: "$dateToString", Value: bson.D{{Key: "date", Value: "$bucket"}, {Key: "format", Value: "%Y-%m-%d %H:00:00"}}}}},
-		{Key: "hourly_event_count", Value: long("received")},
-		{Key: "success_rate_percent", Value: bson.D{{Key: "$round", Value: bson.A{over(bson.D{{Key: "$multiply", Value: bson.A{"$delivered", 100.0}}}, "$received"), 2}}}},
-	}
-	match := bson.D{{Key: "database_name", Value: s.Database()}, {Key: "bucket", Value: bson.D{{Key: "$gt", Value: m.clock().Add(-Day)}}}}
-	return catalog.FunctionRows{NS: ns(collHours), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}}), marshal(bson.D{{Key: "$project", Value: project}})}}, nil
 }

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"time"
@@ -28,7 +27,7 @@ func (m *Manager) Tables() []*catalog.Table {
 	return []*catalog.Table{
 		fn("change_stream_events", eventColumns(), m.eventRows, textParam("source"), timeParam("since"), timeParam("until")),
 		fn("change_stream", eventColumns(), m.eventRows, textParam("source"), timeParam("since"), timeParam("until")), // another spelling
-		fn("event_subscriptions", subscriptionColumns(), m.live(m.subscriptionRows)),
+		fn("event_subscriptions", subscriptionColumns(), m.subscriptionRows),
 		fn("active_change_streams", streamColumns(), m.live(m.streamRows)),
 		fn("dead_letter_events", deadLetterColumns(), m.ofSubscriptions(collDead, withEventData)),
 		fn("event_attempts", attemptColumns(), m.ofSubscriptions(collAttempts)),
@@ -144,13 +143,10 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 		width = max(time.Minute, d.Truncate(time.Minute))
 	}
 	ids := m.idsOf(s.Database())
-	terms, only := wantedBuckets(catalog.Match(ctx), width)
-	if only != "" {
-		if ids = (bson.A{}); m.ofDatabase(s.Database(), only) {
-			ids = bson.A{only}
-		}
+	if only, ok := catalog.Wanted(ctx, "subscription_id"); ok {
+		ids = m.idsAmong(s.Database(), only)
 	}
-	terms = append(terms, bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}})
+	terms := append(wantedBuckets(catalog.Match(ctx), width), bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}})
 	cur, err := m.st.Aggregate(ctx, ns(collStats), []bson.Raw{
 		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "$and", Value: terms}}}}),
 		marshal(bson.D{{Key: "$sort", Value: asc("subscription_id", "bucket")}}),
@@ -158,31 +154,31 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds()}}, err
 }
 
-// ofDatabase tells whether a subscription is one of a database.
-func (m *Manager) ofDatabase(database, id string) bool {
+// idsAmong gives those of some ids that are subscriptions of a database.
+func (m *Manager) idsAmong(database string, some []string) bson.A {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.subs[id]
-	return s != nil && s.Database == database
+	ids := bson.A{}
+	for _, id := range some {
+		if s := m.subs[id]; s != nil && s.Database == database {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // wantedBuckets are the bounds that a statement's filter sets to the minutes of
-// buckets of a width, and the one subscription that it asks for, "": any.
-func wantedBuckets(filter bson.Raw, width time.Duration) (terms bson.A, only string) {
+// buckets of a width.
+func wantedBuckets(filter bson.Raw, width time.Duration) (terms bson.A) {
 	for it := value.Walk(filter); it.Next(); {
 		v := it.Value()
 		switch {
 		case it.Key() == "$and" && v.IsArray():
 			for _, term := range value.Items(nil, v.Doc()) {
 				if term.IsDocument() {
-					more, id := wantedBuckets(term.Doc(), width)
-					terms, only = append(terms, more...), cmp.Or(only, id)
+					terms = append(terms, wantedBuckets(term.Doc(), width)...)
 				}
 			}
-		case it.Key() == "subscription_id" && v.IsString():
-			only = v.Str()
-		case it.Key() == "subscription_id" && v.IsDocument():
-			only = text(value.Lookup(v.Doc(), "$eq"))
 		case it.Key() == "bucket" && v.IsDocument():
 			for c := value.Walk(v.Doc()); c.Next(); {
 				if c.Value().Kind() == bson.TypeDateTime {
@@ -191,7 +187,7 @@ func wantedBuckets(filter bson.Raw, width time.Duration) (terms bson.A, only str
 			}
 		}
 	}
-	return terms, only
+	return terms
 }
 
 // bucketBound is what a comparison of a bucket's beginning says of its minutes.
@@ -203,12 +199,6 @@ func bucketBound(operator string, ms int64, width time.Duration) (terms bson.A) 
 		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$lt", Value: bson.DateTime(ms + width.Milliseconds())}}}})
 	}
 	return terms
-}
-
-// throughputRows is EVENT_THROUGHPUT(): the buckets of the last hour.
-func (m *Manager) throughputRows(_ context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
-	return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: bson.D{
-		{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: m.idsOf(s.Database())}}}, {Key: "bucket", Value: bson.D{{Key: "$gte", Value: m.clock().Add(-time.Hour)}}}}}})}}, nil
 }
 
 // live makes a table function of rows that are made when asked.
@@ -234,70 +224,3 @@ func (c *rowCursor) Next(context.Context) (bson.Raw, error) {
 }
 
 func (c *rowCursor) Close() error { return nil }
-
-// subscriptionRows makes the rows of EVENT_SUBSCRIPTIONS().
-func (m *Manager) subscriptionRows(ctx context.Context, database string) ([]bson.Raw, error) {
-	stream, err := m.readerRow(ctx, database)
-	if err != nil {
-		return nil, err
-	}
-	counted, err := m.counted(ctx, database)
-	if err != nil {
-		return nil, err
-	}
-	figures, err := m.figures(ctx, counted)
-	if err != nil {
-		return nil, err
-	}
-	var out []bson.Raw
-	for _, s := range m.found(database) {
-		out = append(out, m.subscriptionRow(&s, counted[s.ID], figures[s.ID], stream))
-	}
-	return out, nil
-}
-
-// optionsOf gives all options of a subscription for show, which are made once.
-func (m *Manager) optionsOf(s *found) bson.Raw {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s.sub.shownOf != s.Spec {
-		s.sub.shown, s.sub.shownOf = marshal(s.Spec.Options()), s.Spec
-	}
-	return s.sub.shown
-}
-
-func (m *Manager) subscriptionRow(s *found, t totals, f figure, stream bson.Raw) bson.Raw {
-	spec := s.Spec
-	d := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "subscription_name", Value: spec.Name}, {Key: "database_name", Value: spec.Database},
-		{Key: "collections", Value: spec.Collections}, {Key: "event_types", Value: spec.EventTypes}, {Key: "status", Value: s.status()}, {Key: "desired_status", Value: s.Desired},
-		{Key: "status_since", Value: s.Since},
-		{Key: "pending", Value: f.pending}, {Key: "retrying", Value: f.retrying}, {Key: "blocked_keys", Value: f.blocked}, {Key: "dead_open", Value: f.dead},
-		{Key: "events_total", Value: t.Total}, {Key: "delivered_total", Value: t.Delivered}, {Key: "failed_total", Value: t.Failed},
-		{Key: "options", Value: m.optionsOf(s)}, {Key: "tags", Value: spec.Tags}, {Key: "version", Value: s.Version},
-		{Key: "created_at", Value: s.CreatedAt}, {Key: "updated_at", Value: s.UpdatedAt}}
-	for _, o := range []struct{ name, value string }{
-		{"service_name", spec.ServiceName}, {"sink", string(spec.Target.Kind)}, {"target", spec.Target.String()}, {"status_reason", s.Reason},
-		{"position", t.Position}, {"last_error", t.LastError}, {"description", spec.Description}, {"created_by", spec.CreatedBy},
-	} {
-		if o.value != "" {
-			d = append(d, bson.E{Key: o.name, Value: o.value})
-		}
-	}
-	for _, name := range []string{"gateway", "resume_token", "resume_token_timestamp", "resume_token_lag_seconds"} {
-		if v := value.Lookup(stream, name); !v.IsMissing() {
-			d = append(d, bson.E{Key: name, Value: v.RawValue()})
-		}
-	}
-	if len(spec.Filter) > 0 {
-		d = append(d, bson.E{Key: "event_filter", Value: spec.Filter})
-	}
-	for _, o := range []struct {
-		name string
-		at   time.Time
-	}{{"last_event_at", t.LastEvent}, {"last_success_at", t.LastSuccess}} {
-		if !o.at.IsZero() {
-			d = append(d, bson.E{Key: o.name, Value: o.at})
-		}
-	}
-	return marshal(d)
-}
