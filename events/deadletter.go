@@ -129,7 +129,10 @@ func (m *Manager) unblock(ctx context.Context, id, db string) error {
 	if _, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}}, bson.E{Key: "$inc", Value: bson.D{{Key: "version", Value: int32(1)}}}); err != nil {
 		return err
 	}
-	return m.adopt(ctx, db, id)
+	if err := m.adopt(ctx, db, id); err != nil {
+		return err
+	}
+	return m.recountBlocked(ctx, id)
 }
 
 // redrive sends dead letters again, beside the ordinary flow: it never moves the
@@ -146,7 +149,7 @@ func (c *call) redrive(ctx context.Context, s *found, ids []string, condition st
 		return fmt.Errorf("begin the redrive: %w", err)
 	}
 	job := bson.D{{Key: "_id", Value: bson.NewObjectID().Hex()}, {Key: "subscription_id", Value: s.ID}, {Key: "condition", Value: condition}, {Key: "status", Value: "running"},
-		{Key: "total", Value: int64(len(ids))}, {Key: "done", Value: int64(0)}, {Key: "failed", Value: int64(0)}, {Key: "started_at", Value: m.clock()}}
+		{Key: "total", Value: int64(len(ids))}, {Key: "done", Value: int64(0)}, {Key: "failed", Value: int64(0)}, {Key: "started_at", Value: m.clock()}, {Key: "redriven_by", Value: m.gateway}}
 	if err := insertAll(ctx, m.st, collRedrives, []bson.Raw{marshal(job)}); err != nil {
 		return fmt.Errorf("record the redrive: %w", err)
 	}
@@ -191,7 +194,7 @@ func (r *redriver) run(ctx context.Context) error {
 	}
 	if r.spec.OnDeadLetter == "block_key" {
 		if err := r.m.unblock(ctx, r.spec.ID, r.spec.Database); err != nil {
-			return err
+			return r.finish(context.WithoutCancel(ctx), "failed", err.Error())
 		}
 	}
 	return r.finish(ctx, "done", "")
@@ -251,25 +254,6 @@ func (r *redriver) finish(ctx context.Context, status, lastError string) error {
 // reopen gives back what was not sent.
 func (r *redriver) reopen(ctx context.Context) error {
 	_, err := r.m.updateRows(ctx, collDead, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: r.ids}}}, {Key: "status", Value: "redriving"}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}})
-	return err
-}
-
-// reopenStale opens dead letters whose redrive ended with a gateway that is gone.
-func (m *Manager) reopenStale(ctx context.Context) error {
-	if m.clock().Sub(m.reopened) < gatewayTTL/2 {
-		return nil
-	}
-	m.reopened = m.clock()
-	alive := bson.A{}
-	err := query(ctx, m.st, collGateways, []bson.D{{{Key: "$match", Value: bson.D{{Key: "expire_at", Value: bson.D{{Key: "$gt", Value: m.clock()}}}}}}}, func(doc bson.Raw) error {
-		alive = append(alive, string(slices.Clone([]byte(text(value.Lookup(doc, "_id"))))))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	_, err = m.updateRows(ctx, collDead, bson.D{{Key: "status", Value: "redriving"}, {Key: "redriven_by", Value: bson.D{{Key: "$nin", Value: alive}}}},
 		bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}})
 	return err
 }

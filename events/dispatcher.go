@@ -317,17 +317,13 @@ func (d *dispatcher) takeCursor(ctx context.Context) (bson.Raw, error) {
 
 // loadBlocked finds the keys that open dead letters block.
 func (d *dispatcher) loadBlocked(ctx context.Context) error {
-	if d.spec.OnDeadLetter == "block_key" {
-		err := queryWhole(ctx, d.st, collDead, []bson.D{{{Key: "$match", Value: openDead(d.spec.ID)}}}, func(row bson.Raw) error {
-			row = slices.Clone(row)
-			if key := orderingKey(d.spec, d.order, row, position(row)); !d.elsewhere(key) {
-				d.lanes.block(key)
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("find the blocked keys of %s: %w", d.spec.ID, err)
+	err := eachBlocked(ctx, d.st, d.spec, func(key string) {
+		if !d.elsewhere(key) {
+			d.lanes.block(key)
 		}
+	})
+	if err != nil {
+		return err
 	}
 	return d.tellBlocked(ctx)
 }
