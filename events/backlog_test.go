@@ -13,6 +13,7 @@ import (
 // TestBacklogIsCounted has more events wait and die than a question counts by
 // itself: the figures become those of the rows, and follow what happens.
 func TestBacklogIsCounted(t *testing.T) {
+	t.Parallel()
 	const n = 700
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)

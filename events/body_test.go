@@ -39,6 +39,7 @@ var (
 )
 
 func TestImagesOfSharedEventsAreStoredOnce(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 0)
 	conn := g.Connect(t)
@@ -90,6 +91,7 @@ func TestImagesOfSharedEventsAreStoredOnce(t *testing.T) {
 }
 
 func TestLargeEventOfOneSubscriptionIsStoredApart(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 1)
 	conn := g.Connect(t)
@@ -123,6 +125,7 @@ func (s bodyReads) Aggregate(ctx context.Context, ns store.Namespace, pipeline [
 }
 
 func TestImagesAreReadOnlyWhereTheyAreAskedFor(t *testing.T) {
+	t.Parallel()
 	var reads atomic.Int64
 	g := testkit.StartBehind(t, func(st store.Store) store.Store { return bodyReads{st, &reads} })
 	conn := g.Connect(t)

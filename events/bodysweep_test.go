@@ -18,6 +18,7 @@ import (
 // TestSweepTakesWhatNothingNames has images of four fates: named by a row, named by
 // a dead letter, orphans, and orphans that were written just now.
 func TestSweepTakesWhatNothingNames(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e, err := engine.Open("", engine.Options{})
 	require.NoError(t, err)
@@ -71,6 +72,7 @@ func TestSweepTakesWhatNothingNames(t *testing.T) {
 // TestBodiesAreWrittenOnce writes the same images again, as the same stretch of the
 // stream is read again.
 func TestBodiesAreWrittenOnce(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e, err := engine.Open("", engine.Options{})
 	require.NoError(t, err)
@@ -94,6 +96,7 @@ func TestBodiesAreWrittenOnce(t *testing.T) {
 
 // TestSharedRowsAreMadeWhole takes images out of rows and puts them back.
 func TestSharedRowsAreMadeWhole(t *testing.T) {
+	t.Parallel()
 	big := strings.Repeat("x", 2000)
 	row := func(id string, full, before any) bson.Raw {
 		d := bson.D{{Key: "_id", Value: id}, {Key: "position", Value: "p"}}

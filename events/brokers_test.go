@@ -61,6 +61,7 @@ func brokered(t *testing.T) (*testkit.Gateway, *pgx.Conn) {
 const fast = `max_retry_attempts = 1000, retry_delay_ms = 5, max_retry_delay_ms = 20`
 
 func TestRedis(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	args := []string{"--port", port, "--requirepass", "secret word", "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir()}
 	stop := server(t, "redis-server", args...)
@@ -122,6 +123,7 @@ func makeStream(t *testing.T, port, token string) jetstream.Stream {
 }
 
 func TestNATS(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	server(t, "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir(), "--auth", "tok")
 	g, conn := brokered(t)
@@ -170,6 +172,7 @@ func TestNATS(t *testing.T) {
 }
 
 func TestKafka(t *testing.T) {
+	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"))
 	require.NoError(t, err)
 	defer cluster.Close()
@@ -199,6 +202,7 @@ func TestKafka(t *testing.T) {
 }
 
 func TestConnectionsAreChecked(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)
 	for sql, code := range map[string]string{

@@ -288,6 +288,7 @@ func (l *listener) all() []string {
 // gateway sends, by itself or for a subscription, comes to both once and in order,
 // also while one ends.
 func TestNotificationsReachEveryGateway(t *testing.T) {
+	t.Parallel()
 	e := openEngine(t)
 	a, b := startNode(t, e, time.Second), startNode(t, e, time.Second)
 	sa, sb := connect(t, a.Gateway, "told"), connect(t, b.Gateway, "told")

@@ -175,7 +175,7 @@ func (c *call) fits(ctx context.Context, s *Spec, given givenOptions, pos int) e
 }
 
 // verifyWait bounds how long a broker is asked.
-const verifyWait = 2 * time.Second
+const verifyWait = time.Second
 
 // verify asks the sink whether the other end honours what the subscription relies
 // on. What was asked for by name must be honoured; else it is a WARNING.

@@ -91,9 +91,10 @@ func connect(t testing.TB, g *gateway.Gateway, database string) *pgx.Conn {
 	return conn
 }
 
-const patience = 20 * time.Second
+const patience = 40 * time.Second // of a machine that is busy
 
 func TestFailuresBecomeDeadLettersAndAreRedriven(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 1)
 	conn := g.Connect(t)
@@ -120,6 +121,7 @@ func TestFailuresBecomeDeadLettersAndAreRedriven(t *testing.T) {
 }
 
 func TestOrderIsKeptPerKeyWhileAReceiverFails(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 0.2)
 	conn := g.Connect(t)
@@ -157,6 +159,7 @@ func unique(ds []delivered) map[string]bool {
 }
 
 func TestPausedEventsWaitAndSkippedOnesDoNot(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 0)
 	conn := g.Connect(t)
@@ -184,6 +187,7 @@ func TestPausedEventsWaitAndSkippedOnesDoNot(t *testing.T) {
 }
 
 func TestGoneSuspends(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 1)
 	r.status = http.StatusGone
@@ -200,6 +204,7 @@ func TestGoneSuspends(t *testing.T) {
 }
 
 func TestCollectionTarget(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)
 	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, name text)`)
@@ -214,6 +219,7 @@ func TestCollectionTarget(t *testing.T) {
 // TestStopsLoseNothing stops and starts the gateway again and again while
 // documents are written, and expects every event at the receiver.
 func TestStopsLoseNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := newReceiver(t, 0.1)
 	const rounds, perRound = 4, 40

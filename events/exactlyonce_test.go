@@ -57,18 +57,19 @@ func TestCollectionExactlyOnce(t *testing.T) {
 		for _, tracking := range []string{"events", "summary"} {
 			t.Run(name+", "+tracking, func(t *testing.T) {
 				t.Parallel()
-				const n = 600
+				const n, most = 600, 2000 // a commit is of 500 events at most
 				e := openEngine(t)
 				dying := &dyingTx{mortal: &mortal{Store: e}, at: 3, through: through}
-				a := startNode(t, dying, time.Second)
+				a := startNode(t, dying, steady)
 				t.Cleanup(func() { a.stop(); <-a.ended })
 				conn := connect(t, a.Gateway, "once")
 				exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION copies WITH (inbox = true, tracking = '%s')`, tracking)
 				insertDocs(t, e, "once", 0, n)
-				for i := n; !dying.dead.Load(); i += 50 {
+				for i := n; i < most && !dying.dead.Load(); i += 50 {
 					insertDocs(t, e, "once", i, 50)
 				}
-				b := startNode(t, e, time.Second)
+				require.Eventually(t, dying.dead.Load, patience, 5*time.Millisecond)
+				b := startNode(t, e, steady)
 				t.Cleanup(func() { b.stop(); <-b.ended })
 				cb := connect(t, b.Gateway, "once")
 				require.Eventually(t, func() bool {

@@ -14,6 +14,7 @@ import (
 // TestBlockedKeyStaysBlocked has a dead letter block its key, over a restart,
 // until it is discarded.
 func TestBlockedKeyStaysBlocked(t *testing.T) {
+	t.Parallel()
 	e := openEngine(t)
 	r := newReceiver(t, 1)
 	a := startNode(t, e, 0)
@@ -61,6 +62,7 @@ func TestAdhoc(t *testing.T) {
 
 // TestReaderMakesDeadLetters has a filter fail on an event, and an image missing.
 func TestReaderMakesDeadLetters(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 0)
 	conn := g.Connect(t)
@@ -82,6 +84,7 @@ func TestReaderMakesDeadLetters(t *testing.T) {
 // TestTail follows a subscription from a past time to its end, and a slow one
 // that falls behind what is kept for it in memory.
 func TestTail(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION logged ON docs`)
@@ -107,6 +110,7 @@ func TestTail(t *testing.T) {
 // an event: times are kept in milliseconds, and now() right after a write falls
 // into the same one.
 func TestUpToIsInclusive(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION feed ON docs`)

@@ -12,6 +12,7 @@ import (
 
 // TestStartInThePast creates subscriptions after the writes that they want.
 func TestStartInThePast(t *testing.T) {
+	t.Parallel()
 	for _, mode := range testkit.Modes() {
 		t.Run(string(mode), func(t *testing.T) {
 			g := testkit.Start(t, mode, nil)
@@ -46,6 +47,7 @@ func TestStartInThePast(t *testing.T) {
 }
 
 func TestRewind(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	r := newReceiver(t, 0)
 	conn := g.Connect(t)

@@ -26,6 +26,7 @@ var (
 // TestTestShowsWhatEachTargetGets compares what TEST shows of an event, for each
 // target and format, with and without SEND.
 func TestTestShowsWhatEachTargetGets(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var bodies []string
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,6 +118,7 @@ func TestTestShowsWhatEachTargetGets(t *testing.T) {
 
 // TestRedriveTransforms has a dead letter sent in the form that its subscription gives it.
 func TestRedriveTransforms(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var got []string
 	taken := false
@@ -150,6 +152,7 @@ func TestRedriveTransforms(t *testing.T) {
 
 // TestNoSubscriptionOnTheOwnDatabase refuses the database that the runtime writes to.
 func TestNoSubscriptionOnTheOwnDatabase(t *testing.T) {
+	t.Parallel()
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := connect(t, g.Gateway, "weir")
 	for _, sql := range []string{`CREATE EVENT_SUBSCRIPTION s ON event_log`, `CREATE EVENT_SUBSCRIPTION s ON DATABASE DELIVER TO PULL`, `CREATE OR REPLACE EVENT_SUBSCRIPTION s AS (watch_collections = 'x')`} {

@@ -101,14 +101,18 @@ func shardOwners(t testing.TB, e *engine.Engine) map[string]int {
 	}
 }
 
+// steady is how long leases last where a machine that is busy must not lose them.
+const steady = 3 * time.Second
+
 // TestShards spreads the keys of a subscription over two gateways, changes the
 // number of shards and what decides them under load, and has one gateway die:
 // nothing is lost and no key is out of order.
 func TestShards(t *testing.T) {
+	t.Parallel()
 	e := openEngine(t)
 	r := newSequences(t)
 	mortal := &mortal{Store: e}
-	a, b := startNode(t, e, time.Second), startNode(t, mortal, time.Second)
+	a, b := startNode(t, e, steady), startNode(t, mortal, steady)
 	conn := connect(t, a.Gateway, "shards")
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (ordering_key = 'fullDocument.k', delivery_shards = 8, %s)`, r.URL, fast)
 	require.Eventually(t, func() bool {

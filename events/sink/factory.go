@@ -21,7 +21,7 @@ type Factory struct {
 }
 
 // Open is an events.SinkFactory.
-func (f Factory) Open(_ context.Context, s *events.Spec, c *events.Connection) (events.Sink, error) {
+func (f Factory) Open(ctx context.Context, s *events.Spec, c *events.Connection) (events.Sink, error) {
 	if c == nil && s.Connection != "" {
 		return nil, fmt.Errorf("connection %s does not exist", s.Connection)
 	}
@@ -43,7 +43,7 @@ func (f Factory) Open(_ context.Context, s *events.Spec, c *events.Connection) (
 	case events.TargetRedis, events.TargetRedisChannel:
 		return NewRedis(s, c)
 	case events.TargetNATS:
-		return NewNATS(s, c)
+		return NewNATS(ctx, s, c)
 	case events.TargetKafka:
 		return NewKafka(s, c)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,10 +27,12 @@ type NATS struct {
 	refused atomic.Bool // the server did not take the credentials when it was tried last
 }
 
-// NewNATS makes the sink of a subscription.
-func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
+// NewNATS makes the sink of a subscription. It tries to connect while ctx lasts, and
+// goes on beside where that fails.
+func NewNATS(ctx context.Context, s *events.Spec, c *events.Connection) (*NATS, error) {
 	n := &NATS{subject: s.Target.Name, window: s.DedupeWindow, payload: payload{format: s.PayloadFormat}}
-	opts := []nats.Option{nats.Name("weir " + s.ID), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
+	first := &firstDial{}
+	opts := []nats.Option{nats.Name("weir " + s.ID), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(500 * time.Millisecond), nats.SetCustomDialer(first),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { n.refused.Store(unauthorized(err)) })}
 	if c.Settings.Username != "" {
 		opts = append(opts, nats.UserInfo(c.Settings.Username, c.Credentials.Password))
@@ -43,7 +47,10 @@ func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
 	if cfg != nil {
 		opts = append(opts, nats.Secure(cfg))
 	}
+	stop := context.AfterFunc(ctx, first.give)
 	conn, err := nats.Connect(c.Address(), opts...)
+	stop()
+	first.done()
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
@@ -54,6 +61,48 @@ func NewNATS(s *events.Spec, c *events.Connection) (*NATS, error) {
 	}
 	n.conn, n.js = conn, js
 	return n, nil
+}
+
+// firstDial dials. While the client connects for the first time, which takes no
+// context, give ends what it waits for.
+type firstDial struct {
+	mu     sync.Mutex
+	conn   net.Conn // of the first time
+	given  bool
+	passed bool // the first time is over
+}
+
+// Dial implements nats.CustomDialer.
+func (d *firstDial) Dial(network, address string) (net.Conn, error) {
+	const longest = 2 * time.Second
+	conn, err := net.DialTimeout(network, address, longest)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.passed:
+	case d.given:
+		_ = conn.Close()
+	default:
+		d.conn = conn
+	}
+	return conn, nil
+}
+
+func (d *firstDial) give() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.given = true; d.conn != nil && !d.passed {
+		_ = d.conn.Close()
+	}
+}
+
+func (d *firstDial) done() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conn, d.passed = nil, true
 }
 
 // Close closes the connection.
