@@ -300,7 +300,7 @@ func (b *backfiller) row(out *routed, r *reader, doc bson.Raw, key, position str
 	if failure == nil && len(row) > maxRow && tooLarge(row) {
 		e.Full = noValue
 		row = asEvent(r.row(b.rt, &e, position, now.UnixMilli()), b.rt.spec.ID+":bf"+b.job.ID+":"+keyHash(key))
-		failure = &stillborn{reasonLarge, errTooLarge}
+		failure = &stillborn{ReasonLarge, errTooLarge}
 	}
 	if failure != nil {
 		row = out.bury(b.rt, row, *failure, r)

@@ -74,7 +74,7 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 	case len(row) > maxRow && tooLarge(row):
 		slim := *e
 		slim.Full, slim.Before, slim.Update = noValue, noValue, noValue
-		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{reasonLarge, errTooLarge}, r)
+		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{ReasonLarge, errTooLarge}, r)
 	}
 	out.docs = append(out.docs, row)
 	if rt.rows == nil {

@@ -23,11 +23,13 @@ type stillborn struct {
 
 var errTooLarge = errors.New("the event is too large for the log; its images are left out")
 
+// ReasonLarge is the reason of a dead letter that its target, or the log, has no room for.
+const ReasonLarge = "too_large"
+
 // The reasons of dead letters of events that were never sent.
 const (
 	reasonFilter    = "filter_error"
 	reasonImage     = "image_missing"
-	reasonLarge     = "too_large"
 	reasonTransform = "transform_error"
 )
 

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -45,19 +46,30 @@ func (c *Collection) Close() error { return nil }
 // Deliver upserts each event by its id; with an inbox, all of them in one
 // transaction with what the inbox records.
 func (c *Collection) Deliver(ctx context.Context, ds []events.Delivery) error {
-	if err := c.write(ctx, c.upserts(ds), ds); err != nil {
+	ops, err := c.upserts(ds)
+	if err != nil {
+		return err
+	}
+	if err := c.write(ctx, ops, ds); err != nil {
 		return classify(err)
 	}
 	return nil
 }
 
-func (c *Collection) upserts(ds []events.Delivery) []store.WriteOp {
+// maxDocument is what a document of MongoDB holds.
+const maxDocument = 16 << 20
+
+func (c *Collection) upserts(ds []events.Delivery) ([]store.WriteOp, error) {
 	ops := make([]store.WriteOp, len(ds))
 	for i := range ds {
 		filter, doc := c.document(&ds[i])
+		if len(doc) > maxDocument {
+			return nil, &events.SinkError{Class: events.FailTerminal, Reason: events.ReasonLarge,
+				Err: fmt.Errorf("the document of the event would have %d bytes; MongoDB takes %d", len(doc), maxDocument)}
+		}
 		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Upsert: true, Update: bson.RawValue{Type: bson.TypeEmbeddedDocument, Value: doc}}
 	}
-	return ops
+	return ops, nil
 }
 
 // settleTries is how often a transaction is begun that meets others.
@@ -73,7 +85,10 @@ func (c *Collection) Settle(ctx context.Context, ds []events.Delivery, record fu
 	if err := c.make(ctx); err != nil {
 		return true, classify(err)
 	}
-	ops := c.upserts(ds)
+	ops, err := c.upserts(ds)
+	if err != nil {
+		return true, err
+	}
 	there := false
 	for try := 1; ; try++ {
 		err := c.settle(ctx, ops, ds, there, record)

@@ -88,14 +88,16 @@ func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 		err = cause(client, err)
 		drop()
 	}
-	class := events.FailRetry
+	class, reason := events.FailRetry, ""
 	switch {
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 		class = events.FailAuth
-	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.InvalidTopicException):
+	case errors.Is(err, kerr.MessageTooLarge):
+		class, reason = events.FailTerminal, events.ReasonLarge
+	case errors.Is(err, kerr.InvalidTopicException):
 		class = events.FailTerminal
 	}
-	return &events.SinkError{Class: class, Err: fmt.Errorf("kafka %s: %w", k.topic, err)}
+	return &events.SinkError{Class: class, Reason: reason, Err: fmt.Errorf("kafka %s: %w", k.topic, err)}
 }
 
 // produce waits for records to be stored, and no longer than ctx: a record that may

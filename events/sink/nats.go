@@ -187,12 +187,14 @@ func unauthorized(err error) bool {
 }
 
 func (n *NATS) failed(err error) error {
-	class := events.FailRetry
+	class, reason := events.FailRetry, ""
 	switch {
-	case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject):
+	case errors.Is(err, nats.ErrMaxPayload):
+		class, reason = events.FailTerminal, events.ReasonLarge
+	case errors.Is(err, nats.ErrBadSubject):
 		class = events.FailTerminal
 	case !n.conn.IsConnected() && (n.refused.Load() || unauthorized(n.conn.LastError())):
 		class, err = events.FailAuth, nats.ErrAuthorization
 	}
-	return &events.SinkError{Class: class, Err: fmt.Errorf("NATS %s: %w", n.subject, err)}
+	return &events.SinkError{Class: class, Reason: reason, Err: fmt.Errorf("NATS %s: %w", n.subject, err)}
 }
