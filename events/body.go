@@ -27,6 +27,9 @@ const (
 	bodyAlone = 64 << 10
 	// bodyShared is the same for an event with several rows.
 	bodyShared = 1 << 10
+	// bodyLarge is from how many bytes of an event on no subscription has a whole row
+	// of its own in memory before it is to be delivered.
+	bodyLarge = 1 << 20
 	// imageInline is up to how many bytes an image stays in its rows all the same.
 	imageInline = 256
 	// maxImage bounds an image: a document of MongoDB holds 16 MiB.

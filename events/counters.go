@@ -125,8 +125,8 @@ func (c *counters) add(t tally) {
 }
 
 // received counts rows that were logged. Rows that no sink takes are delivered
-// by being there.
-func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
+// by being there; lean ones may name their images.
+func (c *counters) received(rows []bson.Raw, lean, delivered bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, serverMS := int64(len(rows)), c.server.at(now).UnixMilli()
@@ -137,6 +137,9 @@ func (c *counters) received(rows []bson.Raw, delivered bool, now time.Time) {
 	}
 	for i, r := range rows {
 		c.now.bytes += int64(len(r))
+		if lean {
+			c.now.bytes += int64(apart(r))
+		}
 		f := readFacts(r)
 		c.now.saw(f.kind)
 		if t := c.interaction(f.who, now); t != nil {

@@ -91,7 +91,7 @@ func connect(t testing.TB, g *gateway.Gateway, database string) *pgx.Conn {
 	return conn
 }
 
-const patience = 40 * time.Second // of a machine that is busy
+const patience = 2 * time.Minute // it only bounds a failure: a machine may be busy
 
 func TestFailuresBecomeDeadLettersAndAreRedriven(t *testing.T) {
 	t.Parallel()

@@ -276,13 +276,23 @@ func (m *Manager) publish(p published) {
 	now := m.clock()
 	for id, rows := range p.rows {
 		if s := m.subs[id]; s != nil {
-			s.count.received(rows, s.Spec.Target.Kind == TargetNone, now)
+			s.count.received(rows, p.lean, s.Spec.Target.Kind == TargetNone, now)
 		}
 		for _, f := range m.feeds[p.database][id] {
+			if p.lean {
+				f.behind(p.to)
+				continue
+			}
 			f.offer(p.to, rows)
 		}
 	}
 	if whole := m.feeds[p.database][""]; len(whole) > 0 {
+		if p.lean {
+			for _, f := range whole {
+				f.behind(p.to)
+			}
+			return
+		}
 		rows := p.merged()
 		for _, f := range whole {
 			f.offer(p.to, rows)

@@ -140,7 +140,7 @@ func (r *reader) write(ctx context.Context, s *staged) error {
 		return err
 	}
 	r.step(StepSaved)
-	r.publish(published{database: r.db, to: s.last, rows: s.out.rows})
+	r.publish(published{database: r.db, to: s.last, rows: s.out.rows, lean: s.out.lean})
 	r.step(StepPublished)
 	r.passed.Store(s.passed)
 	return nil

@@ -41,6 +41,7 @@ type published struct {
 	database string
 	to       string
 	rows     map[string][]bson.Raw // by subscription_id, in order
+	lean     bool                  // some rows name their images: all are to be read from the log
 }
 
 // reader follows the change stream of one database and writes its events to the log.
@@ -68,7 +69,9 @@ type reader struct {
 	events   []Event
 	arena    []byte
 	rows     []byte
-	labels   labels // of the event that is being routed
+	apart    *sharing // of the event that is being routed where it is large, else nil
+	wide     []byte   // its row
+	labels   labels   // of the event that is being routed
 	stats    readerStats
 	wait     time.Duration // for an event
 	opened   chan struct{} // closed when the first stream is open

@@ -15,6 +15,7 @@ type routed struct {
 	rows   map[string][]bson.Raw // by subscription_id: docs, all whole
 
 	routes []*route // that have rows
+	lean   bool     // rows name images: they are to be read from the log
 }
 
 // route makes the log's rows of the events of a batch. Rows are handed over, so
@@ -30,12 +31,20 @@ func (r *reader) route() routed {
 		position = appendPosition(position[:0], e.Time, e.Ordinal)
 		r.labels.read, e.labels = false, &r.labels
 		first, dead := len(out.docs), len(out.dead)
+		if r.apart = nil; len(e.Raw) > bodyLarge {
+			r.apart = &sharing{position: string(position), db: r.db, at: at, made: map[string]bool{}}
+		}
 		for _, rt := range r.router.find(e) {
 			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
 				r.routeOne(&out, rt, e, string(position), nowMS)
 			}
 		}
 		e.labels = nil
+		if r.apart != nil {
+			out.lean = out.lean || len(out.docs) > first
+			out.bodies, r.apart, r.wide = append(out.bodies, r.apart.bodies...), nil, nil
+			continue
+		}
 		if n := len(out.docs) - first; n > 1 || n == 1 && len(out.docs[first]) > bodyAlone {
 			out.share(first, dead, sharing{position: string(position), db: r.db, at: at})
 		}
@@ -60,6 +69,7 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 	if err == nil && !wanted {
 		return
 	}
+	dead := len(out.dead)
 	row := r.row(rt, e, position, nowMS)
 	if err == nil && rt.where != nil {
 		if wanted, err = rt.where.Match(row); err == nil && !wanted {
@@ -76,6 +86,12 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 		slim.Full, slim.Before, slim.Update = noValue, noValue, noValue
 		row = out.bury(rt, r.row(rt, &slim, position, nowMS), stillborn{ReasonLarge, errTooLarge}, r)
 	}
+	if r.apart != nil {
+		row = r.apart.lean(row)
+		for i := dead; i < len(out.dead); i++ {
+			out.dead[i] = r.apart.lean(out.dead[i])
+		}
+	}
 	out.docs = append(out.docs, row)
 	if rt.rows == nil {
 		out.routes = append(out.routes, rt)
@@ -91,8 +107,12 @@ func (o *routed) bury(rt *route, row bson.Raw, s stillborn, r *reader) bson.Raw 
 	return failed
 }
 
-// row makes the row of an event.
+// row makes the row of an event; that of a large one is valid until the next.
 func (r *reader) row(rt *route, e *Event, position string, nowMS int64) bson.Raw {
+	if r.apart != nil {
+		r.wide = rt.appendRow(r.wide[:0], e, position, nowMS, r.gateway)
+		return r.wide
+	}
 	// Rows are kept for as long as they wait. Another piece is begun before this one
 	// would grow: those that were grown out of would be kept, too.
 	if need := len(e.Raw) + rowOverhead; cap(r.rows)-len(r.rows) < need {
