@@ -67,7 +67,7 @@ func (m *Manager) adhocRows(ctx context.Context, database, coll string, since, u
 		return catalog.FunctionRows{}, err
 	}
 	a := &adhoc{r: newReader(m, database), since: int64(now.T)*1000 - adhocSpan.Milliseconds(), until: 1 << 62, now: string(appendPosition(nil, now, 0)), end: endOf(now)}
-	a.r.wait = adhocWait
+	a.r.wait, a.r.whole = adhocWait, true
 	if since.Kind() == bson.TypeDateTime {
 		a.since = since.AsDate()
 	}

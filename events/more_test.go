@@ -2,11 +2,13 @@ package events_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/internal/testkit"
 )
@@ -52,9 +54,14 @@ func TestAdhoc(t *testing.T) {
 			g := testkit.Start(t, mode, nil)
 			conn := g.Connect(t)
 			insertDocs(t, g.Store(), g.Database, 0, 300)
-			require.EqualValues(t, 300, scalar[int64](t, conn, `SELECT count(DISTINCT position) FROM CHANGE_STREAM_EVENTS('docs', now() - interval '1 minute') WHERE event_type = 'insert'`))
+			require.EqualValues(t, 300, scalar[int64](t, conn, `SELECT count(DISTINCT position) FROM CHANGE_STREAM_EVENTS('docs', now() - interval '5 minutes') WHERE event_type = 'insert'`))
+			for i, size := range []int{100 << 10, 3 << 20} { // what a log would store apart
+				_, err := g.Mongo(t).Collection("large").InsertOne(t.Context(), bson.D{{Key: "_id", Value: i}, {Key: "pad", Value: strings.Repeat("x", size)}})
+				require.NoError(t, err)
+			}
+			require.EqualValues(t, 100<<10+3<<20, scalar[int64](t, conn, `SELECT sum(length(full_document->>'pad')) FROM CHANGE_STREAM_EVENTS('large') WHERE event_type = 'insert'`))
 			require.Equal(t, "d7", scalar[string](t, conn, `SELECT document_key->>'_id' FROM CHANGE_STREAM_EVENTS('docs') WHERE event_type = 'insert' ORDER BY position LIMIT 1 OFFSET 7`))
-			require.EqualValues(t, 0, scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('docs', now() - interval '2 minutes', now() - interval '1 minute')`))
+			require.EqualValues(t, 0, scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('docs', now() - interval '20 minutes', now() - interval '10 minutes')`))
 			require.EqualValues(t, 0, scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`), "nothing was logged")
 		})
 	}

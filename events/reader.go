@@ -71,6 +71,7 @@ type reader struct {
 	rows     []byte
 	apart    *sharing // of the event that is being routed where it is large, else nil
 	wide     []byte   // its row
+	whole    bool     // rows are given to a client: their images stay in them
 	labels   labels   // of the event that is being routed
 	stats    readerStats
 	wait     time.Duration // for an event

@@ -31,7 +31,7 @@ func (r *reader) route() routed {
 		position = appendPosition(position[:0], e.Time, e.Ordinal)
 		r.labels.read, e.labels = false, &r.labels
 		first, dead := len(out.docs), len(out.dead)
-		if r.apart = nil; len(e.Raw) > bodyLarge {
+		if r.apart = nil; len(e.Raw) > bodyLarge && !r.whole {
 			r.apart = &sharing{position: string(position), db: r.db, at: at, made: map[string]bool{}}
 		}
 		for _, rt := range r.router.find(e) {
@@ -45,7 +45,7 @@ func (r *reader) route() routed {
 			out.bodies, r.apart, r.wide = append(out.bodies, r.apart.bodies...), nil, nil
 			continue
 		}
-		if n := len(out.docs) - first; n > 1 || n == 1 && len(out.docs[first]) > bodyAlone {
+		if n := len(out.docs) - first; !r.whole && (n > 1 || n == 1 && len(out.docs[first]) > bodyAlone) {
 			out.share(first, dead, sharing{position: string(position), db: r.db, at: at})
 		}
 	}
