@@ -19,6 +19,9 @@ type Planner interface {
 	Describe(ctx context.Context, q ast.Statement) ([]Column, []Dep, []*sqlerr.Error, error)
 	// CheckExpr binds a default (over no table) or a check and wants a type of it.
 	CheckExpr(ctx context.Context, e ast.Expr, t *Table, want sqltype.Type) error
+	// CheckGenerated is CheckExpr for the expression of a generated column,
+	// which has to be immutable.
+	CheckGenerated(ctx context.Context, e ast.Expr, t *Table, want sqltype.Type) error
 	// Text runs a query and gives its first value as text; not found without a row.
 	Text(ctx context.Context, sql string) (text string, found bool, err error)
 }

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
+	"weir/parser"
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -104,6 +105,8 @@ func (a *alteration) action(ctx context.Context, x *ast.AlterAction) error {
 		return a.columnType(ctx, x)
 	case ast.SetColumnDefault, ast.DropColumnDefault, ast.SetColumnNotNull, ast.DropColumnNotNull:
 		return a.columnRule(ctx, x)
+	case ast.DropExpression:
+		return a.dropExpression(x)
 	case ast.AddIdentity:
 		return a.addIdentity(x)
 	case ast.SetIdentity, ast.DropIdentity:
@@ -161,15 +164,16 @@ func (a *alteration) addColumn(ctx context.Context, x *ast.AlterAction) error {
 	}
 	c := &a.tb.o.Columns[len(a.tb.o.Columns)-1]
 	if c.Generated != "" {
-		return unsupported(x.Def.Pos(), "Make the table with it, or compute it in a view.", "adding a generated column is not supported")
-	}
-	if c.Default == "" {
+		if a.table.Kind == Collection && !a.tb.o.Declared {
+			return unsupported(x.Def.Pos(), "Compute it in a view.", "adding a generated column to a collection without declared columns is not supported")
+		}
+	} else if c.Default == "" {
 		if c.NotNull {
 			a.noRows(c.Name)
 		}
 		return nil
 	}
-	if c.NotNull && !strings.Contains(c.Default, "nextval") {
+	if c.NotNull && c.Generated == "" && !strings.Contains(c.Default, "nextval") {
 		a.noNulls(c.Name)
 	}
 	// Rows that are there take the default, as PostgreSQL gives it to them.
@@ -194,6 +198,9 @@ func (a *alteration) dropColumn(ctx context.Context, x *ast.AlterAction) error {
 		return unsupported(x.Pos(), "Every document of MongoDB has an _id.", "_id cannot be dropped")
 	}
 	if err := a.columnUnreferenced(ctx, c.Name, x.Behavior == ast.Cascade); err != nil {
+		return err
+	}
+	if err := a.dropComputed(ctx, c.Name, x); err != nil {
 		return err
 	}
 	o := a.tb.o
@@ -266,6 +273,9 @@ func (a *alteration) columnRule(ctx context.Context, x *ast.AlterAction) error {
 	if err != nil {
 		return err
 	}
+	if err := a.ruled(oc, x); err != nil {
+		return err
+	}
 	switch x.Kind {
 	case ast.SetColumnDefault:
 		if err := a.planner.CheckExpr(ctx, x.Expr, nil, sqltype.Type{OID: sqltype.OID(oc.Type), Mod: oc.Mod}); err != nil {
@@ -282,6 +292,72 @@ func (a *alteration) columnRule(ctx context.Context, x *ast.AlterAction) error {
 	case ast.DropColumnNotNull:
 		oc.NotNull = false
 	}
+	return nil
+}
+
+// ruled refuses to give a column that computes its values a default, and NULL
+// to identity columns and keys.
+func (a *alteration) ruled(oc *objectColumn, x *ast.AlterAction) error {
+	isDefault := x.Kind == ast.SetColumnDefault || x.Kind == ast.DropColumnDefault
+	switch {
+	case oc.Identity != "" && (isDefault || x.Kind == ast.DropColumnNotNull):
+		e := sqlerr.New(sqlerr.SyntaxError, "column %q of relation %q is an identity column", oc.Name, a.table.Name).At(x.Name.Pos())
+		if x.Kind == ast.DropColumnDefault {
+			e = e.WithHint("Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.")
+		}
+		return e
+	case oc.Generated != "" && isDefault:
+		e := sqlerr.New(sqlerr.SyntaxError, "column %q of relation %q is a generated column", oc.Name, a.table.Name).At(x.Name.Pos())
+		if x.Kind == ast.DropColumnDefault {
+			e = e.WithHint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.")
+		}
+		return e
+	case x.Kind == ast.DropColumnNotNull && slices.Contains(a.tb.o.PrimaryKey, oc.Name):
+		return sqlerr.New(sqlerr.InvalidTableDefinition, "column %q is in a primary key", oc.Name).At(x.Name.Pos())
+	}
+	return nil
+}
+
+// dropComputed drops the generated columns that read a column which is dropped,
+// with CASCADE; else there may be none.
+func (a *alteration) dropComputed(ctx context.Context, name string, x *ast.AlterAction) error {
+	for _, c := range slices.Clone(a.tb.o.Columns) {
+		if c.Generated == "" || c.Name == name {
+			continue
+		}
+		e, err := parser.ParseExpr(c.Generated)
+		if err != nil || !readsColumn(e, name) {
+			continue
+		}
+		if x.Behavior != ast.Cascade {
+			return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop column %s of table %s because other objects depend on it", name, a.table.Name).At(x.Pos()).
+				WithDetail("column %s of table %s depends on column %s of table %s", c.Name, a.table.Name, name, a.table.Name).
+				WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+		}
+		a.out.notice(sqlerr.SuccessfulCompletion, "drop cascades to column %s of table %s", c.Name, a.table.Name)
+		also := *x
+		also.Name, also.IfExists = ast.MakeIdent(c.Name), false
+		if err := a.dropColumn(ctx, &also); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropExpression is ALTER COLUMN c DROP EXPRESSION: its values stay.
+func (a *alteration) dropExpression(x *ast.AlterAction) error {
+	oc, err := a.own(x.Name)
+	if err != nil {
+		return err
+	}
+	if oc.Generated == "" && x.IfExists {
+		a.out.notice(sqlerr.SuccessfulCompletion, "column %q of relation %q is not a stored generated column, skipping", oc.Name, a.table.Name)
+		return nil
+	}
+	if oc.Generated == "" {
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "column %q of relation %q is not a stored generated column", oc.Name, a.table.Name).At(x.Name.Pos())
+	}
+	oc.Generated = ""
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -111,6 +112,14 @@ func (d *ddl) dropRelations(ctx context.Context, x *ast.Drop) error {
 		}
 	}
 	for _, t := range tables {
+		if t.Kind != Sequence {
+			continue
+		}
+		if err := d.dropUses(ctx, t, x.Behavior == ast.Cascade); err != nil {
+			return err
+		}
+	}
+	for _, t := range tables {
 		if err := d.dropRelation(ctx, t); err != nil {
 			return err
 		}
@@ -179,6 +188,74 @@ func (d *ddl) dropRelation(ctx context.Context, t *Table) error {
 		}
 	}
 	return d.dropOwned(ctx, db, name)
+}
+
+// dropUses takes a sequence that is dropped out of the defaults of columns,
+// with CASCADE; else there may be none. An identity column keeps its own.
+func (d *ddl) dropUses(ctx context.Context, seq *Table, cascade bool) error {
+	db, name, ok := d.nameOf(seq.OID)
+	if !ok {
+		return nil
+	}
+	known, err := d.database(ctx, db, 0)
+	if err != nil {
+		return err
+	}
+	for _, o := range known.objects {
+		for i := range o.Columns {
+			c := &o.Columns[i]
+			if !strings.HasPrefix(c.Default, "nextval(") || !namesSequence(c.Default, name) {
+				continue
+			}
+			if c.Identity != "" {
+				return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop sequence %s because column %s of table %s requires it", name, c.Name, o.Name).
+					WithHint("You can drop column %s of table %s instead.", c.Name, o.Name)
+			}
+			if !cascade {
+				return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop sequence %s because other objects depend on it", name).
+					WithDetail("default value for column %s of table %s depends on sequence %s", c.Name, o.Name, name).
+					WithHint("Use DROP ... CASCADE to drop the dependent objects too.")
+			}
+			d.out.notice(sqlerr.SuccessfulCompletion, "drop cascades to default value for column %s of table %s", c.Name, o.Name)
+			changed := o.forChange()
+			changed.column(c.Name).Default = ""
+			if err := d.save(ctx, changed); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// namesSequence tells whether nextval('…') is of a sequence with the name.
+func namesSequence(text, name string) bool {
+	from, to := strings.Index(text, "'"), strings.LastIndex(text, "'")
+	if from < 0 || to <= from {
+		return false
+	}
+	ref := strings.ReplaceAll(text[from+1:to], "''", "'")
+	quoted := ast.QuoteIdent(name)
+	return ref == quoted || ref == name || strings.HasSuffix(ref, "."+quoted)
+}
+
+// RestartOwned sets the sequences of a table's columns to their start.
+func (s *Scoped) RestartOwned(ctx context.Context, t *Table) error {
+	db, name, ok := s.nameOf(t.OID)
+	if !ok {
+		return nil
+	}
+	known, err := s.database(ctx, db, 0)
+	if err != nil {
+		return err
+	}
+	for _, o := range known.objects {
+		if o.Sequence != nil && strings.HasPrefix(o.Sequence.OwnedBy, name+".") {
+			if err := s.SetVal(ctx, s.SchemaOf(db), o.Name, o.Sequence.Start, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // dropOwned drops the sequences of a table's columns.

@@ -5,12 +5,16 @@ import (
 
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqltype"
 )
 
 // addIdentity is ALTER COLUMN c ADD GENERATED … AS IDENTITY.
 func (a *alteration) addIdentity(x *ast.AlterAction) error {
 	oc, err := a.own(x.Name)
 	if err != nil {
+		return err
+	}
+	if err := identityType(oc, x.Name.Pos()); err != nil {
 		return err
 	}
 	problem := ""
@@ -25,9 +29,19 @@ func (a *alteration) addIdentity(x *ast.AlterAction) error {
 	if problem != "" {
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, problem, oc.Name, a.table.Name).At(x.Name.Pos())
 	}
-	a.tb.sequenceFor(oc, x.Sequence)
+	if err := a.tb.sequenceFor(oc, x.Sequence); err != nil {
+		return err
+	}
 	oc.Identity = identityKind(x.Always)
 	return nil
+}
+
+func identityType(c *objectColumn, pos int) error {
+	switch sqltype.OID(c.Type) {
+	case sqltype.Int2, sqltype.Int4, sqltype.Int8:
+		return nil
+	}
+	return sqlerr.New(sqlerr.InvalidParameterValue, "identity column type must be smallint, integer, or bigint").At(pos)
 }
 
 func identityKind(always bool) string {
@@ -69,7 +83,7 @@ func (a *alteration) changeIdentity(ctx context.Context, x *ast.AlterAction) err
 	}
 	cp, q := *seq, *seq.Sequence
 	cp.Sequence = &q
-	if err := applySequence(cp.Sequence, x.Sequence); err != nil {
+	if err := applySequence(cp.Sequence, x.Sequence, false); err != nil {
 		return err
 	}
 	a.tb.sequences = append(a.tb.sequences, &cp)
@@ -84,7 +98,7 @@ func (a *alteration) sequenceOf(ctx context.Context, oc *objectColumn) (*object,
 	}
 	for _, o := range known.objects {
 		if o.Sequence != nil && o.Sequence.OwnedBy == a.tb.o.Name+"."+oc.Name {
-			return o, nil
+			return a.storedObject(ctx, o.ID) // its last value as it is now
 		}
 	}
 	return nil, nil

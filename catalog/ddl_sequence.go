@@ -32,10 +32,11 @@ func (d *ddl) createSequence(ctx context.Context, x *ast.CreateSequence) error {
 		return err
 	}
 	o := d.newObject(p, "sequence")
-	o.Sequence = &objectSequence{Type: int64(sqltype.Int8), Increment: 1}
-	q := o.Sequence
-	q.Min, q.Max = 1, math.MaxInt64
-	if err := applySequence(q, x.Options); err != nil {
+	o.Sequence = newSequence(sqltype.Int8)
+	if err := applySequence(o.Sequence, x.Options, true); err != nil {
+		return err
+	}
+	if err := d.ownedSequence(ctx, o, x.Options); err != nil {
 		return err
 	}
 	if err := d.save(ctx, o); err != nil {
@@ -45,63 +46,102 @@ func (d *ddl) createSequence(ctx context.Context, x *ast.CreateSequence) error {
 	return nil
 }
 
-// applySequence applies options; the start follows the bounds unless it is given.
-func applySequence(q *objectSequence, opts []*ast.SequenceOption) error {
-	given := map[string]bool{}
-	for _, o := range opts {
-		if given[o.Name] {
-			return sqlerr.New(sqlerr.SyntaxError, "conflicting or redundant options").At(o.Pos())
+func newSequence(t sqltype.OID) *objectSequence {
+	return &objectSequence{Type: int64(t), Start: 1, Increment: 1, Min: 1, Max: maxOf(t), Last: 1}
+}
+
+// ownedSequence tests that OWNED BY names a column of a table.
+func (d *ddl) ownedSequence(ctx context.Context, o *object, opts []*ast.SequenceOption) error {
+	for _, opt := range opts {
+		if opt.Name != "owned by" || opt.Owner == nil {
+			continue
 		}
-		given[o.Name] = true
-		if err := applySequenceOption(q, o); err != nil {
+		name := &ast.Name{Span: opt.Owner.Span, Parts: opt.Owner.Parts[:len(opt.Owner.Parts)-1]}
+		t, err := d.find(ctx, name, "relation", false)
+		if err != nil {
 			return err
 		}
-	}
-	if q.Increment < 0 && !given["minvalue"] && !given["maxvalue"] && given["increment"] {
-		q.Min, q.Max = math.MinInt64, -1
-	}
-	if given["as"] && !given["maxvalue"] && q.Increment > 0 {
-		q.Max = maxOf(sqltype.OID(q.Type))
-	}
-	q.unbound(opts)
-	if q.Min >= q.Max {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "MINVALUE (%d) must be less than MAXVALUE (%d)", q.Min, q.Max)
-	}
-	if !given["start"] && q.Start == 0 {
-		if q.Start = q.Min; q.Increment < 0 {
-			q.Start = q.Max
+		if t.Kind != Collection && t.Kind != View {
+			return sqlerr.New(sqlerr.WrongObjectType, "sequence cannot be owned by relation %q", t.Name).At(opt.Pos())
 		}
-	}
-	if q.Start < q.Min {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "START value (%d) cannot be less than MINVALUE (%d)", q.Start, q.Min)
-	}
-	if q.Start > q.Max {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "START value (%d) cannot be greater than MAXVALUE (%d)", q.Start, q.Max)
-	}
-	if !q.Called && !given["restart"] {
-		q.Last = q.Start
+		c := foldColumn(t.Columns, opt.Owner.Last())
+		if c == nil {
+			return sqlerr.New(sqlerr.UndefinedColumn, "column %q of relation %q does not exist", opt.Owner.Last().Text, t.Name).At(opt.Pos())
+		}
+		o.Sequence.OwnedBy = t.Name + "." + c.Name
 	}
 	return nil
 }
 
-// unbound sets the limits that NO MINVALUE and NO MAXVALUE stand for.
-func (q *objectSequence) unbound(opts []*ast.SequenceOption) {
+// applySequence applies options. Of a new sequence the start follows the
+// bounds, and these its type, unless they are given.
+func applySequence(q *objectSequence, opts []*ast.SequenceOption, fresh bool) error {
+	given := map[string]*ast.SequenceOption{}
+	before := *q
 	for _, o := range opts {
-		if o.Value != nil && !o.No {
-			continue
+		if given[o.Name] != nil {
+			return sqlerr.New(sqlerr.SyntaxError, "conflicting or redundant options").At(o.Pos())
 		}
-		top := maxOf(sqltype.OID(q.Type))
-		switch {
-		case o.Name == "maxvalue" && q.Increment > 0:
+		given[o.Name] = o
+		if err := applySequenceOption(q, o); err != nil {
+			return err
+		}
+	}
+	if err := q.bounds(given["minvalue"], given["maxvalue"], before, fresh); err != nil {
+		return err
+	}
+	if given["start"] == nil && fresh {
+		if q.Start = q.Min; q.Increment < 0 {
+			q.Start = q.Max
+		}
+	}
+	if err := q.inside("START", q.Start); err != nil {
+		return err
+	}
+	switch r := given["restart"]; {
+	case r != nil && r.Value == nil, fresh:
+		q.Last, q.Called = q.Start, false
+	}
+	return q.inside("RESTART", q.Last)
+}
+
+func (q *objectSequence) inside(what string, n int64) error {
+	switch {
+	case n < q.Min:
+		return sqlerr.New(sqlerr.InvalidParameterValue, "%s value (%d) cannot be less than MINVALUE (%d)", what, n, q.Min)
+	case n > q.Max:
+		return sqlerr.New(sqlerr.InvalidParameterValue, "%s value (%d) cannot be greater than MAXVALUE (%d)", what, n, q.Max)
+	}
+	return nil
+}
+
+// bounds sets the limits that are not given: those of the type and direction
+// for a new sequence and for NO MINVALUE and NO MAXVALUE; those of the new type
+// where they were the old type's.
+func (q *objectSequence) bounds(lower, upper *ast.SequenceOption, before objectSequence, fresh bool) error {
+	top, old := maxOf(sqltype.OID(q.Type)), maxOf(sqltype.OID(before.Type))
+	retyped := !fresh && q.Type != before.Type
+	topMoves, bottomMoves := retyped && before.Max == old, retyped && before.Min == -old-1
+	if unset := upper != nil && upper.Value == nil; upper == nil && (fresh || topMoves) || unset {
+		if q.Max = -1; q.Increment > 0 || topMoves {
 			q.Max = top
-		case o.Name == "maxvalue":
-			q.Max = -1
-		case o.Name == "minvalue" && q.Increment > 0:
-			q.Min = 1
-		case o.Name == "minvalue":
+		}
+	}
+	if unset := lower != nil && lower.Value == nil; lower == nil && (fresh || bottomMoves) || unset {
+		if q.Min = 1; q.Increment < 0 || bottomMoves {
 			q.Min = -top - 1
 		}
 	}
+	word := sqltype.Of(sqltype.OID(q.Type)).String()
+	switch {
+	case q.Max > top || q.Max < -top-1:
+		return sqlerr.New(sqlerr.InvalidParameterValue, "MAXVALUE (%d) is out of range for sequence data type %s", q.Max, word)
+	case q.Min > top || q.Min < -top-1:
+		return sqlerr.New(sqlerr.InvalidParameterValue, "MINVALUE (%d) is out of range for sequence data type %s", q.Min, word)
+	case q.Min >= q.Max:
+		return sqlerr.New(sqlerr.InvalidParameterValue, "MINVALUE (%d) must be less than MAXVALUE (%d)", q.Min, q.Max)
+	}
+	return nil
 }
 
 func applySequenceOption(q *objectSequence, o *ast.SequenceOption) error {
@@ -135,18 +175,22 @@ func applySequenceOption(q *objectSequence, o *ast.SequenceOption) error {
 	case "start":
 		q.Start = n
 	case "restart":
-		if o.Value == nil {
-			n = q.Start
+		if o.Value != nil {
+			q.Last = n
 		}
-		q.Last, q.Called = n, false
+		q.Called = false
+	case "cache":
+		if n <= 0 {
+			return sqlerr.New(sqlerr.InvalidParameterValue, "CACHE (%d) must be greater than zero", n).At(o.Pos())
+		}
+		q.Cache = n
 	case "cycle":
-		if !o.No {
-			return unsupported(o.Pos(), "Leave CYCLE out.", "cycling sequences are not supported")
-		}
+		q.Cycle = !o.No
 	case "owned by":
 		q.OwnedBy = ""
-		if o.Owner != nil && len(o.Owner.Parts) > 1 {
-			q.OwnedBy = o.Owner.Qualifier().Name + "." + o.Owner.Last().Name
+		if o.Owner != nil && len(o.Owner.Parts) == 1 {
+			return sqlerr.New(sqlerr.SyntaxError, "invalid OWNED BY option").At(o.Pos()).
+				WithHint("Specify OWNED BY table.column or OWNED BY NONE.")
 		}
 	}
 	return nil
@@ -179,11 +223,19 @@ func (d *ddl) alterSequence(ctx context.Context, x *ast.AlterSequence) error {
 	if t.Kind != Sequence {
 		return sqlerr.New(sqlerr.WrongObjectType, "%q is not a sequence", t.Name).At(x.Name.Pos())
 	}
-	o, err := d.objectOf(ctx, t)
+	known, err := d.objectOf(ctx, t)
 	if err != nil {
 		return err
 	}
-	if err := applySequence(o.Sequence, x.Options); err != nil {
+	o, err := d.storedObject(ctx, known.ID) // its last value as it is now
+	if err != nil || o == nil || o.Sequence == nil {
+		return err
+	}
+	d.oids.keep("relation", o.DB, o.Name, uint32(o.OID))
+	if err := applySequence(o.Sequence, x.Options, false); err != nil {
+		return err
+	}
+	if err := d.ownedSequence(ctx, o, x.Options); err != nil {
 		return err
 	}
 	return d.save(ctx, o)

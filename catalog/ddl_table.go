@@ -181,7 +181,12 @@ func (t *tableBuilder) column(ctx context.Context, def *ast.ColumnDef) error {
 	c := &t.o.Columns[len(t.o.Columns)-1]
 	c.Domain = int64(domain)
 	if serialTypes[strings.ToLower(def.Type.Name.Name)] {
-		t.sequenceFor(c, nil)
+		if err := t.sequenceFor(c, nil); err != nil {
+			return err
+		}
+	}
+	if err := t.oneOrigin(def); err != nil {
+		return err
 	}
 	for _, k := range def.Constraints {
 		if err := t.columnConstraint(ctx, def, c.Name, typ, k); err != nil {
@@ -191,8 +196,46 @@ func (t *tableBuilder) column(ctx context.Context, def *ast.ColumnDef) error {
 	return nil
 }
 
+// oneOrigin tests that a column has one default, identity or generation
+// expression, and is not both NULL and NOT NULL.
+func (t *tableBuilder) oneOrigin(def *ast.ColumnDef) error {
+	const byDefault, byIdentity, byExpression = 1, 2, 4
+	seen, null, notNull := 0, false, false
+	if serialTypes[strings.ToLower(def.Type.Name.Name)] {
+		seen, notNull = byDefault, true
+	}
+	problem := map[int]string{
+		byDefault: "multiple default values specified", byIdentity: "multiple identity specifications", byExpression: "multiple generation clauses specified",
+		byDefault | byIdentity: "both default and identity specified", byDefault | byExpression: "both default and generation expression specified",
+		byIdentity | byExpression: "both identity and generation expression specified",
+	}
+	for _, k := range def.Constraints {
+		kind := 0
+		switch k.Kind {
+		case ast.ConstraintDefault:
+			kind = byDefault
+		case ast.ConstraintIdentity:
+			kind, notNull = byIdentity, true
+		case ast.ConstraintGenerated:
+			kind = byExpression
+		case ast.ConstraintNull:
+			null = true
+		case ast.ConstraintNotNull:
+			notNull = true
+		}
+		if null && notNull {
+			return sqlerr.New(sqlerr.SyntaxError, "conflicting NULL/NOT NULL declarations for column %q of table %q", def.Name.Text, t.o.Name).At(k.Pos())
+		}
+		if kind != 0 && seen != 0 {
+			return sqlerr.New(sqlerr.SyntaxError, "%s for column %q of table %q", problem[seen|kind], def.Name.Text, t.o.Name).At(k.Pos())
+		}
+		seen |= kind
+	}
+	return nil
+}
+
 // sequenceFor gives a column a sequence of its own and its next value as default.
-func (t *tableBuilder) sequenceFor(c *objectColumn, opts []*ast.SequenceOption) {
+func (t *tableBuilder) sequenceFor(c *objectColumn, opts []*ast.SequenceOption) error {
 	name := t.o.Name + "_" + c.Name + "_seq"
 	for _, o := range opts {
 		if o.Name == "sequence name" {
@@ -200,12 +243,15 @@ func (t *tableBuilder) sequenceFor(c *objectColumn, opts []*ast.SequenceOption) 
 		}
 	}
 	seq := t.d.newObject(place{db: t.o.DB, name: name}, "sequence")
-	seq.Sequence = &objectSequence{Type: c.Type, Start: 1, Increment: 1, Min: 1, Max: maxOf(sqltype.OID(c.Type)), Last: 1,
-		OwnedBy: t.o.Name + "." + c.Name}
-	_ = applySequence(seq.Sequence, opts)
+	seq.Sequence = newSequence(sqltype.OID(c.Type))
+	if err := applySequence(seq.Sequence, opts, true); err != nil {
+		return err
+	}
+	seq.Sequence.OwnedBy = t.o.Name + "." + c.Name
 	t.sequences = append(t.sequences, seq)
 	c.NotNull = true
 	c.Default = "nextval(" + ast.QuoteString(ast.QuoteIdent(t.o.DB)+"."+ast.QuoteIdent(name)) + ")"
+	return nil
 }
 
 func (t *tableBuilder) columnConstraint(ctx context.Context, def *ast.ColumnDef, name string, typ sqltype.Type, k *ast.Constraint) error {
@@ -220,11 +266,13 @@ func (t *tableBuilder) columnConstraint(ctx context.Context, def *ast.ColumnDef,
 		}
 		c.Default = ast.Print(k.Expr)
 	case ast.ConstraintIdentity:
-		t.sequenceFor(c, k.Sequence)
-		c.Identity = "d"
-		if k.Always {
-			c.Identity = "a"
+		if err := identityType(c, k.Pos()); err != nil {
+			return err
 		}
+		if err := t.sequenceFor(c, k.Sequence); err != nil {
+			return err
+		}
+		c.Identity = identityKind(k.Always)
 	case ast.ConstraintGenerated:
 		c.Generated = ast.Print(k.Expr)
 		t.generated = append(t.generated, generatedColumn{name, typ, k.Expr})
@@ -395,12 +443,12 @@ func (t *tableBuilder) bindChecks(ctx context.Context) error {
 	}
 	tab := &Table{Name: t.o.Name, Schema: t.d.SchemaOf(t.o.DB), Columns: t.o.tableColumns()}
 	for _, g := range t.generated {
-		if err := t.d.planner.CheckExpr(ctx, g.expr, tab, g.typ); err != nil {
+		if err := t.d.planner.CheckGenerated(ctx, g.expr, tab, g.typ); err != nil {
 			return err
 		}
-		for _, c := range t.generated {
-			if readsColumn(g.expr, c.name) {
-				return sqlerr.New(sqlerr.InvalidObjectDefinition, "cannot use generated column %q in column generation expression", c.name).At(g.expr.Pos()).
+		for _, c := range t.o.Columns {
+			if c.Generated != "" && readsColumn(g.expr, c.Name) {
+				return sqlerr.New(sqlerr.InvalidObjectDefinition, "cannot use generated column %q in column generation expression", c.Name).At(g.expr.Pos()).
 					WithDetail("A generated column cannot reference another generated column.")
 			}
 		}

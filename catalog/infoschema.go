@@ -67,7 +67,7 @@ func infoSequences(ctx context.Context, r *reader) error {
 	return r.sequences(ctx, "", func(t *Table, q *objectSequence) {
 		n := describeType(sqltype.Of(sqltype.OID(q.Type)))
 		r.add(r.who.Database(), t.Schema, t.Name, n.name, n.precision, n.radix, n.scale,
-			formatInt(q.Start), formatInt(q.Min), formatInt(q.Max), formatInt(q.Increment), "NO")
+			formatInt(q.Start), formatInt(q.Min), formatInt(q.Max), formatInt(q.Increment), yesNo(q.Cycle))
 	})
 }
 

@@ -102,7 +102,9 @@ type objectSequence struct {
 	Max       int64  `bson:"max"`
 	Last      int64  `bson:"last"`
 	Called    bool   `bson:"called"`
-	Log       int64  `bson:"log"`                // always 0: PostgreSQL's log_cnt
+	Log       int64  `bson:"log"` // always 0: PostgreSQL's log_cnt
+	Cycle     bool   `bson:"cycle,omitempty"`
+	Cache     int64  `bson:"cache,omitempty"`    // kept and shown only; 0: 1
 	OwnedBy   string `bson:"owned_by,omitempty"` // table.column
 }
 

@@ -321,7 +321,7 @@ func (r *reader) sequenceOwner(seq *Table, list []*Table) (*Table, *Column) {
 
 func pgSequence(ctx context.Context, r *reader) error {
 	return r.sequences(ctx, "seqrelid", func(t *Table, q *objectSequence) {
-		r.add(t.OID, sqltype.OID(q.Type), q.Start, q.Increment, q.Max, q.Min, 1, false)
+		r.add(t.OID, sqltype.OID(q.Type), q.Start, q.Increment, q.Max, q.Min, max(q.Cache, 1), q.Cycle)
 	})
 }
 
@@ -331,7 +331,7 @@ func pgSequences(ctx context.Context, r *reader) error {
 		if q.Called {
 			last = q.Last
 		}
-		r.add(t.Schema, t.Name, r.who.User(), sqltype.OID(q.Type), q.Start, q.Min, q.Max, q.Increment, false, 1, last)
+		r.add(t.Schema, t.Name, r.who.User(), sqltype.OID(q.Type), q.Start, q.Min, q.Max, q.Increment, q.Cycle, max(q.Cache, 1), last)
 	})
 }
 
@@ -341,7 +341,14 @@ func (r *reader) sequences(ctx context.Context, column string, write func(*Table
 		return err
 	}
 	for _, t := range list {
-		if o := r.y.c.objectOf(t); t.Kind == Sequence && o != nil && o.Sequence != nil {
+		o := r.y.c.objectOf(t)
+		if t.Kind != Sequence || o == nil {
+			continue
+		}
+		if o, err = r.y.c.storedObject(ctx, o.ID); err != nil { // nextval changes only what is stored
+			return err
+		}
+		if o != nil && o.Sequence != nil {
 			write(t, o.Sequence)
 		}
 	}

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"math"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -48,9 +49,8 @@ func (s *Scoped) NextVal(ctx context.Context, schema, name string) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	q := o.Sequence
 	// The first call answers the start value: it only marks the sequence called.
-	first, err := s.step(ctx, o, value.Bool(false), func(b *value.Builder) {
+	first, err := s.step(ctx, o, called(false), func(b *value.Builder) {
 		b.Open(bson.TypeEmbeddedDocument, "$set")
 		b.Add("sequence.called", value.Bool(true))
 		b.Close()
@@ -61,33 +61,74 @@ func (s *Scoped) NextVal(ctx context.Context, schema, name string) (int64, error
 	if first.IsNumber() {
 		return asInt(first), nil
 	}
-	last, err := s.step(ctx, o, value.Bool(true), func(b *value.Builder) {
+	const attempts = 20
+	for range attempts { // sessions may step, and start anew, between the two updates
+		n, err := s.advance(ctx, o)
+		if err != nil || n.IsNumber() {
+			return asInt(n), err
+		}
+	}
+	return 0, sqlerr.New(sqlerr.SerializationFailure, "sequence %q was changed by other sessions", o.Name)
+}
+
+func called(yes bool) func(*value.Builder) {
+	return func(b *value.Builder) { b.Add("sequence.called", value.Bool(yes)) }
+}
+
+// advance is the step to the next value, or the start anew of a sequence that
+// cycles; missing when another session came between.
+func (s *Scoped) advance(ctx context.Context, o *object) (value.Value, error) {
+	q := o.Sequence
+	op, past, bound, other, word := "$lte", "$gt", q.Max, q.Min, "maximum"
+	if q.Increment < 0 {
+		op, past, bound, other, word = "$gte", "$lt", q.Min, q.Max, "minimum"
+	}
+	last := value.Int64(saturatingSub(bound, q.Increment))
+	within := func(op string) func(*value.Builder) {
+		return func(b *value.Builder) {
+			called(true)(b)
+			b.Open(bson.TypeEmbeddedDocument, "sequence.last")
+			b.Add(op, last)
+			b.Close()
+		}
+	}
+	n, err := s.step(ctx, o, within(op), func(b *value.Builder) {
 		b.Open(bson.TypeEmbeddedDocument, "$inc")
 		b.Add("sequence.last", value.Int64(q.Increment))
 		b.Close()
 	})
-	if err != nil {
-		return 0, err
+	if err != nil || n.IsNumber() {
+		return n, err
 	}
-	n := asInt(last)
-	if n > q.Max || n < q.Min {
-		word, bound := "maximum", q.Max
-		if q.Increment < 0 {
-			word, bound = "minimum", q.Min
-		}
-		return 0, sqlerr.New("2200H", "nextval: reached %s value of sequence %q (%d)", word, o.Name, bound)
+	if !q.Cycle {
+		return n, sqlerr.New("2200H", "nextval: reached %s value of sequence %q (%d)", word, o.Name, bound)
 	}
-	return n, nil
+	return s.step(ctx, o, within(past), func(b *value.Builder) {
+		b.Open(bson.TypeEmbeddedDocument, "$set")
+		b.Add("sequence.last", value.Int64(other))
+		b.Close()
+	})
 }
 
-// step runs an update on the sequence if it is in the given state of called,
-// and gives its last value after it; missing when it was not in that state.
-func (s *Scoped) step(ctx context.Context, o *object, called value.Value, update func(*value.Builder)) (value.Value, error) {
+func saturatingSub(a, b int64) int64 {
+	switch d := a - b; {
+	case b > 0 && d > a:
+		return math.MinInt64
+	case b < 0 && d < a:
+		return math.MaxInt64
+	default:
+		return d
+	}
+}
+
+// step runs an update on the sequence if it is in the given state, and gives
+// its last value after it; missing when it was not in that state.
+func (s *Scoped) step(ctx context.Context, o *object, state, update func(*value.Builder)) (value.Value, error) {
 	var b value.Builder
 	b.Add("findAndModify", value.String(objects.Coll))
 	b.Open(bson.TypeEmbeddedDocument, "query")
 	b.Add("_id", value.String(o.ID))
-	b.Add("sequence.called", called)
+	state(&b)
 	b.Close()
 	b.Open(bson.TypeEmbeddedDocument, "update")
 	update(&b)

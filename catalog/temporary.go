@@ -30,14 +30,14 @@ func TempOwner(db string) string {
 // IsTemporary tells whether a database holds a session's temporary relations.
 func IsTemporary(db string) bool { return strings.HasPrefix(db, TempPrefix) }
 
-// temporary takes over a relation's persistence.
+// temporary takes over a relation's persistence. What ON COMMIT says is the
+// session's to do.
 func (d *ddl) temporary(p ast.Persistence, c ast.OnCommit, pos int) error {
 	if p != ast.Temporary {
+		if c != ast.OnCommitDefault {
+			return sqlerr.New(sqlerr.InvalidTableDefinition, "ON COMMIT can only be used on temporary tables").At(pos)
+		}
 		return nil
-	}
-	if c == ast.OnCommitDelete || c == ast.OnCommitDrop {
-		return unsupported(pos, "The table lives until the session ends: delete its rows or drop it.", "ON COMMIT %s is not supported",
-			map[ast.OnCommit]string{ast.OnCommitDelete: "DELETE ROWS", ast.OnCommitDrop: "DROP"}[c])
 	}
 	d.temp = true
 	return nil

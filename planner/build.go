@@ -129,7 +129,7 @@ type builder struct {
 	paramPos    []int
 	notices     []*sqlerr.Error
 	deps        []catalog.Dep
-	locking     bool
+	locking     string
 	rowLocks    []RowLock
 	writes      bool
 	timed       bool // a literal was read that means the time of planning

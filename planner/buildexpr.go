@@ -6,6 +6,7 @@ import (
 	"weir/catalog"
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqlfunc"
 	"weir/sqltype"
 )
 
@@ -91,5 +92,21 @@ func (d ForDDL) Text(ctx context.Context, sql string) (string, bool, error) {
 // CheckExpr implements catalog.Planner.
 func (d ForDDL) CheckExpr(ctx context.Context, e ast.Expr, t *catalog.Table, want sqltype.Type) error {
 	_, _, err := BuildExpr(ctx, d.Env, e, t, want)
+	return err
+}
+
+// CheckGenerated implements catalog.Planner.
+func (d ForDDL) CheckGenerated(ctx context.Context, e ast.Expr, t *catalog.Table, want sqltype.Type) error {
+	x, _, err := BuildExpr(ctx, d.Env, e, t, want)
+	if err != nil {
+		return err
+	}
+	walkExpr(x, func(e Expr) bool {
+		c, ok := e.(*Call)
+		if ok && (c.Func.Volatility == sqlfunc.Volatile || c.Func.Volatility == sqlfunc.Stable && len(c.Args) == 0) {
+			err = sqlerr.New(sqlerr.InvalidObjectDefinition, "generation expression is not immutable").At(c.Pos())
+		}
+		return err == nil
+	})
 	return err
 }

@@ -220,10 +220,6 @@ func (b *builder) updateGenerated(t *catalog.Table, src *source, set []FieldExpr
 			c := &t.Columns[i]
 			if samePath(c.Path, f.Field.Path) && f.Field.Elems == 0 {
 				found = true
-				if c.Generated != "" {
-					return nil, sqlerr.New("428C9", "column %q can only be updated to DEFAULT", c.Name).
-						WithDetail("Column %q is a generated column.", c.Name)
-				}
 				by[b.ref(src, i, 0).ID] = f.Expr
 			}
 		}

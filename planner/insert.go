@@ -147,7 +147,7 @@ func (b *builder) insertInput(n *Insert, s *ast.Insert, names []string, ctes *ct
 				c = in.Cols()[i]
 			}
 		}
-		x, err := b.assignField(colRef(c, exprPos(in, i)), &n.Targets[i], names[i])
+		x, err := b.selected(n, s, i, colRef(c, exprPos(in, i)), names[i])
 		if err != nil {
 			return err
 		}
@@ -235,7 +235,7 @@ func (b *builder) insertValues(n *Insert, s *ast.Insert, v *ast.Values, names []
 		}
 		list := make([]Expr, len(row))
 		for i, e := range row {
-			x, err := b.insertValue(n, sc, i, names[i], e)
+			x, err := b.insertValue(n, sc, i, names[i], s.Overriding, e)
 			if err != nil {
 				return err
 			}
@@ -250,7 +250,15 @@ func (b *builder) insertValues(n *Insert, s *ast.Insert, v *ast.Values, names []
 	return nil
 }
 
-func (b *builder) insertValue(n *Insert, sc *scope, i int, name string, e ast.Expr) (Expr, error) {
+func (b *builder) insertValue(n *Insert, sc *scope, i int, name string, over ast.Overriding, e ast.Expr) (Expr, error) {
+	if c := identityAt(n, i); c != nil {
+		if _, ok := e.(*ast.Default); !ok && c.Identity == 'a' && over == ast.OverridingNone {
+			return nil, onlyDefault(c)
+		}
+		if over == ast.OverridingUser {
+			return b.defaultOf(c)
+		}
+	}
 	if d, ok := e.(*ast.Default); ok {
 		if n.Targets[i].Path == nil { // below a column
 			return nil, sqlerr.New(sqlerr.FeatureNotSupported, "cannot set an array element or subfield to DEFAULT").At(d.Pos())
@@ -306,6 +314,34 @@ func (b *builder) documentValues(n *Insert, s *ast.Insert, v *ast.Values, sc *sc
 	return true, b.insertDocument(n, vals)
 }
 
+// selected is a column of the inserted query converted to its target: the
+// values of identity columns are theirs alone, unless OVERRIDING says otherwise.
+func (b *builder) selected(n *Insert, s *ast.Insert, i int, x Expr, name string) (Expr, error) {
+	if c := identityAt(n, i); c != nil {
+		switch {
+		case c.Identity == 'a' && s.Overriding == ast.OverridingNone:
+			return nil, onlyDefault(c)
+		case s.Overriding == ast.OverridingUser:
+			return b.defaultOf(c)
+		}
+	}
+	return b.assignField(x, &n.Targets[i], name)
+}
+
+// identityAt is the identity column that a target is; else nil.
+func identityAt(n *Insert, i int) *catalog.Column {
+	if c := columnAt(n.Table, n.Targets[i].Path); c != nil && c.Identity != 0 {
+		return c
+	}
+	return nil
+}
+
+func onlyDefault(c *catalog.Column) error {
+	return sqlerr.New("428C9", "cannot insert a non-DEFAULT value into column %q", c.Name).
+		WithDetail("Column %q is an identity column defined as GENERATED ALWAYS.", c.Name).
+		WithHint("Use OVERRIDING SYSTEM VALUE to override.")
+}
+
 // insertDefaults adds the columns that are not named and have a default.
 func (b *builder) insertDefaults(n *Insert, s *ast.Insert) error {
 	if n.Document {
@@ -318,11 +354,6 @@ func (b *builder) insertDefaults(n *Insert, s *ast.Insert) error {
 			named = named || prefixOf(c.Path, f.Path)
 		}
 		if named {
-			if c.Identity == 'a' && s.Overriding != ast.OverridingSystem && s.Query != nil {
-				return sqlerr.New("428C9", "cannot insert a non-DEFAULT value into column %q", c.Name).
-					WithDetail("Column %q is an identity column defined as GENERATED ALWAYS.", c.Name).
-					WithHint("Use OVERRIDING SYSTEM VALUE to override.")
-			}
 			continue
 		}
 		if c.Generated != "" {

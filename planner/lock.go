@@ -11,11 +11,15 @@ func (b *builder) locks(q *ast.Query) error {
 	if len(q.Locks) == 0 {
 		return nil
 	}
-	b.locking = true
+	word := lockWords[q.Locks[0].Strength]
+	b.locking = word
 	switch body := q.Body.(type) {
 	case *ast.SetOperation:
 		return sqlerr.New(sqlerr.FeatureNotSupported, "row locking clauses are not allowed with UNION/INTERSECT/EXCEPT").At(q.Locks[0].Pos())
 	case *ast.Select:
+		if err := rowless(body, word, q.Locks[0].Pos()); err != nil {
+			return err
+		}
 		names := map[string]bool{} // true: can be locked
 		for _, f := range body.From {
 			lockable(f, names)
@@ -29,6 +33,22 @@ func (b *builder) locks(q *ast.Query) error {
 		}
 	}
 	return nil
+}
+
+// rowless refuses to lock what is no row of a table.
+func rowless(s *ast.Select, word string, pos int) error {
+	what := ""
+	switch {
+	case s.Distinct || len(s.DistinctOn) > 0:
+		what = "DISTINCT clause"
+	case len(s.GroupBy) > 0:
+		what = "GROUP BY clause"
+	case s.Having != nil:
+		what = "HAVING clause"
+	default:
+		return nil
+	}
+	return sqlerr.New(sqlerr.FeatureNotSupported, "FOR %s is not allowed with %s", word, what).At(pos)
 }
 
 var lockWords = map[ast.LockStrength]string{

@@ -275,7 +275,7 @@ func (m *merging) insert(w *ast.MergeWhen) ([]FieldExpr, error) {
 		}
 		sc := &scope{ns: m.other, ctes: m.ctes, noAgg: "VALUES", noWindow: "VALUES", noSRF: "VALUES"}
 		for i, e := range w.Values {
-			x, err := b.insertValue(n, sc, i, names[i], e)
+			x, err := b.insertValue(n, sc, i, names[i], w.Overriding, e)
 			if err != nil {
 				return nil, m.invisible(m.other, err)
 			}

@@ -37,9 +37,9 @@ type Plan struct {
 	Notices []*sqlerr.Error
 	// Deps are the catalog objects that the plan relies on, with their versions.
 	Deps []catalog.Dep
-	// Locking tells FOR UPDATE/SHARE was asked for; RowLocks are the tables that it
-	// names, whose keys stand in the last of Cols (see RowLock).
-	Locking  bool
+	// Locking is the word of FOR UPDATE/SHARE that was asked for; RowLocks are the
+	// tables that it names, whose keys stand in the last of Cols (see RowLock).
+	Locking  string
 	RowLocks []RowLock
 	// Strict is the mode that it was planned in: whether a division by zero is an
 	// error or NULL.

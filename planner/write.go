@@ -306,6 +306,12 @@ func (b *builder) setList(t *catalog.Table, list []*ast.Assignment, sc *scope) (
 					return nil, nil, sqlerr.New(sqlerr.SyntaxError, "multiple assignments to same column %q", name).At(target.Pos())
 				}
 			}
+			if computed, err := b.onlyDefaulted(t, f, values[i]); computed || err != nil {
+				if err != nil {
+					return nil, nil, err
+				}
+				continue
+			}
 			x, err := b.assignedValue(t, target, values[i], sc)
 			if err != nil {
 				return nil, nil, err
@@ -317,7 +323,30 @@ func (b *builder) setList(t *catalog.Table, list []*ast.Assignment, sc *scope) (
 			changed[f.Path[0]] = true
 		}
 	}
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Generated != "" {
+			changed[c.Path[0]] = true
+		}
+	}
 	return out, changed, nil
+}
+
+// onlyDefaulted refuses values other than DEFAULT for columns that give
+// themselves one. It tells whether the column is a generated one, which each
+// UPDATE computes anyway.
+func (b *builder) onlyDefaulted(t *catalog.Table, f Field, v ast.Expr) (bool, error) {
+	c := columnAt(t, f.Path)
+	if c == nil || c.Generated == "" && c.Identity != 'a' {
+		return false, nil
+	}
+	if _, ok := v.(*ast.Default); ok && f.Elems == 0 {
+		return c.Generated != "", nil
+	}
+	e := sqlerr.New("428C9", "column %q can only be updated to DEFAULT", c.Name)
+	if c.Generated != "" {
+		return false, e.WithDetail("Column %q is a generated column.", c.Name)
+	}
+	return false, e.WithDetail("Column %q is an identity column defined as GENERATED ALWAYS.", c.Name)
 }
 
 // aliasOf is the name by which a statement knows the table that it writes.

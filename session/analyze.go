@@ -87,8 +87,16 @@ func (s *Session) sessionCommand(src source, stmt ast.Statement) command {
 	case *ast.SetConstraints:
 		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) { return s.setConstraints(ctx, stmt) })
 	case *ast.LockTable:
-		return utility(func(_ context.Context, s *Session, _ *call) (string, error) {
-			return "LOCK TABLE", s.inBlock("LOCK TABLE")
+		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) {
+			if err := s.inBlock("LOCK TABLE"); err != nil {
+				return "", err
+			}
+			for _, t := range stmt.Tables {
+				if _, err := s.table(ctx, t.Name); err != nil {
+					return "", err
+				}
+			}
+			return "LOCK TABLE", nil
 		})
 	case *ast.Set:
 		return utility(func(_ context.Context, s *Session, _ *call) (string, error) { return s.setParameter(stmt) })

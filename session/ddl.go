@@ -73,6 +73,9 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 		return "", err
 	}
 	s.touchTemporary()
+	if change.Undo != nil {
+		s.noteEnd(stmt)
+	}
 	for _, n := range change.Notices {
 		s.notice(n)
 	}

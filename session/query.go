@@ -158,6 +158,11 @@ func (q *query) open(ctx context.Context, s *Session, c *call) (rows, string, er
 			return nil, "", err
 		}
 	}
+	if lock := q.prog.Plan.Locking; lock != "" {
+		if err := s.writable("SELECT FOR " + lock); err != nil {
+			return nil, "", err
+		}
+	}
 	if len(q.keys) > 0 {
 		if err := s.writable(q.prog.Plan.RowLocks[0].Command); err != nil {
 			return nil, "", err
@@ -185,7 +190,7 @@ func (q *query) open(ctx context.Context, s *Session, c *call) (rows, string, er
 
 // execute binds and runs a program.
 func (s *Session) execute(ctx context.Context, q *query, args []value.Value, last bool) (*queryRows, error) {
-	on, err := s.queryerFor(ctx, !q.readOnly(), q.prog.Plan.Locking, last)
+	on, err := s.queryerFor(ctx, !q.readOnly(), q.prog.Plan.Locking != "", last)
 	if err != nil {
 		return nil, err
 	}

@@ -295,7 +295,8 @@ func (y *system) Current(oid uint32) (int64, error) {
 
 // Last implements sqlfunc.Sequences.
 func (y *system) Last() (int64, error) {
-	if y.s.sequences.values == nil {
+	_, there := y.s.scoped().RelationByOID(context.Background(), y.s.sequences.last)
+	if y.s.sequences.values == nil || !there {
 		return 0, sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "lastval is not yet defined in this session")
 	}
 	return y.s.sequences.values[y.s.sequences.last], nil

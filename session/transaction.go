@@ -136,9 +136,11 @@ func (s *Session) commitImplicit(ctx context.Context) error {
 // are taken back.
 func (s *Session) finish(committed bool) {
 	run := s.tx.onCommit
+	wrote := s.tx.writes > 0
 	s.unlock(&s.tx.locks)
 	s.h.rows.release(s, s.tx.rows)
 	s.tx = transaction{status: 'I'}
+	s.endTemporary(committed, wrote)
 	if !committed {
 		s.set.rollback(0)
 		return

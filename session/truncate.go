@@ -19,9 +19,6 @@ func (s *Session) truncate(ctx context.Context, stmt *ast.Truncate, c *call) (st
 	if err := s.writable("TRUNCATE TABLE"); err != nil {
 		return "", err
 	}
-	if stmt.RestartIdentity {
-		return "", sqlerr.Unsupported(stmt.Pos(), "Reset the sequences with ALTER SEQUENCE … RESTART.", "TRUNCATE … RESTART IDENTITY is not supported")
-	}
 	var tables []*catalog.Table
 	for _, ref := range stmt.Tables {
 		t, err := s.table(ctx, ref.Name)
@@ -59,7 +56,25 @@ func (s *Session) truncate(ctx context.Context, stmt *ast.Truncate, c *call) (st
 		locked = false
 		s.h.deps.Catalog.Touch(t.NS)
 	}
+	if stmt.RestartIdentity {
+		if err := s.restartIdentity(ctx, tables); err != nil {
+			return "", err
+		}
+	}
 	return "TRUNCATE TABLE", nil
+}
+
+// restartIdentity sets the sequences of the tables' columns to their start.
+func (s *Session) restartIdentity(ctx context.Context, tables []*catalog.Table) error {
+	for _, t := range tables {
+		if err := s.scoped().RestartOwned(ctx, t); err != nil {
+			return err
+		}
+	}
+	if s.tx.status == 'T' {
+		s.warn(sqlerr.Warning, "RESTART IDENTITY takes effect at once and is not undone by ROLLBACK")
+	}
+	return nil
 }
 
 // empty takes the documents of a table away.
