@@ -70,17 +70,23 @@ func (b *builder) with(w *ast.With, parent *scope, outer *cteScope) (*cteScope, 
 	}
 	sc := &cteScope{parent: outer}
 	var run []CTE
-	for _, c := range w.CTEs {
+	list, err := recursionOrder(w)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range list {
 		for _, o := range sc.list {
 			if o.ast.Name.Name == c.Name.Name {
 				return nil, nil, sqlerr.New(sqlerr.DuplicateAlias, "WITH query name %q specified more than once", c.Name.Text).At(c.Name.Pos())
 			}
 		}
-		if c.Search != nil || c.Cycle != nil {
-			return nil, nil, sqlerr.Unsupported(c.Pos(), "Carry a path array in the query's own columns.", "SEARCH and CYCLE are not supported")
-		}
 		// A query sees those before it, not itself unless it is recursive.
 		def := &cteDef{ast: c, parent: parent, ctes: &cteScope{parent: outer, list: append([]*cteDef(nil), sc.list...)}}
+		if c.Search != nil || c.Cycle != nil {
+			if def.ast, err = b.withPath(def, w.Recursive); err != nil {
+				return nil, nil, err
+			}
+		}
 		cte, err := b.cte(def, w.Recursive)
 		if err != nil {
 			return nil, nil, err
@@ -200,6 +206,12 @@ func (b *builder) recursiveCTE(def *cteDef, q *ast.Query) (*CTE, error) {
 	if len(q.OrderBy) > 0 || q.Limit != nil || q.Offset != nil {
 		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "ORDER BY, LIMIT and OFFSET in a recursive query are not implemented").At(def.ast.Pos())
 	}
+	if len(q.Locks) > 0 {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, "FOR UPDATE/SHARE in a recursive query is not implemented").At(def.ast.Pos())
+	}
+	if err := wellFormed(u.Right, def.ast.Name); err != nil {
+		return nil, err
+	}
 	ctes, with, err := b.with(q.With, def.parent, def.ctes)
 	if err != nil {
 		return nil, err
@@ -219,6 +231,9 @@ func (b *builder) recursiveCTE(def *cteDef, q *ast.Query) (*CTE, error) {
 	term, err := b.body(u.Right, &tail{}, def.parent, &cteScope{parent: ctes, list: []*cteDef{def}})
 	if err != nil {
 		return nil, err
+	}
+	if aggregates(term, def.id) {
+		return nil, sqlerr.New("42P19", "aggregate functions are not allowed in a recursive query's recursive term").At(u.Right.Pos())
 	}
 	if term, err = b.recursiveTypes(def, term, u); err != nil {
 		return nil, err
@@ -245,9 +260,9 @@ func (b *builder) recursiveTypes(def *cteDef, term Node, u *ast.SetOperation) (N
 		if err != nil {
 			return nil, err
 		}
-		if both.OID != c.Type.OID {
+		if both.OID != c.Type.OID || c.Type.Mod != both.Mod {
 			return nil, sqlerr.New(sqlerr.DatatypeMismatch, "recursive query %q column %d has type %s in non-recursive term but type %s overall",
-				def.ast.Name.Text, i+1, c.Type.OID, both.OID).At(exprPos(term, i)).
+				def.ast.Name.Text, i+1, c.Type, both).At(exprPos(term, i)).
 				WithHint("Cast the output of the non-recursive term to the correct type.")
 		}
 	}
@@ -265,12 +280,30 @@ func wrapWith(run []CTE, n Node) Node {
 func refersTo(q ast.Node, id ast.Ident) bool {
 	found := false
 	ast.Inspect(q, func(n ast.Node) bool {
+		if in, ok := n.(*ast.Query); ok && shadows(in.With, id) {
+			found = found || !in.With.Recursive && beforeShadow(in.With, id)
+			return false
+		}
 		if t, ok := n.(*ast.TableRef); ok && len(t.Name.Parts) == 1 && t.Name.Parts[0].Name == id.Name {
 			found = true
 		}
 		return !found
 	})
 	return found
+}
+
+// beforeShadow tells whether the queries of a WITH up to the one of the same
+// name read the outer one.
+func beforeShadow(w *ast.With, id ast.Ident) bool {
+	for _, c := range w.CTEs {
+		if refersTo(c.Statement, id) {
+			return true
+		}
+		if c.Name.Name == id.Name {
+			break
+		}
+	}
+	return false
 }
 
 // cteUse gives the node and columns of a use of a WITH query.
