@@ -3,6 +3,7 @@ package planner
 import (
 	"math"
 	"strconv"
+	"unicode"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -147,7 +148,11 @@ func (b *builder) literalExpr(sc *scope, e ast.Expr) (Expr, error) {
 // number gives a numeric literal the smallest of int4, int8, numeric.
 func number(text string, integer bool, pos int) (Expr, error) {
 	if integer {
-		if n, err := strconv.ParseInt(text, 0, 64); err == nil {
+		base := 10 // a leading zero says nothing
+		if len(text) > 1 && !unicode.IsDigit(rune(text[1])) && text[1] != '_' {
+			base = 0
+		}
+		if n, err := strconv.ParseInt(text, base, 64); err == nil {
 			if n >= math.MinInt32 && n <= math.MaxInt32 {
 				return &Const{T: int4Type, Value: value.Int32(int32(n)), P: pos}, nil
 			}

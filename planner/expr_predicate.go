@@ -359,7 +359,19 @@ func (b *builder) overlaps(sc *scope, x *ast.OverlapsExpr) (Expr, error) {
 	return b.callExprs("overlaps", list, x.Pos())
 }
 
+// withoutSets is the scope of a construct that computes but some of its parts,
+// where functions that return sets have no place.
+func (b *builder) withoutSets(sc *scope, what string) *scope {
+	if !b.strict() || sc.noSRF != "" {
+		return sc
+	}
+	inner := *sc
+	inner.noSRF = what
+	return &inner
+}
+
 func (b *builder) caseExpr(sc *scope, x *ast.CaseExpr) (Expr, error) {
+	sc = b.withoutSets(sc, "CASE")
 	var operand Expr
 	var err error
 	if x.Operand != nil {

@@ -178,6 +178,11 @@ func (b *builder) sampleCondition(s *ast.TableSample) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c, ok := b.fold(percent).(*Const); ok {
+		if p := c.Value; p.IsNumber() && !(p.AsDouble() >= 0 && p.AsDouble() <= 100) {
+			return nil, sqlerr.New("2202H", "sample percentage must be between 0 and 100").At(x.Pos())
+		}
+	}
 	random, err := b.callExprs("random", nil, s.Pos())
 	if err != nil {
 		return nil, err

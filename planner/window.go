@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"strings"
 
 	"weir/parser/ast"
@@ -166,18 +167,44 @@ func (b *builder) bound(w *WindowCall, f *ast.Frame, fb *ast.FrameBound) (Bound,
 	if err != nil {
 		return out, err
 	}
-	mode := [...]string{"RANGE", "ROWS", "GROUPS"}[f.Unit]
-	t := int8Type
 	if f.Unit == ast.FrameRange {
 		if len(w.OrderBy) != 1 {
 			return out, sqlerr.New("42P20", "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column").At(f.Pos())
 		}
-		if t = w.OrderBy[0].Expr.Type(); t.OID.Category() == 'D' {
-			t = sqltype.Of(sqltype.Interval)
-		}
+		out.Offset, err = b.rangeOffset(x, w.OrderBy[0].Expr.Type().OID)
+		return out, err
 	}
-	out.Offset, err = b.mustCoerce(x, sqltype.Of(t.OID), implicit, "argument of "+mode)
+	mode := [...]string{"RANGE", "ROWS", "GROUPS"}[f.Unit]
+	out.Offset, err = b.mustCoerce(x, int8Type, implicit, "argument of "+mode)
 	return out, err
+}
+
+// rangeOffsets are the types by which values of a type can be offset, the first
+// one for literals.
+var rangeOffsets = map[sqltype.OID][]sqltype.OID{
+	sqltype.Int2: {sqltype.Int2, sqltype.Int4, sqltype.Int8}, sqltype.Int4: {sqltype.Int4, sqltype.Int2, sqltype.Int8}, sqltype.Int8: {sqltype.Int8},
+	sqltype.Float4: {sqltype.Float8}, sqltype.Float8: {sqltype.Float8}, sqltype.Numeric: {sqltype.Numeric},
+	sqltype.Date: {sqltype.Interval}, sqltype.Timestamp: {sqltype.Interval}, sqltype.Timestamptz: {sqltype.Interval},
+	sqltype.Interval: {sqltype.Interval}, sqltype.Time: {sqltype.Interval}, sqltype.Timetz: {sqltype.Interval},
+}
+
+// rangeOffset gives the offset of a RANGE frame the type that goes with the
+// column's.
+func (b *builder) rangeOffset(x Expr, column sqltype.OID) (Expr, error) {
+	const problem = "RANGE with offset PRECEDING/FOLLOWING is not supported for column type %s"
+	types := rangeOffsets[column]
+	if types == nil {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, problem, column).At(x.Pos())
+	}
+	if slices.Contains(types, x.Type().OID) {
+		return x, nil
+	}
+	y, ok, err := b.coerce(x, sqltype.Of(types[0]), implicit)
+	if err == nil && !ok {
+		err = sqlerr.New(sqlerr.FeatureNotSupported, problem+" and offset type %s", column, x.Type().OID).At(x.Pos()).
+			WithHint("Cast the offset value to an appropriate type.")
+	}
+	return y, err
 }
 
 // known gives literals of unknown type the type text.

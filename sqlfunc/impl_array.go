@@ -135,6 +135,9 @@ func arrayPositions(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if a[0].IsNullish() {
 		return null()
 	}
+	if len(dimensions(a[0])) > 1 {
+		return fail(sqlerr.New(sqlerr.FeatureNotSupported, "searching for elements in multidimensional arrays is not supported"))
+	}
 	var out []value.Value
 	for i, e := range items(a[0]) {
 		if compareItems(e, a[1]) == 0 {
@@ -286,6 +289,9 @@ func arrayReverse(_ *expr.Context, a []value.Value) (value.Value, error) {
 }
 
 func widthBucketArray(_ *expr.Context, a []value.Value) (value.Value, error) {
+	if len(dimensions(a[1])) > 1 {
+		return failf(sqlerr.ArraySubscriptError, "thresholds must be one-dimensional array")
+	}
 	n := 0
 	for _, e := range items(a[1]) {
 		if e.IsNullish() {

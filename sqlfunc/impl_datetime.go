@@ -281,6 +281,11 @@ func justifyDays(s sqltype.Span) sqltype.Span {
 }
 
 func justifyInterval(s sqltype.Span) sqltype.Span {
+	// Months first where days and time go one way: the days' sum may not fit.
+	if s.Days > 0 && s.Micros > 0 || s.Days < 0 && s.Micros < 0 {
+		s.Months += s.Days / 30
+		s.Days %= 30
+	}
 	whole := s.Micros / microsPerDay
 	s.Days += int32(whole)
 	s.Micros -= whole * microsPerDay

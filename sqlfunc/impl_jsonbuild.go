@@ -268,10 +268,41 @@ func pretty(b []byte, v value.Value, indent int) []byte {
 // rowToJSON takes a row, or the json that it was converted to already.
 func rowToJSON(c *expr.Context, a []value.Value) (value.Value, error) {
 	if a[0].IsString() {
-		return a[0], nil
+		return lineFeeds(c, a)
 	}
 	b, err := appendJSON(nil, c, a[0], sqltype.Record)
-	return value.String(string(b)), err
+	if err != nil {
+		return value.Value{}, err
+	}
+	return lineFeeds(c, append([]value.Value{value.String(string(b))}, a[1:]...))
+}
+
+// lineFeeds gives JSON text with its outermost items in lines of their own, if
+// the second argument says so.
+func lineFeeds(_ *expr.Context, a []value.Value) (value.Value, error) {
+	if len(a) < 2 || !a[0].IsString() || !a[1].AsBool() {
+		return a[0], nil
+	}
+	var b strings.Builder
+	s, depth, quoted := a[0].Str(), 0, false
+	for i := 0; i < len(s); i++ {
+		b.WriteByte(s[i])
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+			b.WriteByte(s[i])
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' && depth == 1:
+			b.WriteString("\n ")
+		}
+	}
+	return value.String(b.String()), nil
 }
 
 var jsonFuncs = map[string]evaluator{
@@ -310,7 +341,7 @@ var jsonFuncs = map[string]evaluator{
 	"jsonb_pretty":       func(_ *expr.Context, a []value.Value) (value.Value, error) { return str(string(pretty(nil, a[0], 0))) },
 	"to_json":            same,
 	"to_jsonb":           same,
-	"array_to_json":      same,
+	"array_to_json":      lineFeeds,
 	"row_to_json":        rowToJSON,
 	"json_record":        jsonRecord, // the row of a table by names
 }

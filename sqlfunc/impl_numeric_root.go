@@ -116,9 +116,14 @@ func logNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 		if err := checkLog(d); err != nil {
 			return fail(err)
 		}
-		if d.Form == apd.Infinite {
-			return numeric(d)
-		}
+	}
+	switch {
+	case base.Form == apd.Infinite && x.Form == apd.Infinite:
+		return numeric(nan())
+	case base.Form == apd.Infinite:
+		return numeric(new(apd.Decimal))
+	case x.Form == apd.Infinite:
+		return numeric(x)
 	}
 	s := min(max(minSignificant-(lnWeight(x)-lnWeight(base)), scaleOf(base), scaleOf(x), 0), maxScale)
 	digits := precise(20, s)
@@ -200,10 +205,24 @@ func raise(x, y *apd.Decimal, whole bool, estimate float64, scale int) (*apd.Dec
 	return r, err
 }
 
+// powerOfAny is power: 1 to the power of anything and anything to the power of 0
+// are 1, of NaN too.
+func powerOfAny(c *expr.Context, a []value.Value) (value.Value, error) {
+	x, y := dec(a[0]), dec(a[1])
+	if one := apd.New(1, 0); isNaN(y) && x.Form == apd.Finite && x.Cmp(one) == 0 || isNaN(x) && y.IsZero() {
+		return numeric(one)
+	}
+	return numericBinary(powerNumeric, powerInfinite)(c, a)
+}
+
 func powerInfinite(x, y *apd.Decimal) (*apd.Decimal, error) {
 	one := apd.New(1, 0)
 	ax, _ := absNumeric(x)
 	switch {
+	case x.IsZero() && y.Negative:
+		return nil, sqlerr.New(sqlerr.InvalidArgumentForPower, "zero raised to a negative power is undefined")
+	case x.Form == apd.Infinite && x.Negative && y.Form == apd.Finite && value.ExactRound(y, 0, apd.RoundDown).Cmp(y) != 0:
+		return nil, sqlerr.New(sqlerr.InvalidArgumentForPower, "a negative number raised to a non-integer power yields a complex result")
 	case y.Form == apd.Infinite && x.Form == apd.Finite && ax.Cmp(one) == 0:
 		return one, nil
 	case y.Form == apd.Infinite && (x.Form == apd.Infinite || ax.Cmp(one) > 0) != y.Negative:
@@ -284,6 +303,8 @@ func widthBucketNumeric(_ *expr.Context, a []value.Value) (value.Value, error) {
 		return failf("2201G", "count must be greater than zero")
 	case isNaN(x) || isNaN(lo) || isNaN(hi):
 		return failf("2201G", "operand, lower bound, and upper bound cannot be NaN")
+	case lo.Form == apd.Infinite || hi.Form == apd.Infinite:
+		return failf("2201G", "lower and upper bounds must be finite")
 	case lo.Cmp(hi) == 0:
 		return failf("2201G", "lower bound cannot equal upper bound")
 	}
@@ -313,7 +334,7 @@ var numericFuncs = map[string]evaluator{
 	"div_numeric":   numericBinary(divNumeric, divInfinite),
 	"quo_numeric":   numericBinary(quotient, divInfinite),
 	"mod_numeric":   numericBinary(modNumeric, modInfinite),
-	"power_numeric": numericBinary(powerNumeric, powerInfinite),
+	"power_numeric": powerOfAny,
 	"gcd_numeric":   numericBinary(gcdNumeric, nanOf),
 	"lcm_numeric":   numericBinary(lcmNumeric, nanOf),
 	"neg_numeric":   numericUnary(func(d *apd.Decimal) (*apd.Decimal, error) { return negated(d), nil }),

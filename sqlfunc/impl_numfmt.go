@@ -414,7 +414,7 @@ read:
 			negative = true
 		}
 	}
-	s := strings.Trim(digits.String(), ".")
+	s := strings.TrimSuffix(digits.String(), ".")
 	if s == "" {
 		return failf(sqlerr.InvalidTextRepresentation, "invalid input syntax for type numeric: \"%s\"", text(a[0]))
 	}

@@ -62,10 +62,30 @@ func (s *intervalSum) addDays(n float64) {
 }
 
 func (s *intervalSum) span(text string) (Span, error) {
-	if math.Abs(s.months) > math.MaxInt32 || math.Abs(s.days) > math.MaxInt32 || math.Abs(s.micros) > 9.2e18 {
+	if !inInt32(s.days) || !inInt32(s.months/12) || math.Abs(s.micros) >= 1<<63 {
 		return Span{}, intervalOverflow(text)
 	}
+	if !inInt32(s.months) {
+		return Span{}, sqlerr.New(sqlerr.DatetimeFieldOverflow, "interval out of range")
+	}
 	return Span{Months: int32(s.months), Days: int32(s.days), Micros: int64(math.RoundToEven(s.micros))}, nil
+}
+
+func inInt32(n float64) bool { return n >= math.MinInt32 && n <= math.MaxInt32 }
+
+// unitNamed finds a unit; of longer words PostgreSQL reads ten letters.
+func unitNamed(word string) (intervalSum, bool) {
+	const read = 10
+	u, ok := intervalUnits[word]
+	if ok || len(word) < read {
+		return u, ok
+	}
+	for name, u := range intervalUnits {
+		if len(name) >= read && name[:read] == word[:read] {
+			return u, true
+		}
+	}
+	return u, false
 }
 
 // ParseInterval is the input function of interval; the modifier's fields give
@@ -146,8 +166,10 @@ func parseUnits(t, text string, mod int32) (Span, error) {
 		} else if i+1 < len(fields) && strings.ContainsRune(fields[i+1], ':') {
 			unit = "day" // SQL's '1 12:00:00'
 			negative = false
+		} else if i+2 == len(fields) && unit == "hour" && mod >= 0 && !isAlpha(fields[i+1][0]) {
+			unit = "day" // '1 12' DAY TO HOUR
 		}
-		u, ok := intervalUnits[unit]
+		u, ok := unitNamed(unit)
 		if ok = ok && seen.mark(unit); ok && u.micros == 1e6 && n != math.Trunc(n) {
 			ok = seen.mark("millisecond", "microsecond")
 		}
@@ -201,7 +223,7 @@ func intervalTokens(t string) []string {
 			i++
 		default:
 			i++
-			for i < len(t) && (isDigit(t[i]) || strings.IndexByte(".:-", t[i]) >= 0 || t[i] == 'e' && i+1 < len(t) && (isDigit(t[i+1]) || t[i+1] == '-' || t[i+1] == '+')) {
+			for i < len(t) && (isDigit(t[i]) || strings.IndexByte(".:-", t[i]) >= 0) {
 				i++
 			}
 		}
@@ -255,61 +277,94 @@ func parseHours(f string, mod int32, negative bool) (float64, bool) {
 	return us, true
 }
 
-// parseISOInterval reads what follows P: 1Y2M3DT4H5M6S, 1W, or 0001-02-03T04:05:06.
+// isoReader reads what follows P: 1Y2M3DT4H5M6S, 1W, or the alternative formats
+// 0001-02-03T04:05:06 and 00010203T040506.
+type isoReader struct {
+	t   string
+	i   int
+	sum intervalSum
+}
+
+func (r *isoReader) number() (n float64, width int, ok bool) {
+	start := r.i
+	for r.i < len(r.t) && (isDigit(r.t[r.i]) || strings.IndexByte("+-.", r.t[r.i]) >= 0 && (r.i == start || r.t[r.i] == '.')) {
+		r.i++
+	}
+	text := r.t[start:r.i]
+	n, err := strconv.ParseFloat(text, 64)
+	text = strings.TrimPrefix(text, "-")
+	for width < len(text) && isDigit(text[width]) {
+		width++
+	}
+	return n, width, err == nil
+}
+
+func (r *isoReader) at() byte {
+	if r.i < len(r.t) {
+		return r.t[r.i]
+	}
+	return 0
+}
+
 func parseISOInterval(t, text string) (Span, error) {
-	var sum intervalSum
+	r := &isoReader{t: t}
 	inTime, seen := false, false
-	for i := 0; i < len(t); {
-		if t[i] == 't' {
-			inTime = true
-			i++
+	for r.i < len(t) {
+		if !inTime && t[r.i] == 't' {
+			inTime, seen = true, false
+			r.i++
 			continue
 		}
-		start := i
-		for i < len(t) && (isDigit(t[i]) || strings.IndexByte("+-.", t[i]) >= 0) {
-			i++
+		n, width, ok := r.number()
+		if !ok {
+			return Span{}, badInterval(text)
 		}
-		n, err := strconv.ParseFloat(t[start:i], 64)
-		if err != nil || i >= len(t) {
-			return parseISOAlternative(t, text)
+		unit := map[bool]map[byte]string{false: {'y': "year", 'm': "month", 'w': "week", 'd': "day"}, true: {'h': "hour", 'm': "minute", 's': "second"}}[inTime][r.at()]
+		switch {
+		case unit != "":
+			r.sum.add(n, intervalUnits[unit])
+			r.i++
+		case seen || !r.alternative(n, width, inTime):
+			return Span{}, badInterval(text)
 		}
-		unit := map[bool]map[byte]string{false: {'y': "year", 'm': "month", 'w': "week", 'd': "day"}, true: {'h': "hour", 'm': "minute", 's': "second"}}[inTime][t[i]]
-		if unit == "" {
-			return parseISOAlternative(t, text)
-		}
-		sum.add(n, intervalUnits[unit])
 		seen = true
-		i++
 	}
 	if !seen {
 		return Span{}, badInterval(text)
 	}
-	return sum.span(text)
+	return r.sum.span(text)
 }
 
-func parseISOAlternative(t, text string) (Span, error) {
-	date, clock, _ := strings.Cut(t, "t")
-	var sum intervalSum
-	if date != "" {
-		parts := strings.Split(date, "-")
-		for i, unit := range []string{"year", "month", "day"} {
-			if i < len(parts) {
-				n, err := strconv.Atoi(parts[i])
-				if err != nil {
-					return Span{}, badInterval(text)
-				}
-				sum.add(float64(n), intervalUnits[unit])
-			}
-		}
+// alternative goes on after the first number of YYYY-MM-DD, YYYYMMDD, HH:MM:SS or HHMMSS.
+func (r *isoReader) alternative(n float64, width int, inTime bool) bool {
+	units, sep, whole, part := []string{"year", "month", "day"}, byte('-'), 8, 10000.0
+	if inTime {
+		units, sep, whole = []string{"hour", "minute", "second"}, ':', 6
 	}
-	if clock != "" {
-		us, ok := parseHours(clock, -1, false)
-		if !ok || !strings.ContainsRune(clock, ':') {
-			return Span{}, badInterval(text)
+	if c := r.at(); c != sep && width == whole {
+		v := math.Trunc(n)
+		for i, u := range units {
+			r.sum.add(math.Mod(math.Trunc(v/(part/math.Pow(100, float64(i)))), map[bool]float64{true: 1e9, false: 100}[i == 0]), intervalUnits[u])
 		}
-		sum.micros += us
+		r.sum.micros += math.Round((n - v) * 1e6)
+		return true
 	}
-	return sum.span(text)
+	r.sum.add(n, intervalUnits[units[0]])
+	for _, u := range units[1:] {
+		switch c := r.at(); {
+		case c == 0 || c == 't' && !inTime:
+			return true
+		case c != sep:
+			return false
+		}
+		r.i++
+		n, _, ok := r.number()
+		if !ok {
+			return false
+		}
+		r.sum.add(n, intervalUnits[u])
+	}
+	return r.at() == 0 || r.at() == 't' && !inTime
 }
 
 // Restrict cuts what is finer than a modifier's last field and rounds to its

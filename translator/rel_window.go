@@ -66,7 +66,9 @@ func (c *compiler) frame(s scope, w *planner.WindowCall) (spec, row obj) {
 			name := []string{"lo", "hi"}[i]
 			edge := c.rangeEdge(s, w.OrderBy[0], b)
 			row = append(row, field{name, edge})
-			continue
+			if b.Offset.Type().OID.Category() != 'N' {
+				continue
+			}
 		}
 		row = append(row, field{[]string{"so", "eo"}[i], s.value(b.Offset)})
 	}

@@ -406,6 +406,9 @@ func (p *partition) edge(i int, kind ast.BoundKind, offset, limit string, first 
 		return p.last(p.groups[i]), nil
 	}
 	if p.w.mode == ast.FrameRange {
+		if v := value.Lookup(p.rows[i].work, offset); v.IsNumber() && v.AsDouble() < 0 {
+			return 0, sqlerr.New("22013", "invalid preceding or following size in window function")
+		}
 		return p.rangeEdge(i, value.Lookup(p.rows[i].work, limit), first), nil
 	}
 	v := value.Lookup(p.rows[i].work, offset)
