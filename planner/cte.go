@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"slices"
+
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -118,6 +120,9 @@ func (b *builder) cte(def *cteDef, recursive bool) (*CTE, error) {
 			_, err = cteColumns(def, n.Cols())
 			return nil, err
 		}
+		if def.readsOuter(n) {
+			return nil, def.dependent()
+		}
 		return b.runOnce(def, n)
 	case *ast.Insert:
 		return b.writingCTE(def, func() (Node, error) { return b.insert(s, def.ctes) })
@@ -131,8 +136,12 @@ func (b *builder) cte(def *cteDef, recursive bool) (*CTE, error) {
 	return nil, sqlerr.New(sqlerr.FeatureNotSupported, "this statement is not supported in WITH").At(def.ast.Pos())
 }
 
-// inlines tells whether the query may be planned in each place of its use.
+// inlines tells whether the query is planned in each place of its use. One that
+// reads the row of a query around it is never computed once.
 func (def *cteDef) inlines(n Node) bool {
+	if def.readsOuter(n) {
+		return !hasSideEffects(n)
+	}
 	switch def.ast.Materialized {
 	case ast.MaterializedAlways:
 		return false
@@ -142,6 +151,17 @@ func (def *cteDef) inlines(n Node) bool {
 		}
 	}
 	return !hasSideEffects(n)
+}
+
+// readsOuter tells whether plans of the query read columns of one around it.
+func (def *cteDef) readsOuter(plans ...Node) bool {
+	return def.parent != nil && slices.ContainsFunc(plans, func(n Node) bool { return len(outerColumns(n)) > 0 })
+}
+
+// dependent refuses a query that would have to run for each row of the one around it.
+func (def *cteDef) dependent() error {
+	return sqlerr.Unsupported(def.ast.Pos(), "Join its rows outside: have the query yield the column that it compares.",
+		"the WITH query %q cannot run for each row of the query around it", def.ast.Name.Text)
 }
 
 // maxInlined is the size in nodes above which a WITH query is computed once:
@@ -243,6 +263,9 @@ func (b *builder) recursiveCTE(def *cteDef, q *ast.Query) (*CTE, error) {
 		if def.key = b.carryKey(def, left, term); def.key != nil {
 			r.Out = append(append([]Col(nil), def.cols...), def.key.col)
 		}
+	}
+	if def.readsOuter(left, term) {
+		return nil, def.dependent()
 	}
 	r.Term = wrapWith(with, term)
 	return &CTE{ID: def.id, Name: def.ast.Name.Text, Plan: wrapWith(with, left), Recursive: r}, nil

@@ -3,10 +3,11 @@ package planner
 import (
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqlfunc"
 )
 
-// locks checks FOR UPDATE OF: names of FROM, which are no joins. MongoDB has no
-// row locks, so that is all there is to do.
+// locks checks FOR UPDATE OF: names of FROM, which are no joins. The rows are
+// locked when they are read (RowLock).
 func (b *builder) locks(q *ast.Query) error {
 	if len(q.Locks) == 0 {
 		return nil
@@ -17,7 +18,7 @@ func (b *builder) locks(q *ast.Query) error {
 	case *ast.SetOperation:
 		return sqlerr.New(sqlerr.FeatureNotSupported, "row locking clauses are not allowed with UNION/INTERSECT/EXCEPT").At(q.Locks[0].Pos())
 	case *ast.Select:
-		if err := rowless(body, word, q.Locks[0].Pos()); err != nil {
+		if err := b.rowless(body, word, q.Locks[0].Pos()); err != nil {
 			return err
 		}
 		names := map[string]bool{} // true: can be locked
@@ -36,7 +37,7 @@ func (b *builder) locks(q *ast.Query) error {
 }
 
 // rowless refuses to lock what is no row of a table.
-func rowless(s *ast.Select, word string, pos int) error {
+func (b *builder) rowless(s *ast.Select, word string, pos int) error {
 	what := ""
 	switch {
 	case s.Distinct || len(s.DistinctOn) > 0:
@@ -45,7 +46,23 @@ func rowless(s *ast.Select, word string, pos int) error {
 		what = "GROUP BY clause"
 	case s.Having != nil:
 		what = "HAVING clause"
-	default:
+	}
+	for _, it := range s.Items {
+		ast.Inspect(it, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.SubqueryExpr, *ast.Query:
+				return false
+			case *ast.FunctionCall:
+				if x.Over != nil {
+					what = "window functions"
+				} else if list := b.env.Funcs.Functions(x.Name.Last().Name); len(list) > 0 && list[0].Kind == sqlfunc.Aggregate {
+					what = "aggregate functions"
+				}
+			}
+			return true
+		})
+	}
+	if what == "" {
 		return nil
 	}
 	return sqlerr.New(sqlerr.FeatureNotSupported, "FOR %s is not allowed with %s", word, what).At(pos)

@@ -3,8 +3,6 @@ package planner
 import (
 	"weir/catalog"
 	"weir/parser/ast"
-	"weir/sqlerr"
-	"weir/sqlfunc"
 	"weir/store"
 )
 
@@ -27,13 +25,7 @@ func (b *builder) lockedRows(q *ast.Query) (*ast.Query, error) {
 		return q, nil
 	}
 	sel, ok := q.Body.(*ast.Select)
-	if !ok {
-		return q, nil
-	}
-	if err := b.lockableSelect(sel, q.Locks[0]); err != nil {
-		return nil, err
-	}
-	if !b.env.LockRows {
+	if !ok || !b.env.LockRows {
 		return q, nil
 	}
 	body, out := *sel, *q
@@ -54,38 +46,6 @@ func (b *builder) lockedRows(q *ast.Query) (*ast.Query, error) {
 	}
 	out.Body = &body
 	return &out, nil
-}
-
-// lockableSelect refuses queries whose rows are no rows of tables.
-func (b *builder) lockableSelect(sel *ast.Select, l *ast.Lock) error {
-	what := ""
-	switch {
-	case sel.Distinct || len(sel.DistinctOn) > 0:
-		what = "DISTINCT clause"
-	case len(sel.GroupBy) > 0:
-		what = "GROUP BY clause"
-	case sel.Having != nil:
-		what = "HAVING clause"
-	}
-	for _, it := range sel.Items {
-		ast.Inspect(it, func(n ast.Node) bool {
-			switch x := n.(type) {
-			case *ast.SubqueryExpr, *ast.Query:
-				return false
-			case *ast.FunctionCall:
-				if x.Over != nil {
-					what = "window functions"
-				} else if list := b.env.Funcs.Functions(x.Name.Last().Name); len(list) > 0 && list[0].Kind == sqlfunc.Aggregate {
-					what = "aggregate functions"
-				}
-			}
-			return true
-		})
-	}
-	if what == "" {
-		return nil
-	}
-	return sqlerr.New(sqlerr.FeatureNotSupported, "FOR %s is not allowed with %s", lockWords[l.Strength], what)
 }
 
 // lockOf is the clause that is for a table.

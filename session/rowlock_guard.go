@@ -36,10 +36,7 @@ type guardedStore struct {
 
 // Write implements store.Queryer.
 func (g *guardedStore) Write(ctx context.Context, ns store.Namespace, ops []store.WriteOp, o store.WriteOptions) (store.WriteResult, error) {
-	if err := g.s.unlocked(ctx, g.Store, ns, ops); err != nil {
-		return store.WriteResult{}, err
-	}
-	return g.Store.Write(ctx, ns, ops, o)
+	return g.s.writeUnlocked(ctx, g.Store, ns, ops, o)
 }
 
 type guardedQueryer struct {
@@ -49,10 +46,7 @@ type guardedQueryer struct {
 
 // Write implements store.Queryer.
 func (g *guardedQueryer) Write(ctx context.Context, ns store.Namespace, ops []store.WriteOp, o store.WriteOptions) (store.WriteResult, error) {
-	if err := g.s.unlocked(ctx, g.Queryer, ns, ops); err != nil {
-		return store.WriteResult{}, err
-	}
-	return g.Queryer.Write(ctx, ns, ops, o)
+	return g.s.writeUnlocked(ctx, g.Queryer, ns, ops, o)
 }
 
 type guardedTx struct {
@@ -62,10 +56,15 @@ type guardedTx struct {
 
 // Write implements store.Queryer.
 func (g *guardedTx) Write(ctx context.Context, ns store.Namespace, ops []store.WriteOp, o store.WriteOptions) (store.WriteResult, error) {
-	if err := g.s.unlocked(ctx, g.Tx, ns, ops); err != nil {
+	return g.s.writeUnlocked(ctx, g.Tx, ns, ops, o)
+}
+
+// writeUnlocked writes where nobody else has locked the rows.
+func (s *Session) writeUnlocked(ctx context.Context, on store.Queryer, ns store.Namespace, ops []store.WriteOp, o store.WriteOptions) (store.WriteResult, error) {
+	if err := s.unlocked(ctx, on, ns, ops); err != nil {
 		return store.WriteResult{}, err
 	}
-	return g.Tx.Write(ctx, ns, ops, o)
+	return on.Write(ctx, ns, ops, o)
 }
 
 // unlocked gives a conflict, which the statement waits for as for one of the

@@ -32,7 +32,7 @@ type Bound struct {
 // Arguments with microseconds may need another program, which the Bound then is of.
 func (p *Program) Bind(ctx context.Context, args []value.Value, sess sqlfunc.Session) (*Bound, error) {
 	if p.rounds.Load() {
-		return p.exact.Bind(ctx, args, sess)
+		return p.exact.prog.Bind(ctx, args, sess)
 	}
 	b, err := p.bind(args, sess)
 	if err != nil || p.opts.fine || !b.fine || !b.carriesFine() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -213,30 +214,33 @@ func Floored(filter bson.Raw) (out bson.Raw, ok bool) {
 	return floorFilter(filter)
 }
 
-// forFine is the program for slots that may hold fine values.
-func (p *Program) forFine() (*Program, error) {
-	p.fineOnce.Do(func() {
+// variant is the program of a statement with other options, made when it is needed.
+type variant struct {
+	once sync.Once
+	prog *Program
+	err  error
+}
+
+// of gives the program that p is with options set.
+func (v *variant) of(p *Program, set func(*Options)) (*Program, error) {
+	v.once.Do(func() {
 		opts := p.opts
-		opts.fine = true
-		p.variant, p.variantErr = Translate(p.Plan, opts)
-		if p.variantErr == nil {
-			p.variantErr = p.variant.moveColumns(p.Columns)
+		set(&opts)
+		if v.prog, v.err = Translate(p.Plan, opts); v.err == nil {
+			v.err = v.prog.moveColumns(p.Columns)
 		}
 	})
-	return p.variant, p.variantErr
+	return v.prog, v.err
+}
+
+// forFine is the program for slots that may hold fine values.
+func (p *Program) forFine() (*Program, error) {
+	return p.fine.of(p, func(o *Options) { o.fine = true })
 }
 
 // forExact is the program that computes here what decimal128 may not hold.
 func (p *Program) forExact() (*Program, error) {
-	p.exactOnce.Do(func() {
-		opts := p.opts
-		opts.exact = true
-		p.exact, p.exactErr = Translate(p.Plan, opts)
-		if p.exactErr == nil {
-			p.exactErr = p.exact.moveColumns(p.Columns)
-		}
-	})
-	return p.exact, p.exactErr
+	return p.exact.of(p, func(o *Options) { o.exact = true })
 }
 
 // Checks tells whether the program may fail with an error of which Rounded tells.

@@ -10,7 +10,6 @@
 package translator
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -37,17 +36,13 @@ type Program struct {
 	// With are the queries that run once before the others, in order.
 	With []*With
 
-	opts       Options
-	moments    []int     // slots of moments that expressions read
-	fineOnce   sync.Once // sets the two below, see forFine
-	variant    *Program
-	variantErr error
+	opts    Options
+	moments []int   // slots of moments that expressions read
+	fine    variant // for slots that hold fine values
 
-	checks    bool        // the pipelines fail where they may have rounded a numeric
-	rounds    atomic.Bool // one of them did, see forExact
-	exactOnce sync.Once   // sets the two below
-	exact     *Program
-	exactErr  error
+	checks bool        // the pipelines fail where they may have rounded a numeric
+	rounds atomic.Bool // one of them did, see Bound.Exactly
+	exact  variant     // computes here what decimal128 may not hold
 
 	joins []string // how each $lookup finds its rows and why, for EXPLAIN
 	slots []slot

@@ -26,3 +26,7 @@ WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 3 FOR U
 WITH RECURSIVE n(x) AS (SELECT 1::numeric(3) UNION ALL SELECT x + 1 FROM n WHERE x < 3) SELECT * FROM n;
 SELECT DISTINCT f FROM arcs FOR UPDATE;
 SELECT f FROM arcs GROUP BY f FOR SHARE;
+-- Queries of WITH that read the row around them.
+SELECT a.f, a.t, (WITH q AS MATERIALIZED (SELECT a.f + a.t AS x) SELECT x FROM q) FROM arcs a ORDER BY 1, 2;
+SELECT a.f, a.t, (WITH q AS (SELECT b.t FROM arcs b WHERE b.f > a.f) SELECT count(*) FROM q, q r WHERE q.t = r.t) FROM arcs a ORDER BY 1, 2;
+SELECT a.f, a.t, l.n FROM arcs a, LATERAL (WITH q AS MATERIALIZED (SELECT b.t FROM arcs b WHERE b.f = a.t) SELECT count(*) AS n FROM q) l ORDER BY 1, 2;
