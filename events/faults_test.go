@@ -142,7 +142,7 @@ func TestCollectionElsewhere(t *testing.T) {
 	g := testkit.Start(t, testkit.Embedded, nil)
 	conn := g.Connect(t)
 	exec(t, conn, `CREATE CONNECTION far TO MONGODB (uri = 'mongodb://%s/?directConnection=true')`, addr)
-	exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION archive.docs USING far WITH (inbox = true, processing_timeout_ms = 500, %s)`, fast)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION archive.docs USING far WITH (inbox = true, processing_timeout_ms = 2000, %s)`, fast)
 	insertDocs(t, g.Store(), g.Database, 0, 3) // few: the breaker must not rest for long
 	require.Eventually(t, func() bool {
 		return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('copied') WHERE processing_status = 'retrying'`) > 0
