@@ -137,6 +137,10 @@ func TestSplitEventTokens(t *testing.T) {
 
 	w = watch(t, e, `"c"`, `{"resumeAfter": `+second+`, `+options+`}`, `, {"$changeStreamSplitLargeEvent": {}}`)
 	require.Equal(t, text(parts[2].Lookup("_id")), text(w.next(t, 1)[0].Lookup("_id")))
+	// After the last part comes the next event.
+	put(bson.D{{Key: "q", Value: bson.D{}}, {Key: "u", Value: bson.D{{Key: "$set", Value: bson.D{{Key: "s", Value: "small"}}}}}}, "update", "updates")
+	w = watch(t, e, `"c"`, `{"resumeAfter": `+text(parts[2].Lookup("_id"))+`, `+options+`}`, `, {"$changeStreamSplitLargeEvent": {}}`)
+	require.Equal(t, "small", w.next(t, 1)[0].Lookup("updateDescription", "updatedFields", "s").StringValue())
 	for _, c := range []struct {
 		code     int32
 		pipeline string

@@ -77,7 +77,7 @@ type splitCursor struct {
 }
 
 func (c *splitCursor) Next(ctx context.Context) (bson.Raw, error) {
-	if len(c.parts) == 0 {
+	for len(c.parts) == 0 {
 		doc, err := c.in.Next(ctx)
 		if err != nil || len(doc) <= maxEvent && c.skip == 0 {
 			return doc, err
@@ -87,7 +87,7 @@ func (c *splitCursor) Next(ctx context.Context) (bson.Raw, error) {
 				return nil, err
 			}
 		}
-		if c.skip >= len(c.parts) {
+		if c.skip > len(c.parts) { // after the last part comes the next event
 			return nil, mongoerr.New(mongoerr.ChangeStreamFatalError, "Attempted to resume from a split event fragment, but the event in the resumed stream was not split").
 				WithLabels("NonResumableChangeStreamError")
 		}
