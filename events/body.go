@@ -30,6 +30,9 @@ const (
 	// bodyLarge is from how many bytes of an event on no subscription has a whole row
 	// of its own in memory before it is to be delivered.
 	bodyLarge = 1 << 20
+	// heavyRow is from how many bytes of images on a row waits without them: they are
+	// read when it is delivered, in its turn among all that are heavy.
+	heavyRow = 256 << 10
 	// imageInline is up to how many bytes an image stays in its rows all the same.
 	imageInline = 256
 	// maxImage bounds an image: a document of MongoDB holds 16 MiB.
@@ -210,11 +213,14 @@ func touchOps(docs []bson.Raw) []store.WriteOp {
 var errBodyGone = errors.New("an image of the event is not in event_bodies any more")
 
 // makeWhole gives rows the images that they name, with one query for all of them,
-// in place. A row whose image is gone stays as it is; lost counts these.
-func makeWhole(ctx context.Context, q store.Queryer, rows []bson.Raw) (lost int, err error) {
+// in place. A row whose images have more than most bytes stays as it is, and so does
+// one whose image is gone; lost counts these.
+func makeWhole(ctx context.Context, q store.Queryer, rows []bson.Raw, most int) (lost int, err error) {
 	var ids []string
 	for _, row := range rows {
-		ids = append(ids, bodiesOf(row)...)
+		if apart(row) <= most {
+			ids = append(ids, bodiesOf(row)...)
+		}
 	}
 	if len(ids) == 0 {
 		return 0, nil
@@ -230,7 +236,7 @@ func makeWhole(ctx context.Context, q store.Queryer, rows []bson.Raw) (lost int,
 	}
 	for i, row := range rows {
 		of := bodiesOf(row)
-		if len(of) == 0 {
+		if len(of) == 0 || apart(row) > most {
 			continue
 		}
 		if full := whole(row, of, found); full != nil {

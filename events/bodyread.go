@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"io"
+	"math"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -70,7 +71,7 @@ func (c *wholeCursor) read(ctx context.Context, row bson.Raw) error {
 	}
 	c.most = min(2*c.most, wholeRows)
 	lean := slices.Clone(c.page)
-	lost, err := makeWhole(ctx, c.q, c.page)
+	lost, err := makeWhole(ctx, c.q, c.page, math.MaxInt)
 	if err == nil && lost > 0 {
 		err = lostBody(c.page)
 	}
@@ -96,6 +97,27 @@ func lostBody(rows []bson.Raw) error {
 
 // Close implements store.Cursor.
 func (c *wholeCursor) Close() error { return c.rows.Close() }
+
+// wholeRow gives a row the images that it names; of a heavy one when there is room
+// for them, until release gives it back.
+func wholeRow(ctx context.Context, q store.Queryer, b *budget, kind budgetKind, row bson.Raw) (whole bson.Raw, release func(), err error) {
+	release = func() {}
+	n := apart(row)
+	if n == 0 {
+		return row, release, nil
+	}
+	if n > heavyRow {
+		if release, err = b.reserve(ctx, kind, heavyTimes*n); err != nil {
+			return nil, release, err
+		}
+	}
+	rows := []bson.Raw{row}
+	lost, err := makeWhole(ctx, q, rows, math.MaxInt)
+	if err == nil && lost > 0 {
+		err = lostBody(rows)
+	}
+	return rows[0], release, err
+}
 
 // queryWhole is query of rows with the images that they name.
 func queryWhole(ctx context.Context, q store.Queryer, coll string, pipeline []bson.D, each func(bson.Raw) error) error {

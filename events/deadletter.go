@@ -204,11 +204,16 @@ func (r *redriver) run(ctx context.Context) error {
 // it is open again.
 func (r *redriver) one(ctx context.Context, sink Sink, id string) error {
 	var dead bson.Raw
-	err := queryWhole(ctx, r.m.st, collDead, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: id}}}}}, func(doc bson.Raw) error {
+	err := query(ctx, r.m.st, collDead, []bson.D{{{Key: "$match", Value: bson.D{{Key: "_id", Value: id}}}}}, func(doc bson.Raw) error {
 		dead = slices.Clone(doc)
 		return nil
 	})
 	if err != nil || dead == nil {
+		return err
+	}
+	dead, release, err := wholeRow(ctx, r.m.st, &r.m.budget, budgetSends, dead)
+	defer release()
+	if err != nil {
 		return err
 	}
 	d := Delivery{ID: id, Position: text(value.Lookup(dead, "position")), Row: dead, Attempt: 1, Redrive: int(value.Lookup(dead, "redrive_count").AsInt64())}

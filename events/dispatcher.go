@@ -232,7 +232,7 @@ func (d *dispatcher) tellBlocked(ctx context.Context) error {
 
 // fill brings rows into the lanes while they have room.
 func (d *dispatcher) fill(ctx context.Context) error {
-	for d.lanes.count < unsettledMax && d.lanes.bytes < unsettledSize && d.budget.room(d.lanes.bytes) {
+	for d.lanes.count < unsettledMax && d.lanes.bytes < unsettledSize && d.budget.room(d.lanes.bytes, 1) {
 		page := pageRows
 		if d.budget.tight() {
 			page = pageRowsTight
@@ -245,7 +245,9 @@ func (d *dispatcher) fill(ctx context.Context) error {
 			d.step(StepTaken)
 		}
 		for _, r := range rows {
-			d.queue(r)
+			if err := d.queue(ctx, r); err != nil {
+				return err
+			}
 		}
 		if d.readPos = max(d.readPos, upTo); len(rows) == 0 {
 			return nil
@@ -255,7 +257,7 @@ func (d *dispatcher) fill(ctx context.Context) error {
 }
 
 // queue puts a row of the log into its lane unless it is settled.
-func (d *dispatcher) queue(row bson.Raw) {
+func (d *dispatcher) queue(ctx context.Context, row bson.Raw) error {
 	it := &item{}
 	it.Row, it.size, it.Attempt, it.queued = row, len(row)+itemOverhead, 1, d.clock()
 	status := ""
@@ -289,26 +291,35 @@ func (d *dispatcher) queue(row bson.Raw) {
 		case "interaction_type":
 			it.who.kind = v.Str()
 		case fieldBodies:
-			it.lost = true
+			it.lost = true // the others were read with the page
+		case fieldBodyBytes:
+			if n := int(v.AsInt64()); n > heavyRow {
+				it.heavy, it.lost = n, false
+			}
 		}
 	}
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
-		return
+		return nil
 	}
 	switch {
 	case d.spec.PreserveOrder != "strict" && d.spec.PreserveOrder != "false" && len(d.order) == 0:
 		it.key = defaultKey(&e)
+	case it.heavy > 0 && len(d.order) > 0:
+		if err := d.crew.apart(func() error { return d.heavyKey(ctx, it) }); err != nil {
+			return err
+		}
 	default:
 		it.key = orderingKey(d.spec, d.order, row, it.Position)
 	}
 	if d.elsewhere(it.key) {
 		d.unsaved++ // the cursor moves on
-		return
+		return nil
 	}
 	if d.lanes.add(it); d.flushing != nil && d.lanes.waitsBehind(it) {
 		d.easy = false
 		d.outcomes.urge()
 	}
+	return nil
 }
 
 // send starts the sends that may start now and tells when to look again.
@@ -429,66 +440,4 @@ func (d *dispatcher) start(ctx context.Context, g *errgroup.Group, items []*item
 		d.turn.ring()
 		return nil
 	})
-}
-
-// deliver sends items as one delivery.
-func (d *dispatcher) deliver(ctx context.Context, items []*item, probe bool) result {
-	r := result{items: items, started: d.clock(), probe: probe}
-	timeout := time.Duration(d.spec.TimeoutMS) * time.Millisecond
-	var batch []Delivery
-	if d.spec.Target.Kind == TargetNotify {
-		batch = d.sent[:0]
-	}
-	for _, it := range items {
-		if reason, err := d.prepare(it); err != nil {
-			r.err = &SinkError{Reason: reason, Err: err, Failed: []string{it.ID}}
-			r.finished = d.clock()
-			return r
-		}
-		batch = append(batch, it.Delivery)
-	}
-	if d.spec.Target.Kind == TargetNotify { // that does not wait for anybody
-		d.sent = batch
-	} else {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	d.step(StepSending)
-	err := d.hand(ctx, batch, &r)
-	d.step(StepSent)
-	if r.finished.IsZero() {
-		r.finished = d.clock()
-	}
-	if err != nil {
-		r.err = asSinkError(err)
-	}
-	return r
-}
-
-// hand gives a batch to the sink; one that can has the outcome recorded with it.
-func (d *dispatcher) hand(ctx context.Context, batch []Delivery, r *result) error {
-	if s, ok := d.sink.(Settler); ok {
-		ok, err := s.Settle(ctx, batch, func(ctx context.Context, q store.Queryer) error {
-			r.finished = d.clock()
-			return d.recordSent(ctx, q, r)
-		})
-		if ok {
-			r.recorded = err == nil
-			return err
-		}
-	}
-	return d.sink.Deliver(ctx, batch)
-}
-
-// prepare transforms an event; reason is that of its dead letter when it cannot be sent.
-func (d *dispatcher) prepare(it *item) (reason string, err error) {
-	switch {
-	case it.lost:
-		return reasonImage, errBodyGone
-	case d.project == nil || it.Body != nil:
-		return "", nil
-	}
-	it.Body, err = d.project.Apply(it.Row)
-	return reasonTransform, err
 }

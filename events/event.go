@@ -100,6 +100,8 @@ func appendPosition(dst []byte, t bson.Timestamp, ordinal uint32) []byte {
 	return hex.AppendEncode(dst, b[:])
 }
 
+func (e *Event) position() string { return string(appendPosition(nil, e.Time, e.Ordinal)) }
+
 // ParsePosition reads a position back.
 func ParsePosition(s string) (t bson.Timestamp, ordinal uint32, ok bool) {
 	b, err := hex.DecodeString(s)

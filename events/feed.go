@@ -31,6 +31,8 @@ type feed struct {
 	mu        sync.Mutex
 	rows      []bson.Raw
 	bytes     int
+	lent      int    // bytes that the consumer took and counts as held
+	dropped   bool   // nothing is counted any more
 	complete  string // rows up to it were taken, or wait in rows
 	published string // rows up to it are in the log and may be missing here
 }
@@ -46,7 +48,7 @@ func newFeed(st store.Store, b *budget, db, id, after, published string, limit i
 func (f *feed) offer(to string, rows []bson.Raw) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.complete >= f.published && f.fits(rows) {
+	if !f.dropped && f.complete >= f.published && f.fits(rows) {
 		for _, r := range rows {
 			if position(r) > f.complete {
 				f.rows = append(f.rows, r)
@@ -72,19 +74,34 @@ func (f *feed) behind(published string) {
 }
 
 func (f *feed) fits(rows []bson.Raw) bool {
-	size := f.bytes
+	more := 0
 	for _, r := range rows {
-		size += len(r)
+		more += len(r)
 	}
-	return size <= f.limit && f.budget.room(f.bytes)
+	return f.bytes+more <= f.limit && f.budget.room(f.bytes, more)
 }
 
 // drop ends the feed with what waits in it.
 func (f *feed) drop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.budget.give(f.bytes)
-	f.rows, f.bytes = nil, 0
+	f.budget.give(f.bytes + f.lent)
+	f.rows, f.bytes, f.lent, f.dropped = nil, 0, 0, true
+}
+
+// hold counts bytes that the consumer holds beside what waits here, fewer where n is
+// negative.
+func (f *feed) hold(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dropped {
+		return
+	}
+	if f.lent += n; n > 0 {
+		f.budget.take(n)
+	} else {
+		f.budget.give(-n)
+	}
 }
 
 // tell has the consumer told of what comes.
@@ -164,9 +181,9 @@ func (f *feed) page(ctx context.Context, after, published string, n int) (rows [
 // pageBytes bounds a page of the log in bytes, but for its last row.
 const pageBytes = 4 << 20
 
-// makeWhole reads the images that rows name.
+// makeWhole reads the images that rows name, but for those of heavy ones.
 func (f *feed) makeWhole(ctx context.Context, rows []bson.Raw) error {
-	lost, err := makeWhole(ctx, f.st, rows)
+	lost, err := makeWhole(ctx, f.st, rows, heavyRow)
 	if err == nil && lost > 0 && f.brief {
 		return errBodyGone
 	}
@@ -182,6 +199,9 @@ func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []b
 		of, index, order = bson.E{Key: "database_name", Value: f.db}, "position", asc("position")
 	}
 	p := page{left: pageBytes, together: f.brief}
+	if f.budget.tight() {
+		p.left = budgetFloor
+	}
 	err = p.read(ctx, f.st, n, index, bson.D{{Key: "$match", Value: bson.D{of, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: upTo}}}}}}, bson.D{{Key: "$sort", Value: order}})
 	if more = len(p.rows) == n || p.left <= 0; err != nil || f.id != "" || !more {
 		return p.rows, more, p.named, err
@@ -231,6 +251,9 @@ func (p *page) add(row bson.Raw) error {
 	p.chunk = append(p.chunk, row...)
 	p.rows = append(p.rows, bson.Raw(p.chunk[at:len(p.chunk):len(p.chunk)]))
 	elsewhere := apart(row)
+	if elsewhere > heavyRow {
+		elsewhere = 0 // it is read when it is its turn
+	}
 	p.named = p.named || elsewhere > 0
 	if p.left -= len(row) + elsewhere; p.left <= 0 {
 		return errFull

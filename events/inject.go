@@ -47,6 +47,9 @@ func (r *reader) inject(ctx context.Context, in *injection) error {
 
 // takeInjections runs between two batches: nothing of the stream is under way.
 func (r *reader) takeInjections(ctx context.Context) error {
+	if len(r.rest) > 0 {
+		return nil
+	}
 	for r.injecting == nil {
 		select {
 		case r.injecting = <-r.injections:

@@ -21,6 +21,7 @@ type item struct {
 	next    time.Time // not before
 	dead    bool      // it has a dead letter from before a rewind
 	lost    bool      // an image of it is gone
+	heavy   int       // bytes of its images, which the row names only: they are read for each send
 	settled bool
 	size    int
 }
@@ -133,20 +134,26 @@ func (l *lanes) due(now time.Time) {
 	}
 }
 
+// sentTogether bounds the bytes of events that are sent together, but for a single one.
+const sentTogether = 16 << 20
+
 // take appends events to be sent together, the oldest first, at most n. An event
 // that failed before goes alone.
 func (l *lanes) take(out []*item, n int) []*item {
+	left := sentTogether
+	full := func(it *item) bool { return len(out) > 0 && it.size+it.heavy > left }
 	for len(out) < n && l.ready.Len() > 0 {
 		ln := l.ready.lanes[0]
-		if ln.queue[0].Attempt > 1 && len(out) > 0 {
+		if ln.queue[0].Attempt > 1 && len(out) > 0 || full(ln.queue[0]) {
 			return out
 		}
 		heap.Pop(&l.ready)
 		for _, it := range ln.queue {
-			if len(out) == n || ln.flying > 0 && (it.Attempt > 1 || !it.next.IsZero()) {
+			if len(out) == n || ln.flying > 0 && (it.Attempt > 1 || !it.next.IsZero()) || full(it) {
 				break
 			}
 			ln.flying++
+			left -= it.size + it.heavy
 			out = append(out, it)
 			if it.Attempt > 1 {
 				return out

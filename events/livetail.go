@@ -26,7 +26,9 @@ type tail struct {
 	feed     *feed
 	rows     []bson.Raw
 	shaped   []bson.Raw     // what makes makes of rows, where each makes one; nil: it is not made yet
+	held     int            // bytes of these
 	ahead    chan aheadPage // of the rows behind these, nil: nobody reads them yet
+	release  func()         // of the heavy row that was given last, nil: it was none
 	progress bool
 	last     string // position of the last row given
 	until    string // first position that is not wanted, "": none
@@ -63,7 +65,10 @@ func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Dura
 		t.shape = tailRow
 		t.makes = func(row bson.Raw) ([]bson.Raw, error) { return []bson.Raw{tailRow(row)}, nil }
 	}
-	return t.next, func() { m.leave(t.db, t.feed) }, nil
+	return t.next, func() {
+		t.done()
+		m.leave(t.db, t.feed)
+	}, nil
 }
 
 // next gives a row, nil after wait without one, or a row of progress.
@@ -101,8 +106,19 @@ func (t *tail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
 	}
 }
 
+// done lets go of the heavy row that was given last.
+func (t *tail) done() {
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
+}
+
 // take gives a row that is there.
 func (t *tail) take(ctx context.Context) (bson.Raw, error) {
+	if len(t.made) == 0 {
+		t.done()
+	}
 	for len(t.made) == 0 {
 		row, err := t.logged(ctx)
 		if row == nil || err != nil {
@@ -116,6 +132,10 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 		}
 		if t.now != nil {
 			return t.now, nil
+		}
+		t.done()
+		if row, t.release, err = wholeRow(ctx, t.m.st, &t.m.budget, budgetTails, row); err != nil {
+			return nil, err
 		}
 		if t.made, err = t.makes(row); err != nil {
 			return nil, err
@@ -159,7 +179,19 @@ func (t *tail) logged(ctx context.Context) (bson.Raw, error) {
 // aheadPage is what was read beside.
 type aheadPage struct {
 	rows, shaped []bson.Raw
+	held         int
 	err          error
+}
+
+// size is what a page holds.
+func (p *aheadPage) size() (n int) {
+	for _, r := range p.rows {
+		n += len(r)
+	}
+	for _, r := range p.shaped {
+		n += len(r)
+	}
+	return n
 }
 
 // aheadFrom is from how many rows on there are likely to be more.
@@ -172,15 +204,20 @@ func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
 	if t.ahead != nil {
 		select {
 		case p := <-t.ahead:
-			rows, err, t.shaped, t.ahead = p.rows, p.err, p.shaped, nil
+			t.feed.hold(-t.held)
+			rows, err, t.shaped, t.held, t.ahead = p.rows, p.err, p.shaped, p.held, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 	if len(rows) == 0 && err == nil {
 		rows, _, err = t.feed.take(ctx, tailPage, atOnce)
+		p := aheadPage{rows: rows}
+		held := p.size()
+		t.feed.hold(held - t.held)
+		t.held = held
 	}
-	if len(rows) < aheadFrom || err != nil {
+	if len(rows) < aheadFrom || err != nil || t.m.budget.tight() {
 		return rows, err
 	}
 	ahead := make(chan aheadPage, 1)
@@ -188,8 +225,14 @@ func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
 		var p aheadPage
 		p.rows, _, p.err = t.feed.take(ctx, tailPage, atOnce)
 		for i := 0; t.shape != nil && i < len(p.rows); i++ {
-			p.shaped = append(p.shaped, t.shape(p.rows[i]))
+			var shaped bson.Raw
+			if apart(p.rows[i]) == 0 { // else it is made whole first
+				shaped = t.shape(p.rows[i])
+			}
+			p.shaped = append(p.shaped, shaped)
 		}
+		p.held = p.size()
+		t.feed.hold(p.held)
 		ahead <- p
 	}) {
 		t.ahead = ahead

@@ -28,8 +28,8 @@ func (d *dispatcher) settle(ctx context.Context, r result) error {
 		}
 		return ctx.Err() // the send was cut off by us; it says nothing about the receiver
 	}
-	if r.err != nil && errors.Is(r.err, errOvertaken) {
-		return errOvertaken
+	if r.err != nil && (errors.Is(r.err, errOvertaken) || errors.Is(r.err, errUnread)) {
+		return r.err
 	}
 	d.breaker.done(r.err == nil || answered(r.err), r.probe, r.finished)
 	switch {

@@ -23,6 +23,7 @@ type staged struct {
 	passed string // up to which the stream was read
 	token  bson.Raw
 	time   bson.Timestamp
+	free   func()        // gives the memory of the batch back
 	done   chan struct{} // closed when all before is written; then there is nothing else here
 }
 
@@ -54,6 +55,7 @@ func (r *reader) writeStaged(ctx context.Context, worked func()) error {
 			continue
 		}
 		err := r.write(ctx, s)
+		s.free()
 		r.writer.under.Done()
 		if err != nil {
 			return err
@@ -71,6 +73,7 @@ func (r *reader) hand(ctx context.Context, s *staged) error {
 		return nil
 	case <-ctx.Done():
 		if s.done == nil {
+			s.free()
 			r.writer.under.Done()
 		}
 		return ctx.Err()
@@ -102,10 +105,15 @@ func (r *reader) writeBatch(ctx context.Context, worked func()) error {
 		return r.saveIdle(ctx)
 	}
 	r.step(StepRead)
+	free, err := r.reserve(ctx)
+	if err != nil {
+		return err
+	}
 	r.batch.Lock()
 	s, err := r.stage(ctx)
 	if err != nil || !beside {
 		defer r.batch.Unlock()
+		defer free()
 		if err == nil {
 			err = r.suspendDropped(ctx)
 		}
@@ -115,6 +123,7 @@ func (r *reader) writeBatch(ctx context.Context, worked func()) error {
 		worked()
 		return err
 	}
+	s.free = free
 	r.writer.under.Add(1)
 	r.batch.Unlock()
 	return r.hand(ctx, s)
@@ -128,7 +137,7 @@ func (r *reader) stage(ctx context.Context) (*staged, error) {
 	}
 	r.numbered = last
 	r.stats.batch(r.events, r.clock())
-	return &staged{out: out, last: last, passed: max(last, scanned(r.stream)), token: r.stream.ResumeToken(), time: r.stream.OperationTime()}, nil
+	return &staged{out: out, last: last, passed: max(last, r.reached()), token: r.token(), time: r.stream.OperationTime()}, nil
 }
 
 // write is R4 to R6.

@@ -23,6 +23,7 @@ import (
 const (
 	batchEvents = 1000
 	batchBytes  = 16 << 20
+	keptArena   = 1 << 20 // memory that a reader keeps which is up with its stream
 	idleWait    = time.Second
 	// idleSave is how often the token of an idle stream is saved.
 	idleSave = 2 * time.Second
@@ -75,6 +76,8 @@ type reader struct {
 	labels   labels   // of the event that is being routed
 	stats    readerStats
 	wait     time.Duration // for an event
+	budget   *budget
+	rest     []Event       // of a batch, whose rows would have been too many at once
 	opened   chan struct{} // closed when the first stream is open
 	once     sync.Once
 	saved    time.Time
@@ -101,7 +104,7 @@ func newReader(m *Manager, db string) *reader {
 	return &reader{
 		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, server: &m.server, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
-		injections: make(chan *injection), ended: make(chan struct{}),
+		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget,
 		lease: lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
@@ -243,6 +246,7 @@ func (r *reader) open(ctx context.Context) error {
 // is called after each batch.
 func (r *reader) follow(ctx context.Context, worked func()) error {
 	r.close()
+	r.rest = nil
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -270,7 +274,14 @@ func (r *reader) readBatches(ctx context.Context, worked func()) error {
 // readBatch waits for events and takes those that the reply holds. A batch never
 // ends within the fragments of an event.
 func (r *reader) readBatch(ctx context.Context) error {
+	if len(r.rest) > 0 {
+		r.events, r.rest = r.rest, nil
+		return nil
+	}
 	r.events, r.arena = r.events[:0], r.arena[:0]
+	if cap(r.arena) > keptArena && r.stream.Buffered() == 0 || cap(r.arena) > 2*batchBytes {
+		r.events, r.arena = nil, nil
+	}
 	wait := r.wait
 	for len(r.events) < batchEvents && len(r.arena) < batchBytes || r.inFragments() {
 		raw, err := r.stream.Next(ctx, wait)
@@ -331,8 +342,47 @@ func (r *reader) routeBatch(ctx context.Context, after string) (out routed, last
 		return out, last, err
 	}
 	out = r.route()
+	if n := out.events; n < len(r.events) {
+		r.events, r.rest = r.events[:n], r.events[n:]
+		last = r.events[n-1].position()
+	}
 	r.step(StepRouted)
 	return out, last, nil
+}
+
+// token is where the stream goes on behind the events that were routed.
+func (r *reader) token() bson.Raw {
+	if len(r.rest) > 0 {
+		return slices.Clone(r.events[len(r.events)-1].Token)
+	}
+	return r.stream.ResumeToken()
+}
+
+// reached is a position that the stream has passed with the events that were routed.
+func (r *reader) reached() string {
+	if len(r.rest) > 0 {
+		return ""
+	}
+	return scanned(r.stream)
+}
+
+// largeBatch is from how many bytes on the memory of a batch is reserved, batchTimes
+// how much it takes in relation to its events: them and their rows.
+const (
+	largeBatch = 4 << 20
+	batchTimes = 2
+)
+
+// reserve waits for the memory that the rows of a large batch take.
+func (r *reader) reserve(ctx context.Context) (release func(), err error) {
+	n := 0
+	for i := range r.events {
+		n += len(r.events[i].Raw)
+	}
+	if n < largeBatch {
+		return func() {}, nil
+	}
+	return r.budget.reserve(ctx, budgetReaders, batchTimes*n)
 }
 
 // number parses the events, which come after a position, and gives them positions
@@ -351,8 +401,7 @@ func (r *reader) number(after string) string {
 		}
 		e.Ordinal, last, ok = ordinal, e.Time, true
 	}
-	e := &r.events[len(r.events)-1]
-	return string(appendPosition(nil, e.Time, e.Ordinal))
+	return r.events[len(r.events)-1].position()
 }
 
 // save stores the token and the position up to which the log is complete, under

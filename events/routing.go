@@ -14,6 +14,9 @@ type routed struct {
 	dead   []bson.Raw            // dead letters of events that no send can help
 	rows   map[string][]bson.Raw // by subscription_id: docs, all whole
 
+	events int // so many of the batch it has; the others are for the next one
+	bytes  int // of all rows, and of images
+
 	routes []*route // that have rows
 	lean   bool     // rows name images: they are to be read from the log
 }
@@ -27,6 +30,10 @@ func (r *reader) route() routed {
 	nowMS, at := now.UnixMilli(), r.server.at(now)
 	position := make([]byte, 0, positionLen)
 	for i := range r.events {
+		if out.bytes > batchRows && !r.whole {
+			break
+		}
+		out.events++
 		e := &r.events[i]
 		position = appendPosition(position[:0], e.Time, e.Ordinal)
 		r.labels.read, e.labels = false, &r.labels
@@ -42,6 +49,9 @@ func (r *reader) route() routed {
 		e.labels = nil
 		if r.apart != nil {
 			out.lean = out.lean || len(out.docs) > first
+			for _, b := range r.apart.bodies {
+				out.bytes += len(b)
+			}
 			out.bodies, r.apart, r.wide = append(out.bodies, r.apart.bodies...), nil, nil
 			continue
 		}
@@ -49,12 +59,17 @@ func (r *reader) route() routed {
 			out.share(first, dead, sharing{position: string(position), db: r.db, at: at})
 		}
 	}
+	r.rows = nil
 	out.rows = make(map[string][]bson.Raw, len(out.routes))
 	for _, rt := range out.routes {
 		out.rows[rt.spec.ID], rt.rows = rt.rows, nil
 	}
 	return out
 }
+
+// batchRows bounds the bytes of the rows that are made of events together, but for
+// those of the last one: an event may be wanted by any number of subscriptions.
+const batchRows = 32 << 20
 
 // rowOverhead is about how much longer a row is than its event.
 const rowOverhead = 512
@@ -93,6 +108,7 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 		}
 	}
 	out.docs = append(out.docs, row)
+	out.bytes += len(row)
 	if rt.rows == nil {
 		out.routes = append(out.routes, rt)
 	}

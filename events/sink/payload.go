@@ -203,9 +203,16 @@ func (p payload) appendOne(dst []byte, d *events.Delivery) ([]byte, error) {
 	return appendData(dst, d, &c)
 }
 
+// bodyOverhead is about what a body has beside the event's fields.
+const bodyOverhead = 512
+
 // one makes the body of a single event.
 func (p payload) one(d *events.Delivery) ([]byte, error) {
-	return p.appendOne(make([]byte, 0, len(d.Row)*2), d)
+	size := len(d.Row)
+	if d.Body != nil {
+		size = len(d.Body)
+	}
+	return p.appendOne(make([]byte, 0, 2*size+bodyOverhead), d)
 }
 
 // many makes the body of a batch: always an array.
