@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -305,8 +306,14 @@ func nameless(row bson.Raw) bson.Raw {
 	return b.Doc()
 }
 
+// nameOfBodyBytes is the name of a field as it stands in a row.
+var nameOfBodyBytes = []byte(fieldBodyBytes + "\x00")
+
 // apart tells how many bytes of a row are in event_bodies.
 func apart(row bson.Raw) int {
+	if !bytes.Contains(row, nameOfBodyBytes) {
+		return 0 // as most rows, which need not be walked for that
+	}
 	if v := value.Lookup(row, fieldBodyBytes); !v.IsMissing() {
 		return int(v.AsInt64())
 	}

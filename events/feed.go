@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -22,9 +23,15 @@ type feed struct {
 	db    string
 	id    string // of the subscription; "": all of the database
 	limit int    // bytes that may wait in memory; the log keeps the rest
-	brief bool   // the consumer keeps no row for long: those of a page may share memory; and it takes none whose image is gone
+	brief bool   // the consumer takes no row whose image is gone
 	wake  chan struct{}
 	ring  func() // in place of wake, nil: none
+
+	// mem is where the rows of the next page go, nil: each has memory of its own; the
+	// consumer resets it when it is done with them. shape makes of those rows what it
+	// shows, nil: nothing.
+	mem   *arena
+	shape *shaper
 
 	budget *budget // shared with others
 
@@ -170,7 +177,7 @@ func (f *feed) page(ctx context.Context, after, published string, n int) (rows [
 	}
 	upTo = published
 	if more {
-		upTo = position(rows[len(rows)-1])
+		upTo = strings.Clone(position(rows[len(rows)-1]))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -198,7 +205,7 @@ func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []b
 	if f.id == "" {
 		of, index, order = bson.E{Key: "database_name", Value: f.db}, "position", asc("position")
 	}
-	p := page{left: pageBytes, together: f.brief}
+	p := page{left: pageBytes, mem: f.mem, shape: f.shape}
 	if f.budget.tight() {
 		p.left = budgetFloor
 	}
@@ -215,11 +222,11 @@ func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []b
 
 // page gathers rows.
 type page struct {
-	rows     []bson.Raw
-	left     int  // bytes
-	together bool // rows share memory
-	named    bool // a row names images that are elsewhere
-	chunk    []byte
+	rows  []bson.Raw
+	left  int     // bytes
+	mem   *arena  // of the rows, nil: their own
+	shape *shaper // nil: they stay as they are
+	named bool    // a row names images that are elsewhere
 }
 
 // errFull ends the reading of a page.
@@ -240,17 +247,8 @@ func (p *page) read(ctx context.Context, st store.Store, n int, index string, st
 }
 
 func (p *page) add(row bson.Raw) error {
-	const chunk = 256 << 10
-	switch {
-	case !p.together:
-		p.chunk = make([]byte, 0, len(row))
-	case len(row) > cap(p.chunk)-len(p.chunk):
-		p.chunk = make([]byte, 0, max(len(row), min(chunk, 8*len(row)*(1+len(p.rows)))))
-	}
-	at := len(p.chunk)
-	p.chunk = append(p.chunk, row...)
-	p.rows = append(p.rows, bson.Raw(p.chunk[at:len(p.chunk):len(p.chunk)]))
 	elsewhere := apart(row)
+	p.rows = append(p.rows, p.copy(row, elsewhere == 0))
 	if elsewhere > heavyRow {
 		elsewhere = 0 // it is read when it is its turn
 	}
@@ -259,6 +257,17 @@ func (p *page) add(row bson.Raw) error {
 		return errFull
 	}
 	return nil
+}
+
+// copy copies a row into the page. One that is not whole is not shaped yet.
+func (p *page) copy(row bson.Raw, whole bool) bson.Raw {
+	switch {
+	case p.mem == nil:
+		return slices.Clone(row)
+	case p.shape == nil || !whole:
+		return p.mem.keep(append(p.mem.room(len(row)), row...))
+	}
+	return p.mem.keep(p.shape.append(p.mem.room(2*len(row)), row))
 }
 
 func position(row bson.Raw) string { return text(value.Lookup(row, "position")) }

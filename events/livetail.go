@@ -25,20 +25,24 @@ type tail struct {
 	db, id   string
 	feed     *feed
 	rows     []bson.Raw
-	shaped   []bson.Raw     // what makes makes of rows, where each makes one; nil: it is not made yet
 	held     int            // bytes of these
+	mem      [2]arena       // of these, and of the rows behind them
+	turn     int            // which of the two the next rows go to
 	ahead    chan aheadPage // of the rows behind these, nil: nobody reads them yet
 	release  func()         // of the heavy row that was given last, nil: it was none
 	progress bool
-	last     string // position of the last row given
+	last     []byte // position of the last row given
 	until    string // first position that is not wanted, "": none
 	span     span
-	retained time.Duration                          // how long the log keeps what is settled
-	makes    func(row bson.Raw) ([]bson.Raw, error) // the rows of a row of the log; none: it is not wanted
-	made     []bson.Raw
-	shape    func(row bson.Raw) bson.Raw // makes, where it makes one row of each and keeps nothing; nil: it is not so
-	now      bson.Raw                    // the shaped row, nil: it is not made yet
-	fresh    time.Time                   // when it had all that there was
+	retained time.Duration // how long the log keeps what is settled
+
+	// makes gives the rows of a row of the log, none: it is not wanted. Without it
+	// rows are shaped.
+	makes func(row bson.Raw) ([]bson.Raw, error)
+	made  []bson.Raw
+	shape shaper
+	buf   []byte    // of a row that is shaped as it is given
+	fresh time.Time // when it had all that there was
 }
 
 func (m *Manager) tailSubscription(ctx context.Context, s *found, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
@@ -62,8 +66,9 @@ func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Dura
 	t := &tail{m: m, db: db, id: id, feed: m.follow(db, id, after, tailBytes), progress: o.progress, until: o.to, span: o.span, retained: retained, makes: makes, fresh: m.clock()}
 	t.feed.brief = true
 	if makes == nil {
-		t.shape = tailRow
-		t.makes = func(row bson.Raw) ([]bson.Raw, error) { return []bson.Raw{tailRow(row)}, nil }
+		t.shape = newShaper()
+		beside := newShaper() // pages are read beside
+		t.feed.shape = &beside
 	}
 	return t.next, func() {
 		t.done()
@@ -71,9 +76,10 @@ func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Dura
 	}, nil
 }
 
-// next gives a row, nil after wait without one, or a row of progress.
+// next gives a row, nil after wait without one, or a row of progress. The row is
+// valid until the next call.
 func (t *tail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
-	end := time.Now().Add(wait)
+	var end time.Time
 	for {
 		row, err := t.take(ctx)
 		if row != nil || err != nil {
@@ -84,6 +90,9 @@ func (t *tail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
 			return nil, err
 		case done:
 			return nil, io.EOF
+		}
+		if end.IsZero() {
+			end = time.Now().Add(wait)
 		}
 		left := time.Until(end)
 		if wait == 0 || left <= 0 {
@@ -106,11 +115,14 @@ func (t *tail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
 	}
 }
 
-// done lets go of the heavy row that was given last.
+// done lets go of the row that was given last, if it is heavy.
 func (t *tail) done() {
 	if t.release != nil {
 		t.release()
 		t.release = nil
+	}
+	if cap(t.buf) > mostChunk {
+		t.buf = nil
 	}
 }
 
@@ -124,18 +136,24 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 		if row == nil || err != nil {
 			return nil, err
 		}
-		if t.last = t.position(row); t.until != "" && t.last >= t.until {
+		at, ms, shaped := t.placed(row)
+		t.last = append(t.last[:0], at...)
+		if t.until != "" && at >= t.until {
 			return nil, io.EOF
 		}
-		if t.span != (span{}) && !t.span.holds(value.Lookup(row, "event_timestamp").AsDate()) {
+		if t.span != (span{}) && !t.span.holds(ms) {
 			continue
 		}
-		if t.now != nil {
-			return t.now, nil
+		if shaped {
+			return row, nil
 		}
 		t.done()
 		if row, t.release, err = wholeRow(ctx, t.m.st, &t.m.budget, budgetTails, row); err != nil {
 			return nil, err
+		}
+		if t.makes == nil {
+			t.buf = t.shape.append(t.buf[:0], row)
+			return t.buf, nil
 		}
 		if t.made, err = t.makes(row); err != nil {
 			return nil, err
@@ -146,12 +164,15 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 	return row, nil
 }
 
-// position is that of a row of the log: its shaped row begins with it.
-func (t *tail) position(row bson.Raw) string {
-	if it := value.Walk(t.now); it.Next() {
-		return text(it.Value())
+// placed gives position and time of a row, and whether it is shaped already.
+func (t *tail) placed(row bson.Raw) (at string, ms int64, shaped bool) {
+	if at, ms, shaped = shapedAt(row); shaped {
+		return at, ms, true
 	}
-	return position(row)
+	if t.span != (span{}) {
+		ms = value.Lookup(row, "event_timestamp").AsDate()
+	}
+	return position(row), ms, false
 }
 
 // logged gives the next row of the log.
@@ -170,28 +191,14 @@ func (t *tail) logged(ctx context.Context) (bson.Raw, error) {
 	}
 	row := t.rows[0]
 	t.rows = t.rows[1:]
-	if t.now = nil; len(t.shaped) > 0 {
-		t.now, t.shaped = t.shaped[0], t.shaped[1:]
-	}
 	return row, nil
 }
 
 // aheadPage is what was read beside.
 type aheadPage struct {
-	rows, shaped []bson.Raw
-	held         int
-	err          error
-}
-
-// size is what a page holds.
-func (p *aheadPage) size() (n int) {
-	for _, r := range p.rows {
-		n += len(r)
-	}
-	for _, r := range p.shaped {
-		n += len(r)
-	}
-	return n
+	rows []bson.Raw
+	held int // bytes
+	err  error
 }
 
 // aheadFrom is from how many rows on there are likely to be more.
@@ -200,44 +207,40 @@ const aheadFrom = 100
 // page gives the next rows. While a client is given many, those behind them are
 // read beside.
 func (t *tail) page(ctx context.Context) (rows []bson.Raw, err error) {
-	t.shaped = nil
+	var p aheadPage
 	if t.ahead != nil {
 		select {
-		case p := <-t.ahead:
-			t.feed.hold(-t.held)
-			rows, err, t.shaped, t.held, t.ahead = p.rows, p.err, p.shaped, p.held, nil
+		case p = <-t.ahead:
+			t.ahead = nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	if len(rows) == 0 && err == nil {
-		rows, _, err = t.feed.take(ctx, tailPage, atOnce)
-		p := aheadPage{rows: rows}
-		held := p.size()
-		t.feed.hold(held - t.held)
-		t.held = held
+	if len(p.rows) == 0 && p.err == nil {
+		p = t.read(ctx)
 	}
-	if len(rows) < aheadFrom || err != nil || t.m.budget.tight() {
-		return rows, err
+	t.feed.hold(-t.held)
+	if t.held = p.held; len(p.rows) < aheadFrom || p.err != nil || t.m.budget.tight() {
+		return p.rows, p.err
 	}
 	ahead := make(chan aheadPage, 1)
-	if t.m.beside(func(ctx context.Context) {
-		var p aheadPage
-		p.rows, _, p.err = t.feed.take(ctx, tailPage, atOnce)
-		for i := 0; t.shape != nil && i < len(p.rows); i++ {
-			var shaped bson.Raw
-			if apart(p.rows[i]) == 0 { // else it is made whole first
-				shaped = t.shape(p.rows[i])
-			}
-			p.shaped = append(p.shaped, shaped)
-		}
-		p.held = p.size()
-		t.feed.hold(p.held)
-		ahead <- p
-	}) {
+	if t.m.beside(func(ctx context.Context) { ahead <- t.read(ctx) }) {
 		t.ahead = ahead
 	}
-	return rows, nil
+	return p.rows, nil
+}
+
+// read reads the next rows, where those that were read before the last are given.
+func (t *tail) read(ctx context.Context) (p aheadPage) {
+	t.turn = 1 - t.turn
+	t.feed.mem = &t.mem[t.turn]
+	t.feed.mem.reset()
+	p.rows, _, p.err = t.feed.take(ctx, tailPage, atOnce)
+	for _, row := range p.rows {
+		p.held += len(row)
+	}
+	t.feed.hold(p.held)
+	return p
 }
 
 // expired ends a tail that was behind for so long that the log may no longer hold
@@ -250,8 +253,8 @@ func (t *tail) expired() error {
 	if !behind {
 		t.fresh = now
 	}
-	if t.last != "" && now.Sub(t.fresh) > t.retained {
-		return overrun(t.last)
+	if len(t.last) > 0 && now.Sub(t.fresh) > t.retained {
+		return overrun(string(t.last))
 	}
 	return nil
 }

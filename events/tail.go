@@ -154,63 +154,6 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 	return m.tailCollection(ctx, n, env, o)
 }
 
-// tailRow is a row of the log as SUBSCRIBE yields it.
-func tailRow(row bson.Raw) bson.Raw {
-	data, position := eventData(row)
-	start, dst := value.BeginDocument(make([]byte, 0, len(row)+dataSize(data)+128))
-	dst = value.AppendElement(dst, "weir_position", position)
-	dst = value.AppendElement(dst, "weir_progressed", value.Bool(false))
-	return appendComputed(dst, start, row, data)
-}
-
-// Computed gives a row of the log with the columns that are computed when read.
-func Computed(row bson.Raw) bson.Raw {
-	data, _ := eventData(row)
-	start, dst := value.BeginDocument(make([]byte, 0, len(row)+dataSize(data)+32))
-	return appendComputed(dst, start, row, data)
-}
-
-func appendComputed(dst []byte, start int, row bson.Raw, data value.Value) bson.Raw {
-	dst = value.AppendElement(dst, "event_data", data)
-	return value.EndDocument(append(dst, row[4:len(row)-1]...), start)
-}
-
-// dataSize is about how long event_data is.
-func dataSize(v value.Value) int {
-	if v.IsDocument() {
-		return len(v.Doc())
-	}
-	return 0
-}
-
-// eventData finds what the column event_data shows of a row: the document, else
-// what was updated, else the document before, else the key.
-func eventData(row bson.Raw) (data, position value.Value) {
-	var full, updated, before, key value.Value
-	for it := value.Walk(row); it.Next(); {
-		switch it.Key() {
-		case "position":
-			position = it.Value()
-		case "document_key":
-			key = it.Value()
-		case "full_document": // what is sought but for it stands before
-			if full = it.Value(); !full.IsNullish() {
-				return full, position
-			}
-		case "full_document_before_change":
-			before = it.Value()
-		case "update_description":
-			updated = value.Lookup(it.Value().Doc(), "updatedFields")
-		}
-	}
-	for _, v := range [...]value.Value{full, updated, before, key} {
-		if !v.IsNullish() {
-			return v, position
-		}
-	}
-	return value.Value{}, position
-}
-
 func progressRow(position string) bson.Raw {
 	var b value.Builder
 	b.Add("weir_position", value.String(position))

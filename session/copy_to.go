@@ -94,7 +94,7 @@ func (c *copyWriter) header(b []byte) []byte {
 		if c.f.kind == "csv" {
 			b = c.csv(b, []byte(col.name), false)
 		} else {
-			b = c.text(b, []byte(col.name))
+			b = sqltype.AppendCopyText(b, []byte(col.name), c.f.delim)
 		}
 	}
 	return append(b, '\n')
@@ -108,8 +108,11 @@ func (c *copyWriter) trailer(w *wire.Writer) error {
 }
 
 func (c *copyWriter) row(b, doc []byte) ([]byte, error) {
-	if c.f.kind == "binary" {
+	switch c.f.kind {
+	case "binary":
 		return c.enc.AppendColumns(binary.BigEndian.AppendUint16(b, uint16(len(c.cols))), doc)
+	case "text":
+		return c.enc.AppendLine(b, doc, c.f.delim, c.f.null)
 	}
 	fields, err := c.enc.AppendColumns(c.scratch[:0], doc)
 	if err != nil {
@@ -126,64 +129,10 @@ func (c *copyWriter) row(b, doc []byte) ([]byte, error) {
 			b = append(b, c.f.null...)
 			continue
 		}
-		if c.f.kind == "csv" {
-			b = c.csv(b, fields[:n], c.f.quoteAll || c.f.quoted[col.name])
-		} else {
-			b = c.text(b, fields[:n])
-		}
+		b = c.csv(b, fields[:n], c.f.quoteAll || c.f.quoted[col.name])
 		fields = fields[n:]
 	}
 	return append(b, '\n'), nil
-}
-
-// text escapes a value for the text format.
-func (c *copyWriter) text(b, v []byte) []byte {
-	from := 0
-	for i := 0; i < len(v); i++ {
-		if i&7 == 0 && c.f.delim <= '\r' {
-			for len(v)-i >= 8 && plainEight(binary.LittleEndian.Uint64(v[i:])) {
-				i += 8
-			}
-			if i == len(v) {
-				break
-			}
-		}
-		ch := v[i]
-		if ch > '\r' && ch != '\\' && ch != c.f.delim || ch < '\b' && ch != c.f.delim {
-			continue
-		}
-		b = append(append(b, v[from:i]...), '\\', escaped(ch))
-		from = i + 1
-	}
-	return append(b, v[from:]...)
-}
-
-// plainEight tells of eight bytes that none is a backslash or below 0x0e: most text
-// is so, and is passed over in one step.
-func plainEight(x uint64) bool {
-	const each, high = 0x0101010101010101, 0x8080808080808080
-	below := (x - each*0x0e) &^ x
-	slash := x ^ each*'\\'
-	return (below|(slash-each)&^slash)&high == 0
-}
-
-// escaped is what stands behind the backslash for a byte.
-func escaped(ch byte) byte {
-	switch ch {
-	case '\b':
-		return 'b'
-	case '\f':
-		return 'f'
-	case '\n':
-		return 'n'
-	case '\r':
-		return 'r'
-	case '\t':
-		return 't'
-	case '\v':
-		return 'v'
-	}
-	return ch
 }
 
 // csv quotes a value where it must be told from NULL, a delimiter or an end.

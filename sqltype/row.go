@@ -3,7 +3,6 @@ package sqltype
 import (
 	"bytes"
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -22,39 +21,59 @@ type ResultColumn struct {
 // result and used by one goroutine at a time. Rows whose fields stand in the
 // columns' order are encoded in one walk.
 type RowEncoder struct {
-	cols   []ResultColumn
+	cols   []encodedColumn
 	first  []string // Path[0] of each column
 	deep   bool     // some path has several names or is another's too
 	env    *Env
 	values []value.Value
 
-	// of are the columns that a field begins, in the order of the fields of the
-	// last row: the next one is alike.
-	of     []fieldColumns
-	byName map[string][]int
+	fields *value.Picker
+	alike  []int // the next column that the same field begins, -1: none
+	whole  []int // columns that are the row itself
+
 	json   encodedJSON
 	second printedSecond
+	raw    []byte // of AppendLine
 }
 
-// fieldColumns are the columns whose paths begin with a field.
-type fieldColumns struct {
-	name string
-	cols []int
+// encodedColumn is a column with the form of the documents in it.
+type encodedColumn struct {
+	ResultColumn
+	form  *objectForm // of jsonb as text, nil: of no use
+	plain bool        // its text has neither backslashes nor control characters
 }
 
 // NewRowEncoder makes an encoder; env may be nil.
 func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
-	enc := &RowEncoder{cols: cols, env: env, values: make([]value.Value, len(cols))}
-	enc.byName = map[string][]int{}
+	enc := &RowEncoder{cols: make([]encodedColumn, len(cols)), env: env, values: make([]value.Value, len(cols)), alike: make([]int, len(cols))}
+	var names []string
+	last := map[string]int{} // column that a field begins
 	for i, c := range cols {
 		name := ""
+		enc.alike[i], enc.cols[i].ResultColumn = -1, c
+		switch c.Type.OID {
+		case JSONB:
+			if c.Format == TextFormat {
+				enc.cols[i].form = &objectForm{}
+			}
+		case Int2, Int4, Int8, Float8, Bool, Timestamptz, Timestamp, Date:
+			enc.cols[i].plain = true
+		}
 		if len(c.Path) > 0 {
 			name = c.Path[0]
-			enc.byName[name] = append(enc.byName[name], i)
+			if before, ok := last[name]; ok {
+				enc.alike[before], enc.deep = i, true
+			}
+			last[name] = i
+			names = append(names, name)
+		} else {
+			enc.whole = append(enc.whole, i)
+			names = append(names, "\x00") // which no field is called
 		}
 		enc.first = append(enc.first, name)
-		enc.deep = enc.deep || len(c.Path) != 1 || slices.Contains(enc.first[:len(enc.first)-1], name)
+		enc.deep = enc.deep || len(c.Path) != 1
 	}
+	enc.fields = value.NewPicker(names)
 	return enc
 }
 
@@ -83,10 +102,7 @@ func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 	i := 0
 	if !enc.deep {
 		// The predicted order: each field is the next column.
-		for it := value.Walk(row); i < len(enc.cols) && it.Next(); i++ {
-			if it.Key() != enc.first[i] {
-				break
-			}
+		for it := value.Walk(row); i < len(enc.cols) && it.NextIs(enc.first[i]); i++ {
 			c := &enc.cols[i]
 			if dst, err = enc.appendField(dst, it.Value(), c); err != nil {
 				return dst, err
@@ -110,44 +126,26 @@ func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 // The slice is used again by the next call.
 func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
 	clear(enc.values)
-	next := 0
-	for it := value.Walk(row); it.Next(); next++ {
-		for _, j := range enc.columnsOf(next, it.Key()) {
+	for enc.fields.Begin(row); enc.fields.Next(); {
+		first := enc.fields.Slot()
+		if first == value.NoSlot {
+			continue
+		}
+		for j := first; j >= 0; j = enc.alike[j] {
 			switch path := enc.cols[j].Path; {
 			case !enc.values[j].IsMissing():
 			case len(path) == 1:
-				enc.values[j] = it.Value()
+				enc.values[j] = enc.fields.Value()
 			default:
-				enc.values[j] = descend(it.Value(), path[1:])
+				enc.values[j] = descend(enc.fields.Value(), path[1:])
 			}
 		}
 	}
-	for j := range enc.cols {
-		if len(enc.cols[j].Path) == 0 {
-			enc.values[j] = value.Document(row)
-		}
+	for _, j := range enc.whole {
+		enc.values[j] = value.Document(row)
 	}
 	return enc.values
 }
-
-// columnsOf finds the columns that the nth field of a row begins.
-func (enc *RowEncoder) columnsOf(n int, name string) []int {
-	if n < len(enc.of) && enc.of[n].name == name {
-		return enc.of[n].cols
-	}
-	cols := enc.byName[name]
-	if len(cols) == 0 || n >= maxPredicted {
-		return cols
-	}
-	for len(enc.of) <= n {
-		enc.of = append(enc.of, fieldColumns{})
-	}
-	enc.of[n] = fieldColumns{enc.first[cols[0]], cols}
-	return cols
-}
-
-// maxPredicted bounds how many fields of a row are remembered.
-const maxPredicted = 200
 
 func descend(v value.Value, path []string) value.Value {
 	for _, name := range path {
@@ -166,23 +164,51 @@ type encodedJSON struct {
 	from, to int
 }
 
-// appendField appends a column. A document that stood in the one before, as an
-// event's does, is not written anew.
-func (enc *RowEncoder) appendField(dst []byte, v value.Value, c *ResultColumn) ([]byte, error) {
-	if c.Type.OID == Timestamptz && c.Format == TextFormat && (v.Kind() == bson.TypeDateTime || v.Kind() == bson.TypeTimestamp) {
-		return enc.second.appendField(dst, v, enc.env)
+// repeats appends a document that stood in a column before, as an event's does,
+// without writing it anew.
+func (j *encodedJSON) repeats(dst []byte, v value.Value, c *encodedColumn) ([]byte, bool) {
+	if j.doc == nil || c.Type.OID != JSONB || c.Format != j.format || !v.IsDocument() || !bytes.Equal(j.doc, v.Doc()) {
+		return dst, false
 	}
-	if c.Type.OID != JSONB || !v.IsDocument() {
-		return appendField(dst, v, c.Type, c.Format, enc.env)
+	return append(dst, dst[j.from:j.to]...), true
+}
+
+// wrote keeps where a column was written, if it is a document.
+func (j *encodedJSON) wrote(v value.Value, c *encodedColumn, from, to int) {
+	if c.Type.OID == JSONB && v.IsDocument() {
+		*j = encodedJSON{v.Doc(), c.Format, from, to}
 	}
-	doc, j := v.Doc(), &enc.json
-	if j.doc != nil && j.format == c.Format && bytes.Equal(j.doc, doc) {
-		return append(dst, dst[j.from:j.to]...), nil
+}
+
+// appendField appends the length and the bytes of a column, -1 for NULL.
+func (enc *RowEncoder) appendField(dst []byte, v value.Value, c *encodedColumn) ([]byte, error) {
+	if v.IsNullish() {
+		return append(dst, 0xff, 0xff, 0xff, 0xff), nil
 	}
-	from := len(dst)
-	dst, err := appendField(dst, v, c.Type, c.Format, enc.env)
-	*j = encodedJSON{doc, c.Format, from, len(dst)}
-	return dst, err
+	start := len(dst)
+	dst, again := enc.json.repeats(append(dst, 0, 0, 0, 0), v, c)
+	if !again {
+		var err error
+		if dst, err = enc.appendValue(dst, v, c); err != nil {
+			return dst, err
+		}
+		enc.json.wrote(v, c, start+4, len(dst))
+	}
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	return dst, nil
+}
+
+// appendValue appends the bytes of a column.
+func (enc *RowEncoder) appendValue(dst []byte, v value.Value, c *encodedColumn) ([]byte, error) {
+	switch {
+	case c.Format == BinaryFormat:
+		return AppendBinary(dst, v, c.Type, enc.env)
+	case c.Type.OID == Timestamptz && (v.Kind() == bson.TypeDateTime || v.Kind() == bson.TypeTimestamp):
+		return enc.second.appendText(dst, v, enc.env)
+	case c.form != nil && v.Kind() == bson.TypeEmbeddedDocument:
+		return c.form.append(dst, v.Doc()), nil
+	}
+	return AppendText(dst, v, c.Type, enc.env)
 }
 
 // printedSecond is how the second was printed that the last timestamp fell into:
@@ -191,13 +217,15 @@ type printedSecond struct {
 	known bool
 	of    int64
 	zone  *time.Location
-	text  []byte
+	text  []byte // without a fraction
+	last  Moment // the last timestamp of that second
+	all   []byte // its text, empty: none
 }
 
 // isoSecond is how long a second is before its fraction, as YYYY-MM-DD HH:MM:SS.
 const isoSecond = 19
 
-func (p *printedSecond) appendField(dst []byte, v value.Value, e *Env) ([]byte, error) {
+func (p *printedSecond) appendText(dst []byte, v value.Value, e *Env) ([]byte, error) {
 	m, err := instantOf(v, Timestamptz)
 	if err != nil {
 		return dst, err
@@ -209,17 +237,19 @@ func (p *printedSecond) appendField(dst []byte, v value.Value, e *Env) ([]byte, 
 			text, err := AppendTimestamptz(p.text[:0], Moment{Ms: of * 1000}, e)
 			p.text, p.of, p.zone = text, of, e.zone()
 			p.known = err == nil && len(text) > isoSecond && text[4] == '-' && text[10] == ' '
+			p.all = p.all[:0]
 		}
 	}
-	if !p.known {
-		return appendField(dst, v, Of(Timestamptz), TextFormat, e)
+	switch {
+	case !p.known:
+		return AppendText(dst, v, Of(Timestamptz), e)
+	case p.last != m || len(p.all) == 0:
+		p.last = m
+		p.all = append(p.all[:0], p.text[:isoSecond]...)
+		p.all = appendFraction(p.all, int(m.Ms-p.of*1000)*1000+m.Us)
+		p.all = append(p.all, p.text[isoSecond:]...)
 	}
-	start := len(dst)
-	dst = append(append(dst, 0, 0, 0, 0), p.text[:isoSecond]...)
-	dst = appendFraction(dst, int(m.Ms-p.of*1000)*1000+m.Us)
-	dst = append(dst, p.text[isoSecond:]...)
-	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
-	return dst, nil
+	return append(dst, p.all...), nil
 }
 
 // appendField appends the length and the bytes of a value, -1 for NULL.

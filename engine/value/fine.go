@@ -26,7 +26,7 @@ func (v Value) HoldsFine() bool {
 		return v.IsFine()
 	case bson.TypeEmbeddedDocument, bson.TypeArray:
 		for it := Walk(v.Doc()); it.Next(); {
-			switch bson.Type(it.elem[0]) {
+			switch bson.Type(it.Element()[0]) {
 			case bson.TypeBinary, bson.TypeEmbeddedDocument, bson.TypeArray:
 				if it.Value().HoldsFine() {
 					return true

@@ -63,7 +63,7 @@ func (v Value) HoldsMicros() bool {
 		return v.m != 0
 	case bson.TypeEmbeddedDocument, bson.TypeArray:
 		for it := Walk(v.Doc()); it.Next(); {
-			switch bson.Type(it.elem[0]) {
+			switch bson.Type(it.Element()[0]) {
 			case bson.TypeBinary, bson.TypeEmbeddedDocument, bson.TypeArray:
 				if it.Value().HoldsMicros() {
 					return true

@@ -107,10 +107,8 @@ func codeWithScopeSize(b []byte) (int, bool) {
 //
 // A malformed document ends the walk.
 type Iter struct {
-	rest    []byte // what follows the current element
-	elem    []byte // the current element, from its type byte
-	keyLen  int
-	payload []byte
+	doc          []byte // its elements, without length and end
+	at, key, end int    // the current element is doc[at:end], its name ends at key
 }
 
 // Walk begins a walk. It does not allocate.
@@ -122,7 +120,7 @@ func Walk(doc bson.Raw) Iter {
 	if n < 5 || n > len(doc) {
 		return Iter{}
 	}
-	return Iter{rest: doc[4 : n-1]}
+	return Iter{doc: doc[4 : n-1]}
 }
 
 // nameEnd finds the zero behind the name of an element, len(elem): there is none.
@@ -157,40 +155,71 @@ func longNameEnd(elem []byte) int {
 
 // Next goes to the next field; false at the end.
 func (it *Iter) Next() bool {
-	if len(it.rest) < 2 {
+	doc, at := it.doc, it.end
+	if at+1 >= len(doc) {
 		return false
 	}
-	k := nameEnd(it.rest)
-	if k == len(it.rest) {
+	key := at + 1
+	for ; key+8 <= len(doc); key += 8 {
+		if zero := zeros(binary.LittleEndian.Uint64(doc[key:])); zero != 0 {
+			return it.found(at, key+bits.TrailingZeros64(zero)>>3)
+		}
+	}
+	for key < len(doc) && doc[key] != 0 {
+		key++
+	}
+	return key < len(doc) && it.found(at, key)
+}
+
+// NextIs goes to the next field if its name is the one that is expected, which is
+// found sooner than by Next; else it stays where it is.
+func (it *Iter) NextIs(name string) bool {
+	doc, at := it.doc, it.end
+	key := at + 1 + len(name)
+	return key < len(doc) && doc[key] == 0 && string(doc[at+1:key]) == name && it.found(at, key)
+}
+
+// AtEnd tells whether nothing follows the current field.
+func (it *Iter) AtEnd() bool { return it.end == len(it.doc) }
+
+// found goes to the field that begins at at and whose name ends at key.
+func (it *Iter) found(at, key int) bool {
+	doc := it.doc
+	end := key + int(fixedSizes[doc[at]])
+	if end == key {
+		n, ok := payloadSize(bson.Type(doc[at]), doc[key+1:])
+		if !ok {
+			it.doc, it.end = nil, 0
+			return false
+		}
+		end += 1 + n
+	}
+	if end > len(doc) {
+		it.doc, it.end = nil, 0
 		return false
 	}
-	n, ok := quickSize(bson.Type(it.rest[0]), it.rest[k+1:])
-	if !ok {
-		it.rest = nil
-		return false
-	}
-	end := k + 1 + n
-	it.elem, it.keyLen, it.payload = it.rest[:end:end], k-1, it.rest[k+1:end:end]
-	it.rest = it.rest[end:]
+	it.at, it.key, it.end = at, key, end
 	return true
 }
 
 // Key is the name of the current field; it shares the document's bytes.
-func (it *Iter) Key() string { return unsafe.String(&it.elem[1], it.keyLen) }
+func (it *Iter) Key() string { return unsafe.String(&it.doc[it.at+1], it.key-it.at-1) }
 
 // Kind is the type of the current field.
 func (it *Iter) Kind() bson.Type {
-	if t := bson.Type(it.elem[0]); t != bson.TypeBinary {
+	if t := bson.Type(it.doc[it.at]); t != bson.TypeBinary {
 		return t
 	}
 	return it.Value().kind
 }
 
 // Value is the current value.
-func (it *Iter) Value() Value { return decode(bson.Type(it.elem[0]), it.payload) }
+func (it *Iter) Value() Value {
+	return decode(bson.Type(it.doc[it.at]), it.doc[it.key+1:it.end:it.end])
+}
 
 // Element is the bytes of the current field: type, key, payload.
-func (it *Iter) Element() []byte { return it.elem }
+func (it *Iter) Element() []byte { return it.doc[it.at:it.end:it.end] }
 
 // Lookup finds one field by its exact name; the missing value if there is none.
 func Lookup(doc bson.Raw, key string) Value {

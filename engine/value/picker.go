@@ -1,0 +1,93 @@
+package value
+
+import (
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Picker walks documents that are alike, such as the rows of a result, for some of
+// their fields. It remembers the names in the order in which they came, so that
+// those of the next document are compared with what is expected and not searched for.
+//
+//	p := value.NewPicker(names)
+//	for p.Begin(doc); p.Next(); { switch p.Slot() { case 0: p.Value() … } }
+type Picker struct {
+	slots map[string]int
+	like  []expected
+	next  int // of like, what is expected
+	slot  int
+	it    Iter
+}
+
+// expected is a field of documents before: its name and slot.
+type expected struct {
+	name string
+	slot int
+}
+
+// NoSlot is the slot of fields that were not asked for.
+const NoSlot = -1
+
+// Bounds of what a Picker remembers, and of how far it looks for a field where
+// others were left out.
+const (
+	mostExpected = 200
+	lookAhead    = 16
+)
+
+// NewPicker makes a picker of the fields with some names; the slot of a field is
+// where its name first stands.
+func NewPicker(names []string) *Picker {
+	p := &Picker{slots: make(map[string]int, len(names))}
+	for i, name := range names {
+		if _, twice := p.slots[name]; !twice {
+			p.slots[name] = i
+		}
+	}
+	return p
+}
+
+// Begin begins a document.
+func (p *Picker) Begin(doc bson.Raw) { p.it, p.next = Walk(doc), 0 }
+
+// Next goes to the next field; false at the end. A malformed document ends the walk.
+func (p *Picker) Next() bool {
+	if p.next < len(p.like) {
+		if e := &p.like[p.next]; p.it.NextIs(e.name) {
+			p.slot = e.slot
+			p.next++
+			return true
+		}
+	}
+	return p.unexpected()
+}
+
+func (p *Picker) unexpected() bool {
+	if !p.it.Next() {
+		return false
+	}
+	name := p.it.Key()
+	for i := p.next; i < min(p.next+lookAhead, len(p.like)); i++ {
+		if p.like[i].name == name {
+			p.slot, p.next = p.like[i].slot, i+1
+			return true
+		}
+	}
+	slot, asked := p.slots[name]
+	if p.slot = slot; !asked {
+		p.slot = NoSlot
+	}
+	if len(p.like) < mostExpected {
+		p.like = slices.Insert(p.like, p.next, expected{strings.Clone(name), p.slot})
+		p.next++
+	}
+	return true
+}
+
+// Slot is that of the current field, NoSlot: its name is none of the picker's.
+func (p *Picker) Slot() int { return p.slot }
+
+// Value is the current value.
+func (p *Picker) Value() Value { return p.it.Value() }
