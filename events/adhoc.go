@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"time"
@@ -112,7 +111,7 @@ func (a *adhoc) Next(ctx context.Context) (bson.Raw, error) {
 
 func (a *adhoc) read(ctx context.Context) error {
 	r := a.r
-	if err := r.readBatch(ctx); err != nil && !errors.Is(err, io.EOF) {
+	if err := r.readOn(ctx); err != nil {
 		return err
 	}
 	last := scanned(r.stream)
@@ -129,6 +128,9 @@ func (a *adhoc) read(ctx context.Context) error {
 		if at := value.Lookup(row, "event_timestamp").AsDate(); at >= a.since && at <= a.until && position(row) <= a.end {
 			a.rows = append(a.rows, oplogRow(row))
 		}
+	}
+	if err := r.tookOn(ctx); err != nil {
+		return err
 	}
 	a.still++
 	if len(r.events) > 0 || last > a.last {

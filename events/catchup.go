@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -213,16 +212,19 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 	closed := m.opened(&openStream{kind: streamCatchUp, db: s.Database, of: s.ID, collections: def.Spec.Collections, stats: &r.stats})
 	defer closed()
 	for {
-		if err := r.readBatch(ctx); err != nil && !errors.Is(err, io.EOF) {
+		if err := r.readOn(ctx); err != nil {
 			return err
 		}
-		last := scanned(r.stream)
+		last := r.reached()
 		if len(r.events) > 0 {
 			if last, err = r.logBatch(ctx); err != nil {
 				return err
 			}
 			r.state.LastPos = last
 			r.stats.batch(r.events, m.clock())
+		}
+		if err := r.tookOn(ctx); err != nil {
+			return err
 		}
 		if last > def.Catchup.Until {
 			return m.caughtUp(ctx, s, def)
@@ -237,6 +239,12 @@ func scanned(stream store.ChangeStream) string {
 	if first, _, ok := tokenSpan(text(value.Lookup(stream.ResumeToken(), "_data"))); ok {
 		at = min(at, first)
 	}
+	return at
+}
+
+// passedTime is the cluster time of scanned.
+func passedTime(stream store.ChangeStream) bson.Timestamp {
+	at, _, _ := ParsePosition(scanned(stream))
 	return at
 }
 

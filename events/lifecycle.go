@@ -2,6 +2,8 @@ package events
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -55,16 +57,20 @@ func (m *Manager) suspend(ctx context.Context, s *subscription, reason, detail s
 // historyLost records a gap for each subscription of a database, and suspends
 // those that ask for it; goOn tells that others are to go on from now.
 func (m *Manager) historyLost(ctx context.Context, r *reader, cause error) (goOn bool, err error) {
-	now := m.clock()
+	now, from := m.server.at(m.clock()), any(nil)
+	if at, ok := r.tokenTime(); ok {
+		from = time.Unix(int64(at.T), 0)
+	}
+	lost := sha256.Sum256(r.state.Token)
 	for _, s := range m.of(r.db) {
 		def := m.stored(s)
 		if !def.active() {
 			continue
 		}
 		action := def.Spec.OnHistoryLost
-		gap := bson.D{
-			{Key: "_id", Value: bson.NewObjectID().Hex()}, {Key: "subscription_id", Value: s.ID}, {Key: "stream_id", Value: r.db},
-			{Key: "reason", Value: cause.Error()}, {Key: "from_timestamp", Value: positionTime(r.state.LastPos)}, {Key: "to_timestamp", Value: now},
+		gap := bson.D{ // the same one when this begins anew after a crash
+			{Key: "_id", Value: s.ID + ":" + hex.EncodeToString(lost[:8])}, {Key: "subscription_id", Value: s.ID}, {Key: "stream_id", Value: r.db},
+			{Key: "reason", Value: cause.Error()}, {Key: "from_timestamp", Value: from}, {Key: "to_timestamp", Value: now},
 			{Key: "action", Value: action}, {Key: "created_at", Value: now},
 		}
 		if err := insertAll(ctx, m.st, collGaps, []bson.Raw{marshal(gap)}); err != nil {
@@ -84,14 +90,6 @@ func (m *Manager) historyLost(ctx context.Context, r *reader, cause error) (goOn
 		}
 	}
 	return goOn, r.forgetToken(ctx)
-}
-
-func positionTime(position string) any {
-	t, _, ok := ParsePosition(position)
-	if !ok {
-		return nil
-	}
-	return time.Unix(int64(t.T), 0)
 }
 
 // forgetToken lets the next run begin at now. The gap is recorded.

@@ -40,6 +40,8 @@ func (r *reader) runBatches(ctx context.Context, worked func()) error {
 	g, gctx := errgroup.WithContext(ctx)
 	r.writer.work, r.writer.busy = make(chan *staged), false
 	g.Go(func() error { return r.writeStaged(gctx, worked) })
+	silence := r.recovery.silence
+	g.Go(func() error { return r.watchdog(gctx, silence) })
 	g.Go(func() error {
 		defer close(r.writer.work)
 		return r.readBatches(gctx, worked)
@@ -137,6 +139,7 @@ func (r *reader) stage(ctx context.Context) (*staged, error) {
 	}
 	r.numbered = last
 	r.stats.batch(r.events, r.clock())
+	last = max(last, r.recovery.skip)
 	return &staged{out: out, last: last, passed: max(last, r.reached()), token: r.token(), time: r.stream.OperationTime()}, nil
 }
 

@@ -77,6 +77,8 @@ type reader struct {
 	stats    readerStats
 	wait     time.Duration // for an event
 	budget   *budget
+	recovery recovery
+	asked    atomic.Int64  // since when the stream is waited for, in nanoseconds; 0: it is not
 	rest     []Event       // of a batch, whose rows would have been too many at once
 	opened   chan struct{} // closed when the first stream is open
 	once     sync.Once
@@ -98,6 +100,8 @@ type readerState struct {
 	LastPos   string   `bson:"last_pos"`
 	Published string   `bson:"published_pos"`
 	Wanted    int64    `bson:"defs_wanted"`
+	Shape     string   `bson:"stream_shape"` // of the stream that the token is of
+	Cluster   string   `bson:"cluster_id"`   // likewise, "": not known
 }
 
 func newReader(m *Manager, db string) *reader {
@@ -105,7 +109,8 @@ func newReader(m *Manager, db string) *reader {
 		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, server: &m.server, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget,
-		lease: lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
+		recovery: recovery{patience: stallAfter, silence: stallAfter},
+		lease:    lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
 
@@ -150,7 +155,10 @@ func (r *reader) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.lease.keep(gctx) })
 	g.Go(func() error {
-		err := r.followAll(gctx)
+		err := r.sameCluster(gctx)
+		if err == nil {
+			err = r.followAll(gctx)
+		}
 		if err == nil {
 			err = gctx.Err() // ends the lease's renewal
 		}
@@ -174,11 +182,12 @@ func (r *reader) followAll(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errFenced), isHistoryLost(err):
+		case errors.Is(err, errFenced), isHistoryLost(err) && !r.tryToken():
 			return err
 		case errors.Is(err, io.EOF): // after an invalidate event
 			continue
 		}
+		r.learn(err)
 		r.stats.reopened(err)
 		r.log.Warn("change stream failed; it will be reopened", "error", err, "delay", delay)
 		select {
@@ -205,28 +214,6 @@ func (r *reader) close() {
 	}
 }
 
-// watch opens the stream after the stored token, else at a time, else at now.
-func (r *reader) watch(ctx context.Context) error {
-	caps := r.st.Capabilities()
-	opts := store.WatchOptions{ShowExpandedEvents: caps.ExpandedEvents, BatchSize: batchEvents, StartAfter: r.state.Token}
-	if r.state.Token == nil {
-		opts.StartAtOperationTime = r.at
-	}
-	if caps.PreAndPostImages {
-		opts.FullDocument, opts.FullDocumentBeforeChange = store.ImageWhenAvailable, store.ImageWhenAvailable
-	}
-	var pipeline []bson.Raw
-	if caps.SplitLargeEvents {
-		pipeline = append(pipeline, marshal(bson.D{{Key: "$changeStreamSplitLargeEvent", Value: bson.D{}}}))
-	}
-	stream, err := r.st.Watch(ctx, store.Namespace{DB: r.db}, pipeline, opts)
-	if err != nil {
-		return fmt.Errorf("open the change stream of %s: %w", r.db, err)
-	}
-	r.stream = stream
-	return nil
-}
-
 // open opens the shared stream.
 func (r *reader) open(ctx context.Context) error {
 	if err := r.watch(ctx); err != nil {
@@ -250,7 +237,9 @@ func (r *reader) follow(ctx context.Context, worked func()) error {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	r.numbered = r.state.LastPos
+	if r.numbered = r.state.LastPos; r.recovery.skip != "" {
+		r.numbered = "" // a time is counted from its first event on
+	}
 	return r.runBatches(ctx, worked)
 }
 
@@ -262,8 +251,12 @@ func (r *reader) readBatches(ctx context.Context, worked func()) error {
 			}
 			return err
 		}
+		r.heard()
 		if err := r.writeBatch(ctx, worked); err != nil {
 			return err
+		}
+		if r.tookSingly() {
+			return io.EOF // and on as usual
 		}
 		if err := r.takeInjections(ctx); err != nil {
 			return err
@@ -283,7 +276,10 @@ func (r *reader) readBatch(ctx context.Context) error {
 		r.events, r.arena = nil, nil
 	}
 	wait := r.wait
-	for len(r.events) < batchEvents && len(r.arena) < batchBytes || r.inFragments() {
+	limit := r.batchLimit()
+	defer r.asked.Store(0)
+	for len(r.events) < limit && len(r.arena) < batchBytes || r.inFragments() {
+		r.asked.Store(time.Now().UnixNano())
 		raw, err := r.stream.Next(ctx, wait)
 		if err != nil {
 			return err
@@ -415,7 +411,7 @@ func (r *reader) saveAt(ctx context.Context, position string, token bson.Raw, at
 	set := bson.D{
 		{Key: "token", Value: slices.Clone(token)}, {Key: "token_time", Value: at},
 		{Key: "last_pos", Value: position}, {Key: "published_pos", Value: position},
-		{Key: "saved_at", Value: r.clock()},
+		{Key: "saved_at", Value: r.clock()}, {Key: "stream_shape", Value: r.shape()}, {Key: "cluster_id", Value: r.state.Cluster},
 	}
 	if token == nil {
 		set = set[1:]
@@ -432,6 +428,7 @@ func (r *reader) saveAt(ctx context.Context, position string, token bson.Raw, at
 		r.stats.savedToken(text(value.Lookup(r.state.Token, "_data")))
 	}
 	r.state.LastPos, r.state.Published = position, position
+	r.state.Shape, r.recovery.byTime = r.shape(), false
 	r.saved = r.clock()
 	return nil
 }
@@ -439,7 +436,10 @@ func (r *reader) saveAt(ctx context.Context, position string, token bson.Raw, at
 // saveIdle saves the token of a stream without events now and then, so that it
 // does not age out of the oplog.
 func (r *reader) saveIdle(ctx context.Context) error {
-	r.stats.idle(r.stream.OperationTime())
+	if err := r.moves(); err != nil {
+		return err
+	}
+	r.stats.idle(passedTime(r.stream))
 	r.passed.Store(max(r.state.LastPos, scanned(r.stream)))
 	if r.clock().Sub(r.saved) < idleSave {
 		return nil

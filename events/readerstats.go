@@ -16,9 +16,10 @@ type readerStats struct {
 	reopens   int64
 	lastError string
 	down      bool           // since the last event or reply
+	still     bool           // the watchdog met it
 	token     string         // of the last save
 	lastTime  bson.Timestamp // cluster time of the last event
-	operation bson.Timestamp // how far the server was
+	operation bson.Timestamp // how far the stream is
 	window    [rateSeconds]rateSlot
 }
 
@@ -38,7 +39,7 @@ func (s *readerStats) batch(events []Event, now time.Time) {
 	s.bytes += bytes
 	s.lastTime = events[len(events)-1].Time
 	s.operation = s.lastTime
-	s.down = false
+	s.down, s.still = false, false
 	slot := &s.window[now.Unix()%rateSeconds]
 	if slot.second != now.Unix() {
 		*slot = rateSlot{second: now.Unix()}
@@ -47,15 +48,25 @@ func (s *readerStats) batch(events []Event, now time.Time) {
 	slot.bytes += bytes
 }
 
+// stands notes whether the stream stands still.
+func (s *readerStats) stands(still bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.still = still
+}
+
 // status is called under mu.
 func (s *readerStats) status() string {
+	if s.still {
+		return "stalled"
+	}
 	if s.down {
 		return "reopening"
 	}
 	return "running"
 }
 
-// idle notes a reply without events.
+// idle notes a reply without events, and how far the stream is.
 func (s *readerStats) idle(operation bson.Timestamp) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,13 +35,15 @@ func (r *reader) route() routed {
 		}
 		out.events++
 		e := &r.events[i]
-		position = appendPosition(position[:0], e.Time, e.Ordinal)
+		if position = appendPosition(position[:0], e.Time, e.Ordinal); string(position) <= r.recovery.skip {
+			continue
+		}
 		r.labels.read, e.labels = false, &r.labels
 		first, dead := len(out.docs), len(out.dead)
 		if r.apart = nil; len(e.Raw) > bodyLarge && !r.whole {
 			r.apart = &sharing{position: string(position), db: r.db, at: at, made: map[string]bool{}}
 		}
-		for _, rt := range r.router.find(e) {
+		for _, rt := range r.candidates(e) {
 			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
 				r.routeOne(&out, rt, e, string(position), nowMS)
 			}
@@ -67,6 +69,15 @@ func (r *reader) route() routed {
 	return out
 }
 
+// candidates are the routes that may want an event. Filters cannot be asked of one
+// that was read without its images.
+func (r *reader) candidates(e *Event) []*route {
+	if r.recovery.bare > 0 {
+		return r.router.of(e.Op, e.Coll).all
+	}
+	return r.router.find(e)
+}
+
 // batchRows bounds the bytes of the rows that are made of events together, but for
 // those of the last one: an event may be wanted by any number of subscriptions.
 const batchRows = 32 << 20
@@ -80,18 +91,24 @@ const rowPiece = 256 << 10
 
 // routeOne adds the row of an event for a subscription that wants it.
 func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, nowMS int64) {
-	wanted, err := rt.wants(e)
+	lacking := r.lacking(rt, e)
+	wanted, err := lacking, error(nil)
+	if !lacking {
+		wanted, err = rt.wants(e)
+	}
 	if err == nil && !wanted {
 		return
 	}
 	dead := len(out.dead)
 	row := r.row(rt, e, position, nowMS)
-	if err == nil && rt.where != nil {
+	if err == nil && rt.where != nil && !lacking {
 		if wanted, err = rt.where.Match(row); err == nil && !wanted {
 			return
 		}
 	}
 	switch {
+	case lacking:
+		row = out.bury(rt, row, stillborn{ReasonLarge, errTooLargeToRead}, r)
 	case err != nil:
 		row = out.bury(rt, row, stillborn{reasonFilter, err}, r)
 	case rt.required(e):

@@ -23,6 +23,8 @@ type stillborn struct {
 
 var errTooLarge = errors.New("the event is too large for the log; its images are left out")
 
+var errTooLargeToRead = errors.New("the event is too large for the change stream; it was read without its images")
+
 // ReasonLarge is the reason of a dead letter that its target, or the log, has no room for.
 const ReasonLarge = "too_large"
 
