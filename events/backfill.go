@@ -46,7 +46,7 @@ func (c *call) backfill(ctx context.Context, n *ast.BackfillEventSubscription) e
 	}
 	var only string
 	if n.Collection != nil {
-		only = n.Collection.Last().Text
+		only = (&spelling{m: c.m, ctx: ctx, db: c.env.Database()}).collection(n.Collection.Last())
 	}
 	if n.Cancel {
 		return c.cancelBackfill(ctx, s, n, only)

@@ -37,21 +37,22 @@ func (c *call) pastPosition(ctx context.Context, at *ast.StreamPosition) (string
 		}
 		return c.tokenPosition(ctx, text(v), at)
 	}
-	first, err := c.m.timePosition(ctx, at.Value)
-	return before(first), err
-}
-
-// timePosition gives the first position of a time, "": none is given.
-func (m *Manager) timePosition(ctx context.Context, e ast.Expr) (string, error) {
-	if e == nil {
-		return "", nil
-	}
-	ms, err := m.moment(ctx, e)
+	ms, err := c.m.moment(ctx, at.Value)
 	if err != nil {
 		return "", err
 	}
-	return secondOf(ms), nil
+	// Times are those of the server, whose clock may be a little late.
+	if now, err := c.m.operationTime(ctx); err != nil {
+		return "", err
+	} else if ms/1000 > int64(now.T)+futureAllowed {
+		return "", sqlerr.New(sqlerr.InvalidParameterValue, "the time lies in the future").At(at.Value.Pos()).
+			WithHint("Events from now on come with NOW; the server's time is %s.", time.Unix(int64(now.T), 0).UTC().Format(time.RFC3339))
+	}
+	return before(secondOf(ms)), nil
 }
+
+// futureAllowed is how many seconds a client's clock may be ahead of the server's.
+const futureAllowed = 60
 
 // moment evaluates a timestamp, in milliseconds.
 func (m *Manager) moment(ctx context.Context, e ast.Expr) (int64, error) {
@@ -71,8 +72,12 @@ func (m *Manager) moment(ctx context.Context, e ast.Expr) (int64, error) {
 	return v.AsDate(), nil
 }
 
-// tokenPosition finds a token in the log, else in the oplog.
+// tokenPosition finds a token in the log, else in the oplog. A position stands for
+// itself.
 func (c *call) tokenPosition(ctx context.Context, token string, at *ast.StreamPosition) (string, error) {
+	if _, _, ok := ParsePosition(token); ok {
+		return strings.ToLower(token), nil
+	}
 	var found string
 	match := bson.D{{Key: "resume_token", Value: token}, {Key: "database_name", Value: c.env.Database()}}
 	if first, last, ok := tokenSpan(token); ok { // which the log has an index of

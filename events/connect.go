@@ -76,7 +76,7 @@ func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*
 		}
 		o.ValuePos = n.Value.Pos()
 		var err error
-		if o.Value, err = c.m.lang.Constant(ctx, n.Value); err != nil {
+		if o.Value, err = optionConstant(ctx, c.m.lang, n.Value); err != nil {
 			return err
 		}
 		if err := conn.setOption(o); err != nil {
@@ -167,6 +167,10 @@ func (c *call) fits(ctx context.Context, s *Spec, given givenOptions, pos int) e
 	if conn == nil {
 		return sqlerr.New(sqlerr.UndefinedObject, "connection \"%s\" does not exist", s.Connection).At(given.at(pos, "connection", "target")).WithHint("SHOW CONNECTIONS lists them; CREATE CONNECTION makes one.")
 	}
+	if s.Target.Kind == TargetNone {
+		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for option %q", "connection").At(given.at(pos, "connection", "target")).
+			WithHint("A subscription without a target has no use for a connection; name a target, such as DELIVER TO 'path' USING %s.", ast.QuoteIdent(conn.Name))
+	}
 	if !slices.Contains(connectionKinds[conn.Kind], s.Target.Kind) {
 		return sqlerr.New(sqlerr.InvalidParameterValue, "a %s target cannot use connection \"%s\" of kind %s", s.Target.Kind, conn.Name, strings.ToUpper(conn.Kind)).At(given.at(pos, "connection", "target")).
 			WithHint("SHOW CONNECTIONS lists the connections and their kinds.")
@@ -197,7 +201,7 @@ func (c *call) verify(ctx context.Context, s *Spec, conn *Connection, given give
 	problem := v.Verify(ctx)
 	switch {
 	case problem == nil:
-	case problem.Option != "" && given[problem.Option] != nil:
+	case problem.Option != "" && given.asks(problem.Option):
 		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for option %q", problem.Option).At(given.at(pos, problem.Option, "target")).
 			WithDetail("%s.", problem.Text).WithHint("%s", problem.Hint)
 	default:

@@ -7,6 +7,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,7 +16,9 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	mongooptions "go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"weir/parser/ast"
 	"weir/sqlerr"
 )
 
@@ -119,8 +122,14 @@ var connectionOptions = []connectionOption{
 		if err := c.setAddress(o, &c.Settings.URI); err != nil {
 			return err
 		}
-		if a := c.Address(); !strings.HasPrefix(a, "mongodb://") && !strings.HasPrefix(a, "mongodb+srv://") {
+		a := c.Address()
+		if !strings.HasPrefix(a, "mongodb://") && !strings.HasPrefix(a, "mongodb+srv://") {
 			return o.bad("a mongodb:// or mongodb+srv:// URI")
+		}
+		if strings.HasPrefix(a, "mongodb://") { // the other form asks a name server
+			if err := mongooptions.Client().ApplyURI(a).Validate(); err != nil {
+				return o.bad("a mongodb:// or mongodb+srv:// URI").WithDetail("%s", err.Error())
+			}
 		}
 		return nil
 	}},
@@ -135,7 +144,12 @@ var connectionOptions = []connectionOption{
 	{"password", "kafka nats redis", func(c *Connection, o *OptionValue) error { return setCredential(o, &c.Credentials.Password) }},
 	{"token", "nats", func(c *Connection, o *OptionValue) error { return setCredential(o, &c.Credentials.Token) }},
 	{"tls", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.TLS, err = o.boolean(); return err }},
-	{"ca", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.CA, err = o.text(); return err }},
+	{"ca", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) {
+		if c.Settings.CA, err = o.text(); err == nil && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.Settings.CA)) {
+			err = o.bad("certificates in PEM form, which begin with -----BEGIN CERTIFICATE-----")
+		}
+		return err
+	}},
 	{"client_id", "kafka", func(c *Connection, o *OptionValue) (err error) { c.Settings.ClientID, err = o.text(); return err }},
 	{"headers", "webhook", func(c *Connection, o *OptionValue) (err error) { c.Settings.Headers, err = o.headers(); return err }},
 	{"secret", "webhook", func(c *Connection, o *OptionValue) error {
@@ -162,7 +176,10 @@ func (c *Connection) setOption(o *OptionValue) error {
 	i := slices.IndexFunc(connectionOptions, func(k connectionOption) bool {
 		return k.name == o.Name && slices.Contains(strings.Fields(k.kinds), c.Kind)
 	})
-	if i >= 0 {
+	switch {
+	case i >= 0 && o.Value.IsNullish():
+		return c.unset(o.Name)
+	case i >= 0:
 		return connectionOptions[i].set(c, o)
 	}
 	var names []string
@@ -173,6 +190,27 @@ func (c *Connection) setOption(o *OptionValue) error {
 	}
 	return sqlerr.New(sqlerr.UndefinedObject, "unrecognized option %q of a %s connection", o.Name, strings.ToUpper(c.Kind)).At(o.NamePos).
 		WithHint("The options are %s.", strings.Join(names, ", "))
+}
+
+// unset takes an option away, which is a field of that name.
+func (c *Connection) unset(option string) error {
+	if option == "url" || option == "base_url" || option == "uri" {
+		c.Credentials.Address = ""
+	}
+	var settings Settings
+	var credentials Credentials
+	for to, from := range map[any]any{&settings: c.Settings, &credentials: c.Credentials} {
+		var fields bson.M
+		if err := bson.Unmarshal(marshal(from), &fields); err != nil {
+			return err
+		}
+		delete(fields, option)
+		if err := bson.Unmarshal(marshal(fields), to); err != nil {
+			return err
+		}
+	}
+	c.Settings, c.Credentials = settings, credentials
+	return nil
 }
 
 // check refuses a connection without an address.
@@ -327,9 +365,9 @@ func (c *Connection) ShowCreate() string {
 		}
 		parts = append(parts, "\n  "+e.Key+" = "+text)
 	}
-	s := "CREATE CONNECTION " + quoteIdent(c.Name) + " TO " + strings.ToUpper(c.Kind) + " (" + strings.Join(parts, ",") + "\n)"
+	s := "CREATE CONNECTION " + ast.QuoteIdent(c.Name) + " TO " + strings.ToUpper(c.Kind) + " (" + strings.Join(parts, ",") + "\n)"
 	if c.Comment != "" {
-		s += ";\nCOMMENT ON CONNECTION " + quoteIdent(c.Name) + " IS " + quote(c.Comment)
+		s += ";\nCOMMENT ON CONNECTION " + ast.QuoteIdent(c.Name) + " IS " + quote(c.Comment)
 	}
 	return s
 }

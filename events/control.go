@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -124,7 +125,7 @@ func (c *call) drop(ctx context.Context, n *ast.DropEventSubscription) error {
 	if open > 0 && n.Behavior != ast.Cascade {
 		return sqlerr.New(sqlerr.DependentObjectsStillExist, "cannot drop event subscription \"%s\" because it has open dead letters", s.Spec.Name).At(n.Name.Pos()).
 			WithDetail("%d dead letters are open.", open).
-			WithHint("REDRIVE or DISCARD DEAD LETTERS FOR %s first, or use DROP … CASCADE to drop them too.", quoteIdent(s.Spec.Name))
+			WithHint("REDRIVE or DISCARD DEAD LETTERS FOR %s first, or use DROP … CASCADE to drop them too.", ast.QuoteIdent(s.Spec.Name))
 	}
 	return c.remove(ctx, s)
 }
@@ -270,6 +271,10 @@ func (c *call) rotate(ctx context.Context, n *ast.RotateSecret) error {
 	if s.Spec.Target.Kind != TargetWebhook {
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" has no webhook, so it has no secret", s.Spec.Name).At(n.Name.Pos())
 	}
+	if len(s.Spec.Secrets) == 0 && s.Spec.Connection != "" {
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" is signed with the secret of connection \"%s\"", s.Spec.Name, s.Spec.Connection).At(n.Name.Pos()).
+			WithHint("ALTER CONNECTION %s SET (secret = …) changes it for all that use it.", ast.QuoteIdent(s.Spec.Connection))
+	}
 	spec := *s.Spec
 	key := newSecret()
 	spec.Secrets = []Secret{{Key: key}}
@@ -297,7 +302,7 @@ func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error 
 	if err != nil {
 		return err
 	}
-	position := text(v)
+	position := strings.ToLower(text(v))
 	if _, _, ok := ParsePosition(position); !ok {
 		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid position").At(n.UpTo.Pos()).WithHint("Use a position of CHANGE_STREAM_EVENTS(): 24 hexadecimal digits.")
 	}

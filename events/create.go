@@ -15,7 +15,7 @@ import (
 
 // create is CREATE EVENT_SUBSCRIPTION.
 func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error {
-	d, err := define(ctx, c.m.lang, c.env.Database(), c.env.User(), n)
+	d, err := define(ctx, c.m.lang, &spelling{m: c.m, ctx: ctx, db: c.env.Database()}, c.env.User(), n)
 	if err != nil {
 		return err
 	}
@@ -60,11 +60,34 @@ func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, sk
 		c.notice("NOTICE", sqlerr.DuplicateObject, "event subscription \"%s\" already exists, skipping", s.Name)
 		return nil, true, nil
 	case n.OrReplace && o.Spec.Name == s.Name:
-		s.ID = o.ID
-		return &o, false, nil
+		return &o, false, keeps(&o, n, s)
 	}
 	return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", s.ID).At(n.Name.Pos()).
 		WithHint("Use CREATE OR REPLACE EVENT_SUBSCRIPTION, or drop it first.")
+}
+
+// keeps refuses what CREATE OR REPLACE cannot change of the subscription that is
+// there, and gives the new one its id.
+func keeps(o *found, n *ast.CreateEventSubscription, s *Spec) error {
+	if given := optionNamed(n.Options, "subscription_id"); given != nil && s.ID != o.ID {
+		return sqlerr.New(sqlerr.InvalidParameterValue, "option \"subscription_id\" cannot be altered").At(given.Value.Pos()).
+			WithHint("The event subscription \"%s\" keeps its id %s; drop it to make one with another id.", o.Spec.Name, o.ID)
+	}
+	if n.Start != nil && n.Start.Kind != ast.PositionNow {
+		return sqlerr.New(sqlerr.InvalidParameterValue, "event subscription \"%s\" keeps its position", o.Spec.Name).At(n.Start.Pos()).
+			WithHint("REWIND EVENT_SUBSCRIPTION %s TO … goes back.", ast.QuoteIdent(o.Spec.Name))
+	}
+	s.ID = o.ID
+	return nil
+}
+
+func optionNamed(list []*ast.Option, name string) *ast.Option {
+	for _, o := range list {
+		if strings.EqualFold(o.Name.Name, name) {
+			return o
+		}
+	}
+	return nil
 }
 
 // rivals are the subscriptions with the id or, in the same database, the name of a
@@ -235,15 +258,11 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range n.Reset {
-		o, ok := lookupOption(strings.ToLower(name.Name))
-		if !ok {
-			return unknownOption(name.Name, name.Pos())
-		}
-		if o.fixed {
-			return sqlerr.New(sqlerr.InvalidParameterValue, "option %q cannot be altered", o.name).At(name.Pos())
-		}
-		resetOption(&spec, o)
+	if err := resetOptions(&spec, n.Reset); err != nil {
+		return err
+	}
+	if o := given["secret"]; o != nil && text(o.Value) == masked { // as it is shown: the one that is there
+		spec.Secrets = s.Spec.Secrets
 	}
 	if !n.RenameTo.IsZero() {
 		if other := c.m.named(spec.Database, n.RenameTo.Name); other != nil && other.ID != s.ID {
@@ -252,7 +271,10 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 		spec.Name = n.RenameTo.Name
 	}
 	if !n.OwnerTo.IsZero() {
-		spec.CreatedBy = n.OwnerTo.Name
+		if strings.EqualFold(n.OwnerTo.Name, public) {
+			return sqlerr.New(sqlerr.UndefinedObject, "role \"%s\" does not exist", n.OwnerTo.Name).At(n.OwnerTo.Pos())
+		}
+		spec.CreatedBy = c.role(n.OwnerTo)
 	}
 	if err := check(ctx, c.m.lang, &spec, given, n.Pos()); err != nil {
 		return err
@@ -260,15 +282,38 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	if err := c.fits(ctx, &spec, given, n.Pos()); err != nil {
 		return err
 	}
-	if spec.Target.Kind == TargetWebhook && len(spec.Secrets) == 0 {
-		key := newSecret()
-		spec.Secrets = []Secret{{Key: key}}
-		defer c.showSecret(&Definition{Spec: &spec, NewSecret: key})
+	d := &Definition{Spec: &spec}
+	d.sign()
+	if err := c.connectionSecret(ctx, d); err != nil {
+		return err
 	}
 	if err := c.warnUnmatched(ctx, &spec); err != nil {
 		return err
 	}
-	return c.redefine(ctx, s, &spec)
+	if err := c.redefine(ctx, s, &spec); err != nil {
+		return err
+	}
+	c.showSecret(d)
+	return nil
+}
+
+// resetOptions is RESET (option, …).
+func resetOptions(s *Spec, names []ast.Ident) error {
+	seen := map[string]bool{}
+	for _, name := range names {
+		o, ok := lookupOption(strings.ToLower(name.Name))
+		switch {
+		case !ok:
+			return unknownOption(name.Name, name.Pos())
+		case seen[o.name]:
+			return sqlerr.New(sqlerr.SyntaxError, "option %q is given more than once", o.name).At(name.Pos())
+		case o.fixed:
+			return cannotAlter(o.name, name.Pos())
+		}
+		seen[o.name] = true
+		resetOption(s, o)
+	}
+	return nil
 }
 
 // backfillNew is WITH BACKFILL: it begins when live events are logged already.

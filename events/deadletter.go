@@ -30,7 +30,7 @@ func (c *call) deadLetters(ctx context.Context, n *ast.DeadLetters) (string, err
 			return "", err
 		}
 	}
-	limit, err := c.limit(ctx, n.Limit)
+	limit, err := c.m.count(ctx, n.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", everything)
 	if err != nil {
 		return "", err
 	}
@@ -53,21 +53,8 @@ func (c *call) conditionText(n *ast.DeadLetters) string {
 	return c.m.lang.Print(n.Where)
 }
 
-func (c *call) limit(ctx context.Context, e ast.Expr) (int64, error) {
-	const all = 1 << 31
-	if e == nil {
-		return all, nil
-	}
-	v, err := c.m.lang.Constant(ctx, e)
-	if err != nil {
-		return 0, err
-	}
-	n, ok := v.Integral()
-	if !ok || n < 0 {
-		return 0, sqlerr.New(sqlerr.InvalidRowCountInLimit, "LIMIT must not be negative").At(e.Pos())
-	}
-	return n, nil
-}
+// everything is the count of what is not limited.
+const everything = 1 << 31
 
 // errEnough ends a query that has what it needs.
 var errEnough = errors.New("enough")

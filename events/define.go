@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"weir/engine/value"
 	"weir/parser/ast"
 	"weir/sqlerr"
 )
@@ -23,18 +24,23 @@ type Definition struct {
 
 // define makes the spec of a CREATE EVENT_SUBSCRIPTION. Nothing is stored, so
 // every mistake leaves all as it was.
-func define(ctx context.Context, lang Language, database, user string, n *ast.CreateEventSubscription) (*Definition, error) {
-	s := NewSpec(database, n.Name.Name)
+func define(ctx context.Context, lang Language, names *spelling, user string, n *ast.CreateEventSubscription) (*Definition, error) {
+	s := NewSpec(names.db, n.Name.Name)
 	s.CreatedBy = user
-	if err := applyClauses(ctx, lang, s, n); err != nil {
+	if err := applyClauses(ctx, lang, names, s, n); err != nil {
+		return nil, err
+	}
+	if err := clauseTwice(s, n); err != nil {
 		return nil, err
 	}
 	given, err := applyOptions(ctx, lang, s, n.Options, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := clauseTwice(n, given); err != nil {
-		return nil, err
+	if d := n.Deliver; d != nil && d.Kind == ast.SinkWebhook {
+		if err := checkURL(d.Target, s.Connection != "", &OptionValue{Name: "target", ValuePos: d.Pos()}); err != nil {
+			return nil, err
+		}
 	}
 	if !validID.MatchString(s.ID) {
 		return nil, sqlerr.New(sqlerr.InvalidParameterValue, "the name \"%s\" cannot be a subscription_id", s.Name).At(n.Name.Pos()).
@@ -44,11 +50,16 @@ func define(ctx context.Context, lang Language, database, user string, n *ast.Cr
 		return nil, err
 	}
 	d := &Definition{Spec: s, Start: n.Start, Backfill: n.Backfill, given: given}
-	if s.Target.Kind == TargetWebhook && len(s.Secrets) == 0 {
+	d.sign()
+	return d, nil
+}
+
+// sign makes a secret for a webhook that has none.
+func (d *Definition) sign() {
+	if s := d.Spec; s.Target.Kind == TargetWebhook && len(s.Secrets) == 0 {
 		d.NewSecret = newSecret()
 		s.Secrets = []Secret{{Key: d.NewSecret}}
 	}
-	return d, nil
 }
 
 func newSecret() string {
@@ -58,31 +69,54 @@ func newSecret() string {
 }
 
 // applyClauses takes ON, FOR, WHERE and DELIVER TO.
-func applyClauses(ctx context.Context, lang Language, s *Spec, n *ast.CreateEventSubscription) error {
+func applyClauses(ctx context.Context, lang Language, names *spelling, s *Spec, n *ast.CreateEventSubscription) error {
 	for _, c := range n.Collections {
 		if of := c.Qualifier(); !of.IsZero() && of.Name != "public" && of.Text != s.Database {
 			return sqlerr.New(sqlerr.FeatureNotSupported, "a subscription of database \"%s\" cannot watch database \"%s\"", s.Database, of.Text).At(c.Pos()).
 				WithHint("Connect to database %s and create it there.", of.Text)
 		}
-		s.Collections = append(s.Collections, c.Last().Text)
+		s.Collections = append(s.Collections, names.collection(c.Last()))
 	}
-	if len(n.Events) > 0 {
-		s.EventTypes = nil
-	}
-	for _, e := range n.Events {
-		if t := eventType(e.Event); !slices.Contains(s.EventTypes, t) {
-			s.EventTypes = append(s.EventTypes, t)
-		}
-		for _, f := range e.Fields {
-			s.UpdateFields = append(s.UpdateFields, dotted(f))
-		}
-	}
+	s.Collections = distinct(s.Collections)
+	applyEvents(names, s, n.Events)
 	if n.Where != nil {
 		if err := applyWhere(ctx, lang, s, n.Where); err != nil {
 			return err
 		}
 	}
-	return applyDeliver(s, n.Deliver)
+	applyDeliver(names, s, n.Deliver)
+	return nil
+}
+
+// applyEvents takes FOR: what any of its parts asks for is wanted.
+func applyEvents(names *spelling, s *Spec, list []*ast.EventSelector) {
+	if len(list) > 0 {
+		s.EventTypes = nil
+	}
+	anyUpdate := false
+	for _, e := range list {
+		t := eventType(e.Event)
+		s.EventTypes = append(s.EventTypes, t)
+		anyUpdate = anyUpdate || t == "update" && len(e.Fields) == 0
+		for _, f := range e.Fields {
+			s.UpdateFields = append(s.UpdateFields, names.fields(f)...)
+		}
+	}
+	s.EventTypes, s.UpdateFields = distinct(s.EventTypes), distinct(s.UpdateFields)
+	if anyUpdate {
+		s.UpdateFields = nil
+	}
+}
+
+// distinct leaves out what is named again.
+func distinct(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // applyWhere takes a condition, or a filter document in its place.
@@ -112,19 +146,18 @@ var sinkKinds = map[ast.SinkKind]TargetKind{
 	ast.SinkKafka: TargetKafka, ast.SinkNATS: TargetNATS, ast.SinkRedis: TargetRedis, ast.SinkRedisChannel: TargetRedisChannel,
 }
 
-func applyDeliver(s *Spec, d *ast.DeliverTo) error {
+func applyDeliver(names *spelling, s *Spec, d *ast.DeliverTo) {
 	if d == nil {
-		return nil
+		return
 	}
 	s.Target = Target{Kind: sinkKinds[d.Kind], Name: d.Target}
 	s.Connection = d.Using.Name
-	switch d.Kind {
-	case ast.SinkCollection:
+	if d.Kind == ast.SinkCollection {
 		s.Target.Name = dotted(d.Collection)
-	case ast.SinkWebhook:
-		return checkURL(d.Target, s.Connection != "", &OptionValue{Name: "target", ValuePos: d.Pos()})
+		if s.Connection == "" && len(d.Collection.Parts) == 1 {
+			s.Target.Name = names.collection(d.Collection.Last())
+		}
 	}
-	return nil
 }
 
 // applyOptions evaluates a list of options and takes them into s. fixed says
@@ -141,13 +174,12 @@ func applyOptions(ctx context.Context, lang Language, s *Spec, list []*ast.Optio
 			return nil, sqlerr.New(sqlerr.SyntaxError, "option %q is given more than once", name).At(n.Name.Pos())
 		}
 		if refuse != nil && refuse(o) {
-			return nil, sqlerr.New(sqlerr.InvalidParameterValue, "option %q cannot be altered", name).At(n.Name.Pos()).
-				WithHint("Drop the subscription and create it with another %s.", name)
+			return nil, cannotAlter(name, n.Name.Pos())
 		}
 		if n.Value == nil {
 			return nil, sqlerr.New(sqlerr.SyntaxError, "option %q needs a value", name).At(n.Name.Pos())
 		}
-		v, err := lang.Constant(ctx, n.Value)
+		v, err := optionConstant(ctx, lang, n.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -171,6 +203,20 @@ func applyOptions(ctx context.Context, lang Language, s *Spec, list []*ast.Optio
 	return given, nil
 }
 
+func cannotAlter(option string, pos int) error {
+	return sqlerr.New(sqlerr.InvalidParameterValue, "option %q cannot be altered", option).At(pos).
+		WithHint("Drop the subscription and create it with another %s.", option)
+}
+
+// optionConstant evaluates the value of an option. A bare word stands for its text,
+// as in the options of other statements.
+func optionConstant(ctx context.Context, lang Language, e ast.Expr) (value.Value, error) {
+	if word, ok := e.(*ast.ColumnRef); ok && len(word.Parts) == 1 {
+		return value.String(word.Parts[0].Text), nil
+	}
+	return lang.Constant(ctx, e)
+}
+
 // setOption takes a value; NULL means the default.
 func setOption(s *Spec, v *OptionValue) error {
 	o, _ := lookupOption(v.Name)
@@ -181,8 +227,10 @@ func setOption(s *Spec, v *OptionValue) error {
 	return o.set(s, v)
 }
 
-// clauseTwice refuses a clause together with the option that says the same.
-func clauseTwice(n *ast.CreateEventSubscription, given givenOptions) error {
+// clauseTwice refuses a clause together with the option that says the same. s has
+// what the clauses say.
+func clauseTwice(s *Spec, n *ast.CreateEventSubscription) error {
+	clauses := map[string]string{}
 	for _, c := range []struct {
 		used   bool
 		clause string
@@ -190,11 +238,19 @@ func clauseTwice(n *ast.CreateEventSubscription, given givenOptions) error {
 	}{
 		{len(n.Collections) > 0 || n.Database && !n.AsForm, "ON", "watch_collections"},
 		{len(n.Events) > 0, "FOR", "event_types"},
+		{len(s.UpdateFields) > 0, "UPDATE OF", "update_fields"},
 		{n.Where != nil, "WHERE", "where"},
+		{len(s.Filter) > 0, "WHERE", "event_filter"},
 		{n.Deliver != nil, "DELIVER TO", "target"},
+		{n.Deliver != nil && !n.Deliver.Using.IsZero(), "USING", "connection"},
 	} {
-		if o := given[c.option]; o != nil && c.used {
-			return sqlerr.New(sqlerr.SyntaxError, "option %q and the clause %s are given together", c.option, c.clause).At(o.NamePos).
+		if c.used {
+			clauses[c.option] = c.clause
+		}
+	}
+	for _, o := range n.Options {
+		if clause := clauses[strings.ToLower(o.Name.Name)]; clause != "" {
+			return sqlerr.New(sqlerr.SyntaxError, "option %q and the clause %s are given together", strings.ToLower(o.Name.Name), clause).At(o.Name.Pos()).
 				WithHint("They say the same; leave one out.")
 		}
 	}
@@ -214,6 +270,12 @@ func (g givenOptions) at(statement int, names ...string) int {
 		}
 	}
 	return statement
+}
+
+// asks tells whether an option has a value of its own: NULL asks for the default.
+func (g givenOptions) asks(name string) bool {
+	o := g[name]
+	return o != nil && !o.Value.IsNullish()
 }
 
 // withDelivery adds what DELIVER TO says, for the positions of errors.
@@ -242,8 +304,8 @@ func check(ctx context.Context, lang Language, s *Spec, given givenOptions, pos 
 	if name, why := dishonoured(s, given); name != "" {
 		return bad(name, "%s", why)
 	}
-	if s.MaxRetryDelayMS < s.RetryDelayMS {
-		s.MaxRetryDelayMS = s.RetryDelayMS
+	if !given.asks("max_retry_delay_ms") && s.MaxRetryDelayMS == defaultMaxRetryDelayMS { // the cap is nobody's wish
+		s.MaxRetryDelayMS = max(s.MaxRetryDelayMS, s.RetryDelayMS)
 	}
 	if o := given["where"]; o != nil && s.Where != "" {
 		_, err := lang.ConditionText(ctx, s.Where)
@@ -275,14 +337,14 @@ func within(o *OptionValue, err error, hint string) error {
 func dishonoured(s *Spec, given givenOptions) (name, why string) {
 	kind := s.Target.Kind
 	webhook := kind == TargetWebhook
-	secret := given["secret"] != nil && len(s.Secrets) > 0 && !webhook
+	secret := given.asks("secret") && len(s.Secrets) > 0 && !webhook
 	fixed := kind == TargetNotify || kind == TargetPull || kind == TargetCollection
 	switch {
 	case needsConnection(kind) && s.Connection == "":
 		return "connection", "A " + string(kind) + " target needs a connection: CREATE CONNECTION name TO …, then USING name."
 	case s.Inbox && kind != TargetCollection:
 		return "inbox", "Only a collection target can record what it received; use dedupe_window or the event's id."
-	case given["dedupe_window"] != nil && !kind.dedupes():
+	case given.asks("dedupe_window") && !kind.dedupes():
 		return "dedupe_window", "Only NATS and Redis stream targets have a dedupe window; webhooks carry the event's id in webhook-id."
 	case s.PayloadFormat == "cloudevents_binary" && s.Batch && webhook:
 		return "payload_format", "cloudevents_binary has no batches; use cloudevents, or batch_processing = false."

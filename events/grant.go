@@ -57,13 +57,24 @@ func (c *call) grant(ctx context.Context, n *ast.Grant) error {
 	for _, s := range subs {
 		u := s.Usage
 		for _, role := range n.Roles {
-			u = u.changed(role.Name, n.Revoke)
+			u = u.changed(c.role(role), n.Revoke)
 		}
 		if _, err := changeDefinition(ctx, c.m.st, bson.D{{Key: "_id", Value: s.ID}}, bson.E{Key: "$set", Value: bson.D{{Key: "usage", Value: u}}}); err != nil {
 			return err
 		}
 	}
 	return c.m.adopt(ctx, c.env.Database())
+}
+
+// role is the role of a name, which may be a word for the session's.
+func (c *call) role(name ast.Ident) string {
+	if !name.Quoted {
+		switch name.Name {
+		case "current_user", "current_role", "session_user":
+			return c.env.User()
+		}
+	}
+	return name.Name
 }
 
 // changed gives the usage after a role was granted or revoked it.
@@ -85,7 +96,7 @@ func usable(s *found, env catalog.Session, pos int) error {
 		return nil
 	}
 	return sqlerr.New(sqlerr.InsufficientPrivilege, "permission denied for event subscription %s", s.Spec.Name).At(pos).
-		WithHint("Its owner %s may GRANT USAGE ON EVENT_SUBSCRIPTION %s.", s.Spec.CreatedBy, quoteIdent(s.Spec.Name))
+		WithHint("Its owner %s may GRANT USAGE ON EVENT_SUBSCRIPTION %s.", s.Spec.CreatedBy, ast.QuoteIdent(s.Spec.Name))
 }
 
 // use finds a subscription that the session's role may use.

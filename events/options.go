@@ -47,8 +47,9 @@ func unknownOption(name string, pos int) error {
 func nearest(name string, of []string) (near []string) {
 	const most = 5
 	far := min(3, max(1, len(name)/3))
+	within := func(part, whole string) bool { return len(part) > 2 && strings.Contains(whole, part) }
 	for _, n := range of {
-		if len(near) < most && (len(name) > 2 && (strings.Contains(n, name) || strings.Contains(name, n)) || distance(n, name) <= far) {
+		if len(near) < most && (within(n, name) || within(name, n) || distance(n, name) <= far) {
 			near = append(near, n)
 		}
 	}
@@ -159,7 +160,7 @@ var identityOptions = []option{
 }
 
 var sourceOptions = []option{
-	listOption("watch_collections", func(s *Spec) *[]string { return &s.Collections }),
+	pathsOption("watch_collections", func(s *Spec) *[]string { return &s.Collections }, (*OptionValue).collections),
 	{name: "event_types", set: setEventTypes, show: func(s *Spec) string { return showList(s.EventTypes) }},
 	pathsOption("update_fields", func(s *Spec) *[]string { return &s.UpdateFields }, (*OptionValue).paths),
 	{name: "event_filter", set: func(s *Spec, o *OptionValue) error {

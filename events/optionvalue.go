@@ -81,22 +81,26 @@ func (o *OptionValue) oneOf(words ...string) (string, error) {
 	return words[i], nil
 }
 
-// list takes an array of texts or a comma list.
+// list takes an array of texts, the text of one, or a comma list.
 func (o *OptionValue) list() ([]string, error) {
-	if o.Value.IsString() {
+	v, err := o.array()
+	if err != nil {
+		return nil, err
+	}
+	if v.IsString() {
 		var out []string
-		for _, part := range strings.Split(o.Value.Str(), ",") {
+		for _, part := range strings.Split(v.Str(), ",") {
 			if part = strings.TrimSpace(part); part != "" {
 				out = append(out, part)
 			}
 		}
 		return out, nil
 	}
-	if !o.Value.IsArray() {
+	if !v.IsArray() {
 		return nil, o.bad("a list: JSON_ARRAY('a', 'b'), ARRAY['a', 'b'] or 'a, b'")
 	}
 	var out []string
-	for _, v := range value.Items(nil, o.Value.Doc()) {
+	for _, v := range value.Items(nil, v.Doc()) {
 		if !v.IsString() {
 			return nil, o.bad("a list of texts")
 		}
@@ -105,13 +109,52 @@ func (o *OptionValue) list() ([]string, error) {
 	return out, nil
 }
 
+// array gives the value, as an array where it is the text of one: '["a", "b"]' or
+// '{a,b}'.
+func (o *OptionValue) array() (value.Value, error) {
+	if !o.Value.IsString() {
+		return o.Value, nil
+	}
+	given := strings.TrimSpace(o.Value.Str())
+	kind := sqltype.ArrayType(sqltype.Text)
+	switch {
+	case strings.HasPrefix(given, "["):
+		kind = sqltype.JSONB
+	case !strings.HasPrefix(given, "{"):
+		return o.Value, nil
+	}
+	v, err := sqltype.ParseText(given, sqltype.Of(kind), nil)
+	if err != nil {
+		return v, o.bad("a list: JSON_ARRAY('a', 'b'), ARRAY['a', 'b'] or 'a, b'").WithDetail("%s", sqlerr.As(err).Message)
+	}
+	return v, nil
+}
+
+// collections takes names and patterns of collections.
+func (o *OptionValue) collections() ([]string, error) {
+	list, err := o.list()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range list {
+		if name == "" || strings.ContainsAny(name, "$\x00") {
+			return nil, o.bad("names of collections, in which * stands for any characters: not %q", name)
+		}
+	}
+	return distinct(list), nil
+}
+
 func (o *OptionValue) statuses() ([]int, error) {
 	var items []value.Value
+	v, err := o.array()
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case o.Value.IsArray():
-		items = value.Items(nil, o.Value.Doc())
-	case o.Value.IsNumber():
-		items = []value.Value{o.Value}
+	case v.IsArray():
+		items = value.Items(nil, v.Doc())
+	case v.IsNumber():
+		items = []value.Value{v}
 	default:
 		parts, err := o.list()
 		if err != nil {
@@ -133,19 +176,27 @@ func (o *OptionValue) statuses() ([]int, error) {
 	return out, nil
 }
 
-// document takes a jsonb document, or a json text that holds one.
+// document takes a jsonb document, or a json text that holds one. In either,
+// Extended JSON stands for the types that JSON lacks: {"$date": "…"}.
 func (o *OptionValue) document() (bson.Raw, error) {
+	const allowed = "a JSON document: JSON_OBJECT('field', value) or '{\"field\": value}'"
+	var given []byte
 	switch {
 	case o.Value.IsDocument():
-		return slices.Clone(o.Value.Doc()), nil
-	case o.Value.IsString():
-		var doc bson.D
-		if err := bson.UnmarshalExtJSON([]byte(o.Value.Str()), false, &doc); err != nil {
-			return nil, o.bad("a JSON document: JSON_OBJECT('field', value) or '{\"field\": value}'").WithDetail("%s", err.Error())
+		var err error
+		if given, err = bson.MarshalExtJSON(o.Value.Doc(), true, false); err != nil {
+			return nil, o.bad(allowed).WithDetail("%s", err.Error())
 		}
-		return bson.Marshal(doc)
+	case o.Value.IsString():
+		given = []byte(o.Value.Str())
+	default:
+		return nil, o.bad(allowed)
 	}
-	return nil, o.bad("a JSON document")
+	var doc bson.D
+	if err := bson.UnmarshalExtJSON(given, false, &doc); err != nil {
+		return nil, o.bad(allowed).WithDetail("%s", err.Error())
+	}
+	return bson.Marshal(doc)
 }
 
 func (o *OptionValue) stringMap() (map[string]string, error) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/parser/ast"
 )
 
 // masked stands for a secret wherever one would be shown.
@@ -17,7 +19,7 @@ const masked = "***"
 // form: every option, secrets masked.
 func (s *Spec) ShowCreate() string {
 	var b strings.Builder
-	b.WriteString("CREATE EVENT_SUBSCRIPTION " + quoteIdent(s.Name) + " AS (")
+	b.WriteString("CREATE EVENT_SUBSCRIPTION " + ast.QuoteIdent(s.Name) + " AS (")
 	first := true
 	for _, o := range options {
 		text := o.show(s)
@@ -28,7 +30,7 @@ func (s *Spec) ShowCreate() string {
 			b.WriteByte(',')
 		}
 		first = false
-		b.WriteString("\n  " + quoteReserved(o.name) + " = " + text)
+		b.WriteString("\n  " + ast.QuoteIdent(o.name) + " = " + text)
 	}
 	b.WriteString("\n)")
 	return b.String()
@@ -93,24 +95,6 @@ func quoteUnlessEmpty(s string) string {
 		return ""
 	}
 	return quote(s)
-}
-
-// quoteReserved quotes an option's name that is a reserved word.
-func quoteReserved(name string) string {
-	if name == "where" {
-		return `"where"`
-	}
-	return name
-}
-
-// quoteIdent quotes a name unless it is plain lower case.
-func quoteIdent(name string) string {
-	for i, r := range name {
-		if r != '_' && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
-			return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-		}
-	}
-	return name
 }
 
 func showBool(b bool) string { return strconv.FormatBool(b) }

@@ -111,21 +111,24 @@ func TestShowCreateRoundTrips(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
+	names := []string{`"Some Name"`, `"select"`, `"a""b"`, "plain_1"}
+	var name string
 	show := func() (text, options string) {
-		var name string
-		require.NoError(t, conn.QueryRow(t.Context(), `SHOW CREATE EVENT_SUBSCRIPTION "Some Name"`).Scan(&name, &text))
+		var shown string
+		require.NoError(t, conn.QueryRow(t.Context(), `SHOW CREATE EVENT_SUBSCRIPTION `+name).Scan(&shown, &text))
 		return text, scalar[string](t, conn, `SELECT options::text FROM EVENT_SUBSCRIPTIONS()`)
 	}
 	for range 120 {
-		sql := randomCreate(r)
+		name = names[r.IntN(len(names))]
+		sql := strings.Replace(randomCreate(r), `"Some Name"`, name, 1)
 		_, err := conn.Exec(t.Context(), sql)
 		require.NoError(t, err, sql)
 		text, options := show()
-		exec(t, conn, `DROP EVENT_SUBSCRIPTION "Some Name"`)
+		exec(t, conn, "%s", `DROP EVENT_SUBSCRIPTION `+name)
 		exec(t, conn, "%s", text)
 		again, optionsAgain := show()
 		require.Equal(t, text, again, sql)
 		require.Equal(t, options, optionsAgain, sql)
-		exec(t, conn, `DROP EVENT_SUBSCRIPTION "Some Name"`)
+		exec(t, conn, "%s", `DROP EVENT_SUBSCRIPTION `+name)
 	}
 }

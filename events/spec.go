@@ -118,6 +118,9 @@ func (t Target) String() string {
 // Day is the unit of retention.
 const Day = 24 * time.Hour
 
+// defaultMaxRetryDelayMS caps the time between two sends.
+const defaultMaxRetryDelayMS = 300_000
+
 // NewSpec gives a subscription with every default.
 func NewSpec(database, name string) *Spec {
 	return &Spec{
@@ -125,7 +128,7 @@ func NewSpec(database, name string) *Spec {
 		EventTypes:    []string{"insert", "update", "replace", "delete"},
 		PayloadFormat: "cloudevents", BatchSize: 100, BatchWaitMS: 100, PreserveOrder: "true", DeliveryShards: 1,
 		FullDocument: "updateLookup", FullDocumentBeforeChange: "off",
-		MaxRetryAttempts: 10, RetryDelayMS: 1000, MaxRetryDelayMS: 300_000, ExponentialBackoff: true, TimeoutMS: 30_000,
+		MaxRetryAttempts: 10, RetryDelayMS: 1000, MaxRetryDelayMS: defaultMaxRetryDelayMS, ExponentialBackoff: true, TimeoutMS: 30_000,
 		DeadLetters: true, OnDeadLetter: "continue", OnHistoryLost: "suspend", OnCollectionDrop: "keep",
 		CorrelationPath: fieldCorrelation.paths(),
 		CausationPath:   fieldCausation.paths(),

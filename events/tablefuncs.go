@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -29,8 +30,8 @@ func (m *Manager) Tables() []*catalog.Table {
 		fn("change_stream", eventColumns(), m.eventRows, textParam("source"), timeParam("since"), timeParam("until")), // another spelling
 		fn("event_subscriptions", subscriptionColumns(), m.subscriptionRows),
 		fn("active_change_streams", streamColumns(), m.live(m.streamRows)),
-		fn("dead_letter_events", deadLetterColumns(), m.ofSubscriptions(collDead, withEventData)),
-		fn("event_attempts", attemptColumns(), m.ofSubscriptions(collAttempts)),
+		fn("dead_letter_events", deadLetterColumns(), m.ofUsable(collDead, withEventData)),
+		fn("event_attempts", attemptColumns(), m.ofUsable(collAttempts)),
 		fn("event_gaps", gapColumns(), m.ofSubscriptions(collGaps)),
 		fn("event_backfills", backfillColumns(), m.ofSubscriptions(collBackfills)),
 		fn("event_redrives", redriveColumns(), m.ofSubscriptions(collRedrives)),
@@ -53,10 +54,14 @@ var withEventData = bson.D{{Key: "$set", Value: bson.D{{Key: "event_data", Value
 func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
 	match := bson.D{{Key: "database_name", Value: s.Database()}}
 	if source := argument(args, 0); source.IsString() {
-		if db, coll, ok := m.unlogged(s.Database(), source.Str()); ok {
+		name, err := m.sourceName(ctx, s, source.Str())
+		if err != nil {
+			return catalog.FunctionRows{}, err
+		}
+		if db, coll, ok := m.unlogged(s.Database(), name); ok {
 			return m.adhocRows(ctx, db, coll, argument(args, 1), argument(args, 2))
 		}
-		match = m.bySource(s.Database(), source.Str())
+		match = m.bySource(s.Database(), name)
 	}
 	if hidden := m.hidden(s.Database(), s.User()); len(hidden) > 0 {
 		match = append(match, bson.E{Key: "$nor", Value: bson.A{bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: hidden}}}}}})
@@ -106,14 +111,28 @@ func argument(args []bson.RawValue, i int) value.Value {
 }
 
 // ofSubscriptions reads a collection's rows of the database's subscriptions.
-func (m *Manager) ofSubscriptions(coll string, more ...bson.D) catalog.TableFunction {
+func (m *Manager) ofSubscriptions(coll string) catalog.TableFunction {
 	return func(_ context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
-		stages := []bson.Raw{marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: m.idsOf(s.Database())}}}}}})}
-		for _, stage := range more {
-			stages = append(stages, marshal(stage))
-		}
-		return catalog.FunctionRows{NS: ns(coll), Pipeline: stages, Late: imagesLate}, nil
+		return rowsOf(coll, m.idsOf(s.Database())), nil
 	}
+}
+
+// ofUsable reads those of the subscriptions that the role may use: the rows hold
+// what the events do.
+func (m *Manager) ofUsable(coll string, more ...bson.D) catalog.TableFunction {
+	return func(_ context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
+		hidden := m.hidden(s.Database(), s.User())
+		ids := slices.DeleteFunc(m.idsOf(s.Database()), func(id any) bool { return slices.Contains(hidden, id) })
+		return rowsOf(coll, ids, more...), nil
+	}
+}
+
+func rowsOf(coll string, ids bson.A, more ...bson.D) catalog.FunctionRows {
+	stages := []bson.Raw{marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}}})}
+	for _, stage := range more {
+		stages = append(stages, marshal(stage))
+	}
+	return catalog.FunctionRows{NS: ns(coll), Pipeline: stages, Late: imagesLate}
 }
 
 func (m *Manager) idsOf(database string) bson.A {
@@ -140,7 +159,10 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 		if err != nil {
 			return catalog.FunctionRows{}, err
 		}
-		width = max(time.Minute, d.Truncate(time.Minute))
+		if d%time.Minute != 0 {
+			return catalog.FunctionRows{}, o.bad("whole minutes")
+		}
+		width = d
 	}
 	ids := m.idsOf(s.Database())
 	if only, ok := catalog.Wanted(ctx, "subscription_id"); ok {

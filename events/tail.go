@@ -39,7 +39,7 @@ func (m *Manager) describeSubscribe(ctx context.Context, n *ast.Subscribe, env c
 		}
 		return tailColumns(q.Columns), nil
 	}
-	if m.named(env.Database(), n.Name.Last().Name) != nil {
+	if m.tailed(env, n.Name) != nil {
 		return tailColumns(eventColumns()), nil
 	}
 	own, err := m.collectionColumns(ctx, env, n.Name)
@@ -52,6 +52,14 @@ func (m *Manager) describeSubscribe(ctx context.Context, n *ast.Subscribe, env c
 		rest = append(rest, c)
 	}
 	return tailColumns(rest), nil
+}
+
+// tailed finds the subscription that SUBSCRIBE names, nil: it is a collection.
+func (m *Manager) tailed(env catalog.Session, name *ast.Name) *found {
+	if of := name.Qualifier().Name; of != "" && of != "public" && of != env.Database() {
+		return nil
+	}
+	return m.named(env.Database(), name.Last().Name)
 }
 
 func (m *Manager) collectionColumns(ctx context.Context, env catalog.Session, name *ast.Name) ([]catalog.Column, error) {
@@ -116,15 +124,28 @@ func secondOf(ms int64) string {
 	return string(appendPosition(nil, bson.Timestamp{T: uint32(max(1, ms/1000))}, 0))
 }
 
-func parseTailOptions(n *ast.Subscribe) (o tailOptions, err error) {
+// tailOptions reads WITH (SNAPSHOT, PROGRESS); each may have a boolean behind it.
+func (m *Manager) tailOptions(ctx context.Context, n *ast.Subscribe) (o tailOptions, err error) {
+	seen := map[string]bool{}
 	for _, opt := range n.Options {
-		switch name := strings.ToLower(opt.Name.Name); name {
-		case "snapshot":
-			o.snapshot = true
-		case "progress":
-			o.progress = true
-		default:
+		name := strings.ToLower(opt.Name.Name)
+		on := map[string]*bool{"snapshot": &o.snapshot, "progress": &o.progress}[name]
+		switch {
+		case on == nil:
 			return o, sqlerr.New(sqlerr.UndefinedObject, "unrecognized SUBSCRIBE option %q", name).At(opt.Name.Pos()).WithHint("The options are SNAPSHOT and PROGRESS.")
+		case seen[name]:
+			return o, sqlerr.New(sqlerr.SyntaxError, "option %q is given more than once", name).At(opt.Name.Pos())
+		}
+		seen[name], *on = true, true
+		if opt.Value == nil {
+			continue
+		}
+		v, err := optionConstant(ctx, m.lang, opt.Value)
+		if err != nil {
+			return o, err
+		}
+		if *on, err = (&OptionValue{Name: name, ValuePos: opt.Value.Pos(), Value: v}).boolean(); err != nil {
+			return o, err
 		}
 	}
 	return o, nil
@@ -135,7 +156,7 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if err := m.wait(ctx); err != nil {
 		return nil, nil, err
 	}
-	o, err := parseTailOptions(n)
+	o, err := m.tailOptions(ctx, n)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -145,7 +166,7 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if n.Query != nil {
 		return m.tailQuery(ctx, n, env, o)
 	}
-	if s := m.named(env.Database(), n.Name.Last().Name); s != nil {
+	if s := m.tailed(env, n.Name); s != nil {
 		if err := usable(s, env, n.Name.Pos()); err != nil {
 			return nil, nil, err
 		}
@@ -176,11 +197,18 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 		at, _, _ := ParsePosition(o.from)
 		opts.StartAtOperationTime = &at
 	}
-	stream, err := m.st.Watch(ctx, t.NS, nil, opts)
+	now, err := m.operationTime(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &collectionTail{stats: &readerStats{}, stream: stream, progress: o.progress, until: o.to, span: o.span}
+	stream, err := m.st.Watch(ctx, t.NS, nil, opts)
+	if isHistoryLost(err) {
+		return nil, nil, sqlerr.As(m.tooEarly(ctx, t.NS.DB)).At(n.Pos())
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &collectionTail{stats: &readerStats{}, stream: stream, begin: endOf(now), progress: o.progress, until: o.to, span: o.span}
 	if o.snapshot {
 		if c.snapshot, err = m.st.Aggregate(ctx, t.NS, nil, store.AggregateOptions{}); err != nil {
 			_ = stream.Close()
@@ -196,6 +224,7 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 type collectionTail struct {
 	stream   store.ChangeStream
 	snapshot store.Cursor
+	begin    string // position of the documents of the snapshot
 	progress bool
 	last     bson.Timestamp
 	ordinal  uint32
@@ -209,7 +238,7 @@ func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw
 	if c.snapshot != nil {
 		doc, err := c.snapshot.Next(ctx)
 		if err == nil {
-			return snapshotRow(doc), nil
+			return snapshotRow(doc, c.begin), nil
 		}
 		if err != io.EOF {
 			return nil, err
@@ -265,9 +294,10 @@ func (c *collectionTail) row(raw bson.Raw) (row bson.Raw, ms int64) {
 	return b.Doc(), e.WallMS
 }
 
-func snapshotRow(doc bson.Raw) bson.Raw {
+func snapshotRow(doc bson.Raw, at string) bson.Raw {
 	var key, b value.Builder
 	key.Add("_id", value.Lookup(doc, "_id"))
+	b.Add("weir_position", value.String(at))
 	b.Add("weir_progressed", value.Bool(false))
 	b.Add("event_type", value.String("read"))
 	b.Add("document_key", key.DocumentOf())

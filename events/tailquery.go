@@ -12,6 +12,7 @@ import (
 	"weir/engine/value"
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqltype"
 )
 
 // tailQuery is SUBSCRIBE TO (SELECT … FROM CHANGE_STREAM_EVENTS(…) …). Its
@@ -27,7 +28,7 @@ func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if err := m.bound(ctx, &o, q.Since, q.Until); err != nil {
 		return nil, nil, err
 	}
-	of, err := m.tailSource(ctx, q.Source, env.Database())
+	of, err := m.tailSource(ctx, q.Source, env)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,28 +61,35 @@ func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.S
 
 // tailBounds evaluates OFFSET and LIMIT; most is -1 without a limit.
 func (m *Manager) tailBounds(ctx context.Context, q *TailQuery) (skip, most int64, err error) {
-	count := func(e ast.Expr, code, clause string, none int64) (int64, error) {
-		if e == nil {
-			return none, nil
-		}
-		v, err := m.lang.Constant(ctx, e)
-		if err != nil || v.IsNullish() {
-			return none, err
-		}
-		n, ok := v.Integral()
-		switch {
-		case !ok:
-			return 0, sqlerr.New(sqlerr.DatatypeMismatch, "argument of %s must be type bigint", clause).At(e.Pos())
-		case n < 0:
-			return 0, sqlerr.New(code, "%s must not be negative", clause).At(e.Pos())
-		}
-		return n, nil
-	}
-	if skip, err = count(q.Offset, sqlerr.InvalidRowCountInOffset, "OFFSET", 0); err != nil {
+	if skip, err = m.count(ctx, q.Offset, sqlerr.InvalidRowCountInOffset, "OFFSET", 0); err != nil {
 		return 0, 0, err
 	}
-	most, err = count(q.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", -1)
+	most, err = m.count(ctx, q.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", -1)
 	return skip, most, err
+}
+
+// count evaluates a number of rows; none is that of a clause that is not given or NULL.
+func (m *Manager) count(ctx context.Context, e ast.Expr, negative, clause string, none int64) (int64, error) {
+	if e == nil {
+		return none, nil
+	}
+	v, err := m.lang.Constant(ctx, e)
+	if err != nil || v.IsNullish() {
+		return none, err
+	}
+	if v.IsString() {
+		if v, err = sqltype.ParseText(v.Str(), sqltype.Of(sqltype.Int8), nil); err != nil {
+			return 0, sqlerr.As(err).At(e.Pos())
+		}
+	}
+	n, ok := v.Integral()
+	switch {
+	case !ok:
+		return 0, sqlerr.New(sqlerr.DatatypeMismatch, "argument of %s must be a whole number", clause).At(e.Pos())
+	case n < 0:
+		return 0, sqlerr.New(negative, "%s must not be negative", clause).At(e.Pos())
+	}
+	return n, nil
 }
 
 // bounded leaves the first rows out and ends after so many others, -1: never. Rows
@@ -125,7 +133,8 @@ type tailSource struct {
 	retained           time.Duration
 }
 
-func (m *Manager) tailSource(ctx context.Context, e ast.Expr, database string) (tailSource, error) {
+func (m *Manager) tailSource(ctx context.Context, e ast.Expr, env catalog.Session) (tailSource, error) {
+	database := env.Database()
 	of := tailSource{database: database, retained: m.shortestRetention(database)}
 	if e == nil {
 		return of, nil
@@ -134,7 +143,10 @@ func (m *Manager) tailSource(ctx context.Context, e ast.Expr, database string) (
 	if err != nil || v.IsNullish() {
 		return of, err
 	}
-	name := text(v)
+	name, err := m.sourceName(ctx, env, text(v))
+	if err != nil {
+		return of, sqlerr.As(err).At(e.Pos())
+	}
 	s := m.named(database, name)
 	switch {
 	case s != nil:

@@ -6,9 +6,10 @@ import "weir/parser/ast"
 func (p *Parser) alter() ast.Statement {
 	t := p.next()
 	switch p.tok.name {
-	case "event_subscription":
-		p.next()
-		return p.alterEventSubscription(t)
+	case "event_subscription", "change_stream", "change":
+		if p.acceptSubscription() {
+			return p.alterEventSubscription(t)
+		}
 	case "connection":
 		p.next()
 		return p.alterConnection(t)

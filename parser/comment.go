@@ -27,9 +27,11 @@ func (p *Parser) comment() ast.Statement {
 }
 
 func (p *Parser) commentKind() ast.ObjectKind {
+	if p.acceptSubscription() {
+		return ast.KindEventSubscription
+	}
 	for word, kind := range map[string]ast.ObjectKind{
-		"column": ast.KindColumn, "constraint": ast.KindConstraint, "role": ast.KindRole,
-		"event_subscription": ast.KindEventSubscription, "connection": ast.KindConnection,
+		"column": ast.KindColumn, "constraint": ast.KindConstraint, "role": ast.KindRole, "connection": ast.KindConnection,
 	} {
 		if p.accept(word) {
 			return kind

@@ -41,12 +41,7 @@ func (p *Parser) create() ast.Statement {
 
 func (p *Parser) createEvents(t *token, orReplace bool) ast.Statement {
 	switch {
-	case p.at("event_subscription"), p.at("change_stream"):
-		p.next()
-		return p.createEventSubscription(t, orReplace)
-	case p.at("change", "stream"):
-		p.next()
-		p.next()
+	case p.acceptSubscription():
 		return p.createEventSubscription(t, orReplace)
 	case p.at("connection"):
 		p.next()

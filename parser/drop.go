@@ -6,11 +6,8 @@ import "weir/parser/ast"
 func (p *Parser) drop() ast.Statement {
 	t := p.next()
 	switch p.tok.name {
-	case "event_subscription", "change_stream":
-		p.next()
-		return p.dropEventSubscription(t)
-	case "change":
-		if p.accept("change", "stream") {
+	case "event_subscription", "change_stream", "change":
+		if p.acceptSubscription() {
 			return p.dropEventSubscription(t)
 		}
 	case "connection":

@@ -21,6 +21,17 @@ func (p *Parser) createEventSubscription(t *token, orReplace bool) ast.Statement
 	return s
 }
 
+// acceptSubscription takes EVENT_SUBSCRIPTION | CHANGE_STREAM | CHANGE STREAM.
+func (p *Parser) acceptSubscription() bool {
+	return p.accept("event_subscription") || p.accept("change_stream") || p.accept("change", "stream")
+}
+
+func (p *Parser) expectSubscription() {
+	if !p.acceptSubscription() {
+		p.expect("event_subscription")
+	}
+}
+
 // eventSource reads ON coll, … | ON DATABASE
 func (p *Parser) eventSource(s *ast.CreateEventSubscription) {
 	p.expect("on")
@@ -197,7 +208,7 @@ func (p *Parser) alterEventSubscription(t *token) ast.Statement {
 		s.RenameTo = p.colID()
 	case "owner":
 		p.expect("to")
-		s.OwnerTo = p.nonReserved()
+		s.OwnerTo = p.role()
 	}
 	s.Stmt = p.stmt(t)
 	return s
@@ -212,14 +223,14 @@ func (p *Parser) dropEventSubscription(t *token) ast.Statement {
 // pause reads PAUSE EVENT_SUBSCRIPTION name
 func (p *Parser) pause() ast.Statement {
 	t := p.next()
-	p.expect("event_subscription")
+	p.expectSubscription()
 	return &ast.PauseEventSubscription{Name: p.colID(), Stmt: p.stmt(t)}
 }
 
 // resume reads RESUME EVENT_SUBSCRIPTION name [SKIP PENDING]
 func (p *Parser) resume() ast.Statement {
 	t := p.next()
-	p.expect("event_subscription")
+	p.expectSubscription()
 	s := &ast.ResumeEventSubscription{Name: p.colID()}
 	if p.accept("skip") {
 		p.expect("pending")
@@ -232,7 +243,7 @@ func (p *Parser) resume() ast.Statement {
 // rewind reads REWIND EVENT_SUBSCRIPTION name TO position
 func (p *Parser) rewind() ast.Statement {
 	t := p.next()
-	p.expect("event_subscription")
+	p.expectSubscription()
 	s := &ast.RewindEventSubscription{Name: p.colID()}
 	p.expect("to")
 	s.To = p.streamPosition()
@@ -243,7 +254,7 @@ func (p *Parser) rewind() ast.Statement {
 // backfill reads BACKFILL EVENT_SUBSCRIPTION name [COLLECTION c] [WHERE cond] [CANCEL]
 func (p *Parser) backfill() ast.Statement {
 	t := p.next()
-	p.expect("event_subscription")
+	p.expectSubscription()
 	s := &ast.BackfillEventSubscription{Name: p.colID()}
 	if p.accept("collection") {
 		s.Collection = p.name()
@@ -258,7 +269,7 @@ func (p *Parser) backfill() ast.Statement {
 func (p *Parser) deadLetters(t *token) ast.Statement {
 	p.expect("dead", "letters", "for")
 	s := &ast.DeadLetters{Discard: t.name == "discard", Name: p.colID(), Where: p.where()}
-	if p.accept("limit") {
+	if p.accept("limit") && !p.accept("all") {
 		s.Limit = p.expr()
 	}
 	s.Stmt = p.stmt(t)
@@ -268,7 +279,7 @@ func (p *Parser) deadLetters(t *token) ast.Statement {
 // acknowledge reads ACKNOWLEDGE EVENT_SUBSCRIPTION name UP TO position
 func (p *Parser) acknowledge() ast.Statement {
 	t := p.next()
-	p.expect("event_subscription")
+	p.expectSubscription()
 	s := &ast.AcknowledgeEvents{Name: p.colID()}
 	p.expect("up", "to")
 	s.UpTo = p.expr()
@@ -279,7 +290,7 @@ func (p *Parser) acknowledge() ast.Statement {
 // test reads TEST EVENT_SUBSCRIPTION name [ON LAST n EVENTS] [SEND]
 func (p *Parser) test() ast.Statement {
 	t := p.next()
-	p.expect("event_subscription")
+	p.expectSubscription()
 	s := &ast.TestEventSubscription{Name: p.colID()}
 	if p.accept("on") {
 		p.expect("last")

@@ -361,7 +361,7 @@ func (p *Parser) changeStreamOn(t *token) ast.TableExpr {
 	name := p.name()
 	parts := make([]string, len(name.Parts))
 	for i, part := range name.Parts {
-		parts[i] = part.Name
+		parts[i] = part.Text
 	}
 	call.Args = []ast.Expr{&ast.StringLiteral{Value: strings.Join(parts, "."), Span: name.Span}}
 	call.Span = p.span(t)

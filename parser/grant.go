@@ -118,7 +118,10 @@ func (p *Parser) grantTarget(g *ast.Grant) {
 		return
 	}
 	g.Kind = ast.KindTable
-	if kind, ok := grantKinds[p.tok.name]; ok && p.tok.kind == tokenWord &&
+	if p.at("change", "stream") && p.peek(2).isColID() || p.at("change_stream") && p.peek(1).isColID() {
+		p.acceptSubscription()
+		g.Kind = ast.KindEventSubscription
+	} else if kind, ok := grantKinds[p.tok.name]; ok && p.tok.kind == tokenWord &&
 		(p.at("table") || p.peek(1).isColID()) {
 		g.Kind = kind
 		p.next()

@@ -127,8 +127,7 @@ func (p *Parser) callProcedure() ast.Statement {
 // explain reads EXPLAIN [ANALYZE] [VERBOSE] | (option, …) statement | EXPLAIN EVENT_SUBSCRIPTION name
 func (p *Parser) explain() ast.Statement {
 	t := p.next()
-	if p.at("event_subscription") {
-		p.next()
+	if p.acceptSubscription() {
 		return &ast.ExplainEventSubscription{Name: p.colID(), Stmt: p.stmt(t)}
 	}
 	s := &ast.Explain{}

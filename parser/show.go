@@ -69,9 +69,10 @@ func (p *Parser) showCreate(t *token) ast.Statement {
 }
 
 func (p *Parser) showCreateKind() ast.ObjectKind {
-	switch p.expectAny("event_subscription", "change_stream", "connection", "table", "collection", "view", "materialized") {
-	case "event_subscription", "change_stream":
+	if p.acceptSubscription() {
 		return ast.KindEventSubscription
+	}
+	switch p.expectAny("connection", "table", "collection", "view", "materialized") {
 	case "connection":
 		return ast.KindConnection
 	case "view":

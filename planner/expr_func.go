@@ -320,14 +320,21 @@ func (b *builder) resolveCall(funcs []*sqlfunc.Func, name string, args []Expr, n
 }
 
 // mysqlPairs tells JSON_OBJECT('key', 'value'), which is MySQL's, from json_object
-// of two literals that spell arrays.
+// of two literals that spell arrays. The value may be NULL.
 func mysqlPairs(name string, args []Expr) bool {
 	if name != "json_object" || len(args) != 2 {
 		return false
 	}
-	for _, a := range args {
+	for i, a := range args {
 		c, ok := a.(*Const)
-		if !ok || a.Type().OID != sqltype.Unknown || c.Value.IsNullish() || strings.HasPrefix(strings.TrimSpace(c.Value.Str()), "{") {
+		switch {
+		case !ok || a.Type().OID != sqltype.Unknown:
+			return false
+		case c.Value.IsNullish():
+			if i == 0 {
+				return false
+			}
+		case strings.HasPrefix(strings.TrimSpace(c.Value.Str()), "{"):
 			return false
 		}
 	}

@@ -76,8 +76,12 @@ func (s *Session) declare(ctx context.Context, stmt *ast.DeclareCursor, text str
 		cur.life.end()
 		return "", err
 	}
-	if _, live := cur.src.(poller); live && stmt.Scroll == nil {
+	if _, live := cur.src.(poller); live {
 		cur.keep = false
+		if stmt.Scroll != nil && *stmt.Scroll {
+			cur.close()
+			return "", sqlerr.Unsupported(stmt.Pos(), "Declare it without SCROLL; rows that went by are in CHANGE_STREAM_EVENTS().", "a cursor of SUBSCRIBE cannot be declared with SCROLL")
+		}
 	}
 	p := &portal{s: s, name: name, sql: text, cmd: cmd, cur: cur, made: s.tx.statement}
 	p.describe(nil)
@@ -224,7 +228,7 @@ func (s *Session) holdCursors(ctx context.Context) error {
 		if c == nil || !c.hold || c.held {
 			continue
 		}
-		if s.tx.store != nil {
+		if _, live := c.src.(poller); s.tx.store != nil && !live {
 			if err := c.materialize(ctx); err != nil {
 				return err
 			}

@@ -67,6 +67,16 @@ func eventCommand(stmt ast.Statement) string {
 	return ""
 }
 
+// changesSubscription tells the statements that change what others rely on, and may
+// run in a transaction block.
+func changesSubscription(stmt ast.Statement) bool {
+	switch stmt.(type) {
+	case *ast.Grant, *ast.Comment:
+		return true
+	}
+	return false
+}
+
 func (s *Session) analyzeEvent(ctx context.Context, stmt ast.Statement) (command, error) {
 	if s.h.deps.Events == nil {
 		return nil, noEvents(stmt)
@@ -100,6 +110,8 @@ func (s *Session) runEvent(ctx context.Context, stmt ast.Statement) ([]bson.Raw,
 		if err := s.writable(command); err != nil {
 			return nil, "", err
 		}
+	}
+	if eventCommand(stmt) != "" || changesSubscription(stmt) {
 		if err := s.mayDefine(stmt); err != nil {
 			return nil, "", err
 		}

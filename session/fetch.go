@@ -26,10 +26,13 @@ func (s *Session) analyzeFetch(stmt *ast.Fetch) (command, error) {
 	if c, err := s.cursor(stmt.Cursor.Name); err == nil && !stmt.Move {
 		f.cols, f.binary = c.cols, c.binary
 	}
-	for _, o := range stmt.Options {
+	for i, o := range stmt.Options {
 		d, err := fetchTimeout(o)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case i > 0:
+			return nil, sqlerr.New(sqlerr.SyntaxError, "option \"timeout\" is given more than once").At(o.Pos())
 		}
 		f.wait = d
 	}
@@ -42,7 +45,16 @@ func fetchTimeout(o *ast.Option) (time.Duration, error) {
 		return 0, sqlerr.New(sqlerr.SyntaxError, "unrecognized FETCH option \"%s\"", o.Name.Text).At(o.Pos()).
 			WithHint("The option is timeout, as in WITH (timeout = '1s').")
 	}
-	text, err := literalText(o.Value)
+	wait, err := timeoutOf(o.Value)
+	if err != nil || wait < 0 {
+		return 0, sqlerr.New(sqlerr.InvalidParameterValue, "invalid value for option \"timeout\"").At(o.Value.Pos()).
+			WithHint("Allowed: a time such as '1s', an interval or a number of milliseconds; 0 does not wait.")
+	}
+	return wait, nil
+}
+
+func timeoutOf(e ast.Expr) (time.Duration, error) {
+	text, err := literalText(e)
 	if err != nil {
 		return 0, err
 	}
@@ -51,7 +63,7 @@ func fetchTimeout(o *ast.Option) (time.Duration, error) {
 	}
 	v, err := sqltype.ParseText(text, sqltype.Of(sqltype.Interval), nil)
 	if err != nil {
-		return 0, sqlerr.As(err).At(o.Value.Pos())
+		return 0, err
 	}
 	span := sqltype.SpanOf(v)
 	return time.Duration(span.Micros)*time.Microsecond + time.Duration(span.Days+30*span.Months)*24*time.Hour, nil
@@ -66,16 +78,19 @@ func (f *fetchCursor) open(ctx context.Context, s *Session, _ *call) (rows, stri
 	}
 	lctx, leave := cur.life.enter(ctx)
 	defer leave()
-	if f.stmt.Move {
-		n, err := f.move(lctx, cur)
-		return nil, "MOVE " + itoa(n), err
-	}
-	if f.cols == nil {
+	if f.cols == nil && !f.stmt.Move {
 		return nil, "", sqlerr.New(sqlerr.InvalidCursorName, "cursor \"%s\" does not exist", f.stmt.Cursor.Name)
 	}
 	if p, ok := cur.src.(poller); ok && !cur.eof {
-		docs, err := f.poll(lctx, cur, p)
+		docs, err := f.live(lctx, cur, p)
+		if f.stmt.Move {
+			return nil, "MOVE " + itoa(len(docs)), err
+		}
 		return &listed{docs: docs, verb: "FETCH"}, "", err
+	}
+	if f.stmt.Move {
+		n, err := f.move(lctx, cur)
+		return nil, "MOVE " + itoa(n), err
 	}
 	if f.stmt.Direction == ast.FetchForward && (f.stmt.All || f.stmt.Count > 0) {
 		return &fetched{cur: cur, left: f.count()}, "", nil
@@ -113,33 +128,6 @@ func (r *fetched) tag(n int) string { return "FETCH " + itoa(n) }
 
 // close keeps the current row for what comes later: its bytes are the source's.
 func (r *fetched) close() {}
-
-// poll waits for the first row of a subscription and takes those that are there.
-func (f *fetchCursor) poll(ctx context.Context, cur *cursor, p poller) ([]bson.Raw, error) {
-	var docs []bson.Raw
-	wait := f.wait
-	for f.stmt.All || int64(len(docs)) < f.stmt.Count {
-		step := wait
-		if step < 0 {
-			step = time.Second
-		}
-		doc, err := p.poll(ctx, step)
-		switch {
-		case err == io.EOF:
-			cur.eof = true
-			return docs, nil
-		case err != nil:
-			return nil, err
-		case doc == nil && wait < 0:
-			continue // without a timeout the first row is waited for
-		case doc == nil:
-			return docs, nil
-		}
-		docs = append(docs, append(bson.Raw(nil), doc...))
-		wait = 0
-	}
-	return docs, nil
-}
 
 // step makes the moves that are no plain way forward, and gives the rows met.
 func (f *fetchCursor) step(ctx context.Context, cur *cursor) ([]bson.Raw, error) {
