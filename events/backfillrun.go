@@ -180,7 +180,7 @@ func (b *backfiller) readSome(ctx context.Context, c *chunk, match bson.D) error
 	cur, err := b.m.st.Aggregate(ctx, b.source, []bson.Raw{
 		marshal(bson.D{{Key: "$match", Value: match}}), marshal(bson.D{{Key: "$sort", Value: asc("_id")}}),
 		marshal(bson.D{{Key: "$limit", Value: int64(chunkRows - len(c.docs))}}),
-	}, store.AggregateOptions{})
+	}, store.AggregateOptions{After: c.low})
 	if err != nil {
 		return fmt.Errorf("read %s: %w", b.source, err)
 	}

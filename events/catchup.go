@@ -158,7 +158,7 @@ func (m *Manager) oldest(ctx context.Context, db string) (bson.Timestamp, error)
 	low, high := uint32(0), now.T // the oplog does not reach back to low, but to high
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		stream, err := m.st.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: middle, I: 1}})
+		stream, err := m.st.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: middle, I: 1}, BatchSize: 1})
 		switch {
 		case err == nil:
 			high = middle

@@ -190,6 +190,7 @@ func drain(ctx context.Context, q store.Queryer, at store.Namespace, stages []bs
 }
 
 func drainBy(ctx context.Context, q store.Queryer, at store.Namespace, stages []bson.Raw, o store.AggregateOptions, each func(bson.Raw) error) error {
+	o.Primary = o.After.IsZero()
 	cur, err := q.Aggregate(ctx, at, stages, o)
 	if err != nil {
 		return err

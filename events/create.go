@@ -32,7 +32,7 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err := c.connectionSecret(ctx, d); err != nil {
 		return err
 	}
-	if err := c.warnUnmatched(ctx, d.Spec); err != nil {
+	if err := c.warn(ctx, d.Spec); err != nil {
 		return err
 	}
 	if old != nil {
@@ -113,25 +113,6 @@ func (c *call) supported(s *Spec, pos int) error {
 	return nil
 }
 
-// warnUnmatched names collections that match nothing yet.
-func (c *call) warnUnmatched(ctx context.Context, s *Spec) error {
-	colls, err := c.m.st.Collections(ctx, s.Database)
-	if err != nil {
-		return err
-	}
-	for _, pattern := range s.Collections {
-		found := false
-		for _, coll := range colls {
-			found = found || globMatch(pattern, coll.Name)
-		}
-		if !found {
-			c.notice("WARNING", sqlerr.Warning, "no collection matches \"%s\" yet", pattern).
-				WithHint("Its events are delivered as soon as it exists.")
-		}
-	}
-	return nil
-}
-
 // store saves a new subscription and has it adopted.
 func (c *call) store(ctx context.Context, d *Definition) error {
 	m := c.m
@@ -200,6 +181,9 @@ func (c *call) showSecret(d *Definition) {
 // now, a private one reads what lies before.
 func (c *call) start(ctx context.Context, def *stored, at *ast.StreamPosition) error {
 	now, err := c.m.operationTime(ctx)
+	if err == nil {
+		err = c.m.noteShards(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -287,7 +271,7 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	if err := c.connectionSecret(ctx, d); err != nil {
 		return err
 	}
-	if err := c.warnUnmatched(ctx, &spec); err != nil {
+	if err := c.warn(ctx, &spec); err != nil {
 		return err
 	}
 	if err := c.redefine(ctx, s, &spec); err != nil {

@@ -141,6 +141,9 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.sweepBodies(ctx); err != nil {
 		return err
 	}
+	if err := m.keepShardsUp(ctx); err != nil {
+		return err
+	}
 	m.minutes.rest(m.clock())
 	m.hours.rest(m.clock())
 	return m.lookAtOplog(ctx)
@@ -152,7 +155,7 @@ func (m *Manager) Gateway() string { return m.gateway }
 // Gateways gives the ids of the gateways that are alive.
 func (m *Manager) Gateways(ctx context.Context) (map[string]bool, error) {
 	alive := marshal(bson.D{{Key: "$match", Value: gatewayAlive}})
-	cur, err := m.st.Aggregate(ctx, ns(collGateways), []bson.Raw{alive}, store.AggregateOptions{})
+	cur, err := m.st.Aggregate(ctx, ns(collGateways), []bson.Raw{alive}, store.AggregateOptions{Primary: true})
 	if err != nil {
 		return nil, fmt.Errorf("read the gateways: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -109,6 +110,7 @@ type Manager struct {
 	opens      int64                    // so many were opened
 	oplogStart bson.Timestamp           // zero: not known
 	oplogSeen  time.Time
+	noNotes    atomic.Bool // the server does not take oplog notes of ours
 
 	budget         budget
 	census         recount[census]     // of what waits

@@ -91,6 +91,13 @@ func (s *readerStats) reopened(err error) {
 	}
 }
 
+// resumed counts that the driver opened the stream anew.
+func (s *readerStats) resumed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reopens++
+}
+
 // rates gives events and bytes per second over the last whole seconds.
 func (s *readerStats) rates(now time.Time) (events, bytes float64) {
 	s.mu.Lock()

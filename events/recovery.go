@@ -35,6 +35,7 @@ type recovery struct {
 	at       string        // how far it was then
 	patience time.Duration // until it is opened anew because of that
 	silence  time.Duration // likewise, where it does not answer
+	resumed  int64         // so often did the driver open this stream anew
 }
 
 // stallAfter is how long a stream may be silent, or its token stand still while the
@@ -49,8 +50,16 @@ var (
 	errStands = errors.New("the change stream stands still while the server goes on: a majority of its members may not be reached")
 )
 
-// heard notes a reply of the stream: the next failure is another one.
-func (r *reader) heard() { r.recovery.reopened, r.recovery.silence = false, stallAfter }
+// heard notes a reply of the stream: the next failure is another one. The driver may
+// have opened it anew by itself.
+func (r *reader) heard() {
+	r.recovery.reopened, r.recovery.silence = false, stallAfter
+	if s, ok := r.stream.(interface{ Resumed() int64 }); ok {
+		for n := s.Resumed(); r.recovery.resumed < n; r.recovery.resumed++ {
+			r.stats.resumed()
+		}
+	}
+}
 
 // learn has the next run be another one where a failure asks for it.
 func (r *reader) learn(err error) {
@@ -177,7 +186,7 @@ func (r *reader) watch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the change stream of %s: %w", r.db, err)
 	}
-	r.stream = stream
+	r.stream, v.resumed = stream, 0
 	return nil
 }
 

@@ -100,8 +100,13 @@ func (m *Manager) streamRow(s *openStream, now, oldest bson.Timestamp) bson.D {
 	perSecond, bytes := s.stats.rates(m.clock())
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
+	op := s.stats.operation
+	status := s.stats.status()
+	if status == "running" && lagging(now, op, oldest) {
+		status = "lagging"
+	}
 	d := bson.D{{Key: "stream_id", Value: s.id(m.gateway)}, {Key: "kind", Value: s.kind}, {Key: "database_name", Value: s.db}, {Key: "collections", Value: collections},
-		{Key: "gateway", Value: m.gateway}, {Key: "epoch", Value: epoch}, {Key: "status", Value: s.stats.status()}, {Key: "subscriptions", Value: subs},
+		{Key: "gateway", Value: m.gateway}, {Key: "epoch", Value: epoch}, {Key: "status", Value: status}, {Key: "subscriptions", Value: subs},
 		{Key: "events_total", Value: s.stats.events}, {Key: "events_per_second", Value: perSecond}, {Key: "bytes_per_second", Value: bytes},
 		{Key: "reopens", Value: s.stats.reopens}, {Key: "created_at", Value: s.created}}
 	add := func(key string, v any, ok bool) {
@@ -109,7 +114,6 @@ func (m *Manager) streamRow(s *openStream, now, oldest bson.Timestamp) bson.D {
 			d = append(d, bson.E{Key: key, Value: v})
 		}
 	}
-	op := s.stats.operation
 	lag := max(0, float64(now.T)-float64(op.T))
 	add("resume_token", s.stats.token, s.stats.token != "")
 	add("resume_token_timestamp", time.Unix(int64(op.T), 0), op.T > 0)
@@ -184,7 +188,10 @@ func (m *Manager) lookAtOplog(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	at, err := m.firstOfOplog(ctx)
+	at, err := bson.Timestamp{}, error(nil)
+	if !m.st.Capabilities().Sharded { // whose shards have an oplog each
+		at, err = m.firstOfOplog(ctx)
+	}
 	if mongoerr.CodeOf(err) == mongoerr.Unauthorized || err == nil && at.T == 0 {
 		at, err = m.oldest(ctx, db)
 	}
@@ -195,6 +202,14 @@ func (m *Manager) lookAtOplog(ctx context.Context) error {
 		m.oplogStart = at
 	}
 	return err
+}
+
+// lagAtLeast is from how many seconds on a stream can be called lagging.
+const lagAtLeast = 60
+
+// lagging tells of a stream that has used up half of what the oplog holds.
+func lagging(now, at, oldest bson.Timestamp) bool {
+	return oldest.T > 0 && at.T > 0 && now.T > at.T+lagAtLeast && 2*(now.T-at.T) > now.T-oldest.T
 }
 
 // firstOfOplog reads the oldest entry, zero: there is no oplog to be read.

@@ -83,6 +83,12 @@ type AggregateOptions struct {
 	Hint         bson.RawValue // index name or key pattern, zero: none
 	Collation    bson.Raw      // nil: the collection's
 	Comment      string
+	// Primary reads from the primary whatever the connection prefers: what was written
+	// before is there. The engine always does.
+	Primary bool
+	// After reads what a majority has, at this time of the cluster or later: no older
+	// than an event of that time, wherever it is read. Zero: as the connection does.
+	After bson.Timestamp
 }
 
 // Collection describes a collection or view as listCollections does.

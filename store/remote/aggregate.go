@@ -7,6 +7,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 
 	"weir/store"
 )
@@ -25,7 +27,20 @@ func aggregate(ctx context.Context, client *mongo.Client, ns store.Namespace, pi
 		ctx, cancel = context.WithTimeout(ctx, opts.MaxTime)
 		defer cancel()
 	}
-	db := client.Database(ns.DB)
+	do := options.Database()
+	if opts.Primary && mongo.SessionFromContext(ctx) == nil {
+		do.SetReadPreference(readpref.Primary())
+	}
+	var sess *mongo.Session
+	if !opts.After.IsZero() && mongo.SessionFromContext(ctx) == nil {
+		do.SetReadConcern(readconcern.Majority())
+		var err error
+		if sess, err = sessionAt(client, opts.After); err != nil {
+			return nil, convert(err)
+		}
+		ctx = mongo.NewSessionContext(ctx, sess)
+	}
+	db := client.Database(ns.DB, do)
 	var cur *mongo.Cursor
 	var err error
 	if ns.Coll == "" {
@@ -34,9 +49,21 @@ func aggregate(ctx context.Context, client *mongo.Client, ns store.Namespace, pi
 		cur, err = db.Collection(ns.Coll).Aggregate(ctx, pipeline, ao)
 	}
 	if err != nil {
+		if sess != nil {
+			sess.EndSession(ctx)
+		}
 		return nil, convert(err)
 	}
-	return &cursor{cur: cur}, nil
+	return &cursor{cur: cur, sess: sess, own: sess != nil}, nil
+}
+
+// sessionAt starts a session that reads no earlier state than that of a time.
+func sessionAt(client *mongo.Client, at bson.Timestamp) (*mongo.Session, error) {
+	sess, err := client.StartSession(options.Session().SetCausalConsistency(true))
+	if err == nil {
+		err = sess.AdvanceOperationTime(&at)
+	}
+	return sess, err
 }
 
 func aggregateOptions(opts store.AggregateOptions) *options.AggregateOptionsBuilder {
@@ -64,7 +91,8 @@ func aggregateOptions(opts store.AggregateOptions) *options.AggregateOptionsBuil
 
 type cursor struct {
 	cur    *mongo.Cursor
-	sess   *mongo.Session // of a transaction, else nil
+	sess   *mongo.Session // of a transaction, or of its own; else nil
+	own    bool
 	closed bool
 }
 
@@ -86,5 +114,10 @@ func (c *cursor) Close() error {
 		return nil
 	}
 	c.closed = true
-	return convert(c.cur.Close(context.Background()))
+	ctx := context.Background()
+	if c.own {
+		defer c.sess.EndSession(ctx)
+		ctx = mongo.NewSessionContext(ctx, c.sess)
+	}
+	return convert(c.cur.Close(ctx))
 }

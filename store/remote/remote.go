@@ -9,12 +9,14 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"weir/store"
@@ -29,8 +31,12 @@ type Options struct {
 
 // Store is a MongoDB deployment.
 type Store struct {
-	client *mongo.Client
-	caps   store.Capabilities
+	client  *mongo.Client
+	caps    store.Capabilities
+	options *options.ClientOptions
+
+	mu      sync.Mutex
+	streams *mongo.Client // of change streams, nil: none was opened yet
 }
 
 var _ store.Store = (*Store)(nil)
@@ -55,7 +61,7 @@ func Open(ctx context.Context, uri string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to MongoDB: %w", convert(err))
 	}
-	s := &Store{client: client}
+	s := &Store{client: client, options: co}
 	if s.caps, err = probe(ctx, client); err != nil {
 		_ = s.Close()
 		return nil, fmt.Errorf("connect to MongoDB: %w", err)
@@ -70,7 +76,33 @@ func (s *Store) Capabilities() store.Capabilities { return s.caps }
 func (s *Store) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	s.mu.Lock()
+	streams := s.streams
+	s.mu.Unlock()
+	if streams != nil {
+		_ = streams.Disconnect(ctx)
+	}
 	return s.client.Disconnect(ctx)
+}
+
+// streamClient gives the client of change streams. Each of them holds a connection
+// while it waits, so that they have a pool of their own without a limit; and a time
+// limit of the URI, which is for operations, would end them again and again.
+func (s *Store) streamClient() (*mongo.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams != nil {
+		return s.streams, nil
+	}
+	co := *s.options
+	co.Timeout = nil
+	co.SetMaxPoolSize(0).SetMinPoolSize(0)
+	client, err := mongo.Connect(&co)
+	if err != nil {
+		return nil, convert(err)
+	}
+	s.streams = client
+	return client, nil
 }
 
 // Databases lists the databases, sorted by name.
@@ -140,7 +172,7 @@ func (s *Store) Begin(ctx context.Context) (store.Tx, error) {
 		return nil, convert(err)
 	}
 	err = sess.StartTransaction(options.Transaction().
-		SetReadConcern(readconcern.Snapshot()).SetWriteConcern(majority()))
+		SetReadConcern(readconcern.Snapshot()).SetWriteConcern(majority()).SetReadPreference(readpref.Primary()))
 	if err != nil {
 		sess.EndSession(ctx)
 		return nil, convert(err)

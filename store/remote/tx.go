@@ -2,6 +2,8 @@ package remote
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -29,6 +31,10 @@ func (t *tx) Write(ctx context.Context, ns store.Namespace, ops []store.WriteOp,
 	return write(mongo.NewSessionContext(ctx, t.sess), t.client, ns, ops, opts)
 }
 
+// commitPatience is for how long a commit is tried whose outcome is not known: an
+// election takes less.
+const commitPatience = 30 * time.Second
+
 // Commit retries while the server says that the outcome is unknown: committing
 // twice is harmless.
 func (t *tx) Commit(ctx context.Context) error {
@@ -37,19 +43,20 @@ func (t *tx) Commit(ctx context.Context) error {
 	}
 	t.ended = true
 	defer t.sess.EndSession(context.WithoutCancel(ctx))
-	const attempts = 3
-	var err error
-	for range attempts {
-		err = t.sess.CommitTransaction(ctx)
-		var l interface{ HasErrorLabel(string) bool }
-		if ce, ok := err.(mongo.CommandError); ok {
-			l = ce
+	const longest = time.Second
+	end := time.Now().Add(commitPatience)
+	for delay := 20 * time.Millisecond; ; delay = min(2*delay, longest) {
+		err := t.sess.CommitTransaction(ctx)
+		var l mongo.LabeledError
+		if err == nil || !errors.As(err, &l) || !l.HasErrorLabel("UnknownTransactionCommitResult") || time.Now().Add(delay).After(end) {
+			return convert(err)
 		}
-		if err == nil || l == nil || !l.HasErrorLabel("UnknownTransactionCommitResult") {
-			break
+		select {
+		case <-ctx.Done():
+			return convert(err)
+		case <-time.After(delay):
 		}
 	}
-	return convert(err)
 }
 
 func (t *tx) Abort(ctx context.Context) error {

@@ -20,7 +20,11 @@ const await = 500 * time.Millisecond
 // Watch opens a change stream in a session of its own, whose operation time
 // tells how far the server has come.
 func (s *Store) Watch(ctx context.Context, scope store.Namespace, pipeline []bson.Raw, opts store.WatchOptions) (store.ChangeStream, error) {
-	sess, err := s.client.StartSession(options.Session().SetCausalConsistency(false))
+	client, err := s.streamClient()
+	if err != nil {
+		return nil, err
+	}
+	sess, err := client.StartSession(options.Session().SetCausalConsistency(false))
 	if err != nil {
 		return nil, convert(err)
 	}
@@ -32,17 +36,17 @@ func (s *Store) Watch(ctx context.Context, scope store.Namespace, pipeline []bso
 	var cs *mongo.ChangeStream
 	switch {
 	case opts.Cluster:
-		cs, err = s.client.Watch(sctx, pipeline, wo)
+		cs, err = client.Watch(sctx, pipeline, wo)
 	case scope.Coll == "":
-		cs, err = s.client.Database(scope.DB).Watch(sctx, pipeline, wo)
+		cs, err = client.Database(scope.DB).Watch(sctx, pipeline, wo)
 	default:
-		cs, err = s.client.Database(scope.DB).Collection(scope.Coll).Watch(sctx, pipeline, wo)
+		cs, err = client.Database(scope.DB).Collection(scope.Coll).Watch(sctx, pipeline, wo)
 	}
 	if err != nil {
 		sess.EndSession(ctx)
 		return nil, convert(err)
 	}
-	return &changeStream{cs: cs, sess: sess}, nil
+	return &changeStream{cs: cs, sess: sess, id: cs.ID()}, nil
 }
 
 func watchOptions(opts store.WatchOptions) *options.ChangeStreamOptionsBuilder {
@@ -72,16 +76,23 @@ func watchOptions(opts store.WatchOptions) *options.ChangeStreamOptionsBuilder {
 }
 
 type changeStream struct {
-	cs     *mongo.ChangeStream
-	sess   *mongo.Session
-	closed bool
+	cs      *mongo.ChangeStream
+	sess    *mongo.Session
+	closed  bool
+	id      int64 // of the server's cursor
+	resumed int64
 }
 
 func (c *changeStream) Next(ctx context.Context, maxAwait time.Duration) (bson.Raw, error) {
 	sctx := mongo.NewSessionContext(ctx, c.sess)
 	deadline := time.Now().Add(maxAwait)
 	for {
-		if c.cs.TryNext(sctx) {
+		some := c.cs.TryNext(sctx)
+		if id := c.cs.ID(); id != 0 && id != c.id {
+			c.id = id
+			c.resumed++
+		}
+		if some {
 			return c.cs.Current, nil
 		}
 		if err := c.cs.Err(); err != nil {
@@ -95,6 +106,10 @@ func (c *changeStream) Next(ctx context.Context, maxAwait time.Duration) (bson.R
 		}
 	}
 }
+
+// Resumed tells how often the driver opened the stream anew, after an election or
+// where a connection broke.
+func (c *changeStream) Resumed() int64 { return c.resumed }
 
 func (c *changeStream) Buffered() int         { return c.cs.RemainingBatchLength() }
 func (c *changeStream) ResumeToken() bson.Raw { return slices.Clone(c.cs.ResumeToken()) }
