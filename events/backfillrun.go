@@ -256,7 +256,7 @@ func (b *backfiller) route(ctx context.Context, r *reader, c *chunk, at bson.Tim
 		rows = append(rows, row)
 		ids = append(ids, text(value.Lookup(row, "_id")))
 		out.docs = append(out.docs, row)
-		out.share(len(out.docs)-1, dead, sharing{position: position, db: r.db, run: run, at: r.serverTime()})
+		out.share(len(out.docs)-1, dead, sharing{position: position, db: r.db, run: run, at: now})
 		ordinal++
 	}
 	out.rows[b.rt.spec.ID] = rows

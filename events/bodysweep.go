@@ -66,7 +66,7 @@ func (m *Manager) sweepBodies(ctx context.Context) error {
 
 // sweepPage looks at the next images; end: there are no more.
 func (m *Manager) sweepPage(ctx context.Context) (end bool, err error) {
-	cutoff := m.server.at(m.clock()).Add(-bodyGrace)
+	cutoff := m.clock().Add(-bodyGrace)
 	var ids []string
 	next := m.sweep
 	look := func(match bson.D) error {

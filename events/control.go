@@ -15,13 +15,13 @@ import (
 
 // pause is PAUSE EVENT_SUBSCRIPTION: events are logged and wait.
 func (c *call) pause(ctx context.Context, n *ast.PauseEventSubscription) error {
-	s, err := c.find(n.Name)
+	s, err := c.findStored(ctx, n.Name)
 	if err != nil {
 		return err
 	}
 	if s.Status == StatePaused {
 		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" is paused already", s.Spec.Name)
-		return nil
+		return c.m.adopt(ctx, s.Spec.Database, s.ID) // by who died before the others knew
 	}
 	if err := c.m.setStatus(ctx, s.ID, StatePaused, StatePaused, ""); err != nil {
 		return err
@@ -31,16 +31,16 @@ func (c *call) pause(ctx context.Context, n *ast.PauseEventSubscription) error {
 
 // resume is RESUME EVENT_SUBSCRIPTION; it also leaves suspended.
 func (c *call) resume(ctx context.Context, n *ast.ResumeEventSubscription) error {
-	s, err := c.find(n.Name)
+	s, err := c.findStored(ctx, n.Name)
 	if err != nil {
 		return err
 	}
 	if s.Status == StateActive && !n.SkipPending {
 		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" is active already", s.Spec.Name)
-		return nil
+		return c.m.adopt(ctx, s.Spec.Database, s.ID) // by who died before the others knew
 	}
 	if n.SkipPending {
-		if err := c.held(ctx, s, func() error { return c.skipPending(ctx, s) }); err != nil {
+		if err := c.held(ctx, s, func(ctx context.Context) error { return c.skipPending(ctx, s) }); err != nil {
 			return err
 		}
 	}
@@ -51,31 +51,6 @@ func (c *call) resume(ctx context.Context, n *ast.ResumeEventSubscription) error
 	if _, err := c.m.updateRows(ctx, collGaps, bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "acknowledged_at", Value: nil}},
 		bson.D{{Key: "$set", Value: bson.D{{Key: "acknowledged_at", Value: c.m.clock()}}}}); err != nil {
 		return fmt.Errorf("acknowledge the gaps of %s: %w", s.ID, err)
-	}
-	return c.m.adopt(ctx, s.Spec.Database, s.ID)
-}
-
-// holdFor bounds how long a statement keeps a dispatcher away.
-const holdFor = 30 * time.Second
-
-// held runs f while no gateway delivers the subscription's events.
-func (c *call) held(ctx context.Context, s *found, f func() error) error {
-	if err := c.hold(ctx, s, c.m.clock().Add(holdFor)); err != nil {
-		return err
-	}
-	err := c.m.quiet(ctx, s)
-	if err == nil {
-		err = f()
-	}
-	if endErr := c.hold(context.WithoutCancel(ctx), s, time.Time{}); err == nil {
-		err = endErr
-	}
-	return err
-}
-
-func (c *call) hold(ctx context.Context, s *found, until time.Time) error {
-	if _, err := changeDefinition(ctx, c.m.st, bson.D{{Key: "_id", Value: s.ID}}, bson.E{Key: "$set", Value: bson.D{{Key: "held_until", Value: until}}}); err != nil {
-		return fmt.Errorf("hold %s: %w", s.ID, err)
 	}
 	return c.m.adopt(ctx, s.Spec.Database, s.ID)
 }
@@ -110,7 +85,7 @@ func (c *call) skipPending(ctx context.Context, s *found) error {
 
 // drop is DROP EVENT_SUBSCRIPTION. Pending events are not sent.
 func (c *call) drop(ctx context.Context, n *ast.DropEventSubscription) error {
-	s, err := c.find(n.Name)
+	s, err := c.findStored(ctx, n.Name)
 	if err != nil {
 		if n.IfExists {
 			c.notice("NOTICE", sqlerr.SuccessfulCompletion, "event subscription \"%s\" does not exist, skipping", n.Name.Name)
@@ -206,7 +181,7 @@ func (c *call) rewind(ctx context.Context, n *ast.RewindEventSubscription) error
 		return err
 	}
 	var count int64
-	if err := c.held(ctx, s, func() error { count, err = c.rewindRows(ctx, s, after, stretch); return err }); err != nil {
+	if err := c.held(ctx, s, func(ctx context.Context) error { count, err = c.rewindRows(ctx, s, after, stretch); return err }); err != nil {
 		return fmt.Errorf("rewind %s: %w", s.ID, err)
 	}
 	c.notice("NOTICE", sqlerr.SuccessfulCompletion, "%d events are delivered again", count)

@@ -333,7 +333,7 @@ func (m *Manager) load(ctx context.Context, ids, absent bson.A) error {
 			s.stored = *def
 		} else {
 			s = &subscription{ID: def.ID, Database: def.Spec.Database, stored: *def}
-			s.count.stored, s.count.server = def.Counters, &m.server
+			s.count.stored = def.Counters
 			m.subs[def.ID] = s
 			m.order = nil
 		}

@@ -13,7 +13,6 @@ import (
 // counters are what a subscription's events came to. The stored totals are of
 // all gateways and processes; the rest is of this one since the last save.
 type counters struct {
-	server *serverClock // set before anything is counted
 	mu     sync.Mutex
 	now    tally // since the last save
 	stored totals
@@ -129,7 +128,7 @@ func (c *counters) add(t tally) {
 func (c *counters) received(rows []bson.Raw, lean, delivered bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, serverMS := int64(len(rows)), c.server.at(now).UnixMilli()
+	n, serverMS := int64(len(rows)), now.UnixMilli()
 	c.now.total += n
 	if delivered {
 		c.now.delivered += n
@@ -172,7 +171,7 @@ func (c *counters) settled(outcomes []outcome) {
 			t.duration += o.finished.Sub(o.started).Microseconds()
 		}
 		if o.status == StatusCompleted {
-			c.now.lag.add(1000 * (c.server.at(o.finished).UnixMilli() - o.it.eventMS))
+			c.now.lag.add(1000 * (o.finished.UnixMilli() - o.it.eventMS))
 		}
 		switch o.status {
 		case StatusCompleted:

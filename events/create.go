@@ -19,7 +19,7 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err != nil {
 		return err
 	}
-	old, skip, err := c.existing(n, d.Spec)
+	old, skip, err := c.existing(ctx, n, d.Spec)
 	if err != nil || skip {
 		return err
 	}
@@ -47,7 +47,7 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 }
 
 // existing finds what is in the way of a new subscription.
-func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, skip bool, err error) {
+func (c *call) existing(ctx context.Context, n *ast.CreateEventSubscription, s *Spec) (old *found, skip bool, err error) {
 	rivals := c.m.rivals(s)
 	if len(rivals) == 0 {
 		return nil, false, nil
@@ -58,7 +58,7 @@ func (c *call) existing(n *ast.CreateEventSubscription, s *Spec) (old *found, sk
 			WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")
 	case n.IfNotExists:
 		c.notice("NOTICE", sqlerr.DuplicateObject, "event subscription \"%s\" already exists, skipping", s.Name)
-		return nil, true, nil
+		return nil, true, c.m.adopt(ctx, s.Database, o.ID) // by who died before the others knew
 	case n.OrReplace && o.Spec.Name == s.Name:
 		return &o, false, keeps(&o, n, s)
 	}
@@ -122,7 +122,7 @@ func (c *call) store(ctx context.Context, d *Definition) error {
 		return err
 	}
 	if err := c.insert(ctx, def); err != nil {
-		return c.inUse(err, d.Spec)
+		return c.inUse(ctx, err, d.Spec)
 	}
 	if err := m.adopt(ctx, d.Spec.Database, d.Spec.ID); err != nil {
 		c.forget(context.WithoutCancel(ctx), def)
@@ -147,9 +147,16 @@ func (c *call) insert(ctx context.Context, def *stored) error {
 	return err
 }
 
-// inUse names what a new definition met that another gateway made meanwhile.
-func (c *call) inUse(err error, s *Spec) error {
+// inUse names what a new definition met that another gateway made meanwhile, unless
+// it is to be looked at as what is there already.
+func (c *call) inUse(ctx context.Context, err error, s *Spec) error {
 	if duplicate(err) {
+		if err := c.m.reload(ctx, s.Database); err != nil {
+			return err
+		}
+		if len(c.m.rivals(s)) > 0 {
+			return errStale
+		}
 		return sqlerr.New(sqlerr.DuplicateObject, "event subscription \"%s\" already exists", s.ID)
 	}
 	return fmt.Errorf("save the subscription: %w", err)

@@ -51,7 +51,6 @@ type dispatcher struct {
 	gateway string
 	log     *slog.Logger
 	clock   func() time.Time
-	server  *serverClock
 	suspend func(ctx context.Context, reason, detail string) error
 	budget  *budget
 	settled func(outcomes []outcome) // counters
@@ -392,7 +391,7 @@ func (d *dispatcher) dropAged(items []*item, now time.Time) []*item {
 		return items
 	}
 	return slices.DeleteFunc(items, func(it *item) bool {
-		if d.server.at(now).UnixMilli()-it.eventMS <= d.spec.MaxAge.Milliseconds() {
+		if now.UnixMilli()-it.eventMS <= d.spec.MaxAge.Milliseconds() {
 			return false
 		}
 		it.Attempt-- // it is not sent this time

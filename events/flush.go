@@ -191,7 +191,7 @@ func (m *rowMemory) rowOps(d *dispatcher, batch []outcome) []store.WriteOp {
 	for i := range batch {
 		if o := &batch[i]; !o.recorded && !d.summarised(o) {
 			at := len(m.bytes)
-			m.bytes = appendIDFilter(m.bytes, o.it.ID)
+			m.bytes = appendRowFilter(m.bytes, o)
 			middle := len(m.bytes)
 			m.bytes = d.appendRowUpdate(m.bytes, o)
 			m.ops = append(m.ops, store.WriteOp{Kind: store.Update, Filter: bson.Raw(m.bytes[at:middle:middle]), Update: documentValue(slices.Clip(m.bytes[middle:]))})
@@ -219,7 +219,7 @@ var errOvertaken = errors.New("events were settled meanwhile")
 func (d *dispatcher) recordSent(ctx context.Context, q store.Queryer, r *result) error {
 	ops := make([]store.WriteOp, len(r.items))
 	for i, it := range r.items {
-		filter := marshal(bson.D{{Key: "_id", Value: it.ID}, {Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{StatusQueued, StatusProcessing, StatusRetrying}}}}})
+		filter := marshal(bson.D{{Key: "_id", Value: it.ID}, {Key: "processing_status", Value: unsettledStatus.RawValue()}})
 		o := outcome{it: it, status: StatusCompleted, started: r.started, finished: r.finished}
 		ops[i] = store.WriteOp{Kind: store.Update, Filter: filter, Update: documentValue(d.appendRowUpdate(nil, &o))}
 	}
@@ -255,11 +255,19 @@ func (d *dispatcher) write(ctx context.Context, coll string, ops []store.WriteOp
 	return err
 }
 
-// appendIDFilter appends {_id: id}.
-func appendIDFilter(dst []byte, id string) []byte {
+// appendRowFilter appends what finds an event's row. One that is settled stays so:
+// whoever comes with a failure then went to sleep, and others delivered the event.
+func appendRowFilter(dst []byte, o *outcome) []byte {
 	start, dst := value.BeginDocument(dst)
-	return value.EndDocument(value.AppendElement(dst, "_id", value.String(id)), start)
+	dst = value.AppendElement(dst, "_id", value.String(o.it.ID))
+	if o.status != StatusCompleted {
+		dst = value.AppendElement(dst, "processing_status", unsettledStatus)
+	}
+	return value.EndDocument(dst, start)
 }
+
+// unsettledStatus is the condition that an event is not settled.
+var unsettledStatus = value.Document(marshal(bson.D{{Key: "$in", Value: bson.A{StatusQueued, StatusProcessing, StatusRetrying}}}))
 
 // appendRowUpdate appends the update of an event's row, in BSON: there is one per event.
 func (d *dispatcher) appendRowUpdate(dst []byte, o *outcome) []byte {

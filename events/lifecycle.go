@@ -135,6 +135,9 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.reopenStale(ctx); err != nil {
 		return err
 	}
+	if err := m.announceStray(ctx); err != nil {
+		return err
+	}
 	if err := m.saveCounters(ctx, countersAtOnce, countersRest); err != nil {
 		return err
 	}
@@ -148,6 +151,9 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	m.hours.rest(m.clock())
 	return m.lookAtOplog(ctx)
 }
+
+// Now is the server's time, as far as this gateway knows it.
+func (m *Manager) Now() time.Time { return m.clock() }
 
 // Gateway is the id of this gateway in event_gateways.
 func (m *Manager) Gateway() string { return m.gateway }
@@ -202,7 +208,7 @@ func (m *Manager) beat(ctx context.Context) error {
 	m.notices.mu.Lock()
 	listens := m.notices.listens
 	m.notices.mu.Unlock()
-	sent := m.clock()
+	sent := m.server.local()
 	literal := func(v any) bson.D { return bson.D{{Key: "$literal", Value: v}} }
 	reply, err := command(ctx, m.st, bson.D{
 		{Key: "findAndModify", Value: collGateways}, {Key: "query", Value: bson.D{{Key: "_id", Value: m.gateway}}}, {Key: "upsert", Value: true}, {Key: "new", Value: true},
@@ -219,7 +225,7 @@ func (m *Manager) beat(ctx context.Context) error {
 	}
 	if v := value.Lookup(reply, "value"); v.IsDocument() {
 		if at := value.Lookup(v.Doc(), "heartbeat_at"); at.Kind() == bson.TypeDateTime {
-			m.server.observe(time.UnixMilli(at.AsDate()), sent, m.clock())
+			m.server.observe(time.UnixMilli(at.AsDate()), sent, m.server.local())
 		}
 	}
 	return nil

@@ -85,10 +85,10 @@ type Manager struct {
 	lease   time.Duration
 	vault   *vault
 	log     *slog.Logger
-	clock   func() time.Time
 	server  serverClock
+	clock   func() time.Time // the server's
 	clients func() int
-	started time.Time
+	started time.Time // by the gateway's clock
 	step    func(Step)
 
 	ready   chan struct{} // closed when Run has loaded the definitions
@@ -122,6 +122,7 @@ type Manager struct {
 	crew     *crew // that runs them
 
 	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
+	strayed  time.Time  // likewise for definitions that nobody announced
 	sweep    bodySweep  // used by housekeeping only
 	pairs    pairsOf    // likewise
 	turn     string     // the subscription whose counters are to be saved next; used by housekeeping only
@@ -162,11 +163,13 @@ func New(d Deps, o Options) *Manager {
 	m := &Manager{
 		vault: v,
 		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
-		log: o.Logger, clock: o.Now, clients: o.Connections, started: o.Now(), step: o.Step,
+		log: o.Logger, clients: o.Connections, step: o.Step,
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, own: map[string]ownChange{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
 		minutes: throughputPast(), hours: metricsPast(),
 	}
+	m.started, m.server.local = o.Now(), o.Now
+	m.clock = m.server.now
 	m.notices = newNotices(o.Gateway, o.Now())
 	if m.notify = d.Notify; m.notify == nil {
 		m.notify = func(string, string, string) {}
@@ -191,6 +194,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		return ended(ctx, err)
 	}
 	g, gctx := errgroup.WithContext(ctx)
+	if err := m.patiently(ctx, "learn the server's time", func() error { return m.beat(ctx) }); err != nil {
+		return ended(ctx, err)
+	}
 	m.mu.Lock()
 	m.group, m.ctx = g, gctx
 	m.mu.Unlock()
@@ -409,7 +415,7 @@ func (m *Manager) startDispatcher(s *subscription, def stored) {
 func (m *Manager) newDispatcher(s *subscription, def *stored) *dispatcher {
 	b, spec := m.breakerOf(def.Spec.Target), def.Spec
 	return &dispatcher{
-		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, server: &m.server, step: m.step,
+		st: m.st, spec: spec, version: def.Version, breaker: b, gateway: m.gateway, log: m.log.With("subscription", s.ID), clock: m.clock, step: m.step,
 		budget: &m.budget, settled: s.count.settled, outcomes: m.outcomes, cursors: m.cursors, crew: m.crew,
 		suspend: func(ctx context.Context, reason, detail string) error { return m.suspend(ctx, s, reason, detail) },
 		join:    func(after string) *feed { return m.follow(spec.Database, s.ID, after, handedOver) },

@@ -288,7 +288,7 @@ func (m *Manager) writeSome(ctx context.Context) (more bool) {
 	}
 	n.n++
 	doc := marshal(bson.D{{Key: "_id", Value: fmt.Sprintf("%s:%016x", n.sender, n.n)}, {Key: "sender", Value: n.sender}, {Key: "items", Value: items},
-		{Key: "expire_at", Value: m.server.at(m.clock()).Add(noticeKept)}})
+		{Key: "expire_at", Value: m.clock().Add(noticeKept)}})
 	for delay := 20 * time.Millisecond; ; delay = min(2*delay, longest) {
 		err := insertAs(ctx, m.st, collNotices, []bson.Raw{doc}, store.WriteOptions{})
 		if err == nil {

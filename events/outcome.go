@@ -96,7 +96,7 @@ func (d *dispatcher) fail(it *item, r result) (status, reason string) {
 		it.next = r.finished
 		return StatusRetrying, ""
 	}
-	v, reason := judge(d.spec, r.err, it.Attempt, it.eventMS, d.server.at(r.finished))
+	v, reason := judge(d.spec, r.err, it.Attempt, it.eventMS, r.finished)
 	switch v {
 	case verdictDead:
 		return StatusFailed, reason

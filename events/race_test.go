@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+
+	"weir/engine"
 )
 
 // TestStatementsRaceOnTwoGateways has two gateways change the same subscription at
@@ -92,8 +94,11 @@ func TestLagGoesByTheServersClock(t *testing.T) {
 // it: the error tells where the last row was.
 func TestSubscriberIsOverrun(t *testing.T) {
 	var ahead atomic.Int64
-	e := openEngine(t)
-	node := startNodeAt(t, e, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	e, err := engine.Open("", engine.Options{InternalDatabases: []string{"weir"}, Now: clock})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	node := startNodeAt(t, e, clock)
 	defer node.end(t)
 	conn, slow := connect(t, node.Gateway, "overrun"), connect(t, node.Gateway, "overrun")
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION feed ON docs WITH (retention = '1 hour')`)
@@ -115,7 +120,7 @@ func TestSubscriberIsOverrun(t *testing.T) {
 		last = string(rr.Values()[0])
 		rows++
 	}
-	_, err := rr.Close()
+	_, err = rr.Close()
 	var pg *pgconn.PgError
 	require.ErrorAs(t, err, &pg)
 	require.Equal(t, "53400", pg.Code)

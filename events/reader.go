@@ -52,7 +52,6 @@ type reader struct {
 	gateway string
 	log     *slog.Logger
 	clock   func() time.Time
-	server  *serverClock
 	publish func(published)
 	suspend func(ctx context.Context, id, reason, detail string) error
 	step    func(Step)
@@ -106,16 +105,13 @@ type readerState struct {
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, server: &m.server, publish: m.publish, suspend: m.suspendID, step: m.step,
+		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget,
 		recovery: recovery{patience: stallAfter, silence: stallAfter},
 		lease:    lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
 	}
 }
-
-// serverTime is the server's time now.
-func (r *reader) serverTime() time.Time { return r.server.at(r.clock()) }
 
 // setRoutes replaces the routes between two batches. Events that were read
 // before were written before it was called.

@@ -27,7 +27,7 @@ func (r *reader) route() routed {
 	out := routed{docs: make([]bson.Raw, 0, len(r.events))}
 	r.rows = make([]byte, 0, len(r.arena)+rowOverhead*len(r.events))
 	now := r.clock()
-	nowMS, at := now.UnixMilli(), r.server.at(now)
+	nowMS := now.UnixMilli()
 	position := make([]byte, 0, positionLen)
 	for i := range r.events {
 		if out.bytes > batchRows && !r.whole {
@@ -41,7 +41,7 @@ func (r *reader) route() routed {
 		r.labels.read, e.labels = false, &r.labels
 		first, dead := len(out.docs), len(out.dead)
 		if r.apart = nil; len(e.Raw) > bodyLarge && !r.whole {
-			r.apart = &sharing{position: string(position), db: r.db, at: at, made: map[string]bool{}}
+			r.apart = &sharing{position: string(position), db: r.db, at: now, made: map[string]bool{}}
 		}
 		for _, rt := range r.candidates(e) {
 			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
@@ -58,7 +58,7 @@ func (r *reader) route() routed {
 			continue
 		}
 		if n := len(out.docs) - first; !r.whole && (n > 1 || n == 1 && len(out.docs[first]) > bodyAlone) {
-			out.share(first, dead, sharing{position: string(position), db: r.db, at: at})
+			out.share(first, dead, sharing{position: string(position), db: r.db, at: now})
 		}
 	}
 	r.rows = nil

@@ -228,7 +228,7 @@ func moved(old, now *Spec) bool {
 // shards stop, what they know is written, and all new ones begin at the position
 // up to which each of the old ones was. Above it the log tells what is settled.
 func (c *call) reshard(ctx context.Context, s *found, next *stored) error {
-	return c.held(ctx, s, func() error {
+	return c.held(ctx, s, func(ctx context.Context) error {
 		low, err := c.m.lowestCursor(ctx, s)
 		if err != nil {
 			return err
@@ -258,10 +258,11 @@ func (m *Manager) lowestCursor(ctx context.Context, s *found) (low string, err e
 }
 
 // setCursors changes the cursors of all shards, and makes those that are not there.
+// Whoever had them is fenced: it may have gone to sleep and not know that it is late.
 func (m *Manager) setCursors(ctx context.Context, id string, shards int, operator, done string) error {
 	var ops []store.WriteOp
 	for i := range shards {
-		ops = append(ops, updateOp(bson.D{{Key: "_id", Value: cursorID(id, i)}}, bson.D{{Key: operator, Value: bson.D{{Key: "done_pos", Value: done}}}}, true))
+		ops = append(ops, updateOp(bson.D{{Key: "_id", Value: cursorID(id, i)}}, bson.D{{Key: operator, Value: bson.D{{Key: "done_pos", Value: done}}}, {Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}}, true))
 	}
 	res, err := m.st.Write(ctx, ns(collCursors), ops, store.WriteOptions{Durable: true})
 	if err == nil {

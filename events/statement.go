@@ -188,6 +188,21 @@ func (c *call) find(name ast.Ident) (*found, error) {
 	return nil, e.WithHint("SHOW EVENT_SUBSCRIPTIONS lists them.")
 }
 
+// findStored is find by the definition as it is stored: a gateway that changed it may
+// have died before it told the others.
+func (c *call) findStored(ctx context.Context, name ast.Ident) (*found, error) {
+	s, err := c.find(name)
+	if err != nil {
+		err = c.m.reload(ctx, c.env.Database())
+	} else {
+		err = c.m.load(ctx, bson.A{s.ID}, bson.A{s.ID})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.find(name)
+}
+
 // named finds a subscription of a database by name, then by id.
 func (m *Manager) named(database, name string) *found {
 	m.mu.Lock()

@@ -17,7 +17,13 @@ import (
 // Tables are the table functions over the runtime's state.
 func (m *Manager) Tables() []*catalog.Table {
 	fn := func(name string, cols []catalog.Column, f catalog.TableFunction, params ...catalog.Param) *catalog.Table {
-		return &catalog.Table{Name: name, Kind: catalog.Function, Columns: cols, Function: f, Params: params}
+		ready := func(ctx context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
+			if err := m.wait(ctx); err != nil { // before, no name is a subscription's
+				return catalog.FunctionRows{}, err
+			}
+			return f(ctx, s, args)
+		}
+		return &catalog.Table{Name: name, Kind: catalog.Function, Columns: cols, Function: ready, Params: params}
 	}
 	textParam := func(name string) catalog.Param {
 		return catalog.Param{Name: name, Type: sqltype.Of(sqltype.Text)}

@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"iter"
+
 	"weir/catalog"
 	"weir/parser/ast"
 	"weir/sqlerr"
@@ -11,6 +13,22 @@ import (
 // Generated columns are computed when a row is written, from the values that
 // its other columns then have.
 
+// eachGenerated calls f with the generated columns of a table and what they are,
+// with values in the place of columns.
+func (b *builder) eachGenerated(t *catalog.Table, src *source, by map[ColID]Expr, f func(c *catalog.Column, x Expr)) error {
+	for c := range generated(t) {
+		x, err := b.generatedExpr(c, src)
+		if err != nil {
+			return err
+		}
+		if x, err = b.computed(x, by, c.Name); err != nil {
+			return err
+		}
+		f(c, x)
+	}
+	return nil
+}
+
 func (b *builder) generatedExpr(c *catalog.Column, src *source) (Expr, error) {
 	x, err := b.stored(c.Generated, src, "column generation expressions")
 	if err != nil {
@@ -19,11 +37,20 @@ func (b *builder) generatedExpr(c *catalog.Column, src *source) (Expr, error) {
 	return b.assign(x, c.Type, c.Name)
 }
 
-func hasGenerated(t *catalog.Table) bool {
-	for i := range t.Columns {
-		if t.Columns[i].Generated != "" {
-			return true
+// generated yields the generated columns of a table.
+func generated(t *catalog.Table) iter.Seq[*catalog.Column] {
+	return func(yield func(*catalog.Column) bool) {
+		for i := range t.Columns {
+			if c := &t.Columns[i]; c.Generated != "" && !yield(c) {
+				return
+			}
 		}
+	}
+}
+
+func hasGenerated(t *catalog.Table) bool {
+	for range generated(t) {
+		return true
 	}
 	return false
 }
@@ -71,18 +98,7 @@ func (b *builder) insertGenerated(n *Insert) error {
 	for _, c := range in {
 		p.Exprs = append(p.Exprs, NamedExpr{Col: b.newCol(c.Name, c.Type), Expr: colRef(c, 0)})
 	}
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		if c.Generated == "" {
-			continue
-		}
-		x, err := b.generatedExpr(c, src)
-		if err != nil {
-			return err
-		}
-		if x, err = b.computed(x, known, c.Name); err != nil {
-			return err
-		}
+	err := b.eachGenerated(t, src, known, func(c *catalog.Column, x Expr) {
 		e := NamedExpr{Col: b.newCol(c.Name, c.Type), Expr: x}
 		at := -1
 		for j, f := range n.Targets {
@@ -96,31 +112,23 @@ func (b *builder) insertGenerated(n *Insert) error {
 		} else {
 			p.Exprs[at] = e
 		}
-	}
+	})
 	n.Input = p
-	return nil
+	return err
 }
 
 // generatedOf tells whether a generated column is computed from a field.
 func (b *builder) generatedOf(t *catalog.Table, src *source, field string) (bool, error) {
 	used := false
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		if c.Generated == "" {
-			continue
-		}
-		x, err := b.generatedExpr(c, src)
-		if err != nil {
-			return false, err
-		}
+	err := b.eachGenerated(t, src, nil, func(_ *catalog.Column, x Expr) {
 		mapExpr(x, func(e Expr) Expr {
 			if r, ok := e.(*ColRef); ok {
 				used = used || b.scanDefs[r.ID].def.Path[0] == field
 			}
 			return e
 		})
-	}
-	return used, nil
+	})
+	return used, err
 }
 
 // computed is the expression of a generated column with values in the place of
@@ -236,21 +244,10 @@ func (b *builder) updateGenerated(t *catalog.Table, src *source, set []FieldExpr
 		}
 	}
 	out := set
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		if c.Generated == "" {
-			continue
-		}
-		x, err := b.generatedExpr(c, src)
-		if err != nil {
-			return nil, err
-		}
-		if x, err = b.computed(x, by, c.Name); err != nil {
-			return nil, err
-		}
+	err := b.eachGenerated(t, src, by, func(c *catalog.Column, x Expr) {
 		out = append(out, FieldExpr{Field: Field{Path: c.Path, Kinds: c.Kinds, Type: c.Type}, Expr: x})
-	}
-	return out, nil
+	})
+	return out, err
 }
 
 func cannotInsert(c *catalog.Column) error {

@@ -323,10 +323,8 @@ func (b *builder) setList(t *catalog.Table, list []*ast.Assignment, sc *scope) (
 			changed[f.Path[0]] = true
 		}
 	}
-	for i := range t.Columns {
-		if c := &t.Columns[i]; c.Generated != "" {
-			changed[c.Path[0]] = true
-		}
+	for c := range generated(t) {
+		changed[c.Path[0]] = true
 	}
 	return out, changed, nil
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"unsafe"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"weir/engine/value"
 	"weir/events"
 )
 
@@ -62,22 +59,4 @@ func notifyPayload(d *events.Delivery) (string, error) {
 	}
 	full = append(full, '}')
 	return unsafe.String(&full[0], len(full)), err // nobody changes it any more
-}
-
-// headOf is changeOf as far as the key of the document.
-func headOf(row bson.Raw) (c change) {
-	for it := value.Walk(row); it.Next(); {
-		switch v := it.Value(); it.Key() {
-		case "event_type":
-			c.op = v.Str()
-		case "database_name":
-			c.db = v.Str()
-		case "collection_name":
-			c.coll = v.Str()
-		case "document_key":
-			c.key = v
-			return c
-		}
-	}
-	return c
 }

@@ -24,32 +24,59 @@ const (
 	typeJSON            = "application/json"
 )
 
+// head is what a change is of.
+type head struct {
+	op, db, coll string
+	key          value.Value
+}
+
+// field takes a field of a row; false: it is not of the head.
+func (h *head) field(name string, v value.Value) bool {
+	switch name {
+	case "event_type":
+		h.op = v.Str()
+	case "database_name":
+		h.db = v.Str()
+	case "collection_name":
+		h.coll = v.Str()
+	case "document_key":
+		h.key = v
+	default:
+		return false
+	}
+	return true
+}
+
+// headOf reads a row as far as the key, which is the last of the head.
+func headOf(row bson.Raw) (h head) {
+	for it := value.Walk(row); it.Next() && h.key.IsMissing(); {
+		h.field(it.Key(), it.Value())
+	}
+	return h
+}
+
 // change is a change event as a receiver sees it, in relaxed Extended JSON.
 type change struct {
-	op, db, coll string
-	eventMS      int64
-	key, full    value.Value
-	before       value.Value
-	update       value.Value
-	correlation  string
-	causation    string
-	trace        string
+	head
+	eventMS     int64
+	full        value.Value
+	before      value.Value
+	update      value.Value
+	correlation string
+	causation   string
+	trace       string
 }
 
 func changeOf(row bson.Raw) change {
 	var c change
 	for it := value.Walk(row); it.Next(); {
-		switch v := it.Value(); it.Key() {
-		case "event_type":
-			c.op = v.Str()
-		case "database_name":
-			c.db = v.Str()
-		case "collection_name":
-			c.coll = v.Str()
+		name, v := it.Key(), it.Value()
+		if c.field(name, v) {
+			continue
+		}
+		switch name {
 		case "event_timestamp":
 			c.eventMS = v.AsDate()
-		case "document_key":
-			c.key = v
 		case "full_document":
 			c.full = v
 		case "full_document_before_change":

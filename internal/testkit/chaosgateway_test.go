@@ -3,19 +3,16 @@ package testkit_test
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
+	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,16 +21,25 @@ import (
 
 	"weir/events"
 	"weir/gateway"
+	"weir/internal/testkit"
 )
 
-// chaosVariable makes the test binary a gateway on the MongoDB that it names.
-const chaosVariable = "WEIR_TEST_CHAOS_URI"
+// chaosVariable makes the test binary a gateway on the MongoDB that it names;
+// chaosSkew is by how much its clock is wrong, chaosLogs the file that all of them log to.
+const (
+	chaosVariable = "WEIR_TEST_CHAOS_URI"
+	chaosSkew     = "WEIR_TEST_CHAOS_SKEW"
+	chaosLogs     = "WEIR_TEST_CHAOS_LOG"
+)
 
-const chaosDatabase = "chaos"
+const (
+	chaosDatabase = "chaos"
+	chaosLease    = time.Second
+)
 
 // chaosGateway is the program of a gateway process. It prints where it listens
 // and reads lines "STEP N" from its input: it ends when STEP is done for the
-// Nth time from then on. It ends with its input, too.
+// Nth time from then on. It ends with its input and on SIGTERM, too.
 func chaosGateway(uri string) int {
 	var mu sync.Mutex
 	var armed events.Step
@@ -47,227 +53,160 @@ func chaosGateway(uri string) int {
 			}
 		}
 	}
-	g, err := gateway.Open(context.Background(), gateway.Options{MongoURI: uri, AllowPrivateTargets: true, EventLease: time.Second, EventStep: step})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	skew, _ := time.ParseDuration(os.Getenv(chaosSkew))
+	g, err := gateway.Open(ctx, gateway.Options{MongoURI: uri, Await: true, AllowPrivateTargets: true, EventLease: chaosLease, EventStep: step, Host: strconv.Itoa(os.Getpid()),
+		Logger: chaosLogger(), Now: func() time.Time { return time.Now().Add(skew) }})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	go func() { _ = g.Run(context.Background()) }()
+	go func() {
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			mu.Lock()
+			_, _ = fmt.Sscan(in.Text(), &armed, &left)
+			mu.Unlock()
+		}
+		os.Exit(0)
+	}()
 	fmt.Println(g.SQLAddr()) //nolint:forbidigo // what the test waits for
-	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		mu.Lock()
-		_, _ = fmt.Sscan(in.Text(), &armed, &left)
-		mu.Unlock()
+	if err := g.Run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "a gateway ended:", err)
+		return 1
 	}
+	_ = g.Close()
 	return 0
 }
 
-// chaosProcess is a gateway in a process of its own.
+func chaosLogger() *slog.Logger {
+	file := os.Getenv(chaosLogs)
+	if file == "" {
+		return nil
+	}
+	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(out, nil)).With("gateway", os.Getpid())
+}
+
+// chaosProcess is a gateway in a process of its own, behind a proxy of its own to
+// the store.
 type chaosProcess struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
+	proxy *testkit.Proxy
 	addr  string
 	ended chan struct{}
+
+	mu       sync.Mutex
+	commands int  // that write, until the process is killed, 0: it is not
+	answered bool // it is killed when the last of them is answered, not before it
+	killed   bool // so
 }
 
-func startChaosGateway(t *testing.T, uri string) *chaosProcess {
+// startChaosGateway starts a gateway on the store at an address, with a clock that is wrong.
+func startChaosGateway(t *testing.T, store string, skew time.Duration) *chaosProcess {
+	t.Helper()
+	for {
+		p := &chaosProcess{proxy: testkit.StartProxy(t, store), ended: make(chan struct{})}
+		p.proxy.Judge(p.judge)
+		if p.start(t, skew) {
+			return p
+		}
+	}
+}
+
+// start runs the process until it listens; false: it ended before.
+func (p *chaosProcess) start(t *testing.T, skew time.Duration) bool {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), chaosVariable+"="+uri)
-	cmd.Stderr = os.Stderr
-	p := &chaosProcess{cmd: cmd, ended: make(chan struct{})}
-	p.in, err = cmd.StdinPipe()
+	p.cmd = exec.Command(self)
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=mongodb://%s/?directConnection=true", chaosVariable, p.proxy.Addr()), fmt.Sprintf("%s=%s", chaosSkew, skew))
+	p.cmd.Stderr = os.Stderr
+	p.in, err = p.cmd.StdinPipe()
 	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
+	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	p.addr = strings.TrimSpace(line)
-	go func() { _ = cmd.Wait(); close(p.ended) }()
+	require.NoError(t, p.cmd.Start())
 	t.Cleanup(p.kill)
-	return p
+	line, err := bufio.NewReader(out).ReadString('\n')
+	p.addr = strings.TrimSpace(line)
+	go func() { _ = p.cmd.Wait(); close(p.ended) }()
+	return err == nil
 }
 
+// arm has the process end when a step is done for the nth time.
 func (p *chaosProcess) arm(s events.Step, nth int) { _, _ = fmt.Fprintf(p.in, "%s %d\n", s, nth) }
+
+// writing are the commands of MongoDB that change something.
+var writing = map[string]bool{"insert": true, "update": true, "delete": true, "findAndModify": true, "bulkWrite": true, "commitTransaction": true}
+
+// armCommand has the process killed at the nth command from now on that writes:
+// in its place, or in the place of its answer. 0: not any more.
+func (p *chaosProcess) armCommand(nth int, answered bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commands, p.answered = nth, answered
+}
+
+func (p *chaosProcess) judge(name string) testkit.Fate {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.commands == 0 || !writing[name] {
+		return testkit.Fate{}
+	}
+	if p.commands--; p.commands > 0 {
+		return testkit.Fate{}
+	}
+	p.killed = true
+	end := func() { _ = p.cmd.Process.Kill() }
+	if p.answered {
+		return testkit.Fate{Answered: end}
+	}
+	return testkit.Fate{Instead: end}
+}
+
+// byCommand tells whether a command was the end of the process.
+func (p *chaosProcess) byCommand() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed
+}
 
 func (p *chaosProcess) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 }
 
-func (p *chaosProcess) connect(ctx context.Context) (*pgx.Conn, error) {
-	return pgx.Connect(ctx, fmt.Sprintf("postgres://chaos@%s/%s?sslmode=disable", p.addr, chaosDatabase))
+// sleep stops the process for a time; then it goes on as if nothing had happened.
+func (p *chaosProcess) sleep(d time.Duration) {
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(d)
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
 }
 
-// chain continues a CRC by a change.
-func chain(crc uint32, n int64) uint32 {
-	return crc32.Update(crc, crc32.IEEETable, binary.BigEndian.AppendUint64(nil, uint64(n)))
-}
-
-// chaosReceiver takes changes, refuses one in ten, and keeps account per key.
-type chaosReceiver struct {
-	*httptest.Server
-	taken, refused atomic.Int64
-
-	mu    sync.Mutex
-	rng   *rand.Rand
-	keys  [chaosKeys]chaosKey
-	ids   map[string][2]int64 // what an event id was seen with: key, change
-	wrong []string
-	again int
-	era   int // of rewinds
-}
-
-// chaosKey is what came of a key.
-type chaosKey struct {
-	crc  uint32
-	last int64            // the change that came last
-	most int64            // the highest one
-	era  int              // in which it went back last
-	ids  map[int64]string // of its changes
-}
-
-func newChaosReceiver(t *testing.T, seed uint64) *chaosReceiver {
-	r := &chaosReceiver{rng: rand.New(rand.NewPCG(seed, 2)), ids: map[string][2]int64{}}
-	for i := range r.keys {
-		r.keys[i].ids = map[int64]string{}
-	}
-	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
-	t.Cleanup(r.Close)
-	return r
-}
-
-func (r *chaosReceiver) serve(w http.ResponseWriter, req *http.Request) {
-	var body struct {
-		Data struct {
-			DocumentKey struct {
-				ID int `json:"_id"`
-			} `json:"documentKey"`
-			OperationType string `json:"operationType"`
-			FullDocument  struct {
-				N int64 `json:"n"`
-			} `json:"fullDocument"`
-			UpdateDescription struct {
-				UpdatedFields struct {
-					N int64 `json:"n"`
-				} `json:"updatedFields"`
-			} `json:"updateDescription"`
-		} `json:"data"`
-	}
-	if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable) // a sender that died
-		return
-	}
-	n := body.Data.FullDocument.N
-	if body.Data.OperationType == "update" {
-		n = body.Data.UpdateDescription.UpdatedFields.N
-	}
-	if !r.take(body.Data.DocumentKey.ID, n, req.Header.Get("webhook-id")) {
-		r.refused.Add(1)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	r.taken.Add(1)
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// take accounts for a change; false: it is refused.
-func (r *chaosReceiver) take(key int, n int64, id string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.rng.IntN(10) == 0 {
+func (p *chaosProcess) over() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
 		return false
 	}
-	k := &r.keys[key]
-	if seen, ok := r.ids[id]; ok && seen != [2]int64{int64(key), n} {
-		r.complain("id %s stands for change %d of key %d and for change %d of key %d", id, seen[1], seen[0], n, key)
-	}
-	if old, ok := k.ids[n]; ok && old != id {
-		r.complain("change %d of key %d came as %s and as %s", n, key, old, id)
-	}
-	r.ids[id], k.ids[n] = [2]int64{int64(key), n}, id
-	switch {
-	case n == k.last+1:
-	case n == k.last:
-		r.again++
-	case n < k.last && k.era < r.era:
-		k.era = r.era
-		r.again++
-	default:
-		r.complain("change %d of key %d came after change %d", n, key, k.last)
-	}
-	k.last = n
-	if n == k.most+1 {
-		k.crc, k.most = chain(k.crc, n), n
-	}
-	return true
 }
 
-func (r *chaosReceiver) complain(format string, args ...any) {
-	r.wrong = append(r.wrong, fmt.Sprintf(format, args...))
-}
-
-// mayGoBack allows every key to go back once, for a rewind.
-func (r *chaosReceiver) mayGoBack() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.era++
-}
-
-func (r *chaosReceiver) violations() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.wrong
-}
-
-func (r *chaosReceiver) repeated() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.again
-}
-
-func (r *chaosReceiver) reached(w *chaosWriters) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range r.keys {
-		if r.keys[i].most < w.counts[i].Load() {
-			return false
-		}
+// memory is the resident memory of the process in bytes, 0: nobody knows.
+func (p *chaosProcess) memory() int {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if f := strings.Fields(string(raw)); err == nil && len(f) > 1 {
+		pages, _ := strconv.Atoi(f[1])
+		return pages * os.Getpagesize()
 	}
-	return true
+	return 0
 }
 
-// arrived is how many changes have arrived.
-func (r *chaosReceiver) arrived() (n int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range r.keys {
-		n += r.keys[i].most
-	}
-	return n
-}
-
-// progress tells which keys are behind.
-func (r *chaosReceiver) progress(w *chaosWriters) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := fmt.Sprint("wrong: ", r.wrong, "; behind:")
-	for i := range r.keys {
-		if want := w.counts[i].Load(); r.keys[i].most < want {
-			out += fmt.Sprintf(" key %d: %d of %d", i, r.keys[i].most, want)
-		}
-	}
-	return out
-}
-
-func (r *chaosReceiver) checksums() (sums [chaosKeys]uint32) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range r.keys {
-		sums[i] = r.keys[i].crc
-	}
-	return sums
+func (p *chaosProcess) connect(ctx context.Context) (*pgx.Conn, error) {
+	return pgx.Connect(ctx, fmt.Sprintf("postgres://chaos@%s/%s?sslmode=disable", p.addr, chaosDatabase))
 }

@@ -51,6 +51,10 @@ func Open(ctx context.Context, uri string, opts Options) (*Store, error) {
 	if co.ServerSelectionTimeout == nil { // the URI says nothing of it
 		co.SetServerSelectionTimeout(opts.ConnectTimeout)
 	}
+	if co.ConnectTimeout == nil && co.HeartbeatInterval == nil { // likewise
+		co.SetConnectTimeout(opts.ConnectTimeout).SetHeartbeatInterval(heartbeatEvery)
+	}
+	new(lines).watch(co)
 	if opts.AppName != "" {
 		co.SetAppName(opts.AppName)
 	}

@@ -4,14 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
 
 	"weir/engine"
 	"weir/engine/opmsg"
+	"weir/internal/testkit"
 	"weir/store"
 	"weir/store/remote"
 	"weir/store/storetest"
@@ -47,6 +51,35 @@ func startEngine(t *testing.T) string {
 		require.NoError(t, e.Close())
 	})
 	return fmt.Sprintf("mongodb://%s/?directConnection=true", ln.Addr())
+}
+
+// TestLostConnections loses all that is under way and tells nobody: who waits for an
+// answer hears of it, though the network is well again.
+func TestLostConnections(t *testing.T) {
+	at := startEngine(t)
+	u, err := url.Parse(at)
+	require.NoError(t, err)
+	proxy := testkit.StartProxy(t, u.Host)
+	st, err := remote.Open(t.Context(), fmt.Sprintf("mongodb://%s/?directConnection=true&connectTimeoutMS=300&heartbeatFrequencyMS=500", proxy.Addr()), remote.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, st.Close()) }()
+	ping := func() error {
+		_, err := st.Command(t.Context(), "admin", bson.Raw("\x0f\x00\x00\x00\x10ping\x00\x01\x00\x00\x00\x00"))
+		return err
+	}
+	require.NoError(t, ping())
+	proxy.Set(testkit.Lost)
+	ended := make(chan error, 1)
+	go func() { ended <- ping() }()
+	require.Never(t, func() bool { return len(ended) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+	proxy.Set(testkit.Pass)
+	select {
+	case err := <-ended:
+		require.Error(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody tells that there will be no answer")
+	}
+	require.Eventually(t, func() bool { return ping() == nil }, 10*time.Second, 50*time.Millisecond)
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
