@@ -36,14 +36,14 @@ func (s *Session) analyze(ctx context.Context, src source, oids []uint32) (*prep
 	case *ast.Copy:
 		st.cmd, err = s.analyzeCopy(ctx, stmt, src)
 	case *ast.Subscribe:
-		st.cmd, err = s.analyzeSubscribe(ctx, stmt, src)
+		st.cmd, oids, err = s.analyzeSubscribe(ctx, stmt, src, oids)
 	case *ast.Show:
 		st.cmd, err = s.analyzeShow(stmt)
 	case *ast.ShowObjects:
 		st.cmd, err = s.analyzeShowObjects(ctx, stmt)
 	case *ast.ShowCreate:
 		if isEvent(stmt) {
-			st.cmd, err = s.analyzeEvent(ctx, stmt)
+			st.cmd, oids, err = s.analyzeEvent(ctx, stmt, oids)
 		} else {
 			st.cmd, err = s.analyzeShowCreate(ctx, stmt)
 		}
@@ -51,7 +51,7 @@ func (s *Session) analyze(ctx context.Context, src source, oids []uint32) (*prep
 		if cmd := s.sessionCommand(src, stmt); cmd != nil {
 			st.cmd = cmd
 		} else if isEvent(stmt) {
-			st.cmd, err = s.analyzeEvent(ctx, stmt)
+			st.cmd, oids, err = s.analyzeEvent(ctx, stmt, oids)
 		} else {
 			st.cmd, err = s.analyzeDDL(ctx, stmt)
 		}

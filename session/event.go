@@ -77,24 +77,32 @@ func changesSubscription(stmt ast.Statement) bool {
 	return false
 }
 
-func (s *Session) analyzeEvent(ctx context.Context, stmt ast.Statement) (command, error) {
+func (s *Session) analyzeEvent(ctx context.Context, stmt ast.Statement, oids []uint32) (command, []uint32, error) {
 	if s.h.deps.Events == nil {
-		return nil, noEvents(stmt)
+		return nil, nil, noEvents(stmt)
 	}
+	types := eventParameters(stmt, oids)
 	found, err := s.h.deps.Events.Describe(ctx, stmt, relationEnv{s.env})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	run := func(ctx context.Context, s *Session, c *call) ([]bson.Raw, string, error) {
+		bound, err := withArguments(stmt, types, c.args)
+		if err != nil {
+			return nil, "", err
+		}
+		return s.runEvent(ctx, bound)
 	}
 	if found == nil {
-		return utility(func(ctx context.Context, s *Session, _ *call) (string, error) {
-			_, tag, err := s.runEvent(ctx, stmt)
+		return utility(func(ctx context.Context, s *Session, c *call) (string, error) {
+			_, tag, err := run(ctx, s, c)
 			return tag, err
-		}), nil
+		}), types, nil
 	}
-	return &listing{cols: catalogColumns(found), verb: "SELECT", make: func(ctx context.Context, s *Session, _ *call) ([]bson.Raw, error) {
-		docs, _, err := s.runEvent(ctx, stmt)
+	return &listing{cols: catalogColumns(found), verb: "SELECT", make: func(ctx context.Context, s *Session, c *call) ([]bson.Raw, error) {
+		docs, _, err := run(ctx, s, c)
 		return docs, err
-	}}, nil
+	}}, types, nil
 }
 
 func noEvents(stmt ast.Statement) error {

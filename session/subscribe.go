@@ -15,32 +15,42 @@ const livePoll = time.Second
 
 // subscription is SUBSCRIBE: rows until it is cancelled.
 type subscription struct {
-	stmt *ast.Subscribe
-	cols []column
+	stmt  *ast.Subscribe
+	types []uint32 // of its parameters
+	cols  []column
 }
 
 // analyzeSubscribe makes the command of SUBSCRIBE. psql shows no row of a query
 // before its last one, so typed there it comes as a COPY, whose lines it shows as
 // they arrive.
-func (s *Session) analyzeSubscribe(ctx context.Context, stmt *ast.Subscribe, src source) (command, error) {
+func (s *Session) analyzeSubscribe(ctx context.Context, stmt *ast.Subscribe, src source, oids []uint32) (command, []uint32, error) {
 	if s.h.deps.Events == nil {
-		return nil, noEvents(stmt)
+		return nil, nil, noEvents(stmt)
 	}
-	found, err := s.h.deps.Events.Describe(ctx, stmt, relationEnv{s.env})
+	types := eventParameters(stmt, oids)
+	shape, err := withArguments(stmt, types, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sub := &subscription{stmt: stmt, cols: catalogColumns(found)}
+	found, err := s.h.deps.Events.Describe(ctx, shape, relationEnv{s.env})
+	if err != nil {
+		return nil, nil, err
+	}
+	sub := &subscription{stmt: stmt, types: types, cols: catalogColumns(found)}
 	if src.simple && s.set.value("application_name") == "psql" {
-		return &copyTo{cmd: sub, format: &copyFormat{kind: "text", delim: '\t', null: `\N`, header: true}}, nil
+		return &copyTo{cmd: sub, format: &copyFormat{kind: "text", delim: '\t', null: `\N`, header: true}}, types, nil
 	}
-	return sub, nil
+	return sub, types, nil
 }
 
 func (c *subscription) result() []column { return c.cols }
 
 func (c *subscription) open(ctx context.Context, s *Session, call *call) (rows, string, error) {
-	next, stop, err := s.h.deps.Events.Subscribe(ctx, c.stmt, relationEnv{s.env})
+	stmt, err := withArguments(c.stmt, c.types, call.args)
+	if err != nil {
+		return nil, "", err
+	}
+	next, stop, err := s.h.deps.Events.Subscribe(ctx, stmt, relationEnv{s.env})
 	if err != nil {
 		return nil, "", err
 	}
