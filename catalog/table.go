@@ -183,8 +183,17 @@ type FunctionRows struct {
 	NS       store.Namespace
 	Pipeline []bson.Raw
 	Rows     store.Cursor
+	// Computed is a field of the rows of NS, nil: all are stored.
+	Computed *Computed
 	// Late tells what the rows of NS lack, nil: nothing.
 	Late *Late
+}
+
+// Computed is a field that a stage computes of a row, where a statement asks for it:
+// behind its stages that do not, so that these reach the indexes of the store.
+type Computed struct {
+	Field string // at the top of a row
+	Stage bson.Raw
 }
 
 // Late are fields that some rows of NS have elsewhere. They are read where a

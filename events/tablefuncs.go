@@ -36,7 +36,7 @@ func (m *Manager) Tables() []*catalog.Table {
 		fn("change_stream", eventColumns(), m.eventRows, textParam("source"), timeParam("since"), timeParam("until")), // another spelling
 		fn("event_subscriptions", subscriptionColumns(), m.subscriptionRows),
 		fn("active_change_streams", streamColumns(), m.live(m.streamRows)),
-		fn("dead_letter_events", deadLetterColumns(), m.ofUsable(collDead, withEventData)),
+		fn("dead_letter_events", deadLetterColumns(), m.ofUsable(collDead)),
 		fn("event_attempts", attemptColumns(), m.ofUsable(collAttempts)),
 		fn("event_gaps", gapColumns(), m.ofSubscriptions(collGaps)),
 		fn("event_backfills", backfillColumns(), m.ofSubscriptions(collBackfills)),
@@ -51,10 +51,10 @@ func (m *Manager) Tables() []*catalog.Table {
 	}
 }
 
-// withEventData computes the business payload of a row: the document after the
+// eventDataField computes the business payload of a row: the document after the
 // change, else the changed fields, else the document before it, else its key.
-var withEventData = bson.D{{Key: "$set", Value: bson.D{{Key: "event_data", Value: bson.D{{Key: "$ifNull", Value: bson.A{
-	"$full_document", "$update_description.updatedFields", "$full_document_before_change", "$document_key"}}}}}}}
+var eventDataField = &catalog.Computed{Field: "event_data", Stage: marshal(bson.D{{Key: "$set", Value: bson.D{{Key: "event_data", Value: bson.D{{Key: "$ifNull", Value: bson.A{
+	"$full_document", "$update_description.updatedFields", "$full_document_before_change", "$document_key"}}}}}}})}
 
 // eventRows is CHANGE_STREAM_EVENTS([source], [since], [until]), both ends inclusive.
 func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
@@ -82,7 +82,7 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 	if len(span) > 0 {
 		match = append(match, bson.E{Key: "event_timestamp", Value: span})
 	}
-	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}}), marshal(withEventData)}, Late: imagesLate}, nil
+	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}})}, Computed: eventDataField, Late: imagesLate}, nil
 }
 
 // unlogged tells what a source names that no subscription logs: a collection of
@@ -125,20 +125,27 @@ func (m *Manager) ofSubscriptions(coll string) catalog.TableFunction {
 
 // ofUsable reads those of the subscriptions that the role may use: the rows hold
 // what the events do.
-func (m *Manager) ofUsable(coll string, more ...bson.D) catalog.TableFunction {
+func (m *Manager) ofUsable(coll string) catalog.TableFunction {
 	return func(_ context.Context, s catalog.Session, _ []bson.RawValue) (catalog.FunctionRows, error) {
 		hidden := m.hidden(s.Database(), s.User())
 		ids := slices.DeleteFunc(m.idsOf(s.Database()), func(id any) bool { return slices.Contains(hidden, id) })
-		return rowsOf(coll, ids, more...), nil
+		return rowsOf(coll, ids), nil
 	}
 }
 
-func rowsOf(coll string, ids bson.A, more ...bson.D) catalog.FunctionRows {
-	stages := []bson.Raw{marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}}})}
-	for _, stage := range more {
-		stages = append(stages, marshal(stage))
+func rowsOf(coll string, ids bson.A) catalog.FunctionRows {
+	rows := catalog.FunctionRows{NS: ns(coll), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: amongMany(ids)}})}}
+	if coll == collDead {
+		rows.Computed, rows.Late = eventDataField, imagesLate
 	}
-	return catalog.FunctionRows{NS: ns(coll), Pipeline: stages, Late: imagesLate}
+	return rows
+}
+
+// amongMany finds the rows of subscriptions, which are all of a database and most of
+// what there is. It is said so that no index is thought to find them: what the
+// statement itself asks for finds its rows sooner.
+func amongMany(ids bson.A) bson.D {
+	return bson.D{{Key: "$nor", Value: bson.A{bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$nin", Value: ids}}}}}}}
 }
 
 func (m *Manager) idsOf(database string) bson.A {
@@ -174,12 +181,15 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 	if only, ok := catalog.Wanted(ctx, "subscription_id"); ok {
 		ids = m.idsAmong(s.Database(), only)
 	}
-	terms := append(wantedBuckets(catalog.Match(ctx), width), bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}})
+	of := bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+	if width == time.Minute { // as they are stored
+		return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: of}})}, Late: quantilesLate}, nil
+	}
 	cur, err := m.st.Aggregate(ctx, ns(collStats), []bson.Raw{
-		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "$and", Value: terms}}}}),
+		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "$and", Value: append(wantedBuckets(catalog.Match(ctx), width), of)}}}}),
 		marshal(bson.D{{Key: "$sort", Value: asc("subscription_id", "bucket")}}),
 	}, store.AggregateOptions{AllowDiskUse: true})
-	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds()}}, err
+	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds(), read: newMinuteReader()}}, err
 }
 
 // idsAmong gives those of some ids that are subscriptions of a database.

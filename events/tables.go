@@ -1,6 +1,8 @@
 package events
 
 import (
+	"slices"
+
 	"weir/catalog"
 	"weir/sqltype"
 )
@@ -36,6 +38,14 @@ func columns(list ...any) []catalog.Column {
 	return out
 }
 
+// present marks columns that every row has: an order by them is that of an index.
+func present(cs []catalog.Column, names ...string) []catalog.Column {
+	for i := range cs {
+		cs[i].NotNull = cs[i].NotNull || slices.Contains(names, cs[i].Name)
+	}
+	return cs
+}
+
 // eventColumns are the columns of CHANGE_STREAM_EVENTS().
 func eventColumns() []catalog.Column {
 	cs := columns(
@@ -48,6 +58,8 @@ func eventColumns() []catalog.Column {
 		"interaction_type", text_, "trace_parent", text_, "event_data", jsonb, "full_document", jsonb, "full_document_before_change", jsonb,
 		"update_description", jsonb, "updated_fields", jsonb, "removed_fields", textArray, "size_bytes", int4, "txn_number", int8,
 	)
+	// Rows of the oplog have what a subscription gives an event not.
+	present(cs, "event_id", "position", "event_type", "operation_type", "database_name", "event_timestamp", "resume_token_timestamp", "size_bytes")
 	for i := range cs {
 		switch cs[i].Name {
 		case "event_id":
@@ -91,12 +103,12 @@ func deadLetterColumns() []catalog.Column {
 		"event_data", jsonb, "status", text_, "redrive_count", int4, "created_at", tstz,
 	)
 	cs[0].Path, cs[1].Path = []string{"_id"}, []string{"_id"}
-	return cs
+	return present(cs, "dead_letter_id", "event_id", "subscription_id", "created_at")
 }
 
 func attemptColumns() []catalog.Column {
-	return columns("event_id", text_, "subscription_id", text_, "attempt", int4, "started_at", tstz, "duration_ms", float8, "outcome", text_,
-		"status_code", int4, "error", text_, "response_excerpt", text_, "gateway", text_)
+	return present(columns("event_id", text_, "subscription_id", text_, "attempt", int4, "started_at", tstz, "duration_ms", float8, "outcome", text_,
+		"status_code", int4, "error", text_, "response_excerpt", text_, "gateway", text_), "event_id", "subscription_id", "attempt", "started_at")
 }
 
 func gapColumns() []catalog.Column {
@@ -120,8 +132,8 @@ func gatewayColumns() []catalog.Column {
 }
 
 func statsColumns() []catalog.Column {
-	return columns("bucket", tstz, "subscription_id", text_, "received", int8, "matched", int8, "delivered", int8, "failed", int8, "retried", int8,
-		"dead", int8, "bytes", int8, "lag_p50_ms", float8, "lag_p99_ms", float8, "delivery_p50_ms", float8, "delivery_p99_ms", float8)
+	return present(columns("bucket", tstz, "subscription_id", text_, "received", int8, "matched", int8, "delivered", int8, "failed", int8, "retried", int8,
+		"dead", int8, "bytes", int8, "lag_p50_ms", float8, "lag_p99_ms", float8, "delivery_p50_ms", float8, "delivery_p99_ms", float8), "bucket", "subscription_id")
 }
 
 func throughputColumns() []catalog.Column {

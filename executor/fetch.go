@@ -119,6 +119,7 @@ func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remot
 	if late != nil {
 		remote, behind = cutLate(late, remote)
 	}
+	remote = compute(rows.Computed, f.Reads, remote)
 	pipeline := append(append([]bson.Raw(nil), rows.Pipeline...), remote...)
 	pipeline, rest := e.allowed(pipeline)
 	cur, err := e.q.Aggregate(ctx, rows.NS, pipeline, store.AggregateOptions{AllowDiskUse: true})

@@ -16,6 +16,20 @@ func readsLate(l *catalog.Late, reads []string) bool {
 	return reads == nil || slices.ContainsFunc(reads, func(f string) bool { return slices.Contains(l.Fields, f) })
 }
 
+// compute puts the stage that computes a field before the first one that asks for it,
+// or behind all if the rows themselves are asked for.
+func compute(c *catalog.Computed, reads []string, stages []bson.Raw) []bson.Raw {
+	if c == nil || reads != nil && !slices.Contains(reads, c.Field) {
+		return stages
+	}
+	asks := &catalog.Late{Fields: []string{c.Field}}
+	at := slices.IndexFunc(stages, func(s bson.Raw) bool { return asksFor(asks, value.Document(s)) })
+	if at < 0 {
+		at = len(stages)
+	}
+	return slices.Insert(slices.Clone(stages), at, c.Stage)
+}
+
 // cutLate splits stages before the first one that asks for fields which some rows
 // have elsewhere. A filter goes as far as it can without them: rows that have them
 // are held against all of it.

@@ -1,6 +1,8 @@
 package translator
 
 import (
+	"slices"
+
 	"weir/catalog"
 	"weir/planner"
 	"weir/sqlerr"
@@ -38,8 +40,14 @@ func scanLoc(n *planner.Scan, i int) *loc {
 	if fd.Fine {
 		l.us = []string{catalog.FineField, fd.Path[0]}
 	}
-	l.notNull = len(fd.Path) == 0 || len(fd.Path) == 1 && fd.Path[0] == "_id" && n.Table.Kind == catalog.Collection
+	l.notNull = len(fd.Path) == 0 || len(fd.Path) == 1 && fd.Path[0] == "_id" && n.Table.Kind == catalog.Collection || neverNull(n.Table, fd.Path)
 	return l
+}
+
+// neverNull tells of a field that all rows of a table function have: what is declared
+// NOT NULL in a collection is so by agreement only.
+func neverNull(t *catalog.Table, path []string) bool {
+	return t.Kind == catalog.Function && slices.ContainsFunc(t.Columns, func(c catalog.Column) bool { return c.NotNull && slices.Equal(c.Path, path) })
 }
 
 // tableArgs are the arguments of a table function, which have to be constant.
