@@ -38,7 +38,11 @@ func (p *planner) choose(all []candidate) (candidate, error) {
 	if best.score < scoreCondition || best.score >= scoreUnique || p.probe == nil {
 		return best, nil
 	}
-	all = slices.DeleteFunc(all, func(c candidate) bool { return c.score < scoreCondition })
+	first := slices.IndexFunc(all, func(c candidate) bool { return c.score < scoreCondition })
+	var ordered []candidate
+	if first >= 0 {
+		all, ordered = all[:first], all[first:]
+	}
 	if len(all) > 1 || p.whole != nil {
 		for _, n := range probes(len(all)) {
 			for _, c := range all {
@@ -51,7 +55,26 @@ func (p *planner) choose(all []candidate) (candidate, error) {
 	if p.whole != nil && best.covered == 0 && best.distinct == 0 && !best.sorted && p.limit == 0 && p.whole(best.access) > wideRange {
 		return candidate{score: scoreCondition}, nil
 	}
+	if inOrder, ok := p.firstInOrder(best, ordered); ok {
+		return inOrder, nil
+	}
 	return best, nil
+}
+
+// orderGain is how many times less must be read in the order that was asked for,
+// until there are enough documents, than by the filter: they may come late.
+const orderGain = 8
+
+// firstInOrder gives an access that finds the first documents of an order sooner
+// than one that finds all, of which there are many, to sort them.
+func (p *planner) firstInOrder(best candidate, ordered []candidate) (candidate, bool) {
+	at := slices.IndexFunc(ordered, func(c candidate) bool { return c.sorted })
+	if at < 0 || best.sorted || p.limit == 0 || p.whole == nil {
+		return candidate{}, false
+	}
+	part := p.whole(best.access)
+	all := float64(p.count)
+	return ordered[at], part > 0 && part*all > orderGain*float64(p.limit)/part
 }
 
 // better prefers the access that is known to have few keys, unless the other

@@ -46,6 +46,7 @@ type wish struct {
 	hint      bson.RawValue
 	probe     func(access, int) (n int, all bool, err error) // counts keys up to a number; nil: no probing
 	whole     func(access) float64                           // the part of the index that the ranges span; nil: unknown
+	count     int64                                          // of all documents, where whole is known
 }
 
 // predicate is what a filter says about one path.

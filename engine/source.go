@@ -126,7 +126,7 @@ func (s *source) wish(r agg.Request, reader storage.Reader) wish {
 		w.fields, w.distinct = nil, ""
 	}
 	if s.tx == nil && s.c.count.Load() > 20_000 {
-		w.whole = s.e.spanned
+		w.whole, w.count = s.e.spanned, s.c.count.Load()
 	}
 	return w
 }

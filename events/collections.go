@@ -66,7 +66,7 @@ var indexes = []index{
 	{coll: collLog, name: "correlation", keys: asc("correlation_id"), partial: having("correlation_id")},
 	{coll: collLog, name: "process", keys: asc("business_process_id"), partial: having("business_process_id")},
 	{coll: collLog, name: "settled_expiry", keys: asc("expire_at"), ttl: true, partial: having("expire_at")},
-	{coll: collDead, name: "subscription_status", keys: asc("subscription_id", "status")},
+	{coll: collDead, name: "subscription_status_created", keys: asc("subscription_id", "status", "created_at")},
 	{coll: collDead, name: "status_subscription", keys: asc("status", "subscription_id")},
 	{coll: collDead, name: "created", keys: asc("created_at")},
 	{coll: collDead, name: "expiry", keys: asc("expire_at"), ttl: true},
@@ -91,15 +91,15 @@ var indexes = []index{
 	{coll: collSubscriptions, name: "database_revision", keys: asc("spec.database_name", "_id", "rev")},
 }
 
-// replaced are the names of indexes of the log that earlier versions made.
-var replaced = []string{"expiry"}
+// replaced are indexes that earlier versions made.
+var replaced = []index{{coll: collLog, name: "expiry"}, {coll: collDead, name: "subscription_status"}}
 
 // prepare makes the indexes; it may run on every start and on several gateways.
 func prepare(ctx context.Context, st store.Store) error {
-	for _, name := range replaced {
-		_, err := command(ctx, st, bson.D{{Key: "dropIndexes", Value: collLog}, {Key: "index", Value: name}})
+	for _, ix := range replaced {
+		_, err := command(ctx, st, bson.D{{Key: "dropIndexes", Value: ix.coll}, {Key: "index", Value: ix.name}})
 		if code := mongoerr.CodeOf(err); err != nil && code != mongoerr.IndexNotFound && code != mongoerr.NamespaceNotFound {
-			return fmt.Errorf("drop the index %s of %s: %w", name, collLog, err)
+			return fmt.Errorf("drop the index %s of %s: %w", ix.name, ix.coll, err)
 		}
 	}
 	for _, ix := range indexes {

@@ -238,12 +238,16 @@ func (p *page) read(ctx context.Context, st store.Store, n int, index string, st
 		pipeline = append(pipeline, marshal(s))
 	}
 	// The index is known; a server would try several each time.
-	hint := bson.RawValue{Type: bson.TypeString, Value: value.String(index).AppendPayload(nil)}
-	err := drainBy(ctx, st, ns(collLog), pipeline, store.AggregateOptions{Hint: hint}, p.add)
+	err := drainBy(ctx, st, ns(collLog), pipeline, store.AggregateOptions{Hint: indexHint(index)}, p.add)
 	if errors.Is(err, errFull) {
 		return nil
 	}
 	return err
+}
+
+// indexHint names the index that a query is to use.
+func indexHint(name string) bson.RawValue {
+	return bson.RawValue{Type: bson.TypeString, Value: value.String(name).AppendPayload(nil)}
 }
 
 func (p *page) add(row bson.Raw) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -70,7 +71,40 @@ func (p *past) rows(ctx context.Context, m *Manager, database string) (catalog.F
 	for _, s := range m.of(database) {
 		ids[s.ID] = true
 	}
+	low, high := bucketSpan(catalog.Match(ctx))
+	spans = slices.DeleteFunc(slices.Clone(spans), func(s pastSpan) bool { return s.at < low || s.at > high })
 	return catalog.FunctionRows{Rows: &pastCursor{spans: spans, ids: ids}}, nil
+}
+
+// bucketSpan are the first and the last bucket that a filter may want.
+func bucketSpan(filter bson.Raw) (low, high int64) {
+	low, high = math.MinInt64, math.MaxInt64
+	for it := value.Walk(filter); it.Next(); {
+		v := it.Value()
+		switch {
+		case it.Key() == "$and" && v.IsArray():
+			for _, term := range value.Items(nil, v.Doc()) {
+				if term.IsDocument() {
+					l, h := bucketSpan(term.Doc())
+					low, high = max(low, l), min(high, h)
+				}
+			}
+		case it.Key() == "bucket" && v.IsDocument():
+			for c := value.Walk(v.Doc()); c.Next(); {
+				if c.Value().Kind() != bson.TypeDateTime {
+					continue
+				}
+				at := c.Value().AsDate()
+				if op := c.Key(); op == "$gte" || op == "$gt" || op == "$eq" {
+					low = max(low, at)
+				}
+				if op := c.Key(); op == "$lte" || op == "$lt" || op == "$eq" {
+					high = min(high, at)
+				}
+			}
+		}
+	}
+	return low, high
 }
 
 func (p *past) since(at time.Time) bson.E {

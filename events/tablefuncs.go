@@ -141,10 +141,16 @@ func rowsOf(coll string, ids bson.A) catalog.FunctionRows {
 	return rows
 }
 
-// amongMany finds the rows of subscriptions, which are all of a database and most of
-// what there is. It is said so that no index is thought to find them: what the
-// statement itself asks for finds its rows sooner.
+// fewIDs is up to how many subscriptions are looked for one by one.
+const fewIDs = 50
+
+// amongMany finds the rows of subscriptions, which are all of a database. Many of
+// them are most of what there is: it is said so that no index is thought to find
+// them, and what the statement itself asks for finds its rows sooner.
 func amongMany(ids bson.A) bson.D {
+	if len(ids) <= fewIDs {
+		return bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+	}
 	return bson.D{{Key: "$nor", Value: bson.A{bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$nin", Value: ids}}}}}}}
 }
 
@@ -178,17 +184,26 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 		width = d
 	}
 	ids := m.idsOf(s.Database())
-	if only, ok := catalog.Wanted(ctx, "subscription_id"); ok {
+	only, named := catalog.Wanted(ctx, "subscription_id")
+	if named {
 		ids = m.idsAmong(s.Database(), only)
 	}
-	of := bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+	of := amongMany(ids)
+	if named {
+		of = bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+	}
 	if width == time.Minute { // as they are stored
 		return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: of}})}, Late: quantilesLate}, nil
 	}
+	o := store.AggregateOptions{AllowDiskUse: true}
+	bounds := wantedBuckets(catalog.Match(ctx), width)
+	if len(bounds) > 0 && !named { // else all minutes are read for the order that they are wanted in
+		o.Hint = indexHint("bucket")
+	}
 	cur, err := m.st.Aggregate(ctx, ns(collStats), []bson.Raw{
-		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "$and", Value: append(wantedBuckets(catalog.Match(ctx), width), of)}}}}),
+		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "$and", Value: append(bounds, of)}}}}),
 		marshal(bson.D{{Key: "$sort", Value: asc("subscription_id", "bucket")}}),
-	}, store.AggregateOptions{AllowDiskUse: true})
+	}, o)
 	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds(), read: newMinuteReader()}}, err
 }
 

@@ -137,7 +137,7 @@ func statsColumns() []catalog.Column {
 }
 
 func throughputColumns() []catalog.Column {
-	return columns("bucket", tstz, "subscription_id", text_, "received", int8, "delivered", int8, "failed", int8, "retried", int8, "bytes", int8)
+	return present(columns("bucket", tstz, "subscription_id", text_, "received", int8, "delivered", int8, "failed", int8, "retried", int8, "bytes", int8), "bucket", "subscription_id")
 }
 
 func connectionColumns() []catalog.Column {
