@@ -9,12 +9,14 @@ import (
 const (
 	breakerFailures = 20
 	probeFirst      = time.Second
-	probeLongest    = time.Minute
+	probeLongest    = 60 // times the first
 )
 
 // breaker stops sending to an endpoint that fails again and again, and lets one
 // probe through at a time. All subscriptions of an endpoint share it.
 type breaker struct {
+	first time.Duration // before the first probe
+
 	mu       sync.Mutex
 	failures int
 	delay    time.Duration
@@ -57,9 +59,9 @@ func (b *breaker) done(success, probe bool, now time.Time) {
 	}
 	b.failures++
 	if b.failures == breakerFailures {
-		b.delay = probeFirst
+		b.delay = b.first
 	} else if probe {
-		b.delay = min(2*b.delay, probeLongest)
+		b.delay = min(2*b.delay, probeLongest*b.first)
 	}
 	if b.failures >= breakerFailures {
 		b.until = now.Add(b.delay)

@@ -185,7 +185,7 @@ func TestBrokerFaults(t *testing.T) {
 func brokerFault(t *testing.T, b *broker, fault testkit.Fault) {
 	g, conn := brokered(t)
 	exec(t, conn, `CREATE CONNECTION bus TO %s`, b.connect)
-	exec(t, conn, `CREATE EVENT_SUBSCRIPTION sent ON docs DELIVER TO %s WITH (processing_timeout_ms = 1000, %s)`, b.deliver, fast)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION sent ON docs DELIVER TO %s WITH (processing_timeout_ms = 300, %s)`, b.deliver, fast)
 	arrives := func(n int) {
 		t.Helper()
 		require.Eventually(t, func() bool { return distinct(b.taken()) == n*faultKeys }, patience, 10*time.Millisecond)

@@ -54,9 +54,12 @@ func server(t *testing.T, program string, args ...string) (stop func()) {
 
 // brokered starts a gateway with a key for credentials.
 func brokered(t *testing.T) (*testkit.Gateway, *pgx.Conn) {
-	g := testkit.Start(t, testkit.Embedded, &gateway.Options{SecretKey: []byte("a key for tests")})
+	g := testkit.Start(t, testkit.Embedded, &gateway.Options{SecretKey: []byte("a key for tests"), EventProbe: soon})
 	return g, g.Connect(t)
 }
+
+// soon is how long an endpoint rests whose breaker opened.
+const soon = 20 * time.Millisecond
 
 const fast = `max_retry_attempts = 1000, retry_delay_ms = 5, max_retry_delay_ms = 20`
 

@@ -93,7 +93,7 @@ func (n *node) end(t testing.TB) {
 }
 
 func startNode(t testing.TB, st store.Store, lease time.Duration) *node {
-	return startNodeBy(t, gateway.Options{Store: st, EventLease: lease})
+	return startNodeBy(t, gateway.Options{Store: st, EventLease: lease, EventProbe: soon})
 }
 
 // startNodeAt starts a gateway with a clock of its own.

@@ -138,12 +138,13 @@ func TestWebhookConnection(t *testing.T) {
 // TestCollectionElsewhere writes to another deployment, away at first.
 func TestCollectionElsewhere(t *testing.T) {
 	t.Parallel()
+	const n = 20
 	addr := "127.0.0.1:" + freePort(t)
-	g := testkit.Start(t, testkit.Embedded, nil)
+	g := testkit.Start(t, testkit.Embedded, &gateway.Options{EventProbe: soon})
 	conn := g.Connect(t)
 	exec(t, conn, `CREATE CONNECTION far TO MONGODB (uri = 'mongodb://%s/?directConnection=true')`, addr)
-	exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION archive.docs USING far WITH (inbox = true, processing_timeout_ms = 2000, %s)`, fast)
-	insertDocs(t, g.Store(), g.Database, 0, 3) // few: the breaker must not rest for long
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION archive.docs USING far WITH (inbox = true, processing_timeout_ms = 500, %s)`, fast)
+	insertDocs(t, g.Store(), g.Database, 0, n)
 	require.Eventually(t, func() bool {
 		return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('copied') WHERE processing_status = 'retrying'`) > 0
 	}, patience, 5*time.Millisecond)
@@ -159,7 +160,7 @@ func TestCollectionElsewhere(t *testing.T) {
 			n++
 		}
 	}
-	require.Eventually(t, func() bool { return count("docs") == 3 && count("docs_inbox") == 3 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return count("docs") == n && count("docs_inbox") == n }, patience, 10*time.Millisecond)
 }
 
 // startMongo runs another engine behind a MongoDB port.

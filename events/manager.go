@@ -42,6 +42,7 @@ type Options struct {
 	Version     string           // of the program
 	Key         []byte           // encrypts the credentials of connections; nil: none are stored
 	Lease       time.Duration    // how long a lease lasts without renewal; 0: 15 s
+	Probe       time.Duration    // how long an endpoint rests that fails again and again, before it is tried; it doubles up to 60 times that. 0: 1 s
 	Logger      *slog.Logger     // nil: discard
 	Now         func() time.Time // nil: time.Now
 	// Step is told of every step of the runtime when it is done, for tests that
@@ -68,6 +69,9 @@ func (o Options) withDefaults() Options {
 	if o.Lease == 0 {
 		o.Lease = defaultLease
 	}
+	if o.Probe == 0 {
+		o.Probe = probeFirst
+	}
 	return o
 }
 
@@ -83,6 +87,7 @@ type Manager struct {
 	host    string
 	version string
 	lease   time.Duration
+	probe   time.Duration // before the first one of an endpoint that fails
 	vault   *vault
 	log     *slog.Logger
 	server  serverClock
@@ -162,7 +167,7 @@ func New(d Deps, o Options) *Manager {
 	}
 	m := &Manager{
 		vault: v,
-		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease,
+		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease, probe: o.Probe,
 		log: o.Logger, clients: o.Connections, step: o.Step,
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, own: map[string]ownChange{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
@@ -396,7 +401,7 @@ func (m *Manager) breakerOf(t Target) *breaker {
 	defer m.mu.Unlock()
 	key := endpoint(t)
 	if m.brk[key] == nil {
-		m.brk[key] = &breaker{}
+		m.brk[key] = &breaker{first: m.probe}
 	}
 	return m.brk[key]
 }

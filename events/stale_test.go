@@ -22,7 +22,7 @@ func TestClocksOfGateways(t *testing.T) {
 	e := openEngine(t)
 	r := newReceiver(t, 1)
 	m := &mortal{Store: e}
-	a := startNodeBy(t, gateway.Options{Store: m, EventLease: time.Second, Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	a := startNodeBy(t, gateway.Options{Store: m, EventLease: time.Second, EventProbe: soon, Now: func() time.Time { return time.Now().Add(time.Hour) }})
 	conn := connect(t, a.Gateway, "clocks")
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (%s)`, r.URL, fast)
 	insertDocs(t, e, "clocks", 0, 1)

@@ -53,6 +53,7 @@ type Options struct {
 
 	SecretKey  []byte            // encrypts the credentials of connections in the store; nil: none are stored
 	EventLease time.Duration     // of the event runtime, see events.Options; 0: its default
+	EventProbe time.Duration     // likewise
 	EventStep  func(events.Step) // likewise; nil: nobody is told
 
 	// AllowPrivateTargets lets webhooks go anywhere; AllowTargets adds prefixes.
@@ -200,7 +201,7 @@ func (g *Gateway) assemble() error {
 	sinks.Relayed = func(ctx context.Context) error { return g.events.Relayed(ctx) }
 	heard := func(database, channel, payload string) { broker.NotifyHere(database, channel, payload, 0) }
 	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations, Notify: heard},
-		events.Options{Host: o.Host, Connections: func() int { return g.sql.Connections() }, Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
+		events.Options{Host: o.Host, Connections: func() int { return g.sql.Connections() }, Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Probe: o.EventProbe, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
 	broker.Join(g.events)
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
