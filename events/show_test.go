@@ -99,6 +99,17 @@ func randomCreate(r *rand.Rand) string {
 // makes each again from what SHOW CREATE prints: the same statement comes out.
 func TestShowCreateRoundTrips(t *testing.T) {
 	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	for i := range 4 { // which mostly wait
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			showCreateRoundTrips(t, rand.New(rand.NewPCG(seed, uint64(i))), 30)
+		})
+	}
+}
+
+func showCreateRoundTrips(t *testing.T, r *rand.Rand, n int) {
 	g := testkit.Start(t, testkit.Embedded, &gateway.Options{})
 	conn := g.Connect(t)
 	for _, sql := range []string{
@@ -108,9 +119,6 @@ func TestShowCreateRoundTrips(t *testing.T) {
 	} {
 		exec(t, conn, "%s", sql)
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
 	names := []string{`"Some Name"`, `"select"`, `"a""b"`, "plain_1"}
 	var name string
 	show := func() (text, options string) {
@@ -118,7 +126,7 @@ func TestShowCreateRoundTrips(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), `SHOW CREATE EVENT_SUBSCRIPTION `+name).Scan(&shown, &text))
 		return text, scalar[string](t, conn, `SELECT options::text FROM EVENT_SUBSCRIPTIONS()`)
 	}
-	for range 120 {
+	for range n {
 		name = names[r.IntN(len(names))]
 		sql := strings.Replace(randomCreate(r), `"Some Name"`, name, 1)
 		_, err := conn.Exec(t.Context(), sql)
