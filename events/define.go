@@ -71,7 +71,7 @@ func newSecret() string {
 // applyClauses takes ON, FOR, WHERE and DELIVER TO.
 func applyClauses(ctx context.Context, lang Language, names *spelling, s *Spec, n *ast.CreateEventSubscription) error {
 	for _, c := range n.Collections {
-		if of := c.Qualifier(); !of.IsZero() && of.Name != "public" && of.Text != s.Database {
+		if of := c.Qualifier(); !of.IsZero() && of.Name != publicSchema && of.Text != s.Database {
 			return sqlerr.New(sqlerr.FeatureNotSupported, "a subscription of database \"%s\" cannot watch database \"%s\"", s.Database, of.Text).At(c.Pos()).
 				WithHint("Connect to database %s and create it there.", of.Text)
 		}
@@ -154,10 +154,20 @@ func applyDeliver(names *spelling, s *Spec, d *ast.DeliverTo) {
 	s.Connection = d.Using.Name
 	if d.Kind == ast.SinkCollection {
 		s.Target.Name = dotted(d.Collection)
-		if s.Connection == "" && len(d.Collection.Parts) == 1 {
-			s.Target.Name = names.collection(d.Collection.Last())
+		of := d.Collection.Qualifier()
+		if own := of.IsZero() || of.Name == publicSchema || of.Text == s.Database; own && s.Connection == "" && len(d.Collection.Parts) < 3 {
+			s.Target.Name = s.ownCollection(names.collection(d.Collection.Last()))
 		}
 	}
+}
+
+// ownCollection names a collection of the database as a target. One whose name holds
+// a dot says the database too: else what stands before it would be one.
+func (s *Spec) ownCollection(name string) string {
+	if strings.Contains(name, ".") {
+		return s.Database + "." + name
+	}
+	return name
 }
 
 // applyOptions evaluates a list of options and takes them into s. fixed says

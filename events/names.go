@@ -10,6 +10,9 @@ import (
 	"weir/sqlerr"
 )
 
+// publicSchema is what SQL calls the collections of the database itself.
+const publicSchema = "public"
+
 // spelling finds how a database spells what a statement names: exactly as written
 // first, then folded as SQL does, then by the only name that differs in case. What
 // is not there yet stays as written.
@@ -91,7 +94,7 @@ func (m *Manager) sourceName(ctx context.Context, env catalog.Session, name stri
 		return collectionName(t, name), err
 	}
 	schema, coll, qualified := strings.Cut(name, ".")
-	if qualified && (schema == "public" || schema == db) {
+	if qualified && (schema == publicSchema || schema == db) {
 		return coll, nil
 	}
 	others, err := m.st.Databases(ctx)

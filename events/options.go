@@ -302,6 +302,9 @@ func setTarget(s *Spec, o *OptionValue) error {
 	case TargetCollection, TargetNotify, TargetKafka, TargetNATS, TargetRedis, TargetRedisChannel:
 		if name != "" {
 			s.Target = Target{Kind: TargetKind(kind), Name: name}
+			if own, ok := strings.CutPrefix(name, publicSchema+"."); ok && s.Target.Kind == TargetCollection && s.Connection == "" {
+				s.Target.Name = s.ownCollection(own)
+			}
 			return nil
 		}
 	}

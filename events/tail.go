@@ -56,7 +56,7 @@ func (m *Manager) describeSubscribe(ctx context.Context, n *ast.Subscribe, env c
 
 // tailed finds the subscription that SUBSCRIBE names, nil: it is a collection.
 func (m *Manager) tailed(env catalog.Session, name *ast.Name) *found {
-	if of := name.Qualifier().Name; of != "" && of != "public" && of != env.Database() {
+	if of := name.Qualifier().Name; of != "" && of != publicSchema && of != env.Database() {
 		return nil
 	}
 	return m.named(env.Database(), name.Last().Name)
