@@ -201,10 +201,13 @@ func (c *call) rewindRows(ctx context.Context, s *found, after string, stretch *
 		return 0, err
 	}
 	filter := bson.D{{Key: "subscription_id", Value: s.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: after}}}}
+	fresh := bson.D{{Key: "next_attempt_at", Value: ""}, {Key: "first_attempt_at", Value: ""}, {Key: "last_error", Value: ""}}
+	if status == StatusQueued { // else it is settled as it is
+		fresh = append(fresh, bson.D{{Key: "processing_started_at", Value: ""}, {Key: "processing_completed_at", Value: ""},
+			{Key: "processing_duration_ms", Value: ""}, {Key: "expire_at", Value: ""}}...)
+	}
 	count, err := c.m.updateRows(ctx, collLog, filter, bson.D{
-		{Key: "$set", Value: bson.D{{Key: "processing_status", Value: status}, {Key: "retry_count", Value: int32(0)}}},
-		{Key: "$unset", Value: bson.D{{Key: "next_attempt_at", Value: ""}, {Key: "first_attempt_at", Value: ""}, {Key: "processing_started_at", Value: ""},
-			{Key: "processing_completed_at", Value: ""}, {Key: "processing_duration_ms", Value: ""}, {Key: "last_error", Value: ""}, {Key: "expire_at", Value: ""}}}})
+		{Key: "$set", Value: bson.D{{Key: "processing_status", Value: status}, {Key: "retry_count", Value: int32(0)}}}, {Key: "$unset", Value: fresh}})
 	if err != nil {
 		return 0, err
 	}

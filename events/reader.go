@@ -184,6 +184,7 @@ func (r *reader) followAll(ctx context.Context) error {
 			continue
 		}
 		r.learn(err)
+		r.suspendFull(ctx, err)
 		r.stats.reopened(err)
 		r.log.Warn("change stream failed; it will be reopened", "error", err, "delay", delay)
 		select {

@@ -61,6 +61,19 @@ func (r *reader) heard() {
 	}
 }
 
+// suspendFull suspends the subscriptions whose rows the store has no room for. The
+// reader goes on trying: what it could not log is logged when there is room.
+func (r *reader) suspendFull(ctx context.Context, cause error) {
+	if mongoerr.CodeOf(cause) != mongoerr.OutOfDiskSpace {
+		return
+	}
+	for _, rt := range r.currentRoutes() {
+		if err := r.suspend(ctx, rt.spec.ID, "store_full", cause.Error()); err != nil && !errors.Is(err, errSuspended) {
+			r.log.Warn("a subscription could not be suspended", "subscription", rt.spec.ID, "error", err)
+		}
+	}
+}
+
 // learn has the next run be another one where a failure asks for it.
 func (r *reader) learn(err error) {
 	switch {

@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type spoiled struct {
 	opening func(store.WatchOptions) error           // what opening one meets
 	giving  func(store.WatchOptions, bson.Raw) error // what an event meets
 	cluster string
+	full    bool // the log takes no rows
 }
 
 func (s *spoiled) set(f func()) {
@@ -180,4 +182,59 @@ func TestTokenOfAnotherCluster(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	insertDocs(t, s.Store, "moved", 1, 1)
 	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('easy')`) == 2 }, patience, 10*time.Millisecond)
+}
+
+func (s *spoiled) Write(ctx context.Context, at store.Namespace, ops []store.WriteOp, o store.WriteOptions) (store.WriteResult, error) {
+	s.mu.Lock()
+	full := s.full
+	s.mu.Unlock()
+	if full && at.Coll == "event_log" && len(ops) > 0 && ops[0].Kind == store.Insert {
+		return store.WriteResult{}, mongoerr.New(mongoerr.OutOfDiskSpace, "no space left on device")
+	}
+	return s.Store.Write(ctx, at, ops, o)
+}
+
+// TestStoreWithoutRoom has the log take no rows for a while: the subscription says so,
+// and gets what it missed when there is room again and it is resumed.
+func TestStoreWithoutRoom(t *testing.T) {
+	t.Parallel()
+	s := &spoiled{}
+	g := testkit.StartBehind(t, func(st store.Store) store.Store { s.Store = st; return s })
+	conn := g.Connect(t)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION copies`)
+	s.set(func() { s.full = true })
+	insertDocs(t, g.Store(), g.Database, 0, 3)
+	require.Eventually(t, func() bool {
+		return scalar[string](t, conn, `SELECT status || ' ' || coalesce(status_reason, '') FROM EVENT_SUBSCRIPTIONS()`) == "suspended store_full"
+	}, patience, 10*time.Millisecond)
+	s.set(func() { s.full = false })
+	exec(t, conn, `RESUME EVENT_SUBSCRIPTION copied`)
+	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS() WHERE processing_status = 'completed'`) == 3 }, patience, 10*time.Millisecond)
+}
+
+// TestDroppedDatabaseGoesOn drops the database and writes to it again: each drop comes
+// once, the stream goes on behind its invalidation, and so does a read of the past.
+func TestDroppedDatabaseGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, mode := range testkit.Modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			g := testkit.Start(t, mode, nil)
+			conn, ctx := g.Connect(t), t.Context()
+			exec(t, conn, `CREATE EVENT_SUBSCRIPTION pulled ON DATABASE FOR INSERT, DDL DELIVER TO PULL`)
+			for i := range 3 {
+				insertDocs(t, g.Store(), g.Database, i, 1)
+				require.NoError(t, g.Mongo(t).Drop(ctx))
+			}
+			insertDocs(t, g.Store(), g.Database, 3, 1)
+			const shown = `SELECT coalesce(string_agg(event_type, ' ' ORDER BY position), '') FROM CHANGE_STREAM_EVENTS('%s') WHERE event_type IN ('insert', 'drop', 'dropDatabase')`
+			const want = "insert drop dropDatabase insert drop dropDatabase insert drop dropDatabase insert"
+			require.Eventually(t, func() bool { return scalar[string](t, conn, fmt.Sprintf(shown, "pulled")) == want }, patience, 10*time.Millisecond)
+			exec(t, conn, `CREATE EVENT_SUBSCRIPTION later ON DATABASE FOR INSERT, DDL DELIVER TO PULL START AT BEGINNING`)
+			require.Eventually(t, func() bool {
+				return scalar[string](t, conn, `SELECT status FROM EVENT_SUBSCRIPTIONS() WHERE subscription_id = 'later'`) == "active"
+			}, patience, 10*time.Millisecond)
+			require.Equal(t, want, scalar[string](t, conn, fmt.Sprintf(shown, "later")))
+		})
+	}
 }

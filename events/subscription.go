@@ -20,6 +20,7 @@ const (
 	StateCreating    = "creating"
 	StateBackfilling = "backfilling"
 	StateActive      = "active"
+	StateDegraded    = "degraded" // active, as it is shown
 	StatePaused      = "paused"
 	StateSuspended   = "suspended"
 	StateDraining    = "draining"

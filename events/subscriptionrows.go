@@ -108,6 +108,15 @@ func definitionRow(spec *Spec) bson.Raw {
 	return marshal(d)
 }
 
+// health is a status as it is shown: an active subscription some of whose keys are
+// held up by failures is degraded.
+func (f *figure) health(status string) string {
+	if status == StateActive && f.retrying+f.blocked > 0 {
+		return StateDegraded
+	}
+	return status
+}
+
 // subscriptionRow adds to a definition what changes.
 func subscriptionRow(shown bson.Raw, s *found, t totals, f figure, stream bson.Raw) bson.Raw {
 	start, dst := value.BeginDocument(make([]byte, 0, len(shown)+len(stream)+768))
@@ -119,7 +128,7 @@ func subscriptionRow(shown bson.Raw, s *found, t totals, f figure, stream bson.R
 		}
 	}
 	for _, o := range [...]struct{ name, value string }{
-		{"status", s.status()}, {"desired_status", s.Desired}, {"status_reason", s.Reason}, {"position", t.Position}, {"last_error", t.LastError},
+		{"status", f.health(s.status())}, {"desired_status", s.Desired}, {"status_reason", s.Reason}, {"position", t.Position}, {"last_error", t.LastError},
 	} {
 		if o.value != "" {
 			dst = value.AppendElement(dst, o.name, value.String(o.value))

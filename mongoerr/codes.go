@@ -84,6 +84,7 @@ const (
 	ClientDisconnect                  int32 = 279
 	BSONObjectTooLarge                int32 = 10334
 	DuplicateKey                      int32 = 11000
+	OutOfDiskSpace                    int32 = 14031
 	InterruptedAtShutdown             int32 = 11600
 	Interrupted                       int32 = 11601
 	NotWritablePrimary                int32 = 10107
