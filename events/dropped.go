@@ -16,9 +16,12 @@ func (r *reader) drops() bool {
 	})
 }
 
+// binds tells whether the subscription names a collection.
+func (r *route) binds(coll string) bool { return r.names[coll] || r.matchesPattern(coll) }
+
 // suspendDropped suspends the subscriptions that ask for it by on_collection_drop
-// when a collection that they name is dropped or renamed away, or their database
-// is dropped. It runs before the token passes the drop, so that a crash repeats it.
+// when a collection that they name is dropped, renamed away or replaced by one that
+// is renamed, or their database is dropped. It runs before the token passes the drop, so that a crash repeats it.
 func (r *reader) suspendDropped(ctx context.Context) error {
 	for i := range r.events {
 		e := &r.events[i]
@@ -26,7 +29,7 @@ func (r *reader) suspendDropped(ctx context.Context) error {
 			continue
 		}
 		for _, rt := range r.router.routes {
-			if rt.spec.OnCollectionDrop != "suspend" || e.Op != "dropDatabase" && !rt.names[e.Coll] && !rt.matchesPattern(e.Coll) {
+			if rt.spec.OnCollectionDrop != "suspend" || e.Op != "dropDatabase" && !rt.binds(e.Coll) && !(e.To != "" && rt.binds(e.To)) {
 				continue
 			}
 			if err := r.suspend(ctx, rt.spec.ID, "collection_dropped", e.Op+" of "+e.DB+"."+e.Coll); err != nil && !errors.Is(err, errSuspended) {

@@ -16,6 +16,7 @@ type Event struct {
 	Token     bson.Raw
 	Op        string
 	DB, Coll  string
+	To        string         // the new name of a collection that was renamed, else ""
 	Time      bson.Timestamp // clusterTime
 	WallMS    int64          // wallTime, or the second of clusterTime
 	Key       value.Value    // documentKey
@@ -53,6 +54,8 @@ func (e *Event) take(key string, v value.Value) {
 		e.WallMS = v.AsDate()
 	case "ns":
 		e.DB, e.Coll = text(value.Lookup(v.Doc(), "db")), text(value.Lookup(v.Doc(), "coll"))
+	case "to":
+		e.To = text(value.Lookup(v.Doc(), "coll"))
 	case "documentKey":
 		e.Key = v
 	case "fullDocument":

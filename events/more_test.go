@@ -139,3 +139,28 @@ func TestUpToIsInclusive(t *testing.T) {
 		require.Equal(t, 3, n, sql)
 	}
 }
+
+// TestRenameOntoAWatchedName renames a collection onto one that is watched: that is
+// told to who watches either name, and the old collection of the name is gone.
+func TestRenameOntoAWatchedName(t *testing.T) {
+	t.Parallel()
+	g := testkit.Start(t, testkit.Embedded, nil)
+	conn, ctx := g.Connect(t), t.Context()
+	db := g.Mongo(t)
+	for _, name := range []string{"old", "young", "other"} {
+		require.NoError(t, db.CreateCollection(ctx, name))
+	}
+	for name, on := range map[string]string{"of_old": "old", "of_young": "young", "of_other": "other"} {
+		exec(t, conn, `CREATE EVENT_SUBSCRIPTION %s ON %s FOR INSERT, DDL`, name, on)
+	}
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION guard ON old WITH (on_collection_drop = 'suspend')`)
+	require.NoError(t, db.Client().Database("admin").RunCommand(ctx, bson.D{{Key: "renameCollection", Value: db.Name() + ".young"}, {Key: "to", Value: db.Name() + ".old"}, {Key: "dropTarget", Value: true}}).Err())
+	insertDocs(t, g.Store(), g.Database, 0, 1)
+	_, err := db.Collection("old").InsertOne(ctx, bson.D{{Key: "_id", Value: 1}})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		return scalar[string](t, conn, `SELECT coalesce(string_agg(subscription_id || ' ' || event_type, ', ' ORDER BY position, subscription_id), '') FROM CHANGE_STREAM_EVENTS() WHERE event_type IN ('rename', 'insert')`) ==
+			"of_old rename, of_young rename, guard insert, of_old insert"
+	}, patience, 10*time.Millisecond)
+	require.Equal(t, "suspended collection_dropped", scalar[string](t, conn, `SELECT status || ' ' || status_reason FROM EVENT_SUBSCRIPTIONS() WHERE subscription_id = 'guard'`))
+}

@@ -209,7 +209,9 @@ func TestStoreWithoutRoom(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	s.set(func() { s.full = false })
 	exec(t, conn, `RESUME EVENT_SUBSCRIPTION copied`)
-	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS() WHERE processing_status = 'completed'`) == 3 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS() WHERE processing_status = 'completed'`) == 3
+	}, patience, 10*time.Millisecond)
 }
 
 // TestDroppedDatabaseGoesOn drops the database and writes to it again: each drop comes

@@ -135,7 +135,7 @@ func globMatch(pattern, s string) bool {
 // wants tells whether the event passes update_fields and event_filter. An error
 // of the filter counts as no match only where MongoDB's would.
 func (r *route) wants(e *Event) (bool, error) {
-	if !r.wantsKind(e.Op, e.Coll) {
+	if !r.wantsKind(e.Op, e.Coll) && (e.To == "" || !r.wantsKind(e.Op, e.To)) {
 		return false, nil
 	}
 	if e.Op == "update" && len(r.fields) > 0 && !r.touches(e) {

@@ -70,8 +70,11 @@ func (r *reader) route() routed {
 }
 
 // candidates are the routes that may want an event. Filters cannot be asked of one
-// that was read without its images.
+// that was read without its images; a collection that is renamed is of two names.
 func (r *reader) candidates(e *Event) []*route {
+	if e.To != "" {
+		return r.router.routes
+	}
 	if r.recovery.bare > 0 {
 		return r.router.of(e.Op, e.Coll).all
 	}
