@@ -238,6 +238,9 @@ func (m *Manager) reconcile(ctx context.Context, r *reader, version int64) error
 	}
 	if r.adopted != version || !r.adoptedOnce {
 		r.setRoutes(m.routes(ctx, r.db))
+		if !r.covers() {
+			return nil // it is looked at again when the stream is another one
+		}
 	}
 	for _, s := range m.untidy(m.of(r.db)) {
 		m.reconcileDispatcher(s)

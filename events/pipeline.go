@@ -40,6 +40,7 @@ func (r *reader) runBatches(ctx context.Context, worked func()) error {
 	g, gctx := errgroup.WithContext(ctx)
 	r.writer.work, r.writer.busy = make(chan *staged), false
 	g.Go(func() error { return r.writeStaged(gctx, worked) })
+	g.Go(func() error { return r.awaitWider(gctx) })
 	silence := r.recovery.silence
 	g.Go(func() error { return r.watchdog(gctx, silence) })
 	g.Go(func() error {

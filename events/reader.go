@@ -77,6 +77,9 @@ type reader struct {
 	wait     time.Duration // for an event
 	budget   *budget
 	recovery recovery
+	matching []string      // collections that the stream is open for, nil: all; guarded by batch
+	widened  bool          // it is to be for all; likewise
+	widen    chan struct{} // it is to be opened anew for all
 	asked    atomic.Int64  // since when the stream is waited for, in nanoseconds; 0: it is not
 	rest     []Event       // of a batch, whose rows would have been too many at once
 	opened   chan struct{} // closed when the first stream is open
@@ -108,6 +111,7 @@ func newReader(m *Manager, db string) *reader {
 		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget,
+		widen:    make(chan struct{}, 1),
 		recovery: recovery{patience: stallAfter, silence: stallAfter},
 		lease:    lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
 	}
@@ -180,7 +184,7 @@ func (r *reader) followAll(ctx context.Context) error {
 			return nil
 		case errors.Is(err, errFenced), isHistoryLost(err) && !r.tryToken():
 			return err
-		case errors.Is(err, io.EOF): // after an invalidate event
+		case errors.Is(err, io.EOF), errors.Is(err, errWiden): // after an invalidate event
 			continue
 		}
 		r.learn(err)

@@ -156,13 +156,16 @@ func (r *reader) batchLimit() int {
 
 // streamOptions are the options and the stages that the stream is opened with, but
 // for where it begins.
-func (r *reader) streamOptions() (store.WatchOptions, []bson.Raw) {
+func (r *reader) streamOptions(only []string) (store.WatchOptions, []bson.Raw) {
 	caps := r.st.Capabilities()
 	opts := store.WatchOptions{ShowExpandedEvents: caps.ExpandedEvents, BatchSize: int32(r.batchLimit())}
 	if caps.PreAndPostImages && r.recovery.bare == 0 {
 		opts.FullDocument, opts.FullDocumentBeforeChange = store.ImageWhenAvailable, store.ImageWhenAvailable
 	}
 	var pipeline []bson.Raw
+	if only != nil {
+		pipeline = append(pipeline, coarseStage(only))
+	}
 	if r.recovery.bare == 2 {
 		pipeline = append(pipeline, marshal(bson.D{{Key: "$unset", Value: bson.A{"fullDocument", "fullDocumentBeforeChange", "updateDescription"}}}))
 	}
@@ -180,7 +183,8 @@ func (r *reader) shape() string {
 
 // watch opens the stream after the stored token, or at its time; else at a time, else at now.
 func (r *reader) watch(ctx context.Context) error {
-	opts, pipeline := r.streamOptions()
+	only := r.only()
+	opts, pipeline := r.streamOptions(only)
 	v := &r.recovery
 	v.skip = ""
 	if r.state.Shape != "" && r.state.Shape != r.shape() && r.state.Token != nil {
@@ -200,6 +204,7 @@ func (r *reader) watch(ctx context.Context) error {
 		return fmt.Errorf("open the change stream of %s: %w", r.db, err)
 	}
 	r.stream, v.resumed = stream, 0
+	r.opens(only)
 	return nil
 }
 

@@ -25,6 +25,8 @@ type spoiled struct {
 	giving  func(store.WatchOptions, bson.Raw) error // what an event meets
 	cluster string
 	full    bool // the log takes no rows
+
+	pipelines []string // of the streams that were opened
 }
 
 func (s *spoiled) set(f func()) {
@@ -42,6 +44,13 @@ func (s *spoiled) Watch(ctx context.Context, scope store.Namespace, p []bson.Raw
 			return nil, err
 		}
 	}
+	s.set(func() {
+		var stages []string
+		for _, stage := range p {
+			stages = append(stages, stage.String())
+		}
+		s.pipelines = append(s.pipelines, strings.Join(stages, " "))
+	})
 	stream, err := s.Store.Watch(ctx, scope, p, o)
 	return &spoiledStream{stream, s, o}, err
 }
