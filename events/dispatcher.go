@@ -300,6 +300,7 @@ func (d *dispatcher) queue(ctx context.Context, row bson.Raw) error {
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
 		return nil
 	}
+	it.putOff = status == StatusRetrying
 	switch {
 	case d.spec.PreserveOrder != "strict" && d.spec.PreserveOrder != "false" && len(d.order) == 0:
 		it.key = defaultKey(&e)

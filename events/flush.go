@@ -139,6 +139,7 @@ func (d *dispatcher) flushLast(ctx context.Context) error {
 // leave takes a settled event out of its lane; true: the subscription is to pause.
 func (d *dispatcher) leave(o outcome) bool {
 	if o.status == StatusRetrying {
+		o.it.putOff = true
 		d.lanes.release(o.it)
 		return false
 	}
@@ -154,7 +155,7 @@ func (d *dispatcher) leave(o outcome) bool {
 // summarised tells of an outcome that the cursor records (tracking = summary).
 // The cursor of a shard says nothing about the events of others.
 func (d *dispatcher) summarised(o *outcome) bool {
-	return d.lease == nil && o.status == StatusCompleted && d.spec.Tracking == "summary" && o.it.Attempt == 1 && !o.it.dead
+	return d.lease == nil && o.status == StatusCompleted && d.spec.Tracking == "summary" && !o.it.putOff && !o.it.dead
 }
 
 func (d *dispatcher) writeRows(ctx context.Context, batch []outcome) error {
@@ -294,7 +295,7 @@ func (d *dispatcher) appendRowUpdate(dst []byte, o *outcome) []byte {
 		add("dead_lettered", value.Bool(d.spec.DeadLetters))
 	}
 	dst = value.EndDocument(dst, set)
-	if o.it.Attempt > 1 {
+	if o.it.putOff {
 		dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "$unset")
 		unset, rest := value.BeginDocument(dst)
 		dst = value.EndDocument(value.AppendElement(rest, "next_attempt_at", value.String("")), unset)

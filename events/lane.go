@@ -21,6 +21,7 @@ type item struct {
 	next    time.Time // not before
 	dead    bool      // it has a dead letter from before a rewind
 	lost    bool      // an image of it is gone
+	putOff  bool      // its row says so; that need not have spent an attempt
 	heavy   int       // bytes of its images, which the row names only: they are read for each send
 	settled bool
 	size    int

@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/gateway"
+	"weir/internal/testkit"
 	"weir/store"
 )
 
@@ -165,4 +166,34 @@ func TestRewindOfManyRows(t *testing.T) {
 	close(s.through)
 	require.NoError(t, <-ended)
 	require.Eventually(t, func() bool { return len(r.all()) == 7 }, patience, 5*time.Millisecond)
+}
+
+// TestSummaryOfWhatWasPutOff has the row of an event record that it was put off, which
+// spent no attempt: when it is delivered, the cursor alone does not tell.
+func TestSummaryOfWhatWasPutOff(t *testing.T) {
+	t.Parallel()
+	g := testkit.Start(t, testkit.Embedded, &gateway.Options{EventProbe: soon})
+	conn := g.Connect(t)
+	var gone atomic.Bool
+	gone.Store(true)
+	ok := newReceiver(t, 0)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if gone.Load() {
+			w.WriteHeader(http.StatusGone)
+			return
+		}
+		ok.ServeHTTP(w, req)
+	}))
+	defer srv.Close()
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (tracking = 'summary', %s)`, srv.URL, fast)
+	insertDocs(t, g.Store(), g.Database, 0, 5)
+	require.Eventually(t, func() bool {
+		return scalar[string](t, conn, `SELECT status FROM EVENT_SUBSCRIPTIONS()`) == "suspended"
+	}, patience, 5*time.Millisecond)
+	gone.Store(false)
+	exec(t, conn, `RESUME EVENT_SUBSCRIPTION hooks`)
+	require.Eventually(t, func() bool { return len(keysOf(ok.all())) == 5 }, patience, 5*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('hooks') WHERE processing_status = 'completed'`) == 5
+	}, 20*time.Second, 5*time.Millisecond)
 }
