@@ -122,6 +122,15 @@ func (e *Engine) writeIn(ctx context.Context, tx *transaction, ns store.Namespac
 		return store.WriteResult{}, asServerError(ctx, err)
 	}
 	res, err := w.runMixed(ctx, ns, ops, let, !o.Unordered)
+	if err == nil && o.Later && w.unsynced {
+		res.Wait = func() error {
+			if err := w.finish(); err != nil {
+				return asServerError(ctx, err)
+			}
+			return nil
+		}
+		return res, nil
+	}
 	if serr := w.finish(); err == nil {
 		err = serr
 	}

@@ -39,6 +39,9 @@ func (m *mortal) Write(ctx context.Context, ns store.Namespace, ops []store.Writ
 	res, err := m.Store.Write(ctx, ns, ops, o)
 	if m.dead.Load() || m.after != nil && m.after(ns, ops) {
 		m.dead.Store(true)
+		if res.Wait != nil {
+			_ = res.Wait()
+		}
 		return store.WriteResult{}, errDead
 	}
 	return res, err

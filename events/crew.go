@@ -44,8 +44,9 @@ const (
 	turnEnded // wants no more
 )
 
-// crewYields is after how many turns others are let onto the processor.
-const crewYields = 16
+// crewSlice is how long turns are taken before others are let onto the processor.
+// When all processors are busy that takes a while: who waits for a turn notices.
+const crewSlice = 2 * time.Millisecond
 
 // newCrew makes a crew. It leaves half of the processors to those who read and write.
 func newCrew(spawn func(func())) *crew {
@@ -101,15 +102,16 @@ func (c *crew) apart(f func() error) error {
 
 // run takes turns until none is left.
 func (c *crew) run() {
-	for n := 1; ; n++ {
+	for since := time.Now(); ; {
 		t := c.next()
 		if t == nil {
 			return
 		}
 		wait, more := t.work()
-		c.rest(t, wait, more)
-		if n%crewYields == 0 {
+		now := time.Now()
+		if c.rest(t, wait, more, now); now.Sub(since) > crewSlice {
 			runtime.Gosched()
+			since = time.Now()
 		}
 	}
 }
@@ -131,8 +133,8 @@ func (c *crew) next() *turn {
 	return t
 }
 
-// rest ends a turn that is to come again at the latest after wait.
-func (c *crew) rest(t *turn, wait time.Duration, more bool) {
+// rest ends a turn now that is to come again at the latest after wait.
+func (c *crew) rest(t *turn, wait time.Duration, more bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	again := t.state == turnRung
@@ -145,7 +147,7 @@ func (c *crew) rest(t *turn, wait time.Duration, more bool) {
 		c.rung(t)
 		return
 	}
-	t.due = time.Now().Add(wait)
+	t.due = now.Add(wait)
 	switch {
 	case t.alarm.IsZero():
 		t.alarm = t.due

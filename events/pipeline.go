@@ -2,43 +2,61 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
-// A reader that has much to do makes the rows of a batch while the rows of the one
-// before are written; one batch is written at a time, in order. Where it is up
-// with the stream, it writes each batch itself: that is soonest.
+// A reader does not wait for the disk: while one batch becomes durable, the next is
+// read and its rows are made. What few events there are it writes to the log itself,
+// where they wait for the save that makes them durable and lets them be seen; one
+// save is for all that came together meanwhile. The rows of many events are written
+// beside it, too, one batch at a time. Either way batches are saved in order.
 
-// pipelined is from how many events on a batch is handed to the writer.
-const pipelined = 100
+const (
+	// A batch of so many events, or bytes of them, is not written by the reader.
+	pipelined      = 100
+	pipelinedBytes = 1 << 20
+	// ahead is how many smaller batches may wait to be saved.
+	ahead = 4
+)
 
 // staged is a batch whose rows are made.
 type staged struct {
-	out    routed
-	last   string // position of its last event
-	passed string // up to which the stream was read
-	token  bson.Raw
-	time   bson.Timestamp
-	free   func()        // gives the memory of the batch back
-	done   chan struct{} // closed when all before is written; then there is nothing else here
+	out     routed
+	written bool   // its rows are in the log
+	begun   bool   // so is its save, which durable waits for
+	last    string // position of its last event
+	passed  string // up to which the stream was read
+	token   bson.Raw
+	time    bson.Timestamp
+	waiting int64         // its share of the writer's room
+	durable func() error  // must be called unless it is nil
+	free    func()        // gives the memory of the batch back
+	done    chan struct{} // closed when all before is written; then there is nothing else here
 }
 
 // writer is the other half of the pipeline.
 type writer struct {
 	work  chan *staged
-	under sync.WaitGroup // batches that are routed and not written
-	busy  bool           // something was handed over that may not be written; of who hands over
+	room  *semaphore.Weighted // of batches that wait; one of many events takes all of it
+	under sync.WaitGroup      // batches that are routed and not published
+	busy  bool                // something was handed over that may not be published; of who hands over
+	later atomic.Int32        // batches that were handed over and whose save has not begun
+	some  []*staged           // memory of writeStaged
 }
 
 // runBatches reads, routes and writes until something fails. worked is called
-// after each batch that is written.
+// after each batch that is published.
 func (r *reader) runBatches(ctx context.Context, worked func()) error {
 	g, gctx := errgroup.WithContext(ctx)
-	r.writer.work, r.writer.busy = make(chan *staged), false
+	r.writer.work, r.writer.room, r.writer.busy = make(chan *staged, ahead+1), semaphore.NewWeighted(ahead), false
+	r.writer.later.Store(0)
 	g.Go(func() error { return r.writeStaged(gctx, worked) })
 	g.Go(func() error { return r.awaitWider(gctx) })
 	silence := r.recovery.silence
@@ -47,20 +65,28 @@ func (r *reader) runBatches(ctx context.Context, worked func()) error {
 		defer close(r.writer.work)
 		return r.readBatches(gctx, worked)
 	})
-	return g.Wait()
+	err := g.Wait()
+	for s := range r.writer.work { // is read again
+		err = errors.Join(err, r.drop(s))
+	}
+	return err
 }
 
-// writeStaged writes what is handed over.
+// writeStaged writes and publishes what is handed over.
 func (r *reader) writeStaged(ctx context.Context, worked func()) error {
 	for s := range r.writer.work {
-		if s.done != nil {
-			close(s.done)
-			continue
+		some := r.gather(s)
+		err := r.write(ctx, some)
+		for _, s := range some {
+			if s.done != nil && err == nil {
+				close(s.done)
+			}
+			if s.done == nil && !s.begun {
+				r.writer.later.Add(-1)
+			}
+			err = errors.Join(err, r.drop(s))
 		}
-		err := r.write(ctx, s)
-		s.free()
-		r.writer.under.Done()
-		if err != nil {
+		if clear(some); err != nil {
 			return err
 		}
 		worked()
@@ -68,22 +94,60 @@ func (r *reader) writeStaged(ctx context.Context, worked func()) error {
 	return nil
 }
 
-// hand gives a batch to the writer, which takes it when the one before is written.
-func (r *reader) hand(ctx context.Context, s *staged) error {
-	r.writer.busy = s.done == nil
-	select {
-	case r.writer.work <- s:
-		return nil
-	case <-ctx.Done():
-		if s.done == nil {
-			s.free()
-			r.writer.under.Done()
+// gather takes what waits to be saved together with a batch.
+func (r *reader) gather(s *staged) []*staged {
+	some := append(r.writer.some[:0], s)
+	for {
+		r.writer.room.Release(s.waiting)
+		if s.done != nil || !s.written || s.begun {
+			break
 		}
-		return ctx.Err()
+		select {
+		case next, ok := <-r.writer.work:
+			if ok {
+				s, some = next, append(some, next)
+				continue
+			}
+		default:
+		}
+		break
 	}
+	r.writer.some = some
+	return some
 }
 
-// settle waits until all that was handed over is written.
+// hand gives a batch to the writer.
+func (r *reader) hand(ctx context.Context, s *staged) error {
+	switch {
+	case s.done != nil:
+	case s.written:
+		s.waiting = 1
+	default: // it may be large: none is to wait behind the one that is written
+		s.waiting = ahead
+	}
+	if err := r.writer.room.Acquire(ctx, s.waiting); err != nil {
+		return errors.Join(err, r.drop(s))
+	}
+	if r.writer.busy = s.done == nil; r.writer.busy && !s.begun {
+		r.writer.later.Add(1)
+	}
+	r.writer.work <- s
+	return nil
+}
+
+// drop ends what stage began.
+func (r *reader) drop(s *staged) (err error) {
+	if s.durable != nil {
+		err, s.durable = s.durable(), nil
+	}
+	if s.done == nil {
+		s.free()
+		r.writer.under.Done()
+	}
+	return err
+}
+
+// settle waits until all that was handed over is published.
 func (r *reader) settle(ctx context.Context) error {
 	if !r.writer.busy {
 		return nil
@@ -92,71 +156,131 @@ func (r *reader) settle(ctx context.Context) error {
 	if err := r.hand(ctx, s); err != nil {
 		return err
 	}
-	<-s.done
-	return nil
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // writeBatch is R2 to R6 of a batch, or what leads there.
 func (r *reader) writeBatch(ctx context.Context, worked func()) error {
-	beside := len(r.events) >= pipelined && !r.drops()
-	if !beside {
+	if len(r.events) == 0 {
 		if err := r.settle(ctx); err != nil {
 			return err
 		}
-	}
-	if len(r.events) == 0 {
 		return r.saveIdle(ctx)
 	}
 	r.step(StepRead)
-	free, err := r.reserve(ctx)
+	if r.drops() {
+		worked()
+		return r.writeDrops(ctx)
+	}
+	s, err := r.stage(ctx)
 	if err != nil {
 		return err
 	}
-	r.batch.Lock()
-	s, err := r.stage(ctx)
-	if err != nil || !beside {
-		defer r.batch.Unlock()
-		defer free()
-		if err == nil {
-			err = r.suspendDropped(ctx)
+	if len(r.events) < pipelined && len(r.arena) < pipelinedBytes {
+		if err := r.writeAhead(ctx, s); err != nil {
+			return errors.Join(err, r.drop(s))
 		}
-		if err == nil {
-			err = r.write(ctx, s)
-		}
-		worked()
-		return err
 	}
-	s.free = free
-	r.writer.under.Add(1)
-	r.batch.Unlock()
 	return r.hand(ctx, s)
 }
 
-// stage is R2 and R3: the rows of the batch that was read.
-func (r *reader) stage(ctx context.Context) (*staged, error) {
-	out, last, err := r.routeBatch(ctx, r.numbered)
-	if err != nil {
-		return nil, err
-	}
-	r.numbered = last
-	r.stats.batch(r.events, r.clock())
-	last = max(last, r.recovery.skip)
-	return &staged{out: out, last: last, passed: max(last, r.reached()), token: r.token(), time: r.stream.OperationTime()}, nil
-}
-
-// write is R4 to R6.
-func (r *reader) write(ctx context.Context, s *staged) error {
+// writeAhead is R4, and where the journal keeps the order and all before is being
+// saved, the begin of R5: it asks for the disk at once.
+func (r *reader) writeAhead(ctx context.Context, s *staged) (err error) {
 	if err := r.writeRows(ctx, s.out); err != nil {
 		return err
 	}
-	if err := r.saveAt(ctx, s.last, s.token, s.time); err != nil {
+	s.written = true
+	if r.writer.later.Load() > 0 || !r.st.Capabilities().OrderedJournal {
+		return nil
+	}
+	s.durable, err = r.beginSave(ctx, s.last, s.token, s.time, true)
+	s.begun = true
+	return err
+}
+
+// writeDrops is writeBatch of one that ends subscriptions: nothing else is under
+// way meanwhile.
+func (r *reader) writeDrops(ctx context.Context) error {
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	s, err := r.stage(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.drop(s) }()
+	if err := r.suspendDropped(ctx); err != nil {
+		return err
+	}
+	return r.write(ctx, []*staged{s})
+}
+
+// stage is R2 and R3: the rows of the batch that was read. It is under way from
+// then on: routes do not change before it is published.
+func (r *reader) stage(ctx context.Context) (*staged, error) {
+	free, err := r.reserve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.batch.Lock()
+	defer r.batch.Unlock()
+	out, last, err := r.routeBatch(ctx, r.numbered)
+	if err != nil {
+		free()
+		return nil, err
+	}
+	r.writer.under.Add(1)
+	r.numbered = last
+	r.stats.batch(r.events, r.clock())
+	last = max(last, r.recovery.skip)
+	return &staged{out: out, last: last, passed: max(last, r.reached()), token: r.token(), time: r.stream.OperationTime(), free: free}, nil
+}
+
+// write is R4 to R6 of batches that are saved together.
+func (r *reader) write(ctx context.Context, some []*staged) error {
+	var last *staged
+	for _, s := range some {
+		if s.done != nil {
+			continue
+		}
+		if last = s; !s.written {
+			if err := r.writeRows(ctx, s.out); err != nil {
+				return err
+			}
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	if err := r.endSave(ctx, last); err != nil {
 		return err
 	}
 	r.step(StepSaved)
-	r.publish(published{database: r.db, to: s.last, rows: s.out.rows, lean: s.out.lean})
+	for _, s := range some {
+		if s.done == nil {
+			r.publish(published{database: r.db, to: s.last, rows: s.out.rows, lean: s.out.lean})
+		}
+	}
 	r.step(StepPublished)
-	r.passed.Store(s.passed)
+	r.passed.Store(last.passed)
 	return nil
+}
+
+// endSave is R5 of a batch and of what is written together with it.
+func (r *reader) endSave(ctx context.Context, last *staged) (err error) {
+	if last.begun {
+		if last.durable != nil {
+			err, last.durable = last.durable(), nil
+		}
+		return err
+	}
+	return r.saveAt(ctx, last.last, last.token, last.time)
 }
 
 // writeRows is R4: the rows are in the log, and before them the images that they

@@ -257,6 +257,9 @@ func (r *reader) readBatches(ctx context.Context, worked func()) error {
 			return err
 		}
 		if r.tookSingly() {
+			if err := r.settle(ctx); err != nil {
+				return err
+			}
 			return io.EOF // and on as usual
 		}
 		if err := r.takeInjections(ctx); err != nil {
@@ -409,20 +412,42 @@ func (r *reader) save(ctx context.Context, position string) error {
 
 // saveAt is save of a token of the stream and the server's time when it was read.
 func (r *reader) saveAt(ctx context.Context, position string, token bson.Raw, at bson.Timestamp) error {
-	set := bson.D{
-		{Key: "token", Value: slices.Clone(token)}, {Key: "token_time", Value: at},
-		{Key: "last_pos", Value: position}, {Key: "published_pos", Value: position},
-		{Key: "saved_at", Value: r.clock()}, {Key: "stream_shape", Value: r.shape()}, {Key: "cluster_id", Value: r.state.Cluster},
+	wait, err := r.beginSave(ctx, position, token, at, false)
+	if err == nil && wait != nil {
+		err = wait()
 	}
-	if token == nil {
-		set = set[1:]
+	return err
+}
+
+// beginSave is saveAt that need not wait for the disk: what it gives does, and must
+// be called unless it is nil. A later save is never on the disk without this one.
+func (r *reader) beginSave(ctx context.Context, position string, token bson.Raw, at bson.Timestamp, later bool) (wait func() error, err error) {
+	var filter, update value.Builder
+	filter.Add("_id", value.String(r.db))
+	filter.Add("epoch", value.Int64(r.lease.epoch))
+	update.Open(bson.TypeEmbeddedDocument, "$set")
+	if token != nil {
+		update.Add("token", value.Document(token))
 	}
-	ok, err := updateOne(ctx, r.st, collReaders, bson.D{{Key: "_id", Value: r.db}, {Key: "epoch", Value: r.lease.epoch}}, bson.D{{Key: "$set", Value: set}}, false)
-	if err != nil {
-		return fmt.Errorf("save the reader's token: %w", err)
+	update.Add("token_time", value.Timestamp(at.T, at.I))
+	update.Add("last_pos", value.String(position))
+	update.Add("published_pos", value.String(position))
+	update.Add("saved_at", value.Date(r.clock().UnixMilli()))
+	update.Add("stream_shape", value.String(r.shape()))
+	update.Add("cluster_id", value.String(r.state.Cluster))
+	update.Close()
+	op := store.WriteOp{Kind: store.Update, Filter: filter.Doc(), Update: documentValue(update.Doc())}
+	res, err := r.st.Write(ctx, ns(collReaders), []store.WriteOp{op}, store.WriteOptions{Durable: true, Later: later})
+	if err == nil {
+		err = res.Err()
 	}
-	if !ok {
-		return errFenced
+	switch {
+	case err != nil && res.Wait != nil:
+		return nil, fmt.Errorf("save the reader's token: %w", errors.Join(err, res.Wait()))
+	case err != nil:
+		return nil, fmt.Errorf("save the reader's token: %w", err)
+	case res.Matched == 0:
+		return nil, errFenced
 	}
 	if token != nil {
 		r.state.Token = slices.Clone(token)
@@ -431,7 +456,7 @@ func (r *reader) saveAt(ctx context.Context, position string, token bson.Raw, at
 	r.state.LastPos, r.state.Published = position, position
 	r.state.Shape, r.recovery.byTime = r.shape(), false
 	r.saved = r.clock()
-	return nil
+	return res.Wait, nil
 }
 
 // saveIdle saves the token of a stream without events now and then, so that it

@@ -6,9 +6,6 @@ import (
 	"weir/engine/value"
 )
 
-// tailRow gives a row of the log as SUBSCRIBE yields it.
-func tailRow(row bson.Raw) bson.Raw { return newShaper().append(make([]byte, 0, 2*len(row)), row) }
-
 // Computed gives a row of the log with the columns that are computed when read.
 func Computed(row bson.Raw) bson.Raw {
 	p := newShaper().parts(row)

@@ -137,7 +137,10 @@ type WriteOptions struct {
 	Ahead bool
 	// Within lets a store take so long to make the write durable: it need not ask
 	// for the disk if others do before. 0: at once. It may be ignored.
-	Within  time.Duration
+	Within time.Duration
+	// Later asks of a store whose Capabilities say OrderedJournal not to wait for
+	// the disk: the result's Wait does. Other stores do not know it.
+	Later   bool
 	Let     bson.Raw
 	Comment string
 }
@@ -147,6 +150,9 @@ type WriteResult struct {
 	Inserted, Matched, Modified, Deleted int64
 	Upserted                             []Upserted
 	Errors                               []WriteError
+	// Wait waits until the write is durable. It must be called once; nil: the write
+	// is durable, as far as it was asked for.
+	Wait func() error
 }
 
 // Err returns the first operation's error, or nil.
