@@ -77,6 +77,9 @@ func (r *reader) writeStaged(ctx context.Context, worked func()) error {
 	for s := range r.writer.work {
 		some := r.gather(s)
 		err := r.write(ctx, some)
+		if err == nil {
+			worked()
+		}
 		for _, s := range some {
 			if s.done != nil && err == nil {
 				close(s.done)
@@ -89,7 +92,6 @@ func (r *reader) writeStaged(ctx context.Context, worked func()) error {
 		if clear(some); err != nil {
 			return err
 		}
-		worked()
 	}
 	return nil
 }
@@ -174,8 +176,7 @@ func (r *reader) writeBatch(ctx context.Context, worked func()) error {
 	}
 	r.step(StepRead)
 	if r.drops() {
-		worked()
-		return r.writeDrops(ctx)
+		return r.writeDrops(ctx, worked)
 	}
 	s, err := r.stage(ctx)
 	if err != nil {
@@ -206,10 +207,11 @@ func (r *reader) writeAhead(ctx context.Context, s *staged) (err error) {
 
 // writeDrops is writeBatch of one that ends subscriptions: nothing else is under
 // way meanwhile.
-func (r *reader) writeDrops(ctx context.Context) error {
+func (r *reader) writeDrops(ctx context.Context, worked func()) error {
 	if err := r.settle(ctx); err != nil {
 		return err
 	}
+	worked()
 	s, err := r.stage(ctx)
 	if err != nil {
 		return err
