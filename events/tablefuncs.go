@@ -58,7 +58,8 @@ var eventDataField = &catalog.Computed{Field: "event_data", Stage: marshal(bson.
 
 // eventRows is CHANGE_STREAM_EVENTS([source], [since], [until]), both ends inclusive.
 func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.RawValue) (catalog.FunctionRows, error) {
-	match := bson.D{{Key: "database_name", Value: s.Database()}}
+	database := s.Database()
+	match := bson.D{{Key: "database_name", Value: database}}
 	if source := argument(args, 0); source.IsString() {
 		name, err := m.sourceName(ctx, s, source.Str())
 		if err != nil {
@@ -67,9 +68,9 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 		if db, coll, ok := m.unlogged(s.Database(), name); ok {
 			return m.adhocRows(ctx, db, coll, argument(args, 1), argument(args, 2))
 		}
-		match = m.bySource(s.Database(), name)
+		match, database = m.bySource(database, name)
 	}
-	if hidden := m.hidden(s.Database(), s.User()); len(hidden) > 0 {
+	if hidden := m.hidden(database, s.User()); len(hidden) > 0 {
 		match = append(match, bson.E{Key: "$nor", Value: bson.A{bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: hidden}}}}}})
 	}
 	span := bson.D{}
@@ -97,16 +98,16 @@ func (m *Manager) unlogged(database, source string) (db, coll string, ok bool) {
 	return database, source, !m.watched(database, source)
 }
 
-// bySource finds what a source names: a subscription, else a collection of the
-// database, else a database.
-func (m *Manager) bySource(database, source string) bson.D {
+// bySource finds what a source names, and tells of which database it is: a
+// subscription, else a collection of the database, else a database.
+func (m *Manager) bySource(database, source string) (match bson.D, of string) {
 	if s := m.named(database, source); s != nil {
-		return bson.D{{Key: "subscription_id", Value: s.ID}}
+		return bson.D{{Key: "subscription_id", Value: s.ID}}, database
 	}
 	if len(m.of(source)) > 0 {
-		return bson.D{{Key: "database_name", Value: source}}
+		return bson.D{{Key: "database_name", Value: source}}, source
 	}
-	return bson.D{{Key: "database_name", Value: database}, {Key: "collection_name", Value: source}}
+	return bson.D{{Key: "database_name", Value: database}, {Key: "collection_name", Value: source}}, database
 }
 
 func argument(args []bson.RawValue, i int) value.Value {
