@@ -63,7 +63,13 @@ func (r *reader) only() []string {
 func (r *reader) opens(names []string) {
 	r.batch.Lock()
 	defer r.batch.Unlock()
-	r.matching = names
+	if r.matching = names; names != nil {
+		return
+	}
+	select { // it is as wide as it can be
+	case <-r.widen:
+	default:
+	}
 }
 
 // covers tells whether the open stream gives all that the routes want; else it will
@@ -78,10 +84,9 @@ func (r *reader) covers() bool {
 	if len(r.router.routes) == 0 || want != nil && !slices.ContainsFunc(want, func(name string) bool { return !slices.Contains(r.matching, name) }) {
 		return true
 	}
-	r.widened = true
-	select {
-	case r.widen <- struct{}{}:
-	default:
+	if !r.widened {
+		r.widened = true
+		r.widen <- struct{}{} // once in the life of a reader: it has room
 	}
 	return false
 }
