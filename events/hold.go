@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,9 +19,6 @@ import (
 // holdFor is how long a subscription is held by a statement that is not heard of, in
 // leases.
 const holdFor = 2
-
-// errHoldLost ends a statement that could not move its hold on in time.
-var errHoldLost = errors.New("the subscription could not be held")
 
 // held runs f while no gateway delivers the subscription's events.
 func (c *call) held(ctx context.Context, s *found, f func(context.Context) error) error {
@@ -93,7 +89,7 @@ func (h *hold) mine() bson.D {
 }
 
 // keep moves the hold on until what it is for is done. Where it cannot do so in time
-// it ends with errHoldLost, before a dispatcher may begin.
+// it ends with an error, before a dispatcher may begin.
 func (h *hold) keep(ctx context.Context, worked <-chan struct{}) error {
 	lease := h.c.m.lease
 	moved := time.Now()
@@ -116,7 +112,8 @@ func (h *hold) keep(ctx context.Context, worked <-chan struct{}) error {
 		case err == nil && ok:
 			moved = began
 		case err == nil, time.Since(moved) > holdFor*lease*4/5:
-			return errHoldLost
+			return sqlerr.New(sqlerr.ObjectInUse, "event subscription \"%s\" could not be held while it is changed", h.s.Spec.Name).
+				WithHint("The store did not answer in time. Run the statement again.")
 		}
 	}
 }

@@ -77,6 +77,7 @@ type reader struct {
 	wait     time.Duration // for an event
 	budget   *budget
 	recovery recovery
+	shape    string        // of its streams
 	matching []string      // collections that the stream is open for, nil: all; guarded by batch
 	widened  bool          // it is to be for all; likewise
 	widen    chan struct{} // it is to be opened anew for all
@@ -112,6 +113,7 @@ func newReader(m *Manager, db string) *reader {
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget,
 		widen:    make(chan struct{}, 1),
+		shape:    streamShape(db, m.st.Capabilities()),
 		recovery: recovery{patience: stallAfter, silence: stallAfter},
 		lease:    lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
 	}
@@ -433,7 +435,7 @@ func (r *reader) beginSave(ctx context.Context, position string, token bson.Raw,
 	update.Add("last_pos", value.String(position))
 	update.Add("published_pos", value.String(position))
 	update.Add("saved_at", value.Date(r.clock().UnixMilli()))
-	update.Add("stream_shape", value.String(r.shape()))
+	update.Add("stream_shape", value.String(r.shape))
 	update.Add("cluster_id", value.String(r.state.Cluster))
 	update.Close()
 	op := store.WriteOp{Kind: store.Update, Filter: filter.Doc(), Update: documentValue(update.Doc())}
@@ -454,7 +456,7 @@ func (r *reader) beginSave(ctx context.Context, position string, token bson.Raw,
 		r.stats.savedToken(text(value.Lookup(r.state.Token, "_data")))
 	}
 	r.state.LastPos, r.state.Published = position, position
-	r.state.Shape, r.recovery.byTime = r.shape(), false
+	r.state.Shape, r.recovery.byTime = r.shape, false
 	r.saved = r.clock()
 	return res.Wait, nil
 }

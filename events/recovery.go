@@ -175,10 +175,9 @@ func (r *reader) streamOptions(only []string) (store.WatchOptions, []bson.Raw) {
 	return opts, pipeline
 }
 
-// shape names the options and stages that tokens of the stream are good for.
-func (r *reader) shape() string {
-	caps := r.st.Capabilities()
-	return fmt.Sprintf("database %s, expanded events %t, images %t, split %t", r.db, caps.ExpandedEvents, caps.PreAndPostImages, caps.SplitLargeEvents)
+// streamShape names the options and stages that tokens of a database's stream are good for.
+func streamShape(db string, caps store.Capabilities) string {
+	return fmt.Sprintf("database %s, expanded events %t, images %t, split %t", db, caps.ExpandedEvents, caps.PreAndPostImages, caps.SplitLargeEvents)
 }
 
 // watch opens the stream after the stored token, or at its time; else at a time, else at now.
@@ -187,7 +186,7 @@ func (r *reader) watch(ctx context.Context) error {
 	opts, pipeline := r.streamOptions(only)
 	v := &r.recovery
 	v.skip = ""
-	if r.state.Shape != "" && r.state.Shape != r.shape() && r.state.Token != nil {
+	if r.state.Shape != "" && r.state.Shape != r.shape && r.state.Token != nil {
 		_, v.byTime = r.tokenTime()
 	}
 	switch {

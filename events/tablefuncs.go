@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -197,7 +198,7 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 		return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: of}})}, Late: quantilesLate}, nil
 	}
 	o := store.AggregateOptions{AllowDiskUse: true}
-	bounds := wantedBuckets(catalog.Match(ctx), width)
+	bounds := bucketBounds(catalog.Match(ctx), width)
 	if len(bounds) > 0 && !named { // else all minutes are read for the order that they are wanted in
 		o.Hint = indexHint("bucket")
 	}
@@ -221,36 +222,15 @@ func (m *Manager) idsAmong(database string, some []string) bson.A {
 	return ids
 }
 
-// wantedBuckets are the bounds that a statement's filter sets to the minutes of
+// bucketBounds are the bounds that a statement's filter sets to the minutes of
 // buckets of a width.
-func wantedBuckets(filter bson.Raw, width time.Duration) (terms bson.A) {
-	for it := value.Walk(filter); it.Next(); {
-		v := it.Value()
-		switch {
-		case it.Key() == "$and" && v.IsArray():
-			for _, term := range value.Items(nil, v.Doc()) {
-				if term.IsDocument() {
-					terms = append(terms, wantedBuckets(term.Doc(), width)...)
-				}
-			}
-		case it.Key() == "bucket" && v.IsDocument():
-			for c := value.Walk(v.Doc()); c.Next(); {
-				if c.Value().Kind() == bson.TypeDateTime {
-					terms = append(terms, bucketBound(c.Key(), c.Value().AsDate(), width)...)
-				}
-			}
-		}
+func bucketBounds(filter bson.Raw, width time.Duration) (terms bson.A) {
+	low, high := bucketSpan(filter)
+	if low > math.MinInt64 {
+		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$gte", Value: bson.DateTime(low)}}}})
 	}
-	return terms
-}
-
-// bucketBound is what a comparison of a bucket's beginning says of its minutes.
-func bucketBound(operator string, ms int64, width time.Duration) (terms bson.A) {
-	if operator == "$gte" || operator == "$gt" || operator == "$eq" {
-		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$gte", Value: bson.DateTime(ms)}}}})
-	}
-	if operator == "$lte" || operator == "$lt" || operator == "$eq" {
-		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$lt", Value: bson.DateTime(ms + width.Milliseconds())}}}})
+	if high < math.MaxInt64-width.Milliseconds() {
+		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$lt", Value: bson.DateTime(high + width.Milliseconds())}}}})
 	}
 	return terms
 }

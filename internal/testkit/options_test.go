@@ -53,13 +53,8 @@ func at(sql, part string) int32 {
 // and what is allowed, and nothing is stored.
 func TestWrongValuesOfOptions(t *testing.T) {
 	conn := testkit.Start(t, testkit.Embedded, &gateway.Options{}).Connect(t)
-	run := func(sql string) {
-		t.Helper()
-		_, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
-		require.NoError(t, err, sql)
-	}
-	run(`CREATE TABLE docs (n int)`)
-	run(`CREATE EVENT_SUBSCRIPTION there ON docs`)
+	execute(t, conn, `CREATE TABLE docs (n int)`)
+	execute(t, conn, `CREATE EVENT_SUBSCRIPTION there ON docs`)
 	state := func() (text string) {
 		t.Helper()
 		require.NoError(t, conn.QueryRow(t.Context(), `SELECT string_agg(subscription_id || version || updated_at || options, ' ') FROM EVENT_SUBSCRIPTIONS()`).Scan(&text))
@@ -93,13 +88,8 @@ func TestWrongValuesOfOptions(t *testing.T) {
 // TestOptionsNamedTwice names each option twice, and takes back each one.
 func TestOptionsNamedTwice(t *testing.T) {
 	conn := testkit.Start(t, testkit.Embedded, &gateway.Options{}).Connect(t)
-	run := func(sql string) {
-		t.Helper()
-		_, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
-		require.NoError(t, err, sql)
-	}
-	run(`CREATE TABLE docs (n int)`)
-	run(`CREATE EVENT_SUBSCRIPTION there AS (watch_collections = 'docs')`)
+	execute(t, conn, `CREATE TABLE docs (n int)`)
+	execute(t, conn, `CREATE EVENT_SUBSCRIPTION there AS (watch_collections = 'docs')`)
 	var names []string
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT array_agg(key) FROM EVENT_SUBSCRIPTIONS(), jsonb_object_keys(options) key`).Scan(&names))
 	require.Greater(t, len(names), 40)
@@ -128,7 +118,7 @@ func TestOptionsNamedTwice(t *testing.T) {
 			continue
 		}
 		for _, form := range []string{`ALTER EVENT_SUBSCRIPTION there SET (%s = NULL)`, `ALTER EVENT_SUBSCRIPTION there RESET (%s)`} {
-			run(fmt.Sprintf(form, name))
+			execute(t, conn, fmt.Sprintf(form, name))
 			require.Equal(t, all, options(), name)
 		}
 	}

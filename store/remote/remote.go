@@ -54,7 +54,7 @@ func Open(ctx context.Context, uri string, opts Options) (*Store, error) {
 	if co.ConnectTimeout == nil && co.HeartbeatInterval == nil { // likewise
 		co.SetConnectTimeout(opts.ConnectTimeout).SetHeartbeatInterval(heartbeatEvery)
 	}
-	new(lines).watch(co)
+	new(connections).watch(co)
 	if opts.AppName != "" {
 		co.SetAppName(opts.AppName)
 	}

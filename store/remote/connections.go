@@ -21,61 +21,62 @@ import (
 // when that and ConnectTimeout have passed.
 const heartbeatEvery = 5 * time.Second
 
-// lines are the open connections to the servers of a deployment.
-type lines struct {
+// connections are the open ones to the servers of a deployment.
+type connections struct {
 	mu   sync.Mutex
-	open map[*line]struct{}
+	open map[*connection]struct{}
 }
 
-type line struct {
+// connection is an open one, and to whom.
+type connection struct {
 	net.Conn
-	of      *lines
+	of      *connections
 	address string
 }
 
-// watch has a client keep its connections in lines.
-func (l *lines) watch(co *options.ClientOptions) {
-	l.open = map[*line]struct{}{}
-	co.SetDialer(l)
+// watch has a client keep its connections in them.
+func (s *connections) watch(co *options.ClientOptions) {
+	s.open = map[*connection]struct{}{}
+	co.SetDialer(s)
 	co.SetServerMonitor(&event.ServerMonitor{ServerHeartbeatFailed: func(e *event.ServerHeartbeatFailedEvent) {
 		var n net.Error
 		if errors.Is(e.Failure, context.DeadlineExceeded) || errors.As(e.Failure, &n) && n.Timeout() {
 			address, _, _ := strings.Cut(e.ConnectionID, "[")
-			l.cut(address)
+			s.cut(address)
 		}
 	}})
 }
 
 // DialContext implements options.Dialer.
-func (l *lines) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+func (s *connections) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	n := &line{Conn: c, of: l, address: address}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open[n] = struct{}{}
+	n := &connection{Conn: c, of: s, address: address}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[n] = struct{}{}
 	return n, nil
 }
 
-func (n *line) Close() error {
-	n.of.mu.Lock()
-	delete(n.of.open, n)
-	n.of.mu.Unlock()
-	return n.Conn.Close()
+func (c *connection) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
 }
 
 // cut closes the connections to a server.
-func (l *lines) cut(address string) {
-	l.mu.Lock()
-	var all []*line
-	for n := range l.open {
+func (s *connections) cut(address string) {
+	s.mu.Lock()
+	var all []*connection
+	for n := range s.open {
 		if n.address == address {
 			all = append(all, n)
 		}
 	}
-	l.mu.Unlock()
+	s.mu.Unlock()
 	for _, n := range all {
 		_ = n.Close()
 	}
