@@ -57,7 +57,7 @@ func (m *Manager) suspend(ctx context.Context, s *subscription, reason, detail s
 // historyLost records a gap for each subscription of a database, and suspends
 // those that ask for it; goOn tells that others are to go on from now.
 func (m *Manager) historyLost(ctx context.Context, r *reader, cause error) (goOn bool, err error) {
-	now, from := m.server.at(m.clock()), any(nil)
+	now, from := m.clock(), any(nil)
 	if at, ok := r.tokenTime(); ok {
 		from = time.Unix(int64(at.T), 0)
 	}

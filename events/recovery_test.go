@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"weir/gateway"
 	"weir/internal/testkit"
 	"weir/mongoerr"
 	"weir/store"
@@ -179,13 +180,14 @@ func TestTokenOfAnotherCluster(t *testing.T) {
 	_ = conn.Close(context.Background())
 	a.end(t)
 	s.set(func() { s.cluster = "two" })
-	b := startNode(t, s, steady)
+	b := startNodeBy(t, gateway.Options{Store: s, EventLease: steady, Now: func() time.Time { return time.Now().Add(-time.Hour) }})
 	t.Cleanup(func() { b.stop(); <-b.ended })
 	conn = connect(t, b.Gateway, "moved")
 	require.Eventually(t, func() bool {
 		return scalar[string](t, conn, `SELECT string_agg(subscription_id || ' ' || status || ' ' || coalesce(status_reason, ''), ', ' ORDER BY subscription_id) FROM EVENT_SUBSCRIPTIONS()`) == "careful suspended history_lost, easy active "
 	}, patience, 10*time.Millisecond)
 	require.EqualValues(t, 2, scalar[int64](t, conn, `SELECT count(*) FROM EVENT_GAPS() WHERE reason LIKE '%cluster one, this is two%'`))
+	require.WithinDuration(t, time.Now(), scalar[time.Time](t, conn, `SELECT min(to_timestamp) FROM EVENT_GAPS()`), time.Minute, "whatever the gateway's clock says")
 	require.Eventually(t, func() bool {
 		return scalar[int64](t, conn, `SELECT count(*) FROM ACTIVE_CHANGE_STREAMS() WHERE resume_token IS NOT NULL`) == 1
 	}, patience, 10*time.Millisecond)
