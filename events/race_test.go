@@ -42,8 +42,8 @@ func TestStatementsRaceOnTwoGateways(t *testing.T) {
 		require.NoError(t, errors.Join(failed[:]...))
 		for _, conn := range []*pgx.Conn{one, two} {
 			require.Eventually(t, func() bool {
-				return scalar[string](t, conn, `SELECT description || service_name FROM EVENT_SUBSCRIPTIONS()`) == fmt.Sprintf("d%ds%d", i, i)
-			}, 2*time.Second, 5*time.Millisecond, "what both set is in force on both")
+				return scalar[string](t, conn, `SELECT coalesce(description, '') || coalesce(service_name, '') FROM EVENT_SUBSCRIPTIONS()`) == fmt.Sprintf("d%ds%d", i, i)
+			}, patience, 5*time.Millisecond, "what both set is in force on both")
 		}
 		state := []string{"PAUSE", "RESUME"}[i%2]
 		both(func() { failed[0] = run(one, `ALTER EVENT_SUBSCRIPTION s SET (batch_size = %d)`, i+1) },
@@ -53,7 +53,7 @@ func TestStatementsRaceOnTwoGateways(t *testing.T) {
 		for _, conn := range []*pgx.Conn{one, two} {
 			require.Eventually(t, func() bool {
 				return scalar[string](t, conn, `SELECT status || (options->>'batch_size') FROM EVENT_SUBSCRIPTIONS()`) == fmt.Sprint(want, i+1)
-			}, 2*time.Second, 5*time.Millisecond, "%s is not undone by ALTER", state)
+			}, patience, 5*time.Millisecond, "%s is not undone by ALTER", state)
 		}
 	}
 	var failed [2]error
@@ -65,7 +65,7 @@ func TestStatementsRaceOnTwoGateways(t *testing.T) {
 		require.Equal(t, "42704", pg.Code, "%v", pg)
 	}
 	for _, conn := range []*pgx.Conn{one, two} {
-		require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM EVENT_SUBSCRIPTIONS()`) == 0 }, 2*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM EVENT_SUBSCRIPTIONS()`) == 0 }, patience, 5*time.Millisecond)
 	}
 	both(func() { failed[0] = run(one, `CREATE EVENT_SUBSCRIPTION s ON docs`) }, func() { failed[1] = run(two, `CREATE EVENT_SUBSCRIPTION s ON docs DELIVER TO PULL`) })
 	require.True(t, (failed[0] == nil) != (failed[1] == nil), "one of two is made: %v, %v", failed[0], failed[1])

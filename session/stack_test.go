@@ -127,7 +127,7 @@ func (f *fakeEvents) Subscribe(context.Context, *ast.Subscribe, catalog.Session)
 
 // TestStack replays testdata/stack/*: "query" sends a Query message and prints
 // all that comes back, "extended" the messages of an unnamed statement with
-// text parameters given as p=….
+// text parameters given as p=…; "receive" prints what comes without being asked for.
 func TestStack(t *testing.T) {
 	datadriven.Walk(t, "testdata/stack", func(t *testing.T, path string) {
 		g := startGateway(t)
@@ -143,6 +143,8 @@ func TestStack(t *testing.T) {
 			switch d.Cmd {
 			case "query":
 				c.send(&pgproto3.Query{String: d.Input})
+			case "receive": // one message that comes by itself
+				return c.receive()
 			case "copy":
 				sql, data, _ := strings.Cut(d.Input, "\n")
 				c.send(&pgproto3.Query{String: sql}, &pgproto3.CopyData{Data: []byte(data + "\n")}, &pgproto3.CopyDone{})
@@ -228,18 +230,23 @@ func (c *traced) collectSyncs(n int) string {
 
 // collect prints messages up to ReadyForQuery, one a line.
 func (c *traced) collect() string {
-	var out strings.Builder
-	require.NoError(c.t, c.h.Conn.SetDeadline(time.Now().Add(10*time.Second)))
-	for {
-		m, err := c.h.Frontend.Receive()
-		if err != nil {
-			return out.String() + "<" + err.Error() + ">\n"
-		}
-		out.WriteString(line(m))
-		if _, ok := m.(*pgproto3.ReadyForQuery); ok {
-			return out.String()
-		}
+	var out string
+	for ready := false; !ready; {
+		m := c.receive()
+		out += m
+		ready = strings.HasPrefix(m, "Z ") || strings.HasPrefix(m, "<")
 	}
+	return out
+}
+
+// receive prints the next message, or the error in its place.
+func (c *traced) receive() string {
+	require.NoError(c.t, c.h.Conn.SetDeadline(time.Now().Add(time.Minute))) // it only bounds a failure
+	m, err := c.h.Frontend.Receive()
+	if err != nil {
+		return "<" + err.Error() + ">\n"
+	}
+	return line(m)
 }
 
 func line(m pgproto3.BackendMessage) string {
