@@ -68,7 +68,8 @@ func (p *pace) listen(l *pebble.EventListener) {
 // pacedFS paces the tables that are made on a file system.
 type pacedFS struct {
 	vfs.FS
-	pace *pace
+	pace  *pace
+	spare *spareLogs // nil: none
 }
 
 // Unwrap gives the file system itself.
@@ -76,11 +77,29 @@ func (f pacedFS) Unwrap() vfs.FS { return f.FS }
 
 // Create makes a file.
 func (f pacedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if f.spare != nil && isLog(name) {
+		if file, ok := f.spare.take(f.FS, name, category); ok {
+			return file, nil
+		}
+	}
 	file, err := f.FS.Create(name, category)
 	if err != nil || !strings.HasSuffix(name, ".sst") {
 		return file, err
 	}
 	return &pacedFile{File: file, pace: f.pace, since: time.Now()}, nil
+}
+
+// ReuseForWrite makes a log of an old one, or of a spare file where that is short.
+func (f pacedFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if f.spare == nil || !isLog(name) {
+		return f.FS.ReuseForWrite(old, name, category)
+	}
+	if info, err := f.FS.Stat(old); err == nil && info.Size() < f.spare.size {
+		if file, ok := f.spare.take(f.FS, name, category); ok {
+			return file, f.FS.Remove(old)
+		}
+	}
+	return f.FS.ReuseForWrite(old, name, category)
 }
 
 // pacedFile is a table that is being written.

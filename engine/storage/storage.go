@@ -28,6 +28,8 @@ type Options struct {
 	ReadOnly  bool // change no file; implies MustExist
 
 	Down func() error // makes what everything answers after Close; nil: ErrDown
+
+	memTable uint64 // bytes of a memory table; 0: memTableSize
 }
 
 // DB is an open store.
@@ -40,9 +42,12 @@ type DB struct {
 	readOnly bool
 	gate     gate
 	pace     pace
+	spare    spareLogs
 	// begun and ended count Apply, so that snapshots know whether they are old.
 	begun, ended atomic.Uint64
 }
+
+const memTableSize = 64 << 20
 
 const formatVersion = "weir-engine-1"
 
@@ -65,9 +70,13 @@ func Open(dir string, o Options) (_ *DB, err error) {
 	if size == 0 {
 		size = 256 << 20
 	}
+	if o.memTable == 0 {
+		o.memTable = memTableSize
+	}
 	cache := pebble.NewCache(size)
 	db := &DB{cache: cache, fs: fs, dir: dir, readOnly: o.ReadOnly}
-	po := pebbleOptions(pacedFS{fs, &db.pace}, cache, o.Logger)
+	po := pebbleOptions(pacedFS{fs, &db.pace, db.spares(o)}, cache, o.Logger)
+	po.MemTableSize = o.memTable
 	db.pace.listen(po.EventListener)
 	po.ReadOnly = o.ReadOnly
 	if db.p, err = openPebble(dir, po); err != nil {
@@ -87,6 +96,16 @@ func Open(dir string, o Options) (_ *DB, err error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// spares are for stores that last; nil: there are none.
+func (d *DB) spares(o Options) *spareLogs {
+	if o.ReadOnly || d.dir == "" {
+		return nil
+	}
+	_ = d.fs.Remove(d.fs.PathJoin(d.dir, spareName)) // of a process that was killed
+	d.spare.size = int64(o.memTable) / 4 * 3
+	return &d.spare
 }
 
 func openPebble(dir string, o *pebble.Options) (p *pebble.DB, err error) {
@@ -113,7 +132,6 @@ func pebbleOptions(fs vfs.FS, cache *pebble.Cache, logger *slog.Logger) *pebble.
 		FS:                          fs,
 		Cache:                       cache,
 		FormatMajorVersion:          pebble.FormatNewest,
-		MemTableSize:                64 << 20,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       24,
@@ -158,6 +176,7 @@ const closePatience = 30 * time.Second
 func (d *DB) Close() (err error) {
 	defer recoverFatal(&err)
 	defer d.pace.hurry()()
+	d.spare.drop(d.fs, d.dir)
 	if err := d.gate.close(closePatience); err != nil {
 		return err
 	}
