@@ -38,6 +38,7 @@ func (c *call) createConnection(ctx context.Context, n *ast.CreateConnection) er
 	if old != nil && old.Kind == kind { // *** stands for what is stored
 		fresh := &Connection{Name: old.Name, Database: db, Kind: kind, CreatedAt: old.CreatedAt, Comment: old.Comment}
 		fresh.Credentials = old.Credentials
+		fresh.Credentials.Headers, _ = credentialHeaders(old.Headers())
 		return c.saveConnection(ctx, fresh, n.Options, n.Name, true)
 	}
 	fresh := &Connection{Name: n.Name.Name, Database: db, Kind: kind, CreatedAt: c.m.clock()}
@@ -89,19 +90,30 @@ func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*
 	if err := conn.check(name.Pos()); err != nil {
 		return err
 	}
-	sealed, err := c.m.vault.seal(conn.Credentials, connectionID(conn.Database, conn.Name))
-	if errors.Is(err, errNoKey) {
-		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "credentials cannot be stored: the gateway has no key for them").At(name.Pos()).
-			WithHint("Start the gateway with a key for credentials, the same on every gateway.")
-	}
-	if err != nil {
+	if err := c.sealConnection(conn, name); err != nil {
 		return err
 	}
-	conn.Sealed = sealed
 	if _, err := updateOne(ctx, c.m.st, collConnections, bson.D{{Key: "_id", Value: connectionID(conn.Database, conn.Name)}}, marshal(conn), true); err != nil {
 		return fmt.Errorf("save connection %s: %w", conn.Name, err)
 	}
 	return c.reconnect(ctx, conn.Name)
+}
+
+// sealConnection encrypts the credentials for the store.
+func (c *call) sealConnection(conn *Connection, name ast.Ident) (err error) {
+	conn.Sealed = nil
+	if c.m.vault.has() { // what was stored without one is taken along
+		conn.Credentials.Headers, conn.Settings.Headers = credentialHeaders(conn.Headers())
+	}
+	if conn.Credentials.empty() {
+		return nil
+	}
+	conn.Sealed, err = c.m.vault.seal(conn.Credentials, connectionID(conn.Database, conn.Name))
+	if errors.Is(err, errNoKey) {
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "credentials cannot be stored: the gateway has no key for them").At(name.Pos()).
+			WithHint("Start the gateway with a key for credentials, the same on every gateway.")
+	}
+	return err
 }
 
 // reconnect restarts what uses a connection.
@@ -219,7 +231,7 @@ func (m *Manager) connectionRows(ctx context.Context, database string) ([]bson.R
 	var out []bson.Raw
 	for _, c := range all {
 		if len(c.Sealed) > 0 {
-			if c.Credentials, err = m.vault.open(c.Sealed, connectionID(database, c.Name)); err != nil {
+			if err := m.vault.open(c.Sealed, connectionID(database, c.Name), &c.Credentials); err != nil {
 				c.Credentials = Credentials{}
 			}
 		}
@@ -235,6 +247,9 @@ func (c *Connection) forgetUnnamed(given map[string]bool) {
 		if !given[name] {
 			*field = ""
 		}
+	}
+	if !given["headers"] {
+		c.Credentials.Headers = nil
 	}
 }
 

@@ -3,12 +3,7 @@ package events
 import (
 	"cmp"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -46,7 +41,7 @@ type Settings struct {
 	TLS           bool              `bson:"tls,omitempty"`
 	CA            string            `bson:"ca,omitempty"`
 	ClientID      string            `bson:"client_id,omitempty"`
-	Headers       map[string]string `bson:"headers,omitempty"`
+	Headers       map[string]string `bson:"headers,omitempty"` // but those of the Credentials
 }
 
 // Credentials are the secret options.
@@ -55,11 +50,30 @@ type Credentials struct {
 	Token    string `bson:"token,omitempty"`
 	Secret   string `bson:"secret,omitempty"`
 	Address  string `bson:"address,omitempty"` // the URL where it holds a password; the setting has it masked
+
+	Headers map[string]string `bson:"headers,omitempty"` // those that hold credentials
+}
+
+func (c *Credentials) empty() bool {
+	return c.Password == "" && c.Token == "" && c.Secret == "" && c.Address == "" && len(c.Headers) == 0
 }
 
 // Address is where the connection leads: its url, base_url or uri.
 func (c *Connection) Address() string {
 	return cmp.Or(c.Credentials.Address, c.Settings.URL, c.Settings.BaseURL, c.Settings.URI)
+}
+
+// MaskURL gives a URL as it is shown: without the password that it may hold.
+func MaskURL(given string) string {
+	u, err := url.Parse(given)
+	if err != nil || u.User == nil {
+		return given
+	}
+	if _, has := u.User.Password(); !has {
+		return given
+	}
+	head, tail, _ := strings.Cut(given, "@")
+	return head[:strings.LastIndex(head, ":")+1] + masked + "@" + tail
 }
 
 // setAddress takes a URL; one with a password is a credential.
@@ -84,8 +98,7 @@ func (c *Connection) setAddress(o *OptionValue, setting *string) error {
 		if password == masked {
 			return o.bad("the whole URL: *** stands for a password that is not shown")
 		}
-		head, tail, _ := strings.Cut(given, "@")
-		*setting, c.Credentials.Address = head[:strings.LastIndex(head, ":")+1]+masked+"@"+tail, given
+		*setting, c.Credentials.Address = MaskURL(given), given
 	}
 	return nil
 }
@@ -151,7 +164,7 @@ var connectionOptions = []connectionOption{
 		return err
 	}},
 	{"client_id", "kafka", func(c *Connection, o *OptionValue) (err error) { c.Settings.ClientID, err = o.text(); return err }},
-	{"headers", "webhook", func(c *Connection, o *OptionValue) (err error) { c.Settings.Headers, err = o.headers(); return err }},
+	{"headers", "webhook", (*Connection).setHeaders},
 	{"secret", "webhook", func(c *Connection, o *OptionValue) error {
 		var s Spec
 		if err := setSecret(&s, o); err != nil {
@@ -235,7 +248,9 @@ func (c *Connection) check(pos int) error {
 // masked gives all options for show, secrets masked.
 func (c *Connection) masked() bson.D {
 	var d bson.D
-	if err := bson.Unmarshal(marshal(c.Settings), &d); err != nil {
+	shown := c.Settings
+	shown.Headers = maskedHeaders(c.Headers())
+	if err := bson.Unmarshal(marshal(shown), &d); err != nil {
 		return nil
 	}
 	for _, s := range []struct{ name, value string }{{"password", c.Credentials.Password}, {"token", c.Credentials.Token}, {"secret", c.Credentials.Secret}} {
@@ -244,55 +259,6 @@ func (c *Connection) masked() bson.D {
 		}
 	}
 	return d
-}
-
-// vault encrypts credentials with AES-256-GCM; its key is the hash of a secret
-// of any length.
-type vault struct{ aead cipher.AEAD }
-
-var errNoKey = errors.New("the gateway has no key for credentials")
-
-func newVault(secret []byte) (*vault, error) {
-	if len(secret) == 0 {
-		return &vault{}, nil
-	}
-	key := sha256.Sum256(secret)
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		return nil, err
-	}
-	aead, err := cipher.NewGCM(block)
-	return &vault{aead}, err
-}
-
-// seal encrypts; the name binds the result to its connection.
-func (v *vault) seal(c Credentials, name string) ([]byte, error) {
-	if c == (Credentials{}) {
-		return nil, nil
-	}
-	if v.aead == nil {
-		return nil, errNoKey
-	}
-	nonce := make([]byte, v.aead.NonceSize())
-	_, _ = rand.Read(nonce)
-	return v.aead.Seal(nonce, nonce, marshal(c), []byte(name)), nil
-}
-
-func (v *vault) open(sealed []byte, name string) (c Credentials, err error) {
-	if len(sealed) == 0 {
-		return c, nil
-	}
-	if v.aead == nil {
-		return c, errNoKey
-	}
-	if len(sealed) < v.aead.NonceSize() {
-		return c, errors.New("the stored credentials are damaged")
-	}
-	plain, err := v.aead.Open(nil, sealed[:v.aead.NonceSize()], sealed[v.aead.NonceSize():], []byte(name))
-	if err != nil {
-		return c, errors.New("the stored credentials do not open with this gateway's key")
-	}
-	return c, bson.Unmarshal(plain, &c)
 }
 
 func connectionID(db, name string) string { return db + "." + name }
@@ -322,8 +288,7 @@ func (m *Manager) connection(ctx context.Context, db, name string) (*Connection,
 		return nil, nil
 	}
 	c := all[i]
-	c.Credentials, err = m.vault.open(c.Sealed, connectionID(db, name))
-	if err != nil {
+	if err = m.vault.open(c.Sealed, connectionID(db, name), &c.Credentials); err != nil {
 		err = fmt.Errorf("connection %s: %w", name, err)
 	}
 	return c, err
@@ -361,7 +326,7 @@ func (c *Connection) ShowCreate() string {
 			}
 			text = showList(items)
 		default:
-			text = showMap(c.Settings.Headers)
+			text = showMap(maskedHeaders(c.Headers()))
 		}
 		parts = append(parts, "\n  "+e.Key+" = "+text)
 	}

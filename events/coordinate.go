@@ -328,6 +328,9 @@ func (m *Manager) load(ctx context.Context, ids, absent bson.A) error {
 	if err != nil {
 		return err
 	}
+	for _, def := range found {
+		m.unseal(def.Spec)
+	}
 	there := map[any]bool{}
 	m.mu.Lock()
 	for _, def := range found {

@@ -26,6 +26,13 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err := c.supported(d.Spec, n.Pos()); err != nil {
 		return err
 	}
+	var was *Spec
+	if old != nil {
+		was = old.Spec
+	}
+	if err := unmask(d.Spec, was, d.given); err != nil {
+		return err
+	}
 	if err := c.fits(ctx, d.Spec, d.given, n.Pos()); err != nil {
 		return err
 	}
@@ -35,6 +42,7 @@ func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error
 	if err := c.warn(ctx, d.Spec); err != nil {
 		return err
 	}
+	c.warnClear(d.Spec, d.given)
 	if old != nil {
 		err = c.replace(ctx, old, d)
 	} else {
@@ -140,7 +148,13 @@ func (c *call) insert(ctx context.Context, def *stored) error {
 			return fmt.Errorf("make the cursor: %w", err)
 		}
 	}
-	res, err := c.m.st.Write(ctx, ns(collSubscriptions), []store.WriteOp{{Kind: store.Insert, Document: marshal(def)}}, store.WriteOptions{Durable: true})
+	spec, err := c.m.sealed(def.Spec)
+	if err != nil {
+		return err
+	}
+	kept := *def
+	kept.Spec = spec
+	res, err := c.m.st.Write(ctx, ns(collSubscriptions), []store.WriteOp{{Kind: store.Insert, Document: marshal(&kept)}}, store.WriteOptions{Durable: true})
 	if err == nil {
 		err = res.Err()
 	}
@@ -223,6 +237,9 @@ func (c *call) replace(ctx context.Context, old *found, d *Definition) error {
 
 // redefine puts another definition in force: stored first, then adopted.
 func (c *call) redefine(ctx context.Context, s *found, spec *Spec) error {
+	if err := spec.opened(); err != nil {
+		return err
+	}
 	if _, err := compileRoute(ctx, c.m.lang, spec); err != nil {
 		return err
 	}
@@ -232,7 +249,7 @@ func (c *call) redefine(ctx context.Context, s *found, spec *Spec) error {
 	if moved(s.Spec, spec) {
 		return c.reshard(ctx, s, &next)
 	}
-	if err := saveDefinition(ctx, c.m.st, &next); err != nil {
+	if err := c.m.saveDefinition(ctx, &next); err != nil {
 		return fmt.Errorf("save the subscription: %w", err)
 	}
 	return c.m.adopt(ctx, spec.Database)
@@ -245,6 +262,9 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 		return err
 	}
 	spec := *s.Spec
+	if err := spec.opened(); err != nil {
+		return err
+	}
 	given, err := applyOptions(ctx, c.m.lang, &spec, n.Set, func(o *option) bool { return o.fixed })
 	if err != nil {
 		return err
@@ -267,6 +287,9 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 		}
 		spec.CreatedBy = c.role(n.OwnerTo)
 	}
+	if err := unmask(&spec, s.Spec, given); err != nil {
+		return err
+	}
 	if err := check(ctx, c.m.lang, &spec, given, n.Pos()); err != nil {
 		return err
 	}
@@ -281,6 +304,7 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	if err := c.warn(ctx, &spec); err != nil {
 		return err
 	}
+	c.warnClear(&spec, given)
 	if err := c.redefine(ctx, s, &spec); err != nil {
 		return err
 	}

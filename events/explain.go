@@ -35,7 +35,7 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 	if spec.Where != "" {
 		c.line("  Where: %s", spec.Where)
 	}
-	c.line("  Target: %s, order %s", orNone(spec.Target.String()), spec.PreserveOrder)
+	c.line("  Target: %s, order %s", orNone(spec.Target.Shown()), spec.PreserveOrder)
 	counted, err := c.m.counted(ctx, spec.Database)
 	if err != nil {
 		return err

@@ -489,6 +489,9 @@ func (m *Manager) openAndRun(ctx context.Context, d *dispatcher) (err error) {
 
 // openSink opens the sink of a subscription with its connection.
 func (m *Manager) openSink(ctx context.Context, s *Spec) (Sink, error) {
+	if s.locked != nil {
+		return nil, s.locked
+	}
 	var conn *Connection
 	if s.Connection != "" {
 		var err error

@@ -183,7 +183,7 @@ var sourceOptions = []option{
 }
 
 var deliveryOptions = []option{
-	{name: "target", set: setTarget, show: func(s *Spec) string { return quoteUnlessEmpty(s.Target.String()) }},
+	{name: "target", set: setTarget, show: func(s *Spec) string { return quoteUnlessEmpty(s.Target.Shown()) }},
 	textOption("connection", func(s *Spec) *string { return &s.Connection }),
 	{name: "secret", set: setSecret, show: func(s *Spec) string {
 		if !s.signs() {
@@ -192,7 +192,7 @@ var deliveryOptions = []option{
 		return quote(masked)
 	}},
 	{name: "headers", set: func(s *Spec, o *OptionValue) (err error) { s.Headers, err = o.headers(); return err },
-		show: func(s *Spec) string { return showMap(s.Headers) }},
+		show: func(s *Spec) string { return showMap(maskedHeaders(s.Headers)) }},
 	wordOption("payload_format", func(s *Spec) *string { return &s.PayloadFormat }, "cloudevents", "cloudevents_binary", "change_event", "debezium"),
 	textOption("transform", func(s *Spec) *string { return &s.Transform }),
 	boolOption("batch_processing", func(s *Spec) *bool { return &s.Batch }),

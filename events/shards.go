@@ -236,7 +236,7 @@ func (c *call) reshard(ctx context.Context, s *found, next *stored) error {
 		if err := c.m.setCursors(ctx, s.ID, next.Spec.DeliveryShards, "$set", low); err != nil {
 			return err
 		}
-		if err := saveDefinition(ctx, c.m.st, next); err != nil {
+		if err := c.m.saveDefinition(ctx, next); err != nil {
 			return fmt.Errorf("save the subscription: %w", err)
 		}
 		_, err = c.m.st.Write(ctx, ns(collCursors), []store.WriteOp{{Kind: store.Delete, Multi: true,

@@ -60,7 +60,11 @@ func (s *Spec) shown(name string, stored any) any {
 	}
 	switch name {
 	case "target":
-		stored = s.Target.String()
+		stored = s.Target.Shown()
+	case "headers":
+		if len(s.Headers) > 0 {
+			return maskedHeaders(s.Headers)
+		}
 	case "secret":
 		if s.signs() {
 			return masked

@@ -28,6 +28,8 @@ type Spec struct {
 	Connection string            `bson:"connection,omitempty"`
 	Secrets    []Secret          `bson:"secrets,omitempty"` // the newest first
 	Headers    map[string]string `bson:"headers,omitempty"`
+	Sealed     []byte            `bson:"sealed,omitempty"` // as it is stored: the secrets, encrypted
+	locked     error             // why they do not open
 
 	PayloadFormat string `bson:"payload_format"`
 	Transform     string `bson:"transform,omitempty"`

@@ -157,9 +157,13 @@ var errStale = errors.New("the definition was changed meanwhile")
 
 // saveDefinition writes the next version of a definition. Its state is written by
 // setStatus alone, so that neither undoes the other.
-func saveDefinition(ctx context.Context, st store.Store, s *stored) error {
-	ok, err := changeDefinition(ctx, st, bson.D{{Key: "_id", Value: s.ID}, {Key: "version", Value: s.Version - 1}},
-		bson.E{Key: "$set", Value: bson.D{{Key: "spec", Value: s.Spec}, {Key: "version", Value: s.Version}, {Key: "updated_at", Value: s.UpdatedAt}}})
+func (m *Manager) saveDefinition(ctx context.Context, s *stored) error {
+	spec, err := m.sealed(s.Spec)
+	if err != nil {
+		return err
+	}
+	ok, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: s.ID}, {Key: "version", Value: s.Version - 1}},
+		bson.E{Key: "$set", Value: bson.D{{Key: "spec", Value: spec}, {Key: "version", Value: s.Version}, {Key: "updated_at", Value: s.UpdatedAt}}})
 	if err == nil && !ok {
 		err = errStale
 	}

@@ -95,7 +95,7 @@ func definitionRow(spec *Spec) bson.Raw {
 		{Key: "collections", Value: spec.Collections}, {Key: "event_types", Value: spec.EventTypes},
 		{Key: "options", Value: spec.Options()}, {Key: "tags", Value: spec.Tags}}
 	for _, o := range []struct{ name, value string }{
-		{"service_name", spec.ServiceName}, {"sink", string(spec.Target.Kind)}, {"target", spec.Target.String()},
+		{"service_name", spec.ServiceName}, {"sink", string(spec.Target.Kind)}, {"target", spec.Target.Shown()},
 		{"description", spec.Description}, {"created_by", spec.CreatedBy},
 	} {
 		if o.value != "" {

@@ -98,9 +98,9 @@ func (w *Webhook) use(c *events.Connection) error {
 		base, err = base.Parse(w.url)
 	}
 	if err != nil {
-		return fmt.Errorf("resolve the target against connection %s: %w", c.Name, err)
+		return fmt.Errorf("resolve the target against connection %s: %w", c.Name, trimURLError(err))
 	}
-	headers := maps.Clone(c.Settings.Headers)
+	headers := c.Headers()
 	if headers == nil {
 		headers = map[string]string{}
 	}
@@ -119,11 +119,11 @@ func (w *Webhook) Close() error { return nil }
 func (w *Webhook) Deliver(ctx context.Context, ds []events.Delivery) error {
 	req, err := w.request(ctx, ds)
 	if err != nil {
-		return &events.SinkError{Class: events.FailTerminal, Err: fmt.Errorf("make the request for %s: %w", describe(ds), err)}
+		return &events.SinkError{Class: events.FailTerminal, Err: fmt.Errorf("make the request for %s: %w", describe(ds), trimURLError(err))}
 	}
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return &events.SinkError{Class: events.FailRetry, Err: fmt.Errorf("POST %s: %w", w.url, trimURLError(err))}
+		return &events.SinkError{Class: events.FailRetry, Err: fmt.Errorf("POST %s: %w", events.MaskURL(w.url), trimURLError(err))}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	const maxAnswer = 64 << 10
