@@ -111,6 +111,7 @@ type Manager struct {
 	feeds   map[string]map[string][]*feed // by database and subscription_id
 	brk     map[string]*breaker           // by endpoint
 
+	tails      sharedTails              // has a mutex of its own, which comes before mu
 	streams    map[*openStream]struct{} // that are open here
 	opens      int64                    // so many were opened
 	oplogStart bson.Timestamp           // zero: not known

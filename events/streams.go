@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -27,7 +28,8 @@ type openStream struct {
 	kind, db, of string // of: a subscription or a collection, "": the database
 	collections  []string
 	stats        *readerStats
-	reader       *reader // of a shared stream
+	reader       *reader                    // of a shared stream
+	shared       atomic.Pointer[sharedTail] // that clients share; nil: it is of one alone
 	number       int64
 	created      time.Time
 }
@@ -96,6 +98,9 @@ func (m *Manager) streamRow(s *openStream, now, oldest bson.Timestamp) bson.D {
 			return nil
 		}
 		subs, epoch, collections = int32(len(routes)), s.reader.lease.epoch, watchedBy(routes)
+	}
+	if h := s.shared.Load(); h != nil {
+		collections = h.collections()
 	}
 	perSecond, bytes := s.stats.rates(m.clock())
 	s.stats.mu.Lock()

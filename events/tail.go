@@ -2,8 +2,6 @@ package events
 
 import (
 	"context"
-	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +12,6 @@ import (
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqltype"
-	"weir/store"
 )
 
 // The columns that SUBSCRIBE puts in front.
@@ -180,135 +177,4 @@ func progressRow(position string) bson.Raw {
 	b.Add("weir_position", value.String(position))
 	b.Add("weir_progressed", value.Bool(true))
 	return b.Doc()
-}
-
-// tailCollection follows a collection by a change stream of its own.
-func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env catalog.Session, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
-	t, found, err := m.relation(ctx, env, n.Name.Qualifier().Name, n.Name.Last())
-	if err != nil {
-		return nil, nil, err
-	}
-	if !found {
-		_, err := m.collectionColumns(ctx, env, n.Name)
-		return nil, nil, err
-	}
-	opts := store.WatchOptions{FullDocument: store.ImageUpdateLookup}
-	if o.from != "" {
-		at, _, _ := ParsePosition(o.from)
-		opts.StartAtOperationTime = &at
-	}
-	now, err := m.operationTime(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	stream, err := m.st.Watch(ctx, t.NS, nil, opts)
-	if isHistoryLost(err) {
-		return nil, nil, sqlerr.As(m.tooEarly(ctx, t.NS.DB)).At(n.Pos())
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	c := &collectionTail{stats: &readerStats{}, stream: stream, begin: endOf(now), progress: o.progress, until: o.to, span: o.span}
-	if o.snapshot {
-		if c.snapshot, err = m.st.Aggregate(ctx, t.NS, nil, store.AggregateOptions{}); err != nil {
-			_ = stream.Close()
-			return nil, nil, err
-		}
-	}
-	c.closed = m.opened(&openStream{kind: streamTail, db: t.NS.DB, of: t.NS.Coll, collections: []string{t.NS.Coll}, stats: c.stats})
-	return c.next, c.close, nil
-}
-
-// collectionTail yields the events of a collection, after its documents when a
-// snapshot was asked for. A document that changes meanwhile comes twice.
-type collectionTail struct {
-	stream   store.ChangeStream
-	snapshot store.Cursor
-	begin    string // position of the documents of the snapshot
-	progress bool
-	last     bson.Timestamp
-	ordinal  uint32
-	until    string
-	span     span
-	stats    *readerStats
-	closed   func() // takes it off the list of open streams
-}
-
-func (c *collectionTail) next(ctx context.Context, wait time.Duration) (bson.Raw, error) {
-	if c.snapshot != nil {
-		doc, err := c.snapshot.Next(ctx)
-		if err == nil {
-			return snapshotRow(doc, c.begin), nil
-		}
-		if err != io.EOF {
-			return nil, err
-		}
-		_ = c.snapshot.Close()
-		c.snapshot = nil
-	}
-	for {
-		raw, err := c.stream.Next(ctx, wait)
-		switch {
-		case err == io.EOF:
-			return nil, sqlerr.New(sqlerr.UndefinedTable, "the collection was dropped or renamed")
-		case err != nil && isHistoryLost(err):
-			return nil, overrun(string(appendPosition(nil, c.last, c.ordinal)))
-		case err != nil:
-			return nil, err
-		}
-		if raw == nil {
-			break
-		}
-		row, ms := c.row(raw)
-		c.stats.batch([]Event{{Raw: raw, Time: c.last}}, time.Now())
-		if c.until != "" && text(value.Lookup(row, "weir_position")) >= c.until {
-			return nil, io.EOF
-		}
-		if c.span.holds(ms) {
-			return row, nil
-		}
-	}
-	c.stats.idle(c.stream.OperationTime())
-	at := scanned(c.stream)
-	switch {
-	case c.until != "" && at > c.until:
-		return nil, io.EOF
-	case c.progress && wait > 0:
-		return progressRow(at), nil
-	}
-	return nil, nil
-}
-
-func (c *collectionTail) row(raw bson.Raw) (row bson.Raw, ms int64) {
-	var e Event
-	e.parse(slices.Clone(raw))
-	if c.ordinal++; e.Time != c.last {
-		c.ordinal, c.last = 0, e.Time
-	}
-	var b value.Builder
-	b.Add("weir_position", value.String(string(appendPosition(nil, e.Time, c.ordinal))))
-	b.Add("weir_progressed", value.Bool(false))
-	b.Add("event_type", value.String(e.Op))
-	b.Add("document_key", e.Key)
-	b.Add("full_document", e.Full)
-	return b.Doc(), e.WallMS
-}
-
-func snapshotRow(doc bson.Raw, at string) bson.Raw {
-	var key, b value.Builder
-	key.Add("_id", value.Lookup(doc, "_id"))
-	b.Add("weir_position", value.String(at))
-	b.Add("weir_progressed", value.Bool(false))
-	b.Add("event_type", value.String("read"))
-	b.Add("document_key", key.DocumentOf())
-	b.Add("full_document", value.Document(doc))
-	return b.Doc()
-}
-
-func (c *collectionTail) close() {
-	if c.snapshot != nil {
-		_ = c.snapshot.Close()
-	}
-	_ = c.stream.Close()
-	c.closed()
 }
