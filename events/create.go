@@ -61,6 +61,8 @@ func (c *call) existing(ctx context.Context, n *ast.CreateEventSubscription, s *
 		return nil, false, nil
 	}
 	switch o := rivals[0]; {
+	case o.Status == StateDraining:
+		return nil, false, draining(&o, n.Name.Pos())
 	case o.Spec.Database != s.Database:
 		return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription id \"%s\" is in use", s.ID).At(n.Name.Pos()).
 			WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")

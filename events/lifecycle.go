@@ -22,12 +22,12 @@ import (
 func (m *Manager) setStatus(ctx context.Context, id, status, desired, reason string) error {
 	set := bson.D{{Key: "status", Value: status}, {Key: "desired_status", Value: desired}, {Key: "status_reason", Value: reason},
 		{Key: "status_since", Value: m.clock()}, {Key: "updated_at", Value: m.clock()}}
-	ok, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}}, bson.E{Key: "$set", Value: set})
+	ok, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}, notDraining}, bson.E{Key: "$set", Value: set})
 	switch {
 	case err != nil:
 		return fmt.Errorf("save subscription %s: %w", id, err)
 	case !ok:
-		return errStale // it was dropped
+		return errStale // it was dropped, or is about to be
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -36,6 +36,9 @@ func (m *Manager) setStatus(ctx context.Context, id, status, desired, reason str
 	}
 	return nil
 }
+
+// notDraining finds definitions that are not being dropped.
+var notDraining = bson.E{Key: "status", Value: bson.D{{Key: "$ne", Value: StateDraining}}}
 
 // suspend stops a subscription for a reason that a person must look at. The
 // dispatcher that calls it ends with its error.
@@ -138,6 +141,7 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.announceStray(ctx); err != nil {
 		return err
 	}
+	m.finishDrops(ctx)
 	if err := m.saveCounters(ctx, countersAtOnce, countersRest); err != nil {
 		return err
 	}

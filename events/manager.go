@@ -127,14 +127,16 @@ type Manager struct {
 	cursors  *bulk
 	crew     *crew // that runs them
 
-	reopened time.Time  // when stale redrives were looked for; used by housekeeping only
-	strayed  time.Time  // likewise for definitions that nobody announced
-	sweep    bodySweep  // used by housekeeping only
-	pairs    pairsOf    // likewise
-	turn     string     // the subscription whose counters are to be saved next; used by housekeeping only
-	changes  sync.Mutex // serialises the statements that change subscriptions
-	looking  sync.Mutex // serialises coordination
-	claims   claims     // guarded by looking
+	reopened  time.Time  // when stale redrives were looked for; used by housekeeping only
+	strayed   time.Time  // likewise for definitions that nobody announced
+	dropsSeen time.Time  // likewise for DROPs that were cut off
+	finishing sync.Mutex // held while such DROPs are finished
+	sweep     bodySweep  // used by housekeeping only
+	pairs     pairsOf    // likewise
+	turn      string     // the subscription whose counters are to be saved next; used by housekeeping only
+	changes   sync.Mutex // serialises the statements that change subscriptions
+	looking   sync.Mutex // serialises coordination
+	claims    claims     // guarded by looking
 
 	notices notices
 	notify  func(database, channel, payload string)

@@ -172,8 +172,17 @@ func (m *Manager) found(db string) []found {
 	return out
 }
 
-// find gives the subscription of a name or id in the session's database.
+// find gives the subscription of a name or id in the session's database; one that is
+// being dropped is refused.
 func (c *call) find(name ast.Ident) (*found, error) {
+	s, err := c.findAny(name)
+	if err == nil && s.Status == StateDraining {
+		return nil, draining(s, name.Pos())
+	}
+	return s, err
+}
+
+func (c *call) findAny(name ast.Ident) (*found, error) {
 	if s := c.m.named(c.env.Database(), name.Name); s != nil {
 		return s, nil
 	}
@@ -191,7 +200,14 @@ func (c *call) find(name ast.Ident) (*found, error) {
 // findStored is find by the definition as it is stored: a gateway that changed it may
 // have died before it told the others.
 func (c *call) findStored(ctx context.Context, name ast.Ident) (*found, error) {
-	s, err := c.find(name)
+	if _, err := c.findStoredAny(ctx, name); err != nil {
+		return nil, err
+	}
+	return c.find(name)
+}
+
+func (c *call) findStoredAny(ctx context.Context, name ast.Ident) (*found, error) {
+	s, err := c.findAny(name)
 	if err != nil {
 		err = c.m.reload(ctx, c.env.Database())
 	} else {
@@ -200,7 +216,7 @@ func (c *call) findStored(ctx context.Context, name ast.Ident) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.find(name)
+	return c.findAny(name)
 }
 
 // named finds a subscription of a database by name, then by id.
@@ -243,7 +259,7 @@ func (c *call) show(ctx context.Context, stmt *ast.ShowEvents) error {
 }
 
 func (c *call) showCreate(stmt *ast.ShowCreate) error {
-	s, err := c.find(stmt.Name.Last())
+	s, err := c.findAny(stmt.Name.Last())
 	if err != nil {
 		return err
 	}
