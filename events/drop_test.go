@@ -26,7 +26,9 @@ func TestCutDropIsFinished(t *testing.T) {
 			db := fmt.Sprintf("cut%d", i)
 			r := newReceiver(t, 1)
 			m := &mortal{Store: e}
-			m.before = func(ns store.Namespace, ops []store.WriteOp) bool { return ns.Coll == coll && ops[0].Kind == store.Delete }
+			m.before = func(ns store.Namespace, ops []store.WriteOp) bool {
+				return ns.Coll == coll && ops[0].Kind == store.Delete
+			}
 			first := startNode(t, m, lease)
 			defer first.end(t)
 			conn := connect(t, first.Gateway, db)
