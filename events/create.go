@@ -62,7 +62,7 @@ func (c *call) existing(ctx context.Context, n *ast.CreateEventSubscription, s *
 	}
 	switch o := rivals[0]; {
 	case o.Status == StateDraining:
-		return nil, false, draining(&o, n.Name.Pos())
+		return nil, false, c.draining(&o, n.Name.Pos())
 	case o.Spec.Database != s.Database:
 		return nil, false, sqlerr.New(sqlerr.DuplicateObject, "event subscription id \"%s\" is in use", s.ID).At(n.Name.Pos()).
 			WithDetail("A subscription of database %s has it.", o.Spec.Database).WithHint("Choose another subscription_id.")

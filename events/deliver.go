@@ -115,7 +115,7 @@ func (d *dispatcher) deliver(ctx context.Context, items []*item, probe bool) res
 // hand gives a batch to the sink; one that can has the outcome recorded with it.
 func (d *dispatcher) hand(ctx context.Context, batch []Delivery, r *result) error {
 	if s, ok := d.sink.(Settler); ok {
-		ok, err := s.Settle(ctx, batch, func(ctx context.Context, q store.Queryer) error {
+		ok, err := s.Settle(ctx, batch, d.transactions.begin, func(ctx context.Context, q store.Queryer) error {
 			r.finished = d.clock()
 			return d.recordSent(ctx, q, r)
 		})

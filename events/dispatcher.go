@@ -56,6 +56,8 @@ type dispatcher struct {
 	settled func(outcomes []outcome) // counters
 	join    func(after string) *feed // begins the feed of the subscription's rows
 
+	transactions *transactions // of a sink that has outcomes recorded with what it writes
+
 	outcomes, cursors *bulk
 	crew              *crew
 	step              func(Step)
@@ -102,6 +104,7 @@ type result struct {
 // way when it ends is sent again by the next run, with the same id.
 func (d *dispatcher) Run(ctx context.Context) error {
 	defer func() { _ = d.sink.Close() }()
+	defer func() { d.transactions.end(context.WithoutCancel(ctx)) }()
 	err := d.load(ctx)
 	defer d.lanes.drop()
 	if err != nil {
@@ -179,6 +182,9 @@ func (d *dispatcher) load(ctx context.Context) error {
 		d.blocked = int(value.Lookup(doc, "blocked").AsInt64())
 	}
 	if err := d.loadBlocked(ctx); err != nil {
+		return err
+	}
+	if err := d.loadTransactions(ctx, doc); err != nil {
 		return err
 	}
 	d.feed = d.join(d.donePos)

@@ -136,7 +136,8 @@ func (m *Manager) finishDrops(ctx context.Context) {
 }
 
 // draining refuses a subscription that is being dropped.
-func draining(s *found, pos int) error {
+func (c *call) draining(s *found, pos int) error {
+	c.drains = true
 	return sqlerr.New(sqlerr.ObjectInUse, "event subscription \"%s\" is being dropped", s.Spec.Name).At(pos).
 		WithHint("Try again when EVENT_SUBSCRIPTIONS() does not list it any more; what a gateway that died left of it is removed within %d seconds.", int((2*defaultLease+strayEvery)/time.Second))
 }

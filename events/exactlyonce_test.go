@@ -2,13 +2,16 @@ package events_test
 
 import (
 	"context"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"weir/engine/opmsg"
 	"weir/store"
+	"weir/store/remote"
 )
 
 // dyingTx is a store whose process dies at a commit: before it, or when it went
@@ -82,5 +85,105 @@ func TestCollectionExactlyOnce(t *testing.T) {
 				}, patience, 10*time.Millisecond)
 			})
 		}
+	}
+}
+
+// cutOff is a store whose process dies in a transaction of a session: what is open
+// there stays open.
+type cutOff struct {
+	*mortal
+	commits atomic.Int32
+	at      int32 // the commit that is the last one
+}
+
+func (s *cutOff) sessions() store.Sessions { return s.mortal.Store.(store.Sessions) }
+
+func (s *cutOff) Session() (store.Session, error) {
+	in, err := s.sessions().Session()
+	return &cutSession{in, s}, err
+}
+
+func (s *cutOff) KillSessions(ctx context.Context, ids [][]byte) error {
+	return s.sessions().KillSessions(ctx, ids)
+}
+
+func (s *cutOff) EndSessions(context.Context, [][]byte) error { return errDead }
+
+type cutSession struct {
+	store.Session
+	s *cutOff
+}
+
+func (c *cutSession) Begin(ctx context.Context) (store.Tx, error) {
+	if c.s.dead.Load() {
+		return nil, errDead
+	}
+	tx, err := c.Session.Begin(ctx)
+	return &cutTx{tx, c.s}, err
+}
+
+type cutTx struct {
+	store.Tx
+	s *cutOff
+}
+
+func (c *cutTx) Commit(ctx context.Context) error {
+	if c.s.commits.Add(1) >= c.s.at {
+		c.s.dead.Store(true)
+		return errDead
+	}
+	return c.Tx.Commit(ctx)
+}
+
+func (c *cutTx) Abort(ctx context.Context) error {
+	if c.s.dead.Load() {
+		return errDead
+	}
+	return c.Tx.Abort(ctx)
+}
+
+// TestOpenTransactionOfTheDead has a gateway die within transactions of a collection
+// sink, which the server would keep open for a minute: the one that takes over ends
+// them, and so does a statement that changes the same rows.
+func TestOpenTransactionOfTheDead(t *testing.T) {
+	t.Parallel()
+	for name, drop := range map[string]bool{"takeover": false, "drop": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const lease, n = time.Second, 40
+			e := openEngine(t)
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			ctx, stop := context.WithCancel(context.Background())
+			served := make(chan error, 1)
+			go func() { served <- opmsg.NewServer(e, opmsg.Options{}).Serve(ctx, ln) }()
+			t.Cleanup(func() { stop(); require.NoError(t, <-served) })
+			open := func() *remote.Store {
+				st, err := remote.Open(ctx, "mongodb://"+ln.Addr().String()+"/?directConnection=true", remote.Options{})
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = st.Close() })
+				return st
+			}
+			dying := &cutOff{mortal: &mortal{Store: open()}, at: 1}
+			a := startNode(t, dying, lease)
+			t.Cleanup(func() { a.stop(); <-a.ended })
+			conn := connect(t, a.Gateway, "open")
+			exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION copies`)
+			insertDocs(t, e, "open", 0, n)
+			require.Eventually(t, dying.dead.Load, patience, time.Millisecond)
+			died := time.Now()
+			b := startNode(t, open(), lease)
+			t.Cleanup(func() { b.stop(); <-b.ended })
+			cb := connect(t, b.Gateway, "open")
+			if drop {
+				exec(t, cb, `DROP EVENT_SUBSCRIPTION copied`)
+			} else {
+				require.Eventually(t, func() bool {
+					return scalar[int64](t, cb, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('copied') WHERE processing_status <> 'completed'`) == 0
+				}, patience, 10*time.Millisecond)
+				require.Equal(t, int64(n), scalar[int64](t, cb, `SELECT count(*) FROM copies`))
+			}
+			require.Less(t, time.Since(died), 20*time.Second)
+		})
 	}
 }

@@ -64,6 +64,9 @@ func (h *hold) during(ctx context.Context, f func(context.Context) error) error 
 		if err := h.m.quiet(gctx, h.s); err != nil {
 			return err
 		}
+		if err := h.m.endTransactions(gctx, h.s.ID); err != nil {
+			return err
+		}
 		return f(gctx)
 	})
 	return g.Wait()

@@ -30,11 +30,11 @@ type Sink interface {
 
 // Settler is a sink in the store that also holds the log: it takes events and has
 // their outcome recorded in one transaction, so that each is taken exactly once.
-// record may be called again, in another transaction, after a conflict. ok is
-// false when the store has no transactions; then nothing was done.
+// begin begins a transaction; record may be called again, in another one, after a
+// conflict. ok is false when the store has no transactions; then nothing was done.
 type Settler interface {
 	Sink
-	Settle(ctx context.Context, events []Delivery, record func(context.Context, store.Queryer) error) (ok bool, err error)
+	Settle(ctx context.Context, events []Delivery, begin func(context.Context) (store.Tx, error), record func(context.Context, store.Queryer) error) (ok bool, err error)
 }
 
 // Verifier is a sink that can tell whether the other end honours what a subscription

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -20,6 +21,7 @@ type call struct {
 	env     catalog.Session
 	notices []*sqlerr.Error
 	rows    []bson.Raw
+	drains  bool // it met a subscription that is being dropped
 }
 
 func (c *call) notice(severity, code, format string, args ...any) *sqlerr.Error {
@@ -72,9 +74,22 @@ func (m *Manager) Exec(ctx context.Context, stmt ast.Statement, env catalog.Sess
 	if err := m.look(ctx); err != nil {
 		return nil, "", nil, err
 	}
+	began := time.Now()
 	for try := 1; ; try++ {
 		c := &call{m: m, env: env}
 		tag, err := c.exec(ctx, stmt)
+		if err != nil && c.drains && time.Since(began) < drainWait { // mostly it is gone at once
+			try = 0
+			select {
+			case <-ctx.Done():
+				return nil, "", nil, ctx.Err()
+			case <-time.After(drainWait / 20):
+			}
+			if err := m.reload(ctx, env.Database()); err != nil {
+				return nil, "", nil, err
+			}
+			continue
+		}
 		if !errors.Is(err, errStale) {
 			return c.rows, tag, c.notices, err
 		}
@@ -86,6 +101,9 @@ func (m *Manager) Exec(ctx context.Context, stmt ast.Statement, env catalog.Sess
 		}
 	}
 }
+
+// drainWait is how long a statement waits for the end of a DROP that it meets.
+const drainWait = 500 * time.Millisecond
 
 // staleTries is how often a statement is run whose subscription others change.
 const staleTries = 5
@@ -177,7 +195,7 @@ func (m *Manager) found(db string) []found {
 func (c *call) find(name ast.Ident) (*found, error) {
 	s, err := c.findAny(name)
 	if err == nil && s.Status == StateDraining {
-		return nil, draining(s, name.Pos())
+		return nil, c.draining(s, name.Pos())
 	}
 	return s, err
 }

@@ -58,6 +58,27 @@ type Changes interface {
 	DataVersion(ns Namespace) (version uint64, count int64)
 }
 
+// Sessions is a Store whose transactions outlive the process that began them, until
+// their server ends them: it begins them in sessions with names, by which another
+// process can end what is open in them.
+type Sessions interface {
+	// Session gives a new session for transactions, one after the other. Nobody else
+	// ever has its id.
+	Session() (Session, error)
+	// KillSessions ends what is open in the sessions with these ids, of which there
+	// is at least one. Unknown ones are no error.
+	KillSessions(ctx context.Context, ids [][]byte) error
+	// EndSessions gives sessions back that nothing is open in.
+	EndSessions(ctx context.Context, ids [][]byte) error
+}
+
+// Session is used by one goroutine at a time.
+type Session interface {
+	ID() []byte // 16 bytes of UUID
+	// Begin is Store.Begin; the last transaction has ended.
+	Begin(ctx context.Context) (Tx, error)
+}
+
 // Tx is a transaction. It is used by one goroutine at a time and ended once by
 // Commit or Abort; Abort after the end does nothing.
 type Tx interface {

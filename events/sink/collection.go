@@ -78,7 +78,7 @@ const settleTries = 5
 // Settle implements events.Settler: the documents, what the inbox records and the
 // outcome are one transaction. Documents are inserted, which costs less than to
 // upsert them; those that are there already, from before a rewind, are upserted.
-func (c *Collection) Settle(ctx context.Context, ds []events.Delivery, record func(context.Context, store.Queryer) error) (bool, error) {
+func (c *Collection) Settle(ctx context.Context, ds []events.Delivery, begin func(context.Context) (store.Tx, error), record func(context.Context, store.Queryer) error) (bool, error) {
 	if !c.st.Capabilities().Transactions {
 		return false, nil
 	}
@@ -91,7 +91,7 @@ func (c *Collection) Settle(ctx context.Context, ds []events.Delivery, record fu
 	}
 	there := false
 	for try := 1; ; try++ {
-		err := c.settle(ctx, ops, ds, there, record)
+		err := c.settle(ctx, ops, ds, there, begin, record)
 		switch {
 		case err == nil:
 			return true, nil
@@ -132,8 +132,8 @@ func conflict(err error) bool {
 	return errors.As(err, &m) && m.HasLabel("TransientTransactionError")
 }
 
-func (c *Collection) settle(ctx context.Context, ops []store.WriteOp, ds []events.Delivery, there bool, record func(context.Context, store.Queryer) error) error {
-	tx, err := c.st.Begin(ctx)
+func (c *Collection) settle(ctx context.Context, ops []store.WriteOp, ds []events.Delivery, there bool, begin func(context.Context) (store.Tx, error), record func(context.Context, store.Queryer) error) error {
+	tx, err := begin(ctx)
 	if err != nil {
 		return err
 	}

@@ -175,13 +175,16 @@ func (s *Store) Begin(ctx context.Context) (store.Tx, error) {
 	if err != nil {
 		return nil, convert(err)
 	}
-	err = sess.StartTransaction(options.Transaction().
-		SetReadConcern(readconcern.Snapshot()).SetWriteConcern(majority()).SetReadPreference(readpref.Primary()))
-	if err != nil {
+	if err := startTransaction(sess); err != nil {
 		sess.EndSession(ctx)
 		return nil, convert(err)
 	}
 	return &tx{client: s.client, sess: sess}, nil
+}
+
+func startTransaction(sess *mongo.Session) error {
+	return sess.StartTransaction(options.Transaction().
+		SetReadConcern(readconcern.Snapshot()).SetWriteConcern(majority()).SetReadPreference(readpref.Primary()))
 }
 
 func majority() *writeconcern.WriteConcern {

@@ -15,7 +15,15 @@ import (
 type tx struct {
 	client *mongo.Client
 	sess   *mongo.Session
+	stays  bool // the session is not given back with the end
 	ended  bool
+}
+
+// leave gives the session back.
+func (t *tx) leave(ctx context.Context) {
+	if !t.stays {
+		t.sess.EndSession(context.WithoutCancel(ctx))
+	}
 }
 
 func (t *tx) Aggregate(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, opts store.AggregateOptions) (store.Cursor, error) {
@@ -42,7 +50,7 @@ func (t *tx) Commit(ctx context.Context) error {
 		return nil
 	}
 	t.ended = true
-	defer t.sess.EndSession(context.WithoutCancel(ctx))
+	defer t.leave(ctx)
 	const longest = time.Second
 	end := time.Now().Add(commitPatience)
 	for delay := 20 * time.Millisecond; ; delay = min(2*delay, longest) {
@@ -65,6 +73,6 @@ func (t *tx) Abort(ctx context.Context) error {
 	}
 	t.ended = true
 	ctx = context.WithoutCancel(ctx)
-	defer t.sess.EndSession(ctx)
+	defer t.leave(ctx)
 	return convert(t.sess.AbortTransaction(ctx))
 }
