@@ -51,9 +51,13 @@ func cmdEndSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	return dst, err
 }
 
-// cmdKillSessions also aborts the transactions of the sessions.
-func cmdKillSessions(_ context.Context, r *request, dst []byte) ([]byte, error) {
+// cmdKillSessions also aborts the transactions of the sessions. An empty list stands
+// for all of them where nobody logs in.
+func cmdKillSessions(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	ids, err := r.sessionIDs()
+	if err == nil && len(ids) == 0 && !r.e.opts.Auth {
+		return cmdKillAllSessions(ctx, r, dst)
+	}
 	if err == nil {
 		r.e.sessions.kill(r.e, ids, r)
 	}

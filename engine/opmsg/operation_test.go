@@ -206,3 +206,42 @@ func TestLegacyQuery(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2, head[16]&2, "QueryFailure")
 }
+
+// killSessions ends open transactions, of given sessions or of all: what they locked is
+// free, they are not to be committed, and the sessions can be used again.
+func TestKillSessionsEndsTransactions(t *testing.T) {
+	c := connect(t, serve(t), "")
+	ctx := t.Context()
+	coll := c.Database("d").Collection("c")
+	_, err := coll.InsertOne(ctx, bson.D{{Key: "_id", Value: 1}})
+	require.NoError(t, err)
+	s, err := c.StartSession()
+	require.NoError(t, err)
+	defer s.EndSession(ctx)
+	other, err := c.StartSession()
+	require.NoError(t, err)
+	defer other.EndSession(ctx)
+	inc := bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: 1}}}}
+	for n, list := range []bson.A{{s.ID()}, {}} {
+		require.NoError(t, s.StartTransaction())
+		_, err = coll.UpdateByID(mongo.NewSessionContext(ctx, s), 1, inc)
+		require.NoError(t, err)
+		require.NoError(t, other.StartTransaction())
+		_, err = coll.InsertOne(mongo.NewSessionContext(ctx, other), bson.D{})
+		require.NoError(t, err)
+		require.NoError(t, c.Database("admin").RunCommand(ctx, bson.D{{Key: "killSessions", Value: list}}).Err())
+		short, cancel := context.WithTimeout(ctx, 10*time.Second)
+		_, err = coll.UpdateByID(short, 1, inc)
+		cancel()
+		require.NoError(t, err)
+		require.Equal(t, 251, code(s.CommitTransaction(ctx)))
+		if n == 0 {
+			require.NoError(t, other.CommitTransaction(ctx))
+		} else {
+			require.Equal(t, 251, code(other.CommitTransaction(ctx)))
+		}
+	}
+	n, err := coll.CountDocuments(ctx, bson.D{})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, n)
+}

@@ -109,7 +109,7 @@ func startChaos(t *testing.T, seed uint64) *chaos {
 // chaosStore runs an engine behind its MongoDB port, without a gateway.
 func chaosStore(t *testing.T) string {
 	t.Helper()
-	e, err := engine.Open("", engine.Options{InternalDatabases: []string{"weir"}, TestCommands: true, TransactionLifetime: 3 * time.Second}) // of gateways that died
+	e, err := engine.Open("", engine.Options{InternalDatabases: []string{"weir"}, TestCommands: true})
 	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
