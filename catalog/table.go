@@ -181,6 +181,7 @@ type TableFunction func(ctx context.Context, s Session, args []bson.RawValue) (F
 // FunctionRows is where a table function's rows come from.
 type FunctionRows struct {
 	NS       store.Namespace
+	From     store.Store // that has NS, where it is another one than the statement's
 	Pipeline []bson.Raw
 	Rows     store.Cursor
 	// Computed is a field of the rows of NS, nil: all are stored.

@@ -137,7 +137,7 @@ func (m *Manager) watchedCollections(ctx context.Context, s *Spec) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.st.Collections(ctx, s.Database)
+	all, err := m.data.Collections(ctx, s.Database)
 	if err != nil {
 		return nil, fmt.Errorf("list the collections of %s: %w", s.Database, err)
 	}
@@ -170,7 +170,7 @@ func (m *Manager) beginBackfill(ctx context.Context, id, database string, colls 
 
 // estimate counts the documents of a collection by its metadata.
 func (m *Manager) estimate(ctx context.Context, database, coll string) (int64, error) {
-	reply, err := m.st.Command(ctx, database, marshal(bson.D{{Key: "count", Value: coll}}))
+	reply, err := m.data.Command(ctx, database, marshal(bson.D{{Key: "count", Value: coll}}))
 	if err != nil {
 		return 0, fmt.Errorf("count %s.%s: %w", database, coll, err)
 	}

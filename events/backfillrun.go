@@ -177,7 +177,7 @@ func (c *chunk) full() bool {
 }
 
 func (b *backfiller) readSome(ctx context.Context, c *chunk, match bson.D) error {
-	cur, err := b.m.st.Aggregate(ctx, b.source, []bson.Raw{
+	cur, err := b.m.data.Aggregate(ctx, b.source, []bson.Raw{
 		marshal(bson.D{{Key: "$match", Value: match}}), marshal(bson.D{{Key: "$sort", Value: asc("_id")}}),
 		marshal(bson.D{{Key: "$limit", Value: int64(chunkRows - len(c.docs))}}),
 	}, store.AggregateOptions{After: c.low})

@@ -124,8 +124,8 @@ func (m *Manager) probeToken(ctx context.Context, db, token string) (string, err
 
 // firstEvent opens a stream and gives the first event that a test likes, nil: there is none now.
 func (m *Manager) firstEvent(ctx context.Context, db string, o store.WatchOptions, likes func(*Event) bool) (*Event, error) {
-	o.ShowExpandedEvents = m.st.Capabilities().ExpandedEvents
-	stream, err := m.st.Watch(ctx, store.Namespace{DB: db}, nil, o)
+	o.ShowExpandedEvents = m.data.Capabilities().ExpandedEvents
+	stream, err := m.data.Watch(ctx, store.Namespace{DB: db}, nil, o)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (m *Manager) oldest(ctx context.Context, db string) (bson.Timestamp, error)
 	low, high := uint32(0), now.T // the oplog does not reach back to low, but to high
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		stream, err := m.st.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: middle, I: 1}, BatchSize: 1})
+		stream, err := m.data.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: middle, I: 1}, BatchSize: 1})
 		switch {
 		case err == nil:
 			high = middle

@@ -53,7 +53,7 @@ var errWiden = errors.New("a collection is wanted that the change stream leaves 
 func (r *reader) only() []string {
 	r.batch.Lock()
 	defer r.batch.Unlock()
-	if r.widened || r.st.Capabilities().Embedded { // where nothing is sent
+	if r.widened || r.data.Capabilities().Embedded { // where nothing is sent
 		return nil
 	}
 	return coarse(r.router.routes)

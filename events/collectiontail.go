@@ -81,7 +81,7 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 		return nil, nil, sqlerr.As(m.tooEarly(ctx, t.NS.DB)).At(n.Pos())
 	}
 	if err == nil && o.snapshot {
-		c.snapshot, err = m.st.Aggregate(ctx, t.NS, nil, store.AggregateOptions{})
+		c.snapshot, err = m.data.Aggregate(ctx, t.NS, nil, store.AggregateOptions{})
 	}
 	if err != nil {
 		c.close()

@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,7 +89,9 @@ func TestDrainingIsRefused(t *testing.T) {
 		dropped <- err
 	}()
 	<-reached
-	require.Equal(t, "draining", scalar[string](t, conn, `SELECT status FROM EVENT_SUBSCRIPTIONS()`))
+	release := sync.OnceFunc(func() { close(goOn) })
+	defer release()
+	require.Eventually(t, func() bool { return scalar[string](t, conn, `SELECT status FROM EVENT_SUBSCRIPTIONS()`) == "draining" }, patience, 5*time.Millisecond)
 	for _, sql := range []string{
 		`RESUME EVENT_SUBSCRIPTION s`, `PAUSE EVENT_SUBSCRIPTION s`, `ALTER EVENT_SUBSCRIPTION s SET (description = 'x')`, `REWIND EVENT_SUBSCRIPTION s TO NOW`,
 		`CREATE EVENT_SUBSCRIPTION s ON docs`, `CREATE OR REPLACE EVENT_SUBSCRIPTION s ON docs`, `CREATE EVENT_SUBSCRIPTION IF NOT EXISTS s ON docs`,
@@ -96,7 +99,7 @@ func TestDrainingIsRefused(t *testing.T) {
 		_, err := conn.Exec(t.Context(), sql)
 		require.ErrorContains(t, err, "55006", sql)
 	}
-	close(goOn)
+	release()
 	require.NoError(t, <-dropped)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION s ON docs`)
 	raw, err := bson.Marshal(bson.D{{Key: "_id", Value: 1}})

@@ -46,7 +46,7 @@ func (r *reader) lookUpIn(ctx context.Context, coll string, at []int) error {
 	filter.Add("_id", in.DocumentOf())
 	stage.Add("$match", filter.DocumentOf())
 	// As the server's option does it: no older than the event.
-	return drainBy(ctx, r.st, store.Namespace{DB: r.db, Coll: coll}, []bson.Raw{stage.Doc()}, store.AggregateOptions{After: r.events[len(r.events)-1].Time}, func(doc bson.Raw) error {
+	return drainBy(ctx, r.data, store.Namespace{DB: r.db, Coll: coll}, []bson.Raw{stage.Doc()}, store.AggregateOptions{After: r.events[len(r.events)-1].Time}, func(doc bson.Raw) error {
 		doc = slices.Clone(doc)
 		for _, i := range byID[string(value.AppendSortKey(nil, value.Lookup(doc, "_id"), false))] {
 			r.events[i].setFull(doc)

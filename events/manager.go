@@ -23,7 +23,9 @@ import (
 
 // Deps are what the runtime works with.
 type Deps struct {
-	Store    store.Store
+	Store store.Store // that is subscribed to
+	// Log holds the log and all else that the runtime keeps; nil: Store does.
+	Log      store.Store
 	Language Language
 	// Sinks opens the sinks of subscriptions.
 	Sinks SinkFactory
@@ -79,7 +81,8 @@ func (o Options) withDefaults() Options {
 // on one store share the work: each database is read by one of them, which also
 // delivers its events (coordinate.go).
 type Manager struct {
-	st      store.Store
+	st      store.Store // of the log, and all else that the runtime keeps
+	data    store.Store // that is subscribed to: mostly the same
 	lang    Language
 	sinks   SinkFactory
 	resolve func(catalog.Session) catalog.Resolver
@@ -168,9 +171,12 @@ func New(d Deps, o Options) *Manager {
 	if err != nil {
 		panic(fmt.Sprintf("events: a key of 32 bytes is refused: %v", err))
 	}
+	if d.Log == nil {
+		d.Log = d.Store
+	}
 	m := &Manager{
 		vault: v,
-		st:    d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease, probe: o.Probe,
+		st:    d.Log, data: d.Store, lang: d.Language, sinks: d.Sinks, resolve: d.Relations, gateway: o.Gateway, host: o.Host, version: o.Version, lease: o.Lease, probe: o.Probe,
 		log: o.Logger, clients: o.Connections, step: o.Step,
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, own: map[string]ownChange{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
@@ -182,8 +188,8 @@ func New(d Deps, o Options) *Manager {
 	if m.notify = d.Notify; m.notify == nil {
 		m.notify = func(string, string, string) {}
 	}
-	m.outcomes = &bulk{st: d.Store, coll: collLog, spawn: m.within, hurry: make(chan struct{}, 1)}
-	m.cursors = &bulk{st: d.Store, coll: collCursors, spawn: m.within, hurry: make(chan struct{}, 1)}
+	m.outcomes = &bulk{st: d.Log, coll: collLog, spawn: m.within, hurry: make(chan struct{}, 1)}
+	m.cursors = &bulk{st: d.Log, coll: collCursors, spawn: m.within, hurry: make(chan struct{}, 1)}
 	m.crew = newCrew(m.within)
 	return m
 }
@@ -388,9 +394,12 @@ func (m *Manager) list() []*subscription { return m.inOrder().all }
 // of gives the subscriptions of a database, like list.
 func (m *Manager) of(db string) []*subscription { return m.inOrder().of[db] }
 
-// operationTime asks the server how far it is.
+// apart tells whether the log is in another store than the data.
+func (m *Manager) apart() bool { return m.st != m.data }
+
+// operationTime asks the server of the data how far it is.
 func (m *Manager) operationTime(ctx context.Context) (bson.Timestamp, error) {
-	reply, err := command(ctx, m.st, bson.D{{Key: "ping", Value: 1}})
+	reply, err := command(ctx, m.data, bson.D{{Key: "ping", Value: 1}})
 	if err != nil {
 		return bson.Timestamp{}, err
 	}

@@ -97,7 +97,7 @@ func (m *Manager) sourceName(ctx context.Context, env catalog.Session, name stri
 	if qualified && (schema == publicSchema || schema == db) {
 		return coll, nil
 	}
-	others, err := m.st.Databases(ctx)
+	others, err := m.data.Databases(ctx)
 	if err != nil {
 		return "", err
 	}

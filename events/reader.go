@@ -48,7 +48,8 @@ type published struct {
 // reader follows the change stream of one database and writes its events to the log.
 type reader struct {
 	db      string
-	st      store.Store
+	st      store.Store // of the log
+	data    store.Store // that is read
 	gateway string
 	log     *slog.Logger
 	clock   func() time.Time
@@ -109,11 +110,11 @@ type readerState struct {
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
+		db: db, st: m.st, data: m.data, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget,
 		widen:    make(chan struct{}, 1),
-		shape:    streamShape(db, m.st.Capabilities()),
+		shape:    streamShape(db, m.data.Capabilities()),
 		recovery: recovery{patience: stallAfter, silence: stallAfter},
 		lease:    lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},
 	}

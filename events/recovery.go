@@ -157,7 +157,7 @@ func (r *reader) batchLimit() int {
 // streamOptions are the options and the stages that the stream is opened with, but
 // for where it begins.
 func (r *reader) streamOptions(only []string) (store.WatchOptions, []bson.Raw) {
-	caps := r.st.Capabilities()
+	caps := r.data.Capabilities()
 	opts := store.WatchOptions{ShowExpandedEvents: caps.ExpandedEvents, BatchSize: int32(r.batchLimit())}
 	if caps.PreAndPostImages && r.recovery.bare == 0 {
 		opts.FullDocument, opts.FullDocumentBeforeChange = store.ImageWhenAvailable, store.ImageWhenAvailable
@@ -198,7 +198,7 @@ func (r *reader) watch(ctx context.Context) error {
 	default:
 		opts.StartAtOperationTime = r.at
 	}
-	stream, err := r.st.Watch(ctx, store.Namespace{DB: r.db}, pipeline, opts)
+	stream, err := r.data.Watch(ctx, store.Namespace{DB: r.db}, pipeline, opts)
 	if err != nil {
 		return fmt.Errorf("open the change stream of %s: %w", r.db, err)
 	}
@@ -302,7 +302,7 @@ func clusterID(ctx context.Context, st store.Store) (id string) {
 // sameCluster compares the cluster with the one that the token is of: the times and
 // tokens of another mean nothing here, though they may be taken.
 func (r *reader) sameCluster(ctx context.Context) error {
-	was, is := r.state.Cluster, clusterID(ctx, r.st)
+	was, is := r.state.Cluster, clusterID(ctx, r.data)
 	if is != "" {
 		r.state.Cluster = strings.Clone(is)
 	}

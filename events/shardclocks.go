@@ -17,10 +17,10 @@ import (
 // noteShards writes it. It also brings the clocks of all shards up to this gateway's:
 // what is written on any of them afterwards is later than operationTime was before.
 func (m *Manager) noteShards(ctx context.Context) error {
-	if !m.st.Capabilities().Sharded || m.noNotes.Load() {
+	if !m.data.Capabilities().Sharded || m.noNotes.Load() {
 		return nil
 	}
-	_, err := m.st.Command(ctx, "admin", marshal(bson.D{{Key: "appendOplogNote", Value: 1}, {Key: "data", Value: bson.D{{Key: "weir", Value: m.gateway}}}}))
+	_, err := m.data.Command(ctx, "admin", marshal(bson.D{{Key: "appendOplogNote", Value: 1}, {Key: "data", Value: bson.D{{Key: "weir", Value: m.gateway}}}}))
 	switch mongoerr.CodeOf(err) {
 	case mongoerr.Unauthorized, mongoerr.CommandNotFound, mongoerr.CommandNotSupported:
 		m.noNotes.Store(true)

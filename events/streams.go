@@ -194,7 +194,7 @@ func (m *Manager) lookAtOplog(ctx context.Context) error {
 		return nil
 	}
 	at, err := bson.Timestamp{}, error(nil)
-	if !m.st.Capabilities().Sharded { // whose shards have an oplog each
+	if !m.data.Capabilities().Sharded { // whose shards have an oplog each
 		at, err = m.firstOfOplog(ctx)
 	}
 	if mongoerr.CodeOf(err) == mongoerr.Unauthorized || err == nil && at.T == 0 {
@@ -220,7 +220,7 @@ func lagging(now, at, oldest bson.Timestamp) bool {
 // firstOfOplog reads the oldest entry, zero: there is no oplog to be read.
 func (m *Manager) firstOfOplog(ctx context.Context) (at bson.Timestamp, err error) {
 	stages := []bson.Raw{marshal(bson.D{{Key: "$limit", Value: int64(1)}}), marshal(bson.D{{Key: "$project", Value: bson.D{{Key: "ts", Value: 1}}}})}
-	err = drain(ctx, m.st, store.Namespace{DB: "local", Coll: "oplog.rs"}, stages, func(doc bson.Raw) error {
+	err = drain(ctx, m.data, store.Namespace{DB: "local", Coll: "oplog.rs"}, stages, func(doc bson.Raw) error {
 		at.T, at.I = value.Lookup(doc, "ts").AsTimestamp()
 		return nil
 	})

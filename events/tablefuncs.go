@@ -22,7 +22,11 @@ func (m *Manager) Tables() []*catalog.Table {
 			if err := m.wait(ctx); err != nil { // before, no name is a subscription's
 				return catalog.FunctionRows{}, err
 			}
-			return f(ctx, s, args)
+			rows, err := f(ctx, s, args)
+			if m.apart() {
+				rows.From = m.st
+			}
+			return rows, err
 		}
 		return &catalog.Table{Name: name, Kind: catalog.Function, Columns: cols, Function: ready, Params: params}
 	}

@@ -11,7 +11,7 @@ import (
 
 // warn tells of what a definition asks for and may not get, or not want.
 func (c *call) warn(ctx context.Context, s *Spec) error {
-	colls, err := c.m.st.Collections(ctx, s.Database)
+	colls, err := c.m.data.Collections(ctx, s.Database)
 	if err != nil {
 		return err
 	}

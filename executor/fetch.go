@@ -120,9 +120,16 @@ func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remot
 		remote, behind = cutLate(late, remote)
 	}
 	remote = compute(rows.Computed, f.Reads, remote)
+	q := e.q
+	var rest []bson.Raw
+	if rows.From != nil {
+		q = rows.From
+		remote, rest = elsewhere(remote)
+	} else {
+		remote, rest = e.allowed(remote)
+	}
 	pipeline := append(append([]bson.Raw(nil), rows.Pipeline...), remote...)
-	pipeline, rest := e.allowed(pipeline)
-	cur, err := e.q.Aggregate(ctx, rows.NS, pipeline, store.AggregateOptions{AllowDiskUse: true})
+	cur, err := q.Aggregate(ctx, rows.NS, pipeline, store.AggregateOptions{AllowDiskUse: true})
 	if err != nil || late == nil {
 		return cur, rest, err
 	}
@@ -131,8 +138,28 @@ func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remot
 			return nil, nil, err
 		}
 	}
-	return late.Fill(e.q, cur), behind, nil
+	return late.Fill(q, cur), behind, nil
 }
+
+// elsewhere splits a pipeline before the first stage that another store than the
+// statement's may not have, or that reads what is not there.
+func elsewhere(pipeline []bson.Raw) (remote, rest []bson.Raw) {
+	for i, s := range pipeline {
+		e, err := s.IndexErr(0)
+		if err != nil || !portable[e.Key()] || bytes.Contains(s, []byte(ownOperator)) {
+			return pipeline[:i:i], pipeline[i:]
+		}
+	}
+	return pipeline, nil
+}
+
+// portable are stages that every server has and that read nothing else.
+var portable = map[string]bool{
+	"$match": true, "$project": true, "$set": true, "$addFields": true, "$unset": true, "$sort": true, "$limit": true, "$skip": true, "$group": true, "$count": true,
+}
+
+// ownOperator begins the names of operators that no server has.
+const ownOperator = "$weir."
 
 var unionWith = []byte("$unionWith\x00")
 

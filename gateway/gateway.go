@@ -36,8 +36,11 @@ import (
 // Options of a Gateway; the zero value is an embedded engine in memory that
 // listens on free loopback ports.
 type Options struct {
-	Store    store.Store // to stand on, open; Close leaves it open. nil: as the following say
-	MongoURI string      // the MongoDB to stand in front of; "": the embedded engine
+	Store store.Store // to stand on, open; Close leaves it open. nil: as the following say
+	// EventsURI is the MongoDB that holds what the event runtime keeps; "": the one, or
+	// the engine, that holds the data.
+	EventsURI string
+	MongoURI  string // the MongoDB to stand in front of; "": the embedded engine
 	// Await has Open wait for a MongoDB that cannot be reached yet, until its context ends.
 	Await       bool
 	Dir         string // of the embedded engine; "": in memory
@@ -92,6 +95,7 @@ func (o Options) withDefaults() Options {
 type Gateway struct {
 	opts    Options
 	store   store.Store
+	log     store.Store    // of the event runtime
 	engine  *engine.Engine // nil: remote
 	catalog *catalog.Catalog
 	events  *events.Manager
@@ -136,13 +140,28 @@ func (g *Gateway) openTemp() error {
 }
 
 func (g *Gateway) openStore(ctx context.Context) error {
+	if err := g.openData(ctx); err != nil {
+		return err
+	}
+	if g.log = g.store; g.opts.EventsURI == "" {
+		return nil
+	}
+	st, err := g.openRemote(ctx, g.opts.EventsURI)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open the store of the event runtime: %w", err), g.Close())
+	}
+	g.log = st
+	return nil
+}
+
+func (g *Gateway) openData(ctx context.Context) error {
 	o := &g.opts
 	if o.Store != nil {
 		g.store = o.Store
 		return nil
 	}
 	if o.MongoURI != "" {
-		st, err := g.openRemote(ctx)
+		st, err := g.openRemote(ctx, o.MongoURI)
 		if err != nil {
 			return err
 		}
@@ -158,11 +177,11 @@ func (g *Gateway) openStore(ctx context.Context) error {
 	return nil
 }
 
-// openRemote connects to the MongoDB.
-func (g *Gateway) openRemote(ctx context.Context) (*remote.Store, error) {
+// openRemote connects to a MongoDB.
+func (g *Gateway) openRemote(ctx context.Context, uri string) (*remote.Store, error) {
 	const longest = 5 * time.Second
 	for delay := 200 * time.Millisecond; ; delay = min(2*delay, longest) {
-		st, err := remote.Open(ctx, g.opts.MongoURI, remote.Options{AppName: "weir"})
+		st, err := remote.Open(ctx, uri, remote.Options{AppName: "weir"})
 		if err == nil || !g.opts.Await || !mongoerr.Passing(err) || ctx.Err() != nil {
 			return st, err
 		}
@@ -195,12 +214,12 @@ func (g *Gateway) assemble() error {
 	broker := session.NewBroker()
 	lang := &language{funcs: funcs, library: library, caps: g.store.Capabilities(), now: o.Now}
 	sinks := sink.Factory{
-		Store: g.store, Client: sink.NewClient(g.policy()), Now: func() time.Time { return g.events.Now() },
+		Store: g.store, Apart: g.log != g.store, Client: sink.NewClient(g.policy()), Now: func() time.Time { return g.events.Now() },
 		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
 	}
 	sinks.Relayed = func(ctx context.Context) error { return g.events.Relayed(ctx) }
 	heard := func(database, channel, payload string) { broker.NotifyHere(database, channel, payload, 0) }
-	g.events = events.New(events.Deps{Store: g.store, Language: lang, Sinks: sinks.Open, Relations: g.relations, Notify: heard},
+	g.events = events.New(events.Deps{Store: g.store, Log: g.log, Language: lang, Sinks: sinks.Open, Relations: g.relations, Notify: heard},
 		events.Options{Host: o.Host, Connections: func() int { return g.sql.Connections() }, Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Probe: o.EventProbe, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
 	broker.Join(g.events)
 	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
@@ -276,6 +295,9 @@ func (g *Gateway) Close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if g.log != nil && g.log != g.store {
+		errs = append(errs, g.log.Close())
 	}
 	if g.store != nil && g.opts.Store == nil {
 		errs = append(errs, g.store.Close())

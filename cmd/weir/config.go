@@ -20,6 +20,7 @@ import (
 // config is what serve and demo are told, after flags and environment.
 type config struct {
 	mongoURI     string
+	eventsURI    string
 	dir          string
 	listen       string
 	mongoListen  string
@@ -140,7 +141,7 @@ func parseFlags(fs *flag.FlagSet, args []string) error {
 // options validates the configuration as a whole.
 func (c *config) options(to streams) (o gateway.Options, err error) {
 	o = gateway.Options{
-		MongoURI: c.mongoURI, Dir: c.dir, TempDir: c.tempDir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
+		MongoURI: c.mongoURI, EventsURI: c.eventsURI, Dir: c.dir, TempDir: c.tempDir, Listen: c.listen, MongoListen: c.mongoListen, Version: version,
 		AllowPrivateTargets: c.allowPrivate, TestCommands: c.testCommands, Auth: c.auth, OplogBytes: int64(c.oplogMB) << 20, CacheBytes: cacheBytes(c.cacheMB),
 	}
 	if o.Host, err = os.Hostname(); err != nil {
@@ -159,9 +160,12 @@ func (c *config) options(to streams) (o gateway.Options, err error) {
 			return o, err
 		}
 	}
-	if c.mongoURI != "" {
-		if err := options.Client().ApplyURI(c.mongoURI).Validate(); err != nil {
-			return o, errUsage{fmt.Errorf("--mongodb-uri: %w", err)}
+	for name, uri := range map[string]string{"--mongodb-uri": c.mongoURI, "--events-uri": c.eventsURI} {
+		if uri == "" {
+			continue
+		}
+		if err := options.Client().ApplyURI(uri).Validate(); err != nil {
+			return o, errUsage{fmt.Errorf("%s: %w", name, err)}
 		}
 	}
 	for _, t := range c.allowTargets {

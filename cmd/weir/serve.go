@@ -25,6 +25,7 @@ func serve(ctx context.Context, io streams, args []string) error {
 	fs := flags(io, "serve", serveHelp)
 	c.gatewayFlags(fs)
 	fs.StringVar(&c.mongoURI, "mongodb-uri", "", "`URI` of the MongoDB to stand in front of; without it the embedded engine runs")
+	fs.StringVar(&c.eventsURI, "events-uri", "", "`URI` of another MongoDB for what the event runtime keeps, the same for all gateways; without it that is in the database weir beside the data")
 	fs.StringVar(&c.dir, "dir", "./weir-data", "`DIRECTORY` of the embedded engine's data")
 	fs.BoolVar(&c.auth, "auth", false, "demand a login (SCRAM-SHA-256) of PostgreSQL clients and of MongoDB drivers that reach the embedded engine. Users are those of the engine, or of the MongoDB behind --mongodb-uri; the first one of the engine is made with createUser from this machine")
 	c.tls.add(fs)

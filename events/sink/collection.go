@@ -22,6 +22,7 @@ type Collection struct {
 	ns      store.Namespace
 	payload payload
 	inbox   bool
+	apart   bool // the log is in another store
 
 	mu   sync.Mutex
 	made bool // the collections are there: made in many transactions at once, they would be in each other's way
@@ -79,7 +80,7 @@ const settleTries = 5
 // outcome are one transaction. Documents are inserted, which costs less than to
 // upsert them; those that are there already, from before a rewind, are upserted.
 func (c *Collection) Settle(ctx context.Context, ds []events.Delivery, begin func(context.Context) (store.Tx, error), record func(context.Context, store.Queryer) error) (bool, error) {
-	if !c.st.Capabilities().Transactions {
+	if c.apart || !c.st.Capabilities().Transactions {
 		return false, nil
 	}
 	if err := c.make(ctx); err != nil {

@@ -13,6 +13,7 @@ import (
 // Factory opens sinks.
 type Factory struct {
 	Store  store.Store
+	Apart  bool // the log is in another store
 	Notify Notifier
 	// Relayed waits until other gateways can see what Notify sent; nil: there are none.
 	Relayed func(context.Context) error
@@ -32,7 +33,9 @@ func (f Factory) Open(ctx context.Context, s *events.Spec, c *events.Connection)
 		if c != nil {
 			return NewElsewhere(s, c), nil
 		}
-		return NewCollection(f.Store, s), nil
+		target := NewCollection(f.Store, s)
+		target.apart = f.Apart
+		return target, nil
 	case events.TargetNotify:
 		return NewNotify(f.Notify, f.Relayed, s), nil
 	}
