@@ -152,7 +152,7 @@ func (w *writer) runMixed(ctx context.Context, ns store.Namespace, ops []store.W
 				return res, err
 			}
 			at += n
-		} else if n := updateGroupLen(ops[at:]); n > 1 && w.tx == nil && let == nil && w.updateGroup(ctx, ns, ops[at:at+n], at, &res) {
+		} else if n := updateGroupLen(ops[at:]); n > 0 && w.tx == nil && let == nil && w.updateGroup(ctx, ns, ops[at:at+n], at, &res) {
 			at += n
 		} else {
 			if err := w.runOther(ctx, ns, &ops[at], let, at, &res, &reply, ordered); err != nil {

@@ -41,11 +41,14 @@ func groupable(op *store.WriteOp) bool {
 	return ok
 }
 
-// updateGroupLen is how many of the first operations go together: each _id once,
-// because an operation does not see what its own unit has changed before it.
+// updateGroupLen is how many of the first operations go together, one as well: each
+// _id once, because an operation does not see what its own unit has changed before it.
 func updateGroupLen(ops []store.WriteOp) int {
-	if len(ops) < 2 || !groupable(&ops[0]) || !groupable(&ops[1]) {
+	if !groupable(&ops[0]) {
 		return 0
+	}
+	if len(ops) == 1 || !groupable(&ops[1]) {
+		return 1
 	}
 	var seen idSet
 	seed := maphash.MakeSeed()

@@ -33,6 +33,7 @@ const (
 	// first ones are short, and who writes little needs none.
 	spareAfter = 2
 	sparePiece = 1 << 20
+	spareWrite = 64 << 10
 	spareRest  = 10 * time.Millisecond // after each piece
 )
 
@@ -77,11 +78,12 @@ func (s *spareLogs) fill(fs vfs.FS, name string, category vfs.DiskWriteCategory)
 	if err != nil {
 		return err
 	}
-	piece := make([]byte, sparePiece)
-	for at := int64(0); at < s.size && err == nil; at += sparePiece {
-		if _, err = file.Write(piece); err == nil {
-			err = file.SyncData() // little at once: others wait for the disk
+	zeros := make([]byte, spareWrite)
+	for at := int64(spareWrite); at <= s.size && err == nil; at += spareWrite {
+		if _, err = file.Write(zeros); err != nil || at%sparePiece != 0 {
+			continue
 		}
+		err = file.SyncData() // little at once: others wait for the disk
 		if err == nil && s.stopped() {
 			err = errSpareStopped
 		}
