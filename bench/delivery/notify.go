@@ -2,58 +2,69 @@ package delivery
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"go.mongodb.org/mongo-driver/v2/bson"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sync/errgroup"
 
 	"weir/store"
 )
 
-// way is the way of events from their insert to a listener.
+// way is the way of events from their insert to a listener. Its times are counted
+// from its begin, and so hold no pointers for the collector of garbage to follow:
+// it runs in the process that is measured.
 type way struct {
-	sent, acked []time.Time // by number of the event
-	got         []time.Time
-	n           atomic.Int64
+	begin            time.Time
+	sent, acked, got []time.Duration // by number of the event; 0: not yet
+	n                atomic.Int64
+	made             documents // made beforehand: it is not what is measured
 }
 
 func newWay(n int) *way {
-	return &way{sent: make([]time.Time, n), acked: make([]time.Time, n), got: make([]time.Time, n)}
+	return &way{begin: time.Now(), sent: make([]time.Duration, n), acked: make([]time.Duration, n), got: make([]time.Duration, n), made: makeDocuments(n)}
 }
+
+func (w *way) now() time.Duration { return time.Since(w.begin) }
 
 // latencies gives the times from the insert's begin and from its acknowledgement.
 func (w *way) latencies() (begun, acked []time.Duration) {
-	for i := range w.sent {
-		if w.got[i].IsZero() {
+	for i, got := range w.got {
+		if got == 0 {
 			continue
 		}
-		begun = append(begun, w.got[i].Sub(w.sent[i]))
-		acked = append(acked, max(0, w.got[i].Sub(w.acked[i])))
+		begun = append(begun, got-w.sent[i])
+		acked = append(acked, max(0, got-w.acked[i]))
 	}
 	return begun, acked
 }
 
-// listen takes notifications until all are there.
-func (w *way) listen(ctx context.Context, conn *pgx.Conn, number func(payload string) (int, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for range w.sent {
-		n, err := conn.WaitForNotification(ctx)
+// listen takes notifications until all are there. It reads them from the connection
+// itself: what a client does beside that is not what is measured.
+func (w *way) listen(conn *pgx.Conn, number func(payload string) (int, error)) error {
+	if err := conn.PgConn().Conn().SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	for w.n.Load() < int64(len(w.sent)) {
+		m, err := conn.PgConn().Frontend().Receive()
 		if err != nil {
 			return fmt.Errorf("after %d of %d notifications: %w", w.n.Load(), len(w.sent), err)
+		}
+		n, ok := m.(*pgproto3.NotificationResponse)
+		if !ok {
+			return fmt.Errorf("%T in place of a notification", m)
 		}
 		i, err := number(n.Payload)
 		if err != nil {
 			return err
 		}
-		if i < len(w.got) && w.got[i].IsZero() {
-			w.got[i] = time.Now()
+		if i < len(w.got) && w.got[i] == 0 {
+			w.got[i] = w.now()
 			w.n.Add(1)
 		}
 	}
@@ -81,15 +92,18 @@ func paced(ctx context.Context, n, perSecond, workers int, f func(ctx context.Co
 	return g.Wait()
 }
 
+// eventKey reads the number from {…, "key": {"_id": number}}.
 func eventKey(payload string) (int, error) {
-	var p struct {
-		Key struct {
-			ID int `json:"_id"`
-		} `json:"key"`
+	at := strings.LastIndex(payload, keyBegin)
+	if at < 0 {
+		return 0, fmt.Errorf("the notification has no key: %s", payload)
 	}
-	err := json.Unmarshal([]byte(payload), &p)
-	return p.Key.ID, err
+	digits := payload[at+len(keyBegin):]
+	end := strings.IndexByte(digits, '}')
+	return strconv.Atoi(strings.TrimSpace(digits[:max(end, 0)]))
 }
+
+const keyBegin = `"_id":`
 
 // notified runs paced inserts and listens to all of them.
 func notified(ctx context.Context, r *rig, w *way, perSecond, workers int, channels []string) error {
@@ -103,17 +117,13 @@ func notified(ctx context.Context, r *rig, w *way, perSecond, workers int, chann
 			return err
 		}
 	}
-	made := make([]bson.Raw, len(w.sent)) // beforehand: it is not what is measured
-	for i := range made {
-		made[i] = document(i)
-	}
 	var g errgroup.Group
-	g.Go(func() error { return w.listen(ctx, listener, eventKey) })
+	g.Go(func() error { return w.listen(listener, eventKey) })
 	g.Go(func() error {
 		return paced(ctx, len(w.sent), perSecond, workers, func(ctx context.Context, i int) error {
-			w.sent[i] = time.Now()
-			err := r.insert(ctx, []store.WriteOp{{Kind: store.Insert, Document: made[i]}})
-			w.acked[i] = time.Now()
+			w.sent[i] = w.now()
+			err := r.insert(ctx, []store.WriteOp{{Kind: store.Insert, Document: w.made.at(i)}})
+			w.acked[i] = w.now()
 			return err
 		})
 	})
@@ -195,14 +205,14 @@ func postgresNotify(ctx context.Context, o Options, perSecond, workers int) (_ [
 	}
 	w := newWay(perSecond * o.Seconds)
 	var g errgroup.Group
-	g.Go(func() error { return w.listen(ctx, listener, strconv.Atoi) })
+	g.Go(func() error { return w.listen(listener, strconv.Atoi) })
 	g.Go(func() error {
 		return paced(ctx, len(w.sent), perSecond, workers, func(ctx context.Context, i int) error {
 			c := <-conns
 			defer func() { conns <- c }()
-			w.sent[i] = time.Now()
+			w.sent[i] = w.now()
 			_, err := c.Exec(ctx, `WITH d AS (INSERT INTO weir_bench_docs VALUES ($1, $2) RETURNING id) SELECT pg_notify('weir_bench', id::text) FROM d`, i, []byte(document(i)))
-			w.acked[i] = time.Now()
+			w.acked[i] = w.now()
 			return err
 		})
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/metrics"
 	"runtime/pprof"
 	"time"
@@ -14,6 +15,7 @@ import (
 // where profiles are asked for, and what was ever allocated before and after it:
 // -diff_base of pprof shows the difference.
 func (o Options) profiled(name string, f func() error) (err error) {
+	runtime.GC() // of what was made before, as package testing does it
 	if o.Profiles == "" {
 		return f()
 	}
@@ -39,6 +41,7 @@ func (o Options) allocations(name string) (err error) {
 		return fmt.Errorf("write a profile: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
+	runtime.GC() // the profile knows what was allocated before the last one
 	return pprof.Lookup("allocs").WriteTo(file, 0)
 }
 

@@ -161,6 +161,29 @@ func document(i int) bson.Raw {
 	return raw
 }
 
+// documents lie one after the other, so that the collector of garbage sees one thing.
+type documents struct {
+	bytes []byte
+	ends  []int
+}
+
+func makeDocuments(n int) documents {
+	m := documents{bytes: make([]byte, 0, n*(len(document(n))+16)), ends: make([]int, 0, n)}
+	for i := range n {
+		m.bytes = append(m.bytes, document(i)...)
+		m.ends = append(m.ends, len(m.bytes))
+	}
+	return m
+}
+
+func (m documents) at(i int) bson.Raw {
+	from := 0
+	if i > 0 {
+		from = m.ends[i-1]
+	}
+	return m.bytes[from:m.ends[i]]
+}
+
 // write inserts documents, 500 at a time.
 func (r *rig) write(ctx context.Context, from, n int) error {
 	const chunk = 500
