@@ -184,6 +184,9 @@ type FunctionRows struct {
 	From     store.Store // that has NS, where it is another one than the statement's
 	Pipeline []bson.Raw
 	Rows     store.Cursor
+	// Ordered are fields that all rows of NS have and that indexes order, also of what
+	// Pipeline leaves of them.
+	Ordered []string
 	// Computed is a field of the rows of NS, nil: all are stored.
 	Computed *Computed
 	// Late tells what the rows of NS lack, nil: nothing.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"slices"
 
 	"weir/engine/index"
@@ -34,7 +35,10 @@ func (p *planner) choose(all []candidate) (candidate, error) {
 	if len(all) == 0 {
 		return candidate{}, nil
 	}
-	best := all[0]
+	best, err := p.gradual(all[0])
+	if err != nil {
+		return candidate{}, err
+	}
 	if best.score < scoreCondition || best.score >= scoreUnique || p.probe == nil {
 		return best, nil
 	}
@@ -55,10 +59,31 @@ func (p *planner) choose(all []candidate) (candidate, error) {
 	if p.whole != nil && best.covered == 0 && best.distinct == 0 && !best.sorted && p.limit == 0 && p.whole(best.access) > wideRange {
 		return candidate{score: scoreCondition}, nil
 	}
-	if inOrder, ok := p.firstInOrder(best, ordered); ok {
+	inOrder, ok, err := p.firstInOrder(best, ordered)
+	if err == nil && ok {
 		return inOrder, nil
 	}
-	return best, nil
+	return best, err
+}
+
+// gradual leaves an access out that is of use for the first keys of the order alone, if
+// many documents are alike in these: each of them would be looked for one by one.
+func (p *planner) gradual(c candidate) (candidate, error) {
+	if c.given == 0 || c.score >= scoreCondition {
+		return c, nil
+	}
+	few, err := false, error(nil)
+	if p.runs != nil {
+		few, err = p.runs(c.access)
+	}
+	switch {
+	case few || err != nil:
+		return c, err
+	case c.score == scoreGiven:
+		return candidate{}, nil
+	}
+	c.given, c.parts, c.reverse = 0, 0, false
+	return c, nil
 }
 
 // orderGain is how many times less must be read in the order that was asked for,
@@ -67,14 +92,21 @@ const orderGain = 8
 
 // firstInOrder gives an access that finds the first documents of an order sooner
 // than one that finds all, of which there are many, to sort them.
-func (p *planner) firstInOrder(best candidate, ordered []candidate) (candidate, bool) {
+func (p *planner) firstInOrder(best candidate, ordered []candidate) (candidate, bool, error) {
 	at := slices.IndexFunc(ordered, func(c candidate) bool { return c.sorted })
-	if at < 0 || best.sorted || p.limit == 0 || p.whole == nil {
-		return candidate{}, false
+	if at < 0 {
+		at = slices.IndexFunc(ordered, func(c candidate) bool { return c.given > 0 })
+	}
+	if at < 0 || best.sorted || best.given > 0 || p.limit == 0 || p.whole == nil {
+		return candidate{}, false, nil
 	}
 	part := p.whole(best.access)
 	all := float64(p.count)
-	return ordered[at], part > 0 && part*all > orderGain*float64(p.limit)/part
+	if part == 0 || part*all <= orderGain*float64(p.limit)/part {
+		return candidate{}, false, nil
+	}
+	c, err := p.gradual(ordered[at])
+	return c, c.sorted || c.given > 0, err
 }
 
 // better prefers the access that is known to have few keys, unless the other
@@ -105,6 +137,37 @@ func prober(r storage.Reader) func(access, int) (int, bool, error) {
 			}
 		}
 		return n, true, nil
+	}
+}
+
+// mostAlike is how many documents may be alike in the first keys of an order, for an index
+// that has only these to be read for it.
+const mostAlike = 2048
+
+// runner looks how many of the keys that come first are alike in the parts that give
+// the first keys of an order.
+func runner(r storage.Reader) func(access) (bool, error) {
+	return func(a access) (few bool, err error) {
+		for _, rg := range a.ranges {
+			it, err := r.Iter(rg.Low, rg.High, a.reverse)
+			if err != nil {
+				return false, err
+			}
+			var first []byte
+			n := 0
+			for ; n <= mostAlike && it.Next(); n++ {
+				alike := it.Key()[:a.index.PartsEnd(it.Key(), a.parts)]
+				if first == nil {
+					first = slices.Clone(alike)
+				} else if !bytes.Equal(first, alike) {
+					return true, closeIter(it)
+				}
+			}
+			if err := closeIter(it); err != nil || n > mostAlike {
+				return false, err
+			}
+		}
+		return true, nil
 	}
 }
 

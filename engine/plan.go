@@ -19,7 +19,10 @@ type access struct {
 	ranges  []index.Range
 	reverse bool
 	sorted  bool // yields the order that was asked for
-	or      []access
+	// given is how many of the first keys of that order it yields, where it does not
+	// yield all and few are wanted; they are parts of a key of the index.
+	given, parts int
+	or           []access
 	// exact: all that the ranges hold fulfils the filter, each record once.
 	exact bool
 	// covered is how many parts of a key are needed to make the documents
@@ -46,6 +49,7 @@ type wish struct {
 	hint      bson.RawValue
 	probe     func(access, int) (n int, all bool, err error) // counts keys up to a number; nil: no probing
 	whole     func(access) float64                           // the part of the index that the ranges span; nil: unknown
+	runs      func(access) (bool, error)                     // whether the first keys that are alike in given are few; nil: unknown
 	count     int64                                          // of all documents, where whole is known
 }
 
@@ -105,6 +109,7 @@ func planAccess(m *meta, root match.Node, w wish) (access, error) {
 // Scores of an access; the highest wins.
 const (
 	scoreCovered   = 1
+	scoreGiven     = 1
 	scoreSort      = 2
 	scoreDistinct  = 4
 	scoreRange     = 10
@@ -260,6 +265,8 @@ func (p *planner) try(ix *indexState) (access, int) {
 	}
 	if p.ordered(ix, conds[:used], &a) {
 		score += scoreSort
+	} else if a.given > 0 {
+		score += scoreGiven
 	}
 	multikey := ix.multikey.Load()
 	a.exact = !p.rest && !multikey && used == len(p.preds) && p.exactly(ix, used)
@@ -359,7 +366,8 @@ func (p *planner) conditions(ix *indexState) (conds []index.Condition, score int
 	return conds, score, safe
 }
 
-// ordered tells whether the scan yields the sort order, forwards or backwards.
+// ordered tells whether the scan yields the sort order, forwards or backwards. Where it
+// does so for the first keys alone it notes them.
 func (p *planner) ordered(ix *indexState, conds []index.Condition, a *access) bool {
 	if len(p.sort) == 0 || ix.multikey.Load() || !sameCollation(ix.Collation, p.collation) || len(a.ranges) > 1 {
 		return false
@@ -368,21 +376,21 @@ func (p *planner) ordered(ix *indexState, conds []index.Condition, a *access) bo
 		return false
 	}
 	i, direction := 0, 0
-	for _, key := range p.sort {
+	for n, key := range p.sort {
 		if fixed(ix, conds, key.Path) {
 			continue
 		}
 		for i < len(conds) && conds[i].Points != nil && ix.Fields[i].Name != key.Path {
 			i++
 		}
-		if i >= len(ix.Fields) || ix.Fields[i].Name != key.Path || ix.Fields[i].Hashed || ix.Fields[i].Positional {
-			return false
-		}
 		d := 1
-		if ix.Fields[i].Desc != key.Desc {
+		if i < len(ix.Fields) && ix.Fields[i].Desc != key.Desc {
 			d = -1
 		}
-		if direction != 0 && d != direction {
+		if i >= len(ix.Fields) || ix.Fields[i].Name != key.Path || ix.Fields[i].Hashed || ix.Fields[i].Positional || direction != 0 && d != direction {
+			if direction != 0 && p.limit > 0 {
+				a.given, a.parts, a.reverse = n, i, direction < 0
+			}
 			return false
 		}
 		direction = d

@@ -67,6 +67,9 @@ func (s *source) Open(ctx context.Context, r agg.Request) (store.Cursor, agg.Sat
 		return nil, done, closeAfter(release, err)
 	}
 	done.Sort = len(r.Sort) == 0 || a.sorted
+	if !done.Sort && a.or == nil {
+		done.Given = a.given
+	}
 	cur := &sourceCursor{scan: newScan(s.c, reader, a), match: r.Match, context: r.Context, report: s.report, limit: -1, recordID: s.recordID}
 	if s.indexKey && a.or == nil {
 		cur.keyOf = a.index
@@ -127,6 +130,7 @@ func (s *source) wish(r agg.Request, reader storage.Reader) wish {
 	}
 	if s.tx == nil && s.c.count.Load() > 20_000 {
 		w.whole, w.count = s.e.spanned, s.c.count.Load()
+		w.runs = runner(reader)
 	}
 	return w
 }

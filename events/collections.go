@@ -57,18 +57,25 @@ func asc(fields ...string) bson.D {
 }
 
 // indexes serve the dispatchers (subscription and position) and the questions
-// that dashboards ask again and again (status, time, process).
+// that dashboards ask again and again (status, time, process). Each index of the log
+// costs every event; most rows are completed, so that it does not pay to have these in
+// one by status: the statuses of the others are behind it.
 var indexes = []index{
 	{coll: collLog, name: "subscription_position", keys: asc("subscription_id", "position")},
 	{coll: collLog, name: "position", keys: asc("position")},
-	{coll: collLog, name: "status_time", keys: asc("processing_status", "event_timestamp")},
+	{coll: collLog, name: "open_time", keys: asc("processing_status", "event_timestamp"), partial: bson.D{{Key: "processing_status", Value: bson.D{{Key: "$gt", Value: StatusCompleted}}}}},
 	{coll: collLog, name: "time", keys: asc("event_timestamp")},
+	{coll: collLog, name: "subscription_time", keys: asc("subscription_id", "event_timestamp")},
 	{coll: collLog, name: "correlation", keys: asc("correlation_id"), partial: having("correlation_id")},
+	{coll: collLog, name: "causation", keys: asc("causation_id"), partial: having("causation_id")},
+	{coll: collLog, name: "trace", keys: asc("trace_parent"), partial: having("trace_parent")},
 	{coll: collLog, name: "process", keys: asc("business_process_id"), partial: having("business_process_id")},
 	{coll: collLog, name: "settled_expiry", keys: asc("expire_at"), ttl: true, partial: having("expire_at")},
 	{coll: collDead, name: "subscription_status_created", keys: asc("subscription_id", "status", "created_at")},
 	{coll: collDead, name: "status_subscription", keys: asc("status", "subscription_id")},
+	{coll: collDead, name: "subscription_created", keys: asc("subscription_id", "created_at")},
 	{coll: collDead, name: "created", keys: asc("created_at")},
+	{coll: collDead, name: "time", keys: asc("event_timestamp")},
 	{coll: collDead, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collDead, name: "bodies", keys: asc(fieldBodies), partial: having(fieldBodies)},
 	{coll: collBodies, name: "written", keys: asc("written_at", "_id")},
@@ -92,7 +99,7 @@ var indexes = []index{
 }
 
 // replaced are indexes that earlier versions made.
-var replaced = []index{{coll: collLog, name: "expiry"}, {coll: collDead, name: "subscription_status"}}
+var replaced = []index{{coll: collLog, name: "expiry"}, {coll: collLog, name: "status_time"}, {coll: collDead, name: "subscription_status"}}
 
 // prepare makes the indexes; it may run on every start and on several gateways.
 func prepare(ctx context.Context, st store.Store) error {
@@ -102,6 +109,8 @@ func prepare(ctx context.Context, st store.Store) error {
 			return fmt.Errorf("drop the index %s of %s: %w", ix.name, ix.coll, err)
 		}
 	}
+	var colls []string
+	specs := map[string]bson.A{} // made together, a collection is read once
 	for _, ix := range indexes {
 		spec := bson.D{{Key: "key", Value: ix.keys}, {Key: "name", Value: ix.name}}
 		if ix.ttl {
@@ -110,8 +119,14 @@ func prepare(ctx context.Context, st store.Store) error {
 		if ix.partial != nil {
 			spec = append(spec, bson.E{Key: "partialFilterExpression", Value: ix.partial})
 		}
-		if _, err := command(ctx, st, bson.D{{Key: "createIndexes", Value: ix.coll}, {Key: "indexes", Value: bson.A{spec}}}); err != nil {
-			return fmt.Errorf("index %s of %s: %w", ix.name, ix.coll, err)
+		if specs[ix.coll] == nil {
+			colls = append(colls, ix.coll)
+		}
+		specs[ix.coll] = append(specs[ix.coll], spec)
+	}
+	for _, coll := range colls {
+		if _, err := command(ctx, st, bson.D{{Key: "createIndexes", Value: coll}, {Key: "indexes", Value: specs[coll]}}); err != nil {
+			return fmt.Errorf("indexes of %s: %w", coll, err)
 		}
 	}
 	return nil

@@ -75,6 +75,7 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 		}
 		match, database = m.bySource(database, name)
 	}
+	match = append(match, m.byLoggers(ctx, database, match)...)
 	if hidden := m.hidden(database, s.User()); len(hidden) > 0 {
 		match = append(match, bson.E{Key: "$nor", Value: bson.A{bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: hidden}}}}}})
 	}
@@ -88,7 +89,8 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 	if len(span) > 0 {
 		match = append(match, bson.E{Key: "event_timestamp", Value: span})
 	}
-	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}})}, Computed: eventDataField, Late: imagesLate}, nil
+	return catalog.FunctionRows{NS: ns(collLog), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: match}})},
+		Ordered: []string{"event_timestamp", "position"}, Computed: eventDataField, Late: imagesLate}, nil
 }
 
 // unlogged tells what a source names that no subscription logs: a collection of
@@ -113,6 +115,46 @@ func (m *Manager) bySource(database, source string) (match bson.D, of string) {
 		return bson.D{{Key: "database_name", Value: source}}, source
 	}
 	return bson.D{{Key: "database_name", Value: database}, {Key: "collection_name", Value: source}}, database
+}
+
+// byLoggers narrows a filter on a collection down to the subscriptions that may have
+// rows of it, for which there are indexes: those that want it, those whose definition
+// was another one once, and those that are told of renames, whose rows bear the old name.
+// Nothing is added where these are many.
+func (m *Manager) byLoggers(ctx context.Context, database string, match bson.D) bson.D {
+	coll, named := "", false
+	for _, e := range match {
+		switch e.Key {
+		case "subscription_id":
+			return nil
+		case "collection_name":
+			coll, named = e.Value.(string), true
+		}
+	}
+	if wanted, ok := catalog.Wanted(ctx, "collection_name"); ok && !named && len(wanted) == 1 {
+		coll, named = wanted[0], true
+	}
+	if !named {
+		return nil
+	}
+	ids := bson.A{}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.subs {
+		if s.Database != database || s.Version == 1 && !s.Spec.mayLog(coll) {
+			continue
+		}
+		if ids = append(ids, s.ID); len(ids) > fewIDs {
+			return nil
+		}
+	}
+	return bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}
+}
+
+// mayLog tells whether a subscription may have rows of a collection.
+func (s *Spec) mayLog(coll string) bool {
+	return len(s.Collections) == 0 || slices.ContainsFunc(s.Collections, func(c string) bool { return globMatch(c, coll) }) ||
+		slices.Contains(s.EventTypes, "ddl") || slices.Contains(s.EventTypes, "rename")
 }
 
 func argument(args []bson.RawValue, i int) value.Value {
@@ -141,8 +183,11 @@ func (m *Manager) ofUsable(coll string) catalog.TableFunction {
 
 func rowsOf(coll string, ids bson.A) catalog.FunctionRows {
 	rows := catalog.FunctionRows{NS: ns(coll), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: amongMany(ids)}})}}
-	if coll == collDead {
-		rows.Computed, rows.Late = eventDataField, imagesLate
+	switch coll {
+	case collDead:
+		rows.Ordered, rows.Computed, rows.Late = []string{"created_at"}, eventDataField, imagesLate
+	case collAttempts:
+		rows.Ordered = []string{"started_at"}
 	}
 	return rows
 }

@@ -111,6 +111,8 @@ func (e *execution) openFunction(ctx context.Context, f *translator.Fetch, remot
 	if rows.Rows != nil {
 		return rows.Rows, remote, nil
 	}
+	_, outside := e.q.(store.Store)
+	remote = byExtremes(rows, remote, !outside)
 	late := rows.Late
 	if late != nil && !readsLate(late, f.Reads) {
 		late = nil

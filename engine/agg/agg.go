@@ -41,7 +41,12 @@ type Request struct {
 }
 
 // Satisfied tells which parts of a Request the source's cursor fulfils completely.
-type Satisfied struct{ Match, Sort, Limit bool }
+type Satisfied struct {
+	Match, Sort, Limit bool
+	// Given is how many of the first keys of Sort the cursor is ordered by, where it is
+	// not by all of them.
+	Given int
+}
 
 // Source is a collection, view or virtual collection that can be read.
 type Source interface {

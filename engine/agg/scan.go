@@ -95,6 +95,9 @@ func (p *Pipeline) openSource(ctx context.Context, r *run, src Source) (store.Cu
 		return nil, nil, err
 	}
 	rest := p.after(done.Match, done.Match && done.Sort)
+	if s := p.scan.sort; s != nil && done.Match && !done.Sort && done.Given > 0 {
+		rest = append([]stage{&sortStage{pattern: s.pattern, limit: s.limit, given: done.Given}}, rest[1:]...)
+	}
 	if p.scan.fields != nil && (anyLookup(rest) || readsOften(rest)) {
 		in = &trimCursor{piped: piped{in}, trimmer: trimmer{keep: p.scan.fields}}
 	}

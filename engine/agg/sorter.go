@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/heap"
 	"context"
+	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -151,16 +152,24 @@ func (c *itemCursor) Next(context.Context) (bson.Raw, error) {
 func (c *itemCursor) Close() error { c.items = nil; return nil }
 
 // topK keeps the k first documents in a heap whose top is the last of them.
-// When even those exceed the memory limit it goes over to sorting everything.
-func topK(ctx context.Context, r *run, in store.Cursor, p *sortPattern, k int) (store.Cursor, error) {
+// When even those exceed the memory limit it goes over to sorting everything. Where the
+// input is ordered by the first keys already, it is read until nothing that is among the
+// first can come.
+func topK(ctx context.Context, r *run, in store.Cursor, p *sortPattern, k, given int) (store.Cursor, error) {
 	t := &topSorter{r: r, k: k}
 	var key []byte
 	err := drain(ctx, in, func(doc bson.Raw) (err error) {
 		if key, err = p.appendKey(key[:0], doc); err != nil {
 			return err
 		}
+		if given > 0 && t.isLast(key, p.partsEnd(key, given)) {
+			return errEnough
+		}
 		return t.add(key, doc)
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	if err != nil {
 		if t.all != nil {
 			t.all.discard()
@@ -173,6 +182,15 @@ func topK(ctx context.Context, r *run, in store.Cursor, p *sortPattern, k int) (
 	}
 	slices.SortFunc(t.heap, compareItems)
 	return &itemCursor{items: t.heap}, nil
+}
+
+// errEnough ends the reading of an input that is not needed to its end.
+var errEnough = errors.New("no document behind is among the first")
+
+// isLast tells whether no document from this one on is among the first: they are found,
+// and the part of the key by which the input is ordered is behind that of all of them.
+func (t *topSorter) isLast(key []byte, given int) bool {
+	return t.all == nil && len(t.heap) == t.k && bytes.Compare(key[:given], t.heap[0].key) > 0 && !bytes.HasPrefix(t.heap[0].key, key[:given])
 }
 
 type topSorter struct {

@@ -37,6 +37,18 @@ func (p *sortPattern) appendKey(dst []byte, doc bson.Raw) ([]byte, error) {
 	return dst, nil
 }
 
+// partsEnd is where the first n parts of a key end; 0 when that cannot be told.
+func (p *sortPattern) partsEnd(key []byte, n int) (at int) {
+	for i := range n {
+		size := value.SortKeyLen(key[at:], p.keys[i].Desc)
+		if size == 0 {
+			return 0
+		}
+		at += size
+	}
+	return at
+}
+
 func (p *sortPattern) appendPart(dst []byte, i int, v value.Value) []byte {
 	if v.IsMissing() {
 		v = value.Null()

@@ -17,6 +17,7 @@ const maxSortKeys = 32
 type sortStage struct {
 	pattern *sortPattern
 	limit   int64 // 0: none
+	given   int   // by so many of the first keys the input is ordered already
 }
 
 func compileSort(c *compiler, spec bson.RawValue) ([]stage, error) {
@@ -112,7 +113,7 @@ func sortMeta(path string, doc bson.Raw) error {
 func (s *sortStage) open(_ context.Context, r *run, in store.Cursor) (store.Cursor, error) {
 	return &blocking{piped: piped{in}, fill: func(ctx context.Context, in store.Cursor) (store.Cursor, error) {
 		if s.limit > 0 && s.limit <= maxTopK {
-			return topK(ctx, r, in, s.pattern, int(s.limit))
+			return topK(ctx, r, in, s.pattern, int(s.limit), s.given)
 		}
 		out, err := sortAll(ctx, r, in, s.pattern)
 		if err == nil && s.limit > 0 {
