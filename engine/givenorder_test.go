@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,6 +51,16 @@ func TestOrderThatBeginsLikeAnIndex(t *testing.T) {
 		}
 		require.Equal(t, rows(`, "hint": {"$natural": 1}`).String(), rows(``).String(), name)
 		r := run(t, e, fmt.Sprintf(`{"explain": {"find": "c", "filter": %s, "sort": %s, "limit": %d}, "verbosity": "executionStats"}`, c.filter, c.sort, c.limit))
+		for _, added := range []string{`{"n": {"$cond": [{"$gt": ["$v", 0]}, 1, 0]}}`, `{"v": 1}`} {
+			// The same where a further key is computed.
+			order := strings.TrimSuffix(strings.Replace(c.sort, `"v":`, `"n": 1, "v":`, 1), "}")
+			if !strings.Contains(order, "_id") {
+				order += `, "_id": 1`
+			}
+			order += "}"
+			pipeline = fmt.Sprintf(`[{"$match": %s}, {"$addFields": %s}, {"$sort": %s}, {"$limit": %d}]`, c.filter, added, order, c.limit)
+			require.Equal(t, rows(`, "hint": {"$natural": 1}`).String(), rows(``).String(), pipeline)
+		}
 		read := int(r.Lookup("executionStats", "totalDocsExamined").AsInt64())
 		if c.most == 0 {
 			require.Equal(t, n, read, name)

@@ -98,3 +98,21 @@ func TestEventsOfACollection(t *testing.T) {
 	}
 	require.Equal(t, "elsewhere insert, whole insert", scalar[string](t, conn, all+`('others')`))
 }
+
+// TestJoinsAskForOneSubscription joins what is known of a subscription with its minutes:
+// those of the others are not read.
+func TestJoinsAskForOneSubscription(t *testing.T) {
+	t.Parallel()
+	st := &asked{Store: openEngine(t), coll: "event_stats"}
+	n := startNode(t, st, 0)
+	defer n.end(t)
+	conn := connect(t, n.Gateway, "joined")
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY)`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION a ON docs; CREATE EVENT_SUBSCRIPTION b ON docs; INSERT INTO docs VALUES (1)`)
+	for _, join := range []string{`JOIN EVENT_STATS() t USING (subscription_id) WHERE`, `JOIN EVENT_STATS() t ON t.subscription_id = s.subscription_id AND t.bucket <= now() WHERE`, `, EVENT_STATS() t WHERE t.subscription_id = s.subscription_id AND`} {
+		require.Eventually(t, func() bool {
+			return scalar[string](t, conn, `SELECT coalesce(string_agg(s.subscription_id || t.subscription_id || t.received, ','), '') FROM EVENT_SUBSCRIPTIONS() s `+join+` s.subscription_id = 'a'`) == "aa1"
+		}, patience, 10*time.Millisecond, join)
+		require.Contains(t, st.last, `{"subscription_id": {"$in": ["a"]}}`, join)
+	}
+}

@@ -103,7 +103,7 @@ func deadLetterColumns() []catalog.Column {
 		"event_data", jsonb, "status", text_, "redrive_count", int4, "created_at", tstz,
 	)
 	cs[0].Path, cs[1].Path = []string{"_id"}, []string{"_id"}
-	return present(cs, "dead_letter_id", "event_id", "subscription_id", "created_at")
+	return present(cs, "dead_letter_id", "event_id", "position", "subscription_id", "event_timestamp", "created_at")
 }
 
 func attemptColumns() []catalog.Column {

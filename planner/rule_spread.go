@@ -1,18 +1,24 @@
 package planner
 
-import "weir/catalog"
+import (
+	"slices"
 
-// spread adds to conditions what follows from them for columns of system
-// relations: that a column equals a constant when it equals a column that does.
-// The rows of those relations are made, and cheaply only for those asked for.
+	"weir/catalog"
+)
+
+// spread adds to conditions what follows from them, and from those of inner joins
+// below, for columns of system relations and table functions: that a column equals a
+// constant when it equals a column that does. The rows of those relations are made, and
+// cheaply only for those asked for.
 func spread(conds []Expr, in Node) []Expr {
 	var scans map[ColID]*Scan
+	joined := innerOn(nil, in)
 	for i := 0; i < len(conds); i++ {
 		col, call := equalsConst(conds[i])
 		if col == nil {
 			continue
 		}
-		for _, other := range conds {
+		for _, other := range slices.Concat(conds, joined) {
 			to := equated(other, col)
 			if to == nil {
 				continue
@@ -20,7 +26,7 @@ func spread(conds []Expr, in Node) []Expr {
 			if scans == nil {
 				scans = newEstimate(in).scans
 			}
-			if s := scans[to.ID]; s == nil || s.Table.Kind != catalog.Virtual {
+			if s := scans[to.ID]; s == nil || s.Table.Kind != catalog.Virtual && s.Table.Kind != catalog.Function {
 				continue
 			}
 			if more := withColumn(call, col, to); !knownConst(conds, to) {
@@ -29,6 +35,16 @@ func spread(conds []Expr, in Node) []Expr {
 		}
 	}
 	return conds
+}
+
+// innerOn appends the conditions that all rows of inner joins fulfil.
+func innerOn(conds []Expr, n Node) []Expr {
+	j, ok := n.(*Join)
+	if !ok || j.Kind != Inner {
+		return conds
+	}
+	conds = append(conds, conjuncts(j.On)...)
+	return innerOn(innerOn(conds, j.Left), j.Right)
 }
 
 // spreadOn is spread for the condition of a join below which a condition on its

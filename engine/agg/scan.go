@@ -3,6 +3,7 @@ package agg
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -21,6 +22,9 @@ type scanPlan struct {
 	// distinct is the path whose first documents alone the stage after match
 	// and sort looks at, by the order of the sort.
 	distinct string
+	// begun are the first keys of the sort behind a stage that only adds fields, which it
+	// sorts by then: the source may be in their order, but not cut.
+	begun []SortKey
 }
 
 func planScan(stages []stage) scanPlan {
@@ -40,6 +44,12 @@ func planScan(stages []stage) scanPlan {
 		if g, ok := next(rest[1:]).(*groupStage); ok && s.limit == 0 && g.onlyFirst() {
 			p.distinct = g.plainID()
 		}
+	case *projectStage:
+		if sort, ok := next(rest[1:]).(*sortStage); ok && s.kind == projectAdd && sort.limit > 0 && sort.limit <= maxTopK {
+			if p.begun = s.untouched(sort.pattern.keys); p.begun != nil {
+				p.limit = sort.limit
+			}
+		}
 	case *limitStage:
 		p.limit = s.n
 	case *skipStage:
@@ -57,6 +67,25 @@ func planScan(stages []stage) scanPlan {
 		}
 	}
 	return p
+}
+
+// moreKeys stands for the keys of an order that a source cannot know.
+const moreKeys = "\x00"
+
+// untouched gives the first keys of an order that are none of the fields which a stage
+// adds, with moreKeys behind them; nil: there are none.
+func (s *projectStage) untouched(keys []SortKey) []SortKey {
+	for i, k := range keys {
+		root, _, _ := strings.Cut(k.Path, ".")
+		if !slices.ContainsFunc(s.p.root.entries, func(e projEntry) bool { return e.name == root }) {
+			continue
+		}
+		if i == 0 {
+			return nil
+		}
+		return append(slices.Clone(keys[:i]), SortKey{Path: moreKeys})
+	}
+	return nil
 }
 
 func next(stages []stage) stage {
@@ -95,8 +124,8 @@ func (p *Pipeline) openSource(ctx context.Context, r *run, src Source) (store.Cu
 		return nil, nil, err
 	}
 	rest := p.after(done.Match, done.Match && done.Sort)
-	if s := p.scan.sort; s != nil && done.Match && !done.Sort && done.Given > 0 {
-		rest = append([]stage{&sortStage{pattern: s.pattern, limit: s.limit, given: done.Given}}, rest[1:]...)
+	if done.Match && !done.Sort && done.Given > 0 {
+		rest = p.begunBy(done.Given, rest)
 	}
 	if p.scan.fields != nil && (anyLookup(rest) || readsOften(rest)) {
 		in = &trimCursor{piped: piped{in}, trimmer: trimmer{keep: p.scan.fields}}
@@ -111,8 +140,23 @@ func (p *Pipeline) request(r *run) Request {
 	}
 	if s := p.scan.sort; s != nil {
 		q.Sort = s.pattern.keys
+	} else {
+		q.Sort = p.scan.begun
 	}
 	return q
+}
+
+// begunBy tells the sort among the stages that are left that its input is ordered by the
+// first keys.
+func (p *Pipeline) begunBy(given int, rest []stage) []stage {
+	at := 0
+	if p.scan.sort == nil {
+		at = 1
+	}
+	rest = slices.Clone(rest)
+	s := rest[at].(*sortStage)
+	rest[at] = &sortStage{pattern: s.pattern, limit: s.limit, given: given}
+	return rest
 }
 
 // after is the stages that are left when the source did the match and the sort.
