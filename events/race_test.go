@@ -62,7 +62,7 @@ func TestStatementsRaceOnTwoGateways(t *testing.T) {
 	if failed[1] != nil {
 		var pg *pgconn.PgError
 		require.ErrorAs(t, failed[1], &pg)
-		require.Equal(t, "42704", pg.Code, "%v", pg)
+		require.Contains(t, []string{"42704", "55006"}, pg.Code, "it is gone, or about to be: %v", pg)
 	}
 	for _, conn := range []*pgx.Conn{one, two} {
 		require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM EVENT_SUBSCRIPTIONS()`) == 0 }, patience, 5*time.Millisecond)

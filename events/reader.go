@@ -79,6 +79,7 @@ type reader struct {
 	budget   *budget
 	recovery recovery
 	shape    string        // of its streams
+	cluster  string        // that it reads
 	matching []string      // collections that the stream is open for, nil: all; guarded by batch
 	widened  bool          // it is to be for all; likewise
 	widen    chan struct{} // it is to be opened anew for all
@@ -436,8 +437,10 @@ func (r *reader) beginSave(ctx context.Context, position string, token bson.Raw,
 	update.Add("last_pos", value.String(position))
 	update.Add("published_pos", value.String(position))
 	update.Add("saved_at", value.Date(r.clock().UnixMilli()))
-	update.Add("stream_shape", value.String(r.shape))
-	update.Add("cluster_id", value.String(r.state.Cluster))
+	if r.shape != r.state.Shape || r.cluster != r.state.Cluster { // they seldom change
+		update.Add("stream_shape", value.String(r.shape))
+		update.Add("cluster_id", value.String(r.cluster))
+	}
 	update.Close()
 	op := store.WriteOp{Kind: store.Update, Filter: filter.Doc(), Update: documentValue(update.Doc())}
 	res, err := r.st.Write(ctx, ns(collReaders), []store.WriteOp{op}, store.WriteOptions{Durable: true, Later: later})
@@ -457,7 +460,7 @@ func (r *reader) beginSave(ctx context.Context, position string, token bson.Raw,
 		r.stats.savedToken(text(value.Lookup(r.state.Token, "_data")))
 	}
 	r.state.LastPos, r.state.Published = position, position
-	r.state.Shape, r.recovery.byTime = r.shape, false
+	r.state.Shape, r.state.Cluster, r.recovery.byTime = r.shape, r.cluster, false
 	r.saved = r.clock()
 	return res.Wait, nil
 }

@@ -303,8 +303,9 @@ func clusterID(ctx context.Context, st store.Store) (id string) {
 // tokens of another mean nothing here, though they may be taken.
 func (r *reader) sameCluster(ctx context.Context) error {
 	was, is := r.state.Cluster, clusterID(ctx, r.data)
+	r.cluster = was
 	if is != "" {
-		r.state.Cluster = strings.Clone(is)
+		r.cluster = strings.Clone(is)
 	}
 	if r.state.Token == nil || was == "" || is == "" || was == is {
 		return nil
