@@ -277,6 +277,10 @@ func (d *dispatcher) queue(ctx context.Context, row bson.Raw) error {
 			it.ID = v.Str()
 		case "position":
 			it.Position = v.Str()
+		case "event_type":
+			it.ddl = d.spec.PreserveOrder == "true" && !isDocumentEvent(v.Str())
+		case "to":
+			it.to = text(value.Lookup(v.Doc(), "coll"))
 		case "processing_status":
 			status = v.Str()
 		case "retry_count":
@@ -306,7 +310,7 @@ func (d *dispatcher) queue(ctx context.Context, row bson.Raw) error {
 	if status == StatusCompleted || status == StatusFailed || status == StatusSkipped {
 		return nil
 	}
-	it.putOff = status == StatusRetrying
+	it.putOff, it.coll = status == StatusRetrying, e.Coll
 	switch {
 	case d.spec.PreserveOrder != "strict" && d.spec.PreserveOrder != "false" && len(d.order) == 0:
 		it.key = defaultKey(&e)

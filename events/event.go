@@ -17,6 +17,7 @@ type Event struct {
 	Op        string
 	DB, Coll  string
 	To        string         // the new name of a collection that was renamed, else ""
+	ToNS      value.Value    // likewise: database and name
 	Time      bson.Timestamp // clusterTime
 	WallMS    int64          // wallTime, or the second of clusterTime
 	Key       value.Value    // documentKey
@@ -55,7 +56,7 @@ func (e *Event) take(key string, v value.Value) {
 	case "ns":
 		e.DB, e.Coll = text(value.Lookup(v.Doc(), "db")), text(value.Lookup(v.Doc(), "coll"))
 	case "to":
-		e.To = text(value.Lookup(v.Doc(), "coll"))
+		e.ToNS, e.To = v, text(value.Lookup(v.Doc(), "coll"))
 	case "documentKey":
 		e.Key = v
 	case "fullDocument":

@@ -2,6 +2,7 @@ package events
 
 import (
 	"container/heap"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,10 @@ type item struct {
 	heavy   int       // bytes of its images, which the row names only: they are read for each send
 	settled bool
 	size    int
+	coll    string // of the event, "": of the database; with to, a part of the row
+	to      string // the other collection of a rename
+	ddl     bool   // a change of the schema, where the order counts
+	counted bool   // by the barrier
 }
 
 // lane holds the events of one ordering key, in order; the first of them may be
@@ -49,6 +54,7 @@ type lanes struct {
 	bytes   int
 	budget  *budget // shared with others
 	blocked int
+	barrier barrier
 }
 
 func newLanes(b *budget) *lanes {
@@ -92,12 +98,17 @@ func (l *lanes) lane(key string) *lane {
 }
 
 func (l *lanes) add(it *item) {
-	ln := l.lane(it.key)
-	ln.queue = append(ln.queue, it)
 	l.order = append(l.order, it)
 	l.count++
 	l.bytes += it.size
 	l.budget.take(it.size)
+	l.admit(it)
+}
+
+// enter puts an event into its lane.
+func (l *lanes) enter(it *item) {
+	ln := l.lane(it.key)
+	ln.queue = append(ln.queue, it)
 	if len(ln.queue) == 1 {
 		l.idle(ln)
 	}
@@ -116,9 +127,14 @@ func (l *lanes) idle(ln *lane) {
 
 // block holds a key's events back.
 func (l *lanes) block(key string) {
-	if ln := l.lane(key); !ln.blocked {
-		ln.blocked = true
-		l.blocked++
+	ln := l.lane(key)
+	if ln.blocked {
+		return
+	}
+	ln.blocked = true
+	l.blocked++
+	for _, it := range slices.Clone(ln.queue) {
+		l.uncount(it)
 	}
 }
 
@@ -166,6 +182,9 @@ func (l *lanes) take(out []*item, n int) []*item {
 
 // waitsBehind tells whether an event of the same key waits for one under way.
 func (l *lanes) waitsBehind(it *item) bool {
+	if len(l.barrier.held) > 0 {
+		return true
+	}
 	ln := l.byKey[it.key]
 	return ln != nil && ln.flying > 0 && len(ln.queue) > ln.flying
 }
@@ -178,6 +197,7 @@ func (l *lanes) settle(it *item) {
 	l.budget.give(it.size)
 	l.forget()
 	l.release(it)
+	l.uncount(it)
 }
 
 // release brings an event back that was under way.

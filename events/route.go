@@ -269,6 +269,7 @@ func (r *route) appendRow(dst []byte, e *Event, position string, nowMS int64, ga
 	dst = value.AppendElement(dst, "full_document", full)
 	dst = value.AppendElement(dst, "full_document_before_change", before)
 	dst = value.AppendElement(dst, "update_description", e.Update)
+	dst = value.AppendElement(dst, "to", e.ToNS)
 	dst = value.AppendElement(dst, "size_bytes", value.Int32(int32(len(e.Raw))))
 	dst = value.AppendElement(dst, "txn_number", e.TxnNumber)
 	if r.status == StatusCompleted {
@@ -322,6 +323,8 @@ func rowEvent(row bson.Raw) (e Event) {
 			e.Full = v
 		case "full_document_before_change":
 			e.Before = v
+		case "to":
+			e.ToNS, e.To = v, text(value.Lookup(v.Doc(), "coll"))
 		case "update_description":
 			e.Update = v
 			e.Updated, e.Removed = value.Lookup(v.Doc(), "updatedFields"), value.Lookup(v.Doc(), "removedFields")

@@ -62,6 +62,7 @@ type change struct {
 	full        value.Value
 	before      value.Value
 	update      value.Value
+	to          value.Value // the new name, of a rename
 	correlation string
 	causation   string
 	trace       string
@@ -83,6 +84,8 @@ func changeOf(row bson.Raw) change {
 			c.before = v
 		case "update_description":
 			c.update = v
+		case "to":
+			c.to = v
 		case "correlation_id":
 			c.correlation = str(v)
 		case "causation_id":
@@ -106,7 +109,7 @@ func (c *change) parts(each func(name string, v value.Value)) {
 	for _, f := range [...]struct {
 		name string
 		v    value.Value
-	}{{"documentKey", c.key}, {"fullDocument", c.full}, {"fullDocumentBeforeChange", c.before}, {"updateDescription", c.update}} {
+	}{{"to", c.to}, {"documentKey", c.key}, {"fullDocument", c.full}, {"fullDocumentBeforeChange", c.before}, {"updateDescription", c.update}} {
 		if !f.v.IsMissing() {
 			each(f.name, f.v)
 		}
