@@ -65,6 +65,9 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 		_, err := m.collectionColumns(ctx, env, n.Name)
 		return nil, nil, err
 	}
+	if err := mayRead(env, t.NS.DB, n.Name.Pos()); err != nil {
+		return nil, nil, err
+	}
 	now, err := m.operationTime(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -169,6 +169,9 @@ func (c *call) dropConnection(ctx context.Context, n *ast.DropConnection) error 
 
 // fits refuses a subscription whose connection is missing or of another kind.
 func (c *call) fits(ctx context.Context, s *Spec, given givenOptions, pos int) error {
+	if err := c.mayWriteTo(s, given.at(pos, "target")); err != nil {
+		return err
+	}
 	if s.Connection == "" {
 		return nil
 	}

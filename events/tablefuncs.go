@@ -70,6 +70,11 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 		if err != nil {
 			return catalog.FunctionRows{}, err
 		}
+		if m.named(database, name) == nil && (name == database || len(m.of(name)) > 0) { // a database
+			if err := mayRead(s, name, 0); err != nil {
+				return catalog.FunctionRows{}, err
+			}
+		}
 		if db, coll, ok := m.unlogged(s.Database(), name); ok {
 			return m.adhocRows(ctx, db, coll, argument(args, 1), argument(args, 2))
 		}

@@ -69,7 +69,7 @@ func (m *Manager) collectionColumns(ctx context.Context, env catalog.Session, na
 		return nil, sqlerr.New(sqlerr.UndefinedTable, "there is no subscription and no collection \"%s\"", last.Text).At(name.Pos()).
 			WithHint("SHOW EVENT_SUBSCRIPTIONS lists subscriptions, \\dt collections.")
 	}
-	return t.Columns, nil
+	return t.Columns, mayRead(env, t.NS.DB, name.Pos())
 }
 
 // relation finds a collection; one that does not exist yet may be tailed by its

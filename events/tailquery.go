@@ -155,6 +155,7 @@ func (m *Manager) tailSource(ctx context.Context, e ast.Expr, env catalog.Sessio
 		of.coll = name
 	case name == database || len(m.of(name)) > 0:
 		of.database, of.retained = name, m.shortestRetention(name)
+		return of, mayRead(env, name, e.Pos())
 	default:
 		return of, sqlerr.New(sqlerr.UndefinedObject, "no event subscription logs \"%s\"", name).At(e.Pos()).
 			WithHint("SUBSCRIBE TO the collection itself, or create an event subscription on it.")

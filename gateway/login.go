@@ -116,6 +116,17 @@ func (l *login) authorize(ctx context.Context, user, database string) (session.A
 			WithHint("The user needs the role read or readWrite on the database; grant it with grantRolesToUser.")
 	}
 	a := session.Access{Store: &guarded{Store: l.store, rights: r}}
+	a.May = func(db string, write bool) error {
+		what, role := reads, "read"
+		if write {
+			what, role = writes, "readWrite"
+		}
+		if r.may(what, db) {
+			return nil
+		}
+		return sqlerr.New(sqlerr.InsufficientPrivilege, "permission denied for database \"%s\"", db).
+			WithHint("The user needs the role %s on the database; grant it with grantRolesToUser.", role)
+	}
 	if !r.may(writes, "") {
 		a.MayDefine = func(elsewhere bool) error {
 			if elsewhere || !r.may(writes, database) {

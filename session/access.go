@@ -16,6 +16,9 @@ type Access struct {
 	// sequences, event subscriptions. elsewhere: it may reach beyond the
 	// connected database. nil: everything is allowed.
 	MayDefine func(elsewhere bool) error
+	// May refuses a database whose documents the user may not read, or write, for
+	// what goes by another way than the Store. nil: everything is allowed.
+	May func(database string, write bool) error
 }
 
 // mayDefine refuses a statement that the user may not run.

@@ -118,6 +118,14 @@ func (e relationEnv) Setting(name string) string {
 	return v
 }
 
+// May refuses a database whose documents the user may not read, or write.
+func (e relationEnv) May(database string, write bool) error {
+	if e.s.access.May == nil {
+		return nil
+	}
+	return e.s.access.May(database, write)
+}
+
 // StatementText is the text that runs.
 func (e relationEnv) StatementText() string { return e.s.running }
 

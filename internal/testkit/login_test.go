@@ -157,6 +157,20 @@ func TestLogin(t *testing.T) {
 	root, err := open("root", "pw-root", "verify-full")
 	require.NoError(t, err)
 	exec(root, `INSERT INTO other.c (a) VALUES (2)`, "")
+	elsewhere, err := pgx.Connect(ctx, fmt.Sprintf("postgres://root:pw-root@%s/other?sslmode=verify-full&sslrootcert=%s", g.SQLAddr(), url.QueryEscape(ca.file)))
+	require.NoError(t, err)
+	defer func() { _ = elsewhere.Close(ctx) }()
+	exec(elsewhere, `CREATE EVENT_SUBSCRIPTION o ON c`, "")
+	for _, sql := range []string{ // which go by the event runtime
+		`SELECT * FROM CHANGE_STREAM_EVENTS('other')`, `SUBSCRIBE TO (SELECT * FROM CHANGE_STREAM_EVENTS('other'))`, `SUBSCRIBE TO other.c`,
+		`CREATE EVENT_SUBSCRIPTION w ON t DELIVER TO COLLECTION other.d`, `CREATE EVENT_SUBSCRIPTION w AS (watch_collections = 't', target = 'collection:other.d')`,
+	} {
+		exec(writer, sql, "42501")
+	}
+	exec(writer, `CREATE EVENT_SUBSCRIPTION w ON t DELIVER TO COLLECTION copies`, "")
+	exec(writer, `ALTER EVENT_SUBSCRIPTION w SET (target = 'collection:other.d')`, "42501")
+	exec(writer, `DROP EVENT_SUBSCRIPTION w`, "")
+	exec(elsewhere, `DROP EVENT_SUBSCRIPTION o`, "")
 	exec(root, `DROP TABLE other.c`, "")
 
 	exec(writer, `CREATE USER dora PASSWORD 'pw-dora'`, "42501")
