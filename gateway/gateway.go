@@ -214,7 +214,7 @@ func (g *Gateway) assemble() error {
 	broker := session.NewBroker()
 	lang := &language{funcs: funcs, library: library, caps: g.store.Capabilities(), now: o.Now}
 	sinks := sink.Factory{
-		Store: g.store, Apart: g.log != g.store, Client: sink.NewClient(g.policy()), Now: func() time.Time { return g.events.Now() },
+		Store: g.store, Apart: g.log != g.store, Client: sink.NewClient(g.policy()), Now: func() time.Time { return g.events.Now() }, Log: o.Logger,
 		Notify: func(database, channel, payload string) { broker.Notify(database, channel, payload, 0) },
 	}
 	sinks.Relayed = func(ctx context.Context) error { return g.events.Relayed(ctx) }

@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -19,6 +20,7 @@ type Factory struct {
 	Relayed func(context.Context) error
 	Client  *http.Client // of all webhooks
 	Now     func() time.Time
+	Log     *slog.Logger // nil: nobody is told of what looks wrong
 }
 
 // Open is an events.SinkFactory.
@@ -28,7 +30,14 @@ func (f Factory) Open(ctx context.Context, s *events.Spec, c *events.Connection)
 	}
 	switch s.Target.Kind {
 	case events.TargetWebhook:
-		return NewWebhook(f.Client, s, c, f.Now)
+		w, err := NewWebhook(f.Client, s, c, f.Now)
+		if err != nil {
+			return nil, err
+		}
+		if f.Log != nil {
+			w.log = f.Log.With("subscription", s.ID)
+		}
+		return w, nil
 	case events.TargetCollection:
 		if c != nil {
 			return NewElsewhere(s, c), nil

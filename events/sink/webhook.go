@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -34,6 +35,8 @@ type Webhook struct {
 	payload payload
 	batch   bool
 	clock   func() time.Time
+	log     *slog.Logger // nil: nobody is told
+	circle  circle
 }
 
 // AddressPolicy tells whether an address may be connected to.
@@ -254,6 +257,9 @@ func (w *Webhook) oneHeaders(h http.Header, d *events.Delivery) {
 			h[a.name] = []string{a.value}
 		}
 	}
+	hops := c.hops()
+	h.Set(headerHops, strconv.FormatInt(hops, 10))
+	w.warnHops(d.ID, hops)
 	if d.Redrive > 0 {
 		h.Set("weir-redrive", strconv.Itoa(d.Redrive))
 	}
