@@ -4,12 +4,19 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"weir/events"
 	"weir/internal/testkit"
+	"weir/mongoerr"
+	"weir/store"
 )
 
 // tails counts the change streams that live tails have open.
@@ -213,4 +220,63 @@ func TestSlowTailHoldsNobodyUp(t *testing.T) {
 		exec(t, slow, `FETCH 1 FROM c WITH (timeout = '20ms')`)
 		return tails(t, conn) == 1
 	}, patience, time.Millisecond)
+}
+
+// forgetful is a store whose oplog reaches back to no time that is asked for.
+type forgetful struct {
+	store.Store
+	forgot atomic.Bool
+}
+
+func (f *forgetful) Watch(ctx context.Context, ns store.Namespace, p []bson.Raw, o store.WatchOptions) (store.ChangeStream, error) {
+	if f.forgot.Load() && o.StartAtOperationTime != nil {
+		return nil, mongoerr.New(mongoerr.ChangeStreamHistoryLost, "resume point may no longer be in the oplog")
+	}
+	return f.Store.Watch(ctx, ns, p, o)
+}
+
+// TestTailIsOverrun ends a client that is behind what the oplog has, and no other: it is
+// told what it was given last.
+func TestTailIsOverrun(t *testing.T) {
+	t.Parallel()
+	st := &forgetful{Store: openEngine(t)}
+	n := startNode(t, st, 0)
+	defer n.end(t)
+	conn := connect(t, n.Gateway, "overrun")
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, note text)`)
+	slow, quick := connect(t, n.Gateway, "overrun"), connect(t, n.Gateway, "overrun")
+	for _, c := range []*pgx.Conn{slow, quick} {
+		exec(t, c, `DECLARE c CURSOR WITH HOLD FOR SUBSCRIBE TO docs`)
+	}
+	const rounds, each = 10, 20
+	for i := range rounds {
+		exec(t, conn, `INSERT INTO docs SELECT i, repeat('x', 50000) FROM generate_series(%d, %d) i`, i*each, i*each+each-1)
+		require.Equal(t, numbered("insert", i*each, each), tailed(t, quick, each))
+	}
+	st.forgot.Store(true)
+	var last string
+	var err error
+	for given := 0; err == nil; given++ {
+		require.Less(t, given, rounds*each)
+		var rows pgx.Rows
+		rows, err = slow.Query(t.Context(), `FETCH 1 FROM c WITH (timeout = '10s')`, pgx.QueryExecModeSimpleProtocol)
+		require.NoError(t, err)
+		for rows.Next() {
+			v, err := rows.Values()
+			require.NoError(t, err)
+			last = v[0].(string)
+		}
+		err = rows.Err()
+	}
+	var failed *pgconn.PgError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, "the subscriber fell behind what is kept for it", failed.Message)
+	at, _, ok := events.ParsePosition(last)
+	require.True(t, ok)
+	stated := strings.TrimSuffix(failed.Detail[strings.LastIndex(failed.Detail, " ")+1:], ".")
+	require.GreaterOrEqual(t, stated, last)
+	require.Contains(t, failed.Hint, time.Unix(int64(at.T), 0).UTC().Format("2006-01-02T15:04"))
+	exec(t, conn, `INSERT INTO docs VALUES (-1, '')`)
+	require.Equal(t, numbered("insert", -1, 1), tailed(t, quick, 1))
+	require.EqualValues(t, 1, tails(t, conn))
 }
