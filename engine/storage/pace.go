@@ -94,7 +94,7 @@ func (f pacedFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory)
 	if f.spare == nil || !isLog(name) {
 		return f.FS.ReuseForWrite(old, name, category)
 	}
-	if info, err := f.FS.Stat(old); err == nil && info.Size() < f.spare.size {
+	if info, err := f.FS.Stat(old); err == nil && !f.spare.long(info.Size()) {
 		if file, ok := f.spare.take(f.FS, name, category); ok {
 			return file, f.FS.Remove(old)
 		}

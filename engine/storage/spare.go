@@ -15,9 +15,7 @@ import (
 // of blocks that are there. Pebble uses its old logs again for that reason; before
 // it has any, and where they are short, this file takes their place.
 type spareLogs struct {
-	// size of a file in bytes: about what a full memory table takes of a log. What
-	// goes beyond makes the file grow.
-	size int64
+	size int64 // of the longest file, in bytes
 
 	mu     sync.Mutex
 	logs   int  // begun since Open
@@ -29,13 +27,37 @@ type spareLogs struct {
 
 const (
 	spareName = "log.spare"
-	// spareAfter is how many logs a process begins before it has a file ready: the
-	// first ones are short, and who writes little needs none.
+	// spareFirst is the memory table that a process begins with; each is twice as
+	// large as the one before, up to the largest.
+	spareFirst = 256 << 10
+	// spareAfter is how many logs a process begins before it has a file ready: who
+	// writes little needs none.
 	spareAfter = 2
-	sparePiece = 1 << 20
 	spareWrite = 64 << 10
-	spareRest  = 10 * time.Millisecond // after each piece
+	sparePiece = 4 * spareWrite
+	spareRest  = 6 * time.Millisecond // after each piece
 )
+
+// spareSize is about what a memory table takes of a log. What goes beyond makes the
+// file grow.
+func spareSize(memTable int64) int64 { return memTable / 4 * 3 }
+
+// long tells whether an old log may be used for the one that begins now, because it
+// is as long as a spare file would be; then that one counts as begun.
+func (s *spareLogs) long(size int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size < s.sizeOf(s.logs) {
+		return false
+	}
+	s.logs++
+	return true
+}
+
+// sizeOf is the size for a log, by its number since Open.
+func (s *spareLogs) sizeOf(log int) int64 {
+	return min(s.size, spareSize(spareFirst)<<min(log, 20))
+}
 
 var errSpareStopped = errors.New("the store is being closed")
 
@@ -59,27 +81,27 @@ func (s *spareLogs) take(fs vfs.FS, name string, category vfs.DiskWriteCategory)
 	if s.logs > spareAfter && !s.making && !s.closed {
 		s.making = true
 		s.ended.Add(1)
-		go s.make(fs, spare, category)
+		go s.make(fs, spare, category, s.sizeOf(s.logs))
 	}
 	return file, file != nil
 }
 
 // make makes the file, slowly: nobody waits for it.
-func (s *spareLogs) make(fs vfs.FS, name string, category vfs.DiskWriteCategory) {
+func (s *spareLogs) make(fs vfs.FS, name string, category vfs.DiskWriteCategory, size int64) {
 	defer s.ended.Done()
-	err := s.fill(fs, name, category)
+	err := s.fill(fs, name, category, size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.making, s.ready = false, err == nil
 }
 
-func (s *spareLogs) fill(fs vfs.FS, name string, category vfs.DiskWriteCategory) error {
+func (s *spareLogs) fill(fs vfs.FS, name string, category vfs.DiskWriteCategory, size int64) error {
 	file, err := fs.Create(name, category)
 	if err != nil {
 		return err
 	}
 	zeros := make([]byte, spareWrite)
-	for at := int64(spareWrite); at <= s.size && err == nil; at += spareWrite {
+	for at := int64(spareWrite); at <= size && err == nil; at += spareWrite {
 		if _, err = file.Write(zeros); err != nil || at%sparePiece != 0 {
 			continue
 		}

@@ -104,7 +104,7 @@ func (d *DB) spares(o Options) *spareLogs {
 		return nil
 	}
 	_ = d.fs.Remove(d.fs.PathJoin(d.dir, spareName)) // of a process that was killed
-	d.spare.size = int64(o.memTable) / 4 * 3
+	d.spare.size = spareSize(int64(o.memTable))
 	return &d.spare
 }
 
