@@ -158,7 +158,7 @@ func TestRunRefreshes(t *testing.T) {
 		_, _, err := s.Table(t.Context(), "", "c", false)
 		require.NoError(t, err)
 		return st.pipelines.Load() > before
-	}, 10*time.Second, 50*time.Millisecond)
+	}, patience, 50*time.Millisecond)
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
 }

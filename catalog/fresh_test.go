@@ -109,5 +109,5 @@ func TestStaleTablesAreLookedAtAgain(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, _, err := r.Table(t.Context(), "", "c", false)
 		return err == nil && r.Changed(t.Context()) || w.columns("c") == "_id integer not null, a text, n integer"
-	}, 5*time.Second, 5*time.Millisecond)
+	}, patience, 5*time.Millisecond)
 }

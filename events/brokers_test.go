@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"fmt"
-	"net"
 	osexec "os/exec"
 	"strings"
 	"testing"
@@ -21,15 +20,6 @@ import (
 	"weir/gateway"
 	"weir/internal/testkit"
 )
-
-// freePort gives a port that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = ln.Close() }()
-	return fmt.Sprint(ln.Addr().(*net.TCPAddr).Port)
-}
 
 // server runs a program until the test ends; stop ends it earlier.
 func server(t *testing.T, program string, args ...string) (stop func()) {
@@ -65,7 +55,7 @@ const fast = `max_retry_attempts = 1000, retry_delay_ms = 5, max_retry_delay_ms 
 
 func TestRedis(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := testkit.FreePort(t)
 	args := []string{"--port", port, "--requirepass", "secret word", "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir()}
 	stop := server(t, "redis-server", args...)
 	g, conn := brokered(t)
@@ -127,7 +117,7 @@ func makeStream(t *testing.T, port, token string) jetstream.Stream {
 
 func TestNATS(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := testkit.FreePort(t)
 	server(t, "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir(), "--auth", "tok")
 	g, conn := brokered(t)
 	ctx := context.Background()

@@ -104,7 +104,10 @@ func TestFailuresBecomeDeadLettersAndAreRedriven(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return scalar[int64](t, conn, `SELECT count(*) FROM DEAD_LETTER_EVENTS() WHERE status = 'open' AND reason = 'max_attempts' AND attempts = 3 AND last_status = 503`) == 1
 	}, patience, 10*time.Millisecond)
-	require.Equal(t, "failed", scalar[string](t, conn, `SELECT processing_status FROM CHANGE_STREAM_EVENTS('hooks')`))
+	status := func() string {
+		return scalar[string](t, conn, `SELECT processing_status FROM CHANGE_STREAM_EVENTS('hooks')`)
+	}
+	require.Eventually(t, func() bool { return status() == "failed" }, patience, 10*time.Millisecond, "after its dead letter is there")
 	_, err := conn.Exec(context.Background(), `DROP EVENT_SUBSCRIPTION hooks`)
 	require.ErrorContains(t, err, "2BP01")
 	id := scalar[string](t, conn, `SELECT event_id FROM DEAD_LETTER_EVENTS()`)
@@ -115,7 +118,7 @@ func TestFailuresBecomeDeadLettersAndAreRedriven(t *testing.T) {
 		return scalar[int64](t, conn, `SELECT count(*) FROM DEAD_LETTER_EVENTS() WHERE status = 'redriven'`) == 1
 	}, patience, 10*time.Millisecond)
 	require.Equal(t, id, r.all()[0].id)
-	require.Equal(t, "completed", scalar[string](t, conn, `SELECT processing_status FROM CHANGE_STREAM_EVENTS('hooks')`))
+	require.Equal(t, "completed", status())
 	require.Eventually(t, func() bool { return scalar[string](t, conn, `SELECT status FROM EVENT_REDRIVES()`) == "done" }, patience, 10*time.Millisecond)
 	exec(t, conn, `DROP EVENT_SUBSCRIPTION hooks`)
 }

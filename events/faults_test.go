@@ -139,7 +139,7 @@ func TestWebhookConnection(t *testing.T) {
 func TestCollectionElsewhere(t *testing.T) {
 	t.Parallel()
 	const n = 20
-	addr := "127.0.0.1:" + freePort(t)
+	addr := "127.0.0.1:" + testkit.FreePort(t)
 	g := testkit.Start(t, testkit.Embedded, &gateway.Options{EventProbe: soon})
 	conn := g.Connect(t)
 	exec(t, conn, `CREATE CONNECTION far TO MONGODB (uri = 'mongodb://%s/?directConnection=true')`, addr)

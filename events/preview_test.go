@@ -113,7 +113,7 @@ func TestTestShowsWhatEachTargetGets(t *testing.T) {
 		}()
 	}
 	exec(t, conn, `INSERT INTO docs (_id, n) VALUES (7, 42)`)
-	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`) == 16 }, 20*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`) == 16 }, patience, 10*time.Millisecond)
 }
 
 // TestRedriveTransforms has a dead letter sent in the form that its subscription gives it.

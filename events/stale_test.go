@@ -195,5 +195,5 @@ func TestSummaryOfWhatWasPutOff(t *testing.T) {
 	require.Eventually(t, func() bool { return len(keysOf(ok.all())) == 5 }, patience, 5*time.Millisecond)
 	require.Eventually(t, func() bool {
 		return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('hooks') WHERE processing_status = 'completed'`) == 5
-	}, 20*time.Second, 5*time.Millisecond)
+	}, patience, 5*time.Millisecond)
 }

@@ -92,7 +92,7 @@ func TestNotificationsCrossSessions(t *testing.T) {
 	_, err = tx.Exec(t.Context(), "notify ch, 'one'")
 	require.NoError(t, err)
 	require.NoError(t, tx.Commit(t.Context()))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	n, err := listener.WaitForNotification(ctx)
 	require.NoError(t, err)
@@ -104,7 +104,7 @@ func TestNotificationsCrossSessions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "two", n.Payload)
 	require.NoError(t, listener.Close(t.Context()))
-	require.Eventually(t, func() bool { return g.handler.deps.Broker.Listeners("shop", "ch") == 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return g.handler.deps.Broker.Listeners("shop", "ch") == 0 }, patience, time.Millisecond)
 }
 
 func TestCancelAndTerminate(t *testing.T) {
@@ -123,7 +123,7 @@ func TestCancelAndTerminate(t *testing.T) {
 		}
 		return false
 	}
-	require.Eventually(t, active, 5*time.Second, time.Millisecond)
+	require.Eventually(t, active, patience, time.Millisecond)
 	require.True(t, g.handler.Backends().Cancel(c.PgConn().PID()))
 	require.Equal(t, "57014", code(<-done))
 	require.NoError(t, c.Ping(t.Context()))

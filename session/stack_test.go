@@ -25,6 +25,9 @@ import (
 	"weir/wire"
 )
 
+// patience only bounds a failure: a machine may be busy.
+const patience = 2 * time.Minute
+
 // gateway is the whole path over an engine in memory.
 type gateway struct {
 	addr    string
@@ -75,7 +78,7 @@ func (g *gateway) load(t testing.TB) {
 
 func (g *gateway) connect(t testing.TB, params string) *pgconn.PgConn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := pgconn.Connect(ctx, "postgres://ann@"+g.addr+"/shop?sslmode=disable"+params)
 	require.NoError(t, err)
@@ -241,7 +244,7 @@ func (c *traced) collect() string {
 
 // receive prints the next message, or the error in its place.
 func (c *traced) receive() string {
-	require.NoError(c.t, c.h.Conn.SetDeadline(time.Now().Add(time.Minute))) // it only bounds a failure
+	require.NoError(c.t, c.h.Conn.SetDeadline(time.Now().Add(patience)))
 	m, err := c.h.Frontend.Receive()
 	if err != nil {
 		return "<" + err.Error() + ">\n"

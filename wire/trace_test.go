@@ -42,7 +42,7 @@ func dial(t testing.TB, addr string) *client {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
-	require.NoError(t, nc.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, nc.SetDeadline(time.Now().Add(patience)))
 	t.Cleanup(func() { _ = nc.Close() })
 	return &client{nc: nc, fe: pgproto3.NewFrontend(nc, nc)}
 }

@@ -108,7 +108,7 @@ func TestNothingPanics(t *testing.T) {
 			if err != nil {
 				require.NotZero(t, mongoerr.CodeOf(err), "%s: %v", b.DocumentOf(), err)
 			}
-			require.Less(t, time.Since(start), 2*time.Second, "%s", b.DocumentOf())
+			require.Less(t, time.Since(start), 20*time.Second, "%s", b.DocumentOf())
 		}
 	}
 }

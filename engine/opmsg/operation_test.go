@@ -54,7 +54,7 @@ func running(t *testing.T, c *mongo.Client) bson.Raw {
 			op = v.Document()
 		}
 		return err == nil
-	}, 10*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	return op
 }
 
@@ -117,7 +117,7 @@ func TestExhaust(t *testing.T) {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 	receive := func() (flags uint32, doc bson.Raw) {
 		var head [16]byte
 		_, err := io.ReadFull(conn, head[:])
@@ -186,7 +186,7 @@ func TestKillRunningCursor(t *testing.T) {
 		require.NoError(t, err)
 		_, err = r.LookupErr("inprog", "0")
 		return err == nil
-	}, 10*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	require.NoError(t, c.Database("d").RunCommand(ctx, bson.D{{Key: "killCursors", Value: "c"}, {Key: "cursors", Value: bson.A{id}}}).Err())
 	require.Equal(t, 237, code(<-done))
 }

@@ -18,6 +18,9 @@ import (
 	"weir/engine/opmsg"
 )
 
+// patience only bounds a failure: a machine may be busy.
+const patience = 2 * time.Minute
+
 // serve starts an engine in memory behind a listener and gives its address.
 func serve(t *testing.T) string {
 	t.Helper()
@@ -33,7 +36,7 @@ func serve(t *testing.T) string {
 		select {
 		case err := <-done:
 			require.NoError(t, err)
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Error("the server does not stop")
 		}
 		require.NoError(t, e.Close())
@@ -158,7 +161,7 @@ func exchange(t *testing.T, addr string, b []byte) bson.Raw {
 	c, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer c.Close()
-	require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 	_, err = c.Write(b)
 	require.NoError(t, err)
 	var head [16]byte

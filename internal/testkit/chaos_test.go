@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // own, deliver the changes of some keys by subscriptions of every kind. Meanwhile
 // gateways end between any two steps of the runtime, at any write to the store and
 // in the midst of statements, sleep until their leases are gone, and lose the store;
-// the store refuses; receivers fail, stall, hang up and go; subscriptions are made,
+// the store refuses; receivers fail, stall, hang up and go; brokers are lost and killed; subscriptions are made,
 // paused, altered, rewound, backfilled, redriven and dropped; collections come and
 // go. It expects that every change arrives at every subscription, that the changes of
 // a key arrive in order but for rewinds, that one that comes again has the id that it
@@ -55,6 +55,7 @@ func TestChaos(t *testing.T) {
 	}
 	t.Logf("-chaos.seed %d", seed)
 	c := startChaos(t, seed)
+	c.startBrokers()
 	c.subscribe()
 	w := c.write(c.behindMost)
 	c.writers = w
@@ -81,6 +82,7 @@ type chaos struct {
 	client   *mongo.Client
 	in       *chaosReceiver
 	poisoned *chaosReceiver // which never takes some changes
+	brokers  []*chaosBroker
 	writers  *chaosWriters
 	kills    int
 	killedAt map[string]int
@@ -144,7 +146,7 @@ func (c *chaos) act() {
 			c.replace(i)
 		}
 	}
-	switch n := c.rng.IntN(20); {
+	switch n := c.rng.IntN(23); {
 	case n < 5:
 		c.killAtStep()
 	case n < 8:
@@ -161,6 +163,8 @@ func (c *chaos) act() {
 		c.refuse()
 	case n < 19:
 		c.leave()
+	case n < 22:
+		c.spoil()
 	default:
 		c.rest(200)
 	}
@@ -259,7 +263,7 @@ func (c *chaos) part() {
 
 // leave has an endpoint be gone for a while.
 func (c *chaos) leave() {
-	name := c.rewindable()
+	name := chaosWebhooks[c.rng.IntN(len(chaosWebhooks))]
 	c.in.gone.Store(name)
 	c.rest(300)
 	c.in.gone.Store("")
@@ -270,10 +274,7 @@ func (c *chaos) leave() {
 // mayGoBack allows every key of every subscription to go back once, for what a
 // gateway sends that does not know yet that another one took over.
 func (c *chaos) mayGoBack() {
-	for _, t := range c.in.all() {
-		t.mayGoBack()
-	}
-	for _, t := range c.poisoned.all() {
+	for _, t := range c.tracks() {
 		t.mayGoBack()
 	}
 }
@@ -317,16 +318,13 @@ const chaosPatience = 60 * time.Second
 // settle lets everything arrive.
 func (c *chaos) settle() {
 	began := time.Now()
-	for _, name := range chaosSubscriptions {
+	for _, name := range c.pausable() {
 		c.must(`RESUME EVENT_SUBSCRIPTION ` + quoted(name))
 	}
 	c.await("changes are missing", func() (int64, []string) {
 		var missing []string
 		var arrived int64
 		for _, t := range c.tracks() {
-			if t.name == "copied" {
-				continue // is looked at in the end
-			}
 			missing = append(missing, t.missing(c.writers.made())...)
 			arrived += t.arrived()
 		}
@@ -358,7 +356,11 @@ func (c *chaos) await(what string, f func() (arrived int64, missing []string)) {
 
 // tracks are all accounts, but of what was dropped.
 func (c *chaos) tracks() []*chaosTrack {
-	return slices.Concat(c.in.all(), c.poisoned.all())
+	out := slices.Concat(c.in.all(), c.poisoned.all())
+	for _, b := range c.brokers {
+		out = append(out, b.track)
+	}
+	return out
 }
 
 func (c *chaos) track(name string) *chaosTrack {
@@ -374,7 +376,7 @@ func (c *chaos) track(name string) *chaosTrack {
 func (c *chaos) behindMost() int64 {
 	low := int64(1) << 60
 	for _, t := range c.tracks() {
-		if t.name != "copied" && !strings.HasPrefix(t.name, "extra") {
+		if !strings.HasPrefix(t.name, "extra") {
 			low = min(low, t.arrived())
 		}
 	}
@@ -382,7 +384,11 @@ func (c *chaos) behindMost() int64 {
 }
 
 func (c *chaos) violations() []string {
-	return slices.Concat(c.in.violations(), c.poisoned.violations())
+	out := slices.Concat(c.in.own(), c.poisoned.own())
+	for _, t := range c.tracks() {
+		out = append(out, t.violations()...)
+	}
+	return out
 }
 
 // explain logs what the gateways and the receiver know.

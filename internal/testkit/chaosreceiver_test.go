@@ -30,6 +30,7 @@ func chain(crc uint32, n int64) uint32 {
 type chaosTrack struct {
 	name string
 	lax  bool // more than the last change of a key may come again: the cursor records what was sent
+	once bool // nothing comes again, whatever is sent again
 	// refused tells of changes that the receiver never takes, but redriven; nil: none.
 	refused func(key int, n int64) bool
 
@@ -98,6 +99,8 @@ func (t *chaosTrack) next(key int, n int64) int64 {
 func (t *chaosTrack) takeAgain(k *chaosKey, key int, n int64) {
 	t.again++
 	switch {
+	case t.once:
+		t.complain("change %d of key %d came again, after change %d", n, key, k.last)
 	case t.lax, n == k.last, n == t.next(key, k.last), n == k.most:
 	case k.era < t.era:
 		k.era = t.era
@@ -108,6 +111,13 @@ func (t *chaosTrack) takeAgain(k *chaosKey, key int, n int64) {
 
 func (t *chaosTrack) complain(format string, args ...any) {
 	t.wrong = append(t.wrong, t.name+": "+fmt.Sprintf(format, args...))
+}
+
+// violations are what was wrong.
+func (t *chaosTrack) violations() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.wrong)
 }
 
 // mayGoBack allows every key to go back once more.
@@ -428,17 +438,7 @@ func (r *chaosReceiver) all() (out []*chaosTrack) {
 	return out
 }
 
-// violations are those of all tracks.
-func (r *chaosReceiver) violations() []string {
-	out := r.own()
-	for _, t := range r.all() {
-		t.mu.Lock()
-		out = append(out, t.wrong...)
-		t.mu.Unlock()
-	}
-	return out
-}
-
+// own is what was wrong but for what the tracks say.
 func (r *chaosReceiver) own() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -3,22 +3,26 @@ package testkit_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// chaosSubscriptions are there all the time and may be paused.
-var chaosSubscriptions = []string{"watched", "lean", "sharded", "batched", "copied", "poisoned", "filled", "schema", "told"}
+// chaosSubscriptions are there all the time and may be paused, as those of brokers may;
+// chaosWebhooks are those of them whose endpoints may go.
+var (
+	chaosSubscriptions = []string{"watched", "lean", "sharded", "batched", "copied", "poisoned", "filled", "schema", "told"}
+	chaosWebhooks      = []string{"watched", "lean", "sharded", "batched"}
+)
 
 // chaosDocs is how many documents a backfill finds: more than a chunk.
 const chaosDocs = 1200
 
 // subscribe makes the subscriptions: with an outcome recorded for each event or by
 // the cursor alone, in shards, in batches, into a collection, by PULL, to a channel,
-// of the schema, and one whose receiver never takes some.
+// of the schema, to each broker, and one whose receiver never takes some.
 func (c *chaos) subscribe() {
 	const patient = `max_retry_attempts = -1, retry_delay_ms = 5, max_retry_delay_ms = 40, processing_timeout_ms = 2000`
 	to := func(name string) string { return `DELIVER TO '` + c.in.URL + `/` + name + `'` }
@@ -27,7 +31,6 @@ func (c *chaos) subscribe() {
 	c.in.track("lean").lax = true
 	c.in.track("sharded")
 	c.in.track("batched").lax = true
-	c.in.track("copied").lax = true
 	c.in.track("pulled").lax = true
 	c.poisoned.track("poisoned").refused = func(key int, n int64) bool { return key%4 == 0 && n%40 == 7 }
 	var docs []any
@@ -51,11 +54,29 @@ func (c *chaos) subscribe() {
 	} {
 		c.must(`CREATE EVENT_SUBSCRIPTION ` + sql)
 	}
+	for _, b := range c.brokers {
+		c.must(`CREATE CONNECTION ` + b.kind + ` TO ` + b.connect)
+		c.must(`CREATE EVENT_SUBSCRIPTION ` + b.track.name + ` ` + changes + `DELIVER TO ` + fmt.Sprintf(b.deliver, b.kind) + patient + `)`)
+	}
 }
 
-// rewindable is a subscription that may be rewound and whose endpoint may go.
+// pausable are the subscriptions that are there all the time and may be paused.
+func (c *chaos) pausable() []string {
+	out := slices.Clone(chaosSubscriptions)
+	for _, b := range c.brokers {
+		out = append(out, b.track.name)
+	}
+	return out
+}
+
+// rewindable is a subscription that may be rewound: of a webhook, a broker, a
+// collection, or read by PULL.
 func (c *chaos) rewindable() string {
-	return []string{"watched", "lean", "sharded", "batched"}[c.rng.IntN(4)]
+	names := append(slices.Clone(chaosWebhooks), "copied", "pulled")
+	for _, b := range c.brokers {
+		names = append(names, b.track.name)
+	}
+	return names[c.rng.IntN(len(names))]
 }
 
 // change runs a statement; half of the time the gateway that runs it may be killed
@@ -64,7 +85,8 @@ func (c *chaos) change() {
 	name := c.rewindable()
 	switch c.rng.IntN(8) {
 	case 0:
-		c.pauseFor(chaosSubscriptions[c.rng.IntN(len(chaosSubscriptions))])
+		names := c.pausable()
+		c.pauseFor(names[c.rng.IntN(len(names))])
 	case 1:
 		c.perhapsKilled(fmt.Sprintf(`ALTER EVENT_SUBSCRIPTION %s SET (max_retry_delay_ms = %d)`, name, 20+c.rng.IntN(60)))
 	case 2:
@@ -202,36 +224,4 @@ func (c *chaos) pullOnce(p *chaosProcess, t *chaosTrack) int {
 	}
 	_, _ = c.query(p, fmt.Sprintf(`ACKNOWLEDGE EVENT_SUBSCRIPTION pulled UP TO '%s'`, rows[len(rows)-1][1]))
 	return len(rows)
-}
-
-// copies brings what the collection has into its account.
-func (c *chaos) copies() {
-	t := c.track("copied")
-	cur, err := c.client.Database(chaosDatabase).Collection("copies").Find(context.Background(), bson.D{}, options.Find().SetSort(bson.D{{Key: "position", Value: 1}}))
-	require.NoError(c.t, err)
-	for cur.Next(context.Background()) {
-		var e struct {
-			ID   string `bson:"_id"`
-			Data struct {
-				DocumentKey struct {
-					ID int `bson:"_id"`
-				} `bson:"documentKey"`
-				FullDocument struct {
-					N int64 `bson:"n"`
-				} `bson:"fullDocument"`
-				UpdateDescription *struct {
-					UpdatedFields struct {
-						N int64 `bson:"n"`
-					} `bson:"updatedFields"`
-				} `bson:"updateDescription"`
-			} `bson:"data"`
-		}
-		require.NoError(c.t, cur.Decode(&e))
-		n := e.Data.FullDocument.N
-		if u := e.Data.UpdateDescription; u != nil {
-			n = u.UpdatedFields.N
-		}
-		t.take(e.Data.DocumentKey.ID, n, e.ID, false)
-	}
-	require.NoError(c.t, cur.Err())
 }

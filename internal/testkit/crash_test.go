@@ -77,7 +77,7 @@ func TestKill(t *testing.T) {
 	p := startServe(t, binary, dir)
 	require.Subset(t, idsOf(t, p), keys(acknowledged))
 	conn := p.connect(t)
-	require.Eventually(t, func() bool { return len(missing(t, conn, acknowledged)) == 0 }, 20*time.Second, 50*time.Millisecond, "events are missing")
+	require.Eventually(t, func() bool { return len(missing(t, conn, acknowledged)) == 0 }, patience, 50*time.Millisecond, "events are missing")
 	var repeated int
 	require.NoError(t, conn.QueryRow(context.Background(),
 		`SELECT count(*) FROM (SELECT document_key->>'_id' FROM CHANGE_STREAM_EVENTS() GROUP BY 1 HAVING count(*) > 1) r`).Scan(&repeated))
@@ -90,7 +90,7 @@ func writeUntilKilled(t *testing.T, p *process, round int, acknowledged map[stri
 	coll := p.collection(t)
 	var mu sync.Mutex
 	var writers sync.WaitGroup
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for w := range 4 {
 		writers.Go(func() {
@@ -109,7 +109,7 @@ func writeUntilKilled(t *testing.T, p *process, round int, acknowledged map[stri
 		mu.Lock()
 		defer mu.Unlock()
 		return len(acknowledged) > (round+1)*200
-	}, 15*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	require.NoError(t, p.cmd.Process.Kill())
 	_ = p.cmd.Wait()
 	cancel()

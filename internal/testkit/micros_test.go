@@ -75,7 +75,7 @@ func TestMicrosOfAnotherGateway(t *testing.T) {
 		require.Eventually(t, func() bool {
 			_, err := b.Prepare(t.Context(), "q", `SELECT t::text FROM m WHERE t >= $1 ORDER BY t`)
 			return err == nil
-		}, 10*time.Second, 10*time.Millisecond)
+		}, patience, 10*time.Millisecond)
 		read := func() string {
 			rows, err := b.Query(t.Context(), "q", time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC))
 			require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestMicrosOfAnotherGateway(t *testing.T) {
 		}
 		require.Equal(t, "2024-01-01 00:00:00", read())
 		execute(t, a, `INSERT INTO m VALUES ('2024-01-01 00:00:00.000001')`)
-		require.Eventually(t, func() bool { return read() == "2024-01-01 00:00:00|2024-01-01 00:00:00.000001" }, 10*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return read() == "2024-01-01 00:00:00|2024-01-01 00:00:00.000001" }, patience, 10*time.Millisecond)
 		execute(t, b, `INSERT INTO m VALUES ('2024-01-01 00:00:00.000002')`)
 		_, err := b.Exec(t.Context(), `INSERT INTO m VALUES ('2024-01-01 00:00:00.000002')`)
 		require.ErrorContains(t, err, "23505")

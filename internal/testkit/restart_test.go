@@ -33,7 +33,7 @@ type server struct {
 }
 
 func startServer(t *testing.T) *server {
-	s := &server{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
+	s := &server{t: t, dir: t.TempDir(), addr: "127.0.0.1:" + testkit.FreePort(t)}
 	s.start()
 	t.Cleanup(s.stop)
 	return s
@@ -83,7 +83,7 @@ func usable(t *testing.T, conn *pgx.Conn) {
 		n := 0
 		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM t").Scan(&n)
 		return err == nil && n == 5000
-	}, 15*time.Second, 50*time.Millisecond)
+	}, patience, 50*time.Millisecond)
 	_, err := conn.Exec(t.Context(), "UPDATE t SET s = 'y' WHERE id = 1")
 	require.NoError(t, err)
 }

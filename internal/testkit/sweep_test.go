@@ -37,7 +37,7 @@ func TestTemporaryOfCrashedGateways(t *testing.T) {
 				require.NoError(t, err)
 				return out
 			}
-			require.Eventually(t, func() bool { return !slices.Contains(names(), dead) }, 15*time.Second, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return !slices.Contains(names(), dead) }, patience, 10*time.Millisecond)
 			require.Contains(t, names(), alive)
 			var a int
 			require.NoError(t, conn.QueryRow(ctx, "SELECT a FROM mine").Scan(&a))

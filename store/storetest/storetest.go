@@ -21,8 +21,8 @@ import (
 	"weir/store"
 )
 
-// patience bounds every wait for an event.
-const patience = 20 * time.Second
+// patience bounds every wait for an event: a machine may be busy.
+const patience = 2 * time.Minute
 
 // Run runs the contract. open is called once and the store is used by all cases.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
