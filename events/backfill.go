@@ -69,6 +69,12 @@ func (c *call) backfill(ctx context.Context, n *ast.BackfillEventSubscription) e
 	if busy, err := c.m.runningBackfills(ctx, s.ID); err != nil {
 		return err
 	} else if i := slices.IndexFunc(busy, func(j *backfillJob) bool { return slices.Contains(colls, j.Collection) }); i >= 0 {
+		if err := c.m.markBackfill(ctx, s.ID); err != nil { // by who died before the others knew
+			return err
+		}
+		if err := c.m.adopt(ctx, s.Spec.Database); err != nil {
+			return err
+		}
 		return sqlerr.New(sqlerr.ObjectInUse, "a backfill of collection \"%s\" is running", busy[i].Collection).At(n.Pos()).
 			WithHint("EVENT_BACKFILLS() shows its progress; BACKFILL … CANCEL ends it.")
 	}
@@ -151,8 +157,12 @@ func (m *Manager) watchedCollections(ctx context.Context, s *Spec) ([]string, er
 }
 
 // beginBackfill records a job for each collection and marks the subscription;
-// the gateway that reads its database runs them.
+// the gateway that reads its database runs them. The mark comes first, so that jobs
+// are run if this gateway dies, and again, as it is taken away where there are none.
 func (m *Manager) beginBackfill(ctx context.Context, id, database string, colls []string, where string) error {
+	if err := m.markBackfill(ctx, id); err != nil {
+		return err
+	}
 	var docs []bson.Raw
 	for _, coll := range colls {
 		total, err := m.estimate(ctx, database, coll)
@@ -164,6 +174,11 @@ func (m *Manager) beginBackfill(ctx context.Context, id, database string, colls 
 	if err := insertAll(ctx, m.st, collBackfills, docs); err != nil {
 		return fmt.Errorf("record the backfill: %w", err)
 	}
+	return m.markBackfill(ctx, id)
+}
+
+// markBackfill tells that a subscription may have jobs that are to be run.
+func (m *Manager) markBackfill(ctx context.Context, id string) error {
 	_, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}}, bson.E{Key: "$set", Value: bson.D{{Key: "backfilling", Value: true}}})
 	return err
 }
@@ -224,7 +239,7 @@ func (m *Manager) reconcileBackfill(s *subscription, def stored) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	scope := m.scope[s.Database]
-	if wanted && scope.alive() && !s.backfills.alive() && m.ctx.Err() == nil {
+	if wanted && m.reads(s.Database) && !s.backfills.alive() {
 		s.backfills = spawn(m, def.Version, func(ctx context.Context) error { return m.runBackfills(ctx, s, def, scope.it) })
 	}
 }

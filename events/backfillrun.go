@@ -69,6 +69,15 @@ func (m *Manager) backfillAll(ctx context.Context, def stored, r *reader) error 
 	if err != nil {
 		return err
 	}
+	jobs, err := m.runningBackfills(ctx, def.ID)
+	if err != nil {
+		return err
+	}
+	if len(jobs) > 0 { // they were recorded meanwhile
+		if err := m.markBackfill(ctx, def.ID); err != nil {
+			return err
+		}
+	}
 	_, err = m.bump(ctx, def.Spec.Database)
 	return err
 }

@@ -182,6 +182,43 @@ func TestBrokerFaults(t *testing.T) {
 	}
 }
 
+// TestBrokersTakeOnce has a broker stall or reset connections while the same gateway
+// sends on: sends end without an answer, and what they were about is there once, at its
+// place, as soon as the broker is well.
+func TestBrokersTakeOnce(t *testing.T) {
+	t.Parallel()
+	brokers := map[string]func(*testing.T) *broker{"redis": redisBroker, "nats": natsBroker, "kafka": kafkaBroker}
+	faults := map[string]testkit.Fault{"stall": testkit.Stall, "reset": testkit.Reset}
+	for kind, start := range brokers {
+		for name, fault := range faults {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				b := start(t)
+				g, conn := brokered(t)
+				exec(t, conn, `CREATE CONNECTION bus TO %s`, b.connect)
+				exec(t, conn, `CREATE EVENT_SUBSCRIPTION sent ON docs DELIVER TO %s WITH (processing_timeout_ms = 300, %s)`, b.deliver, fast)
+				const rounds, each = 2, 3
+				for round := range rounds {
+					b.proxy.Set(fault)
+					writeRounds(t, g.Store(), g.Database, round*each, each)
+					before := scalar[int64](t, conn, `SELECT count(*) FROM EVENT_ATTEMPTS() WHERE outcome = 'retrying'`)
+					require.Eventually(t, func() bool {
+						return scalar[int64](t, conn, `SELECT count(*) FROM EVENT_ATTEMPTS() WHERE outcome = 'retrying'`) > before
+					}, patience, 10*time.Millisecond)
+					b.proxy.Set(testkit.Pass)
+					require.Eventually(t, func() bool {
+						return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('sent') WHERE processing_status = 'completed'`) == int64((round+1)*each*faultKeys)
+					}, patience, 10*time.Millisecond)
+				}
+				require.Eventually(t, func() bool { return distinct(b.taken()) == rounds*each*faultKeys }, patience, 10*time.Millisecond)
+				got := b.taken()
+				inOrder(t, conn, got)
+				require.Len(t, got, rounds*each*faultKeys)
+			})
+		}
+	}
+}
+
 func brokerFault(t *testing.T, b *broker, fault testkit.Fault) {
 	g, conn := brokered(t)
 	exec(t, conn, `CREATE CONNECTION bus TO %s`, b.connect)
@@ -273,7 +310,7 @@ func TestStalledBrokersLeaveNothing(t *testing.T) {
 			require.NoError(t, conn.Close(t.Context()))
 			n.end(t)
 			require.Less(t, time.Since(from), time.Minute) // of the hour that a send may take
-			b.proxy.Set(testkit.Refuse) // its own ends, too
+			b.proxy.Set(testkit.Refuse)                    // its own ends, too
 			require.Eventually(t, func() bool { return started() == 0 }, patience, 10*time.Millisecond, "goroutines of the runtime are left")
 		})
 	}

@@ -187,6 +187,7 @@ func (m *Manager) offerRemote(db, published string) {
 // startReader takes the lease of a database and runs its reader.
 func (m *Manager) startReader(ctx context.Context, db string) error {
 	rd := newReader(m, db)
+	rd.fenced = func() { m.cut(rd) }
 	ok, err := rd.acquire(ctx)
 	if err != nil || !ok {
 		return err
@@ -223,11 +224,32 @@ func (m *Manager) runReader(ctx context.Context, r *reader) error {
 		m.log.Warn("a reader ended", "database", r.db, "error", err)
 	}
 	close(r.ended)
+	m.cut(r)
 	for _, s := range m.of(r.db) {
 		m.stopDispatcher(s)
 	}
 	r.lease.release(ctx)
 	return err
+}
+
+// cut has all that the lease of a reader covers end, without waiting for any of it:
+// while one writes what it knew, and that may take its time, the others must not go on.
+func (m *Manager) cut(r *reader) {
+	all := m.of(r.db)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.over = true
+	for _, s := range all {
+		s.backfills.end()
+		s.catching.end()
+		s.dispatcher.end()
+	}
+}
+
+// reads tells whether a database is read here, under a lease. It is called under mu.
+func (m *Manager) reads(db string) bool {
+	scope := m.scope[db]
+	return scope.alive() && !scope.it.over && m.ctx.Err() == nil
 }
 
 // reconcile gives an open reader the routes of its subscriptions, starts and

@@ -153,6 +153,13 @@ type running[T any] struct {
 	err    error // after done
 }
 
+// end has it end, and does not wait.
+func (r *running[T]) end() {
+	if r != nil {
+		r.cancel()
+	}
+}
+
 // stop ends it and waits.
 func (r *running[T]) stop() {
 	if r != nil {
@@ -423,7 +430,7 @@ func (m *Manager) startDispatcher(s *subscription, def stored) {
 	d := m.newDispatcher(s, &def)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s.dispatcher.alive() || m.ctx.Err() != nil {
+	if s.dispatcher.alive() || !m.reads(s.Database) {
 		return
 	}
 	s.dispatcher = spawn(m, d, func(ctx context.Context) error { return m.runDispatcher(ctx, d) })
@@ -454,7 +461,7 @@ func (m *Manager) stopDispatcher(s *subscription) {
 func (m *Manager) startCatchUp(s *subscription, def stored) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !s.catching.alive() && m.ctx.Err() == nil {
+	if !s.catching.alive() && m.reads(s.Database) {
 		s.catching = spawn(m, s, func(ctx context.Context) error { return m.runCatchUp(ctx, s, def) })
 	}
 }

@@ -97,6 +97,9 @@ type reader struct {
 
 	adopted     int64 // version of the definitions that it goes by; used by coordination only
 	adoptedOnce bool
+
+	fenced func() // is called at once when the lease is lost
+	over   bool   // it is, or Run has ended: nothing is delivered here any more; guarded by Manager.mu
 }
 
 // readerState is the stored part: a document of event_readers.
@@ -113,7 +116,7 @@ func newReader(m *Manager, db string) *reader {
 	return &reader{
 		db: db, st: m.st, data: m.data, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
-		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget,
+		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget, fenced: func() {},
 		widen:    make(chan struct{}, 1),
 		shape:    streamShape(db, m.data.Capabilities()),
 		recovery: recovery{patience: stallAfter, silence: stallAfter},
@@ -157,7 +160,13 @@ func (r *reader) acquire(ctx context.Context) (bool, error) {
 // lease is lost, or the history is.
 func (r *reader) Run(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.lease.keep(gctx) })
+	g.Go(func() error {
+		err := r.lease.keep(gctx)
+		if err != nil {
+			r.fenced()
+		}
+		return err
+	})
 	g.Go(func() error {
 		err := r.sameCluster(gctx)
 		if err == nil {

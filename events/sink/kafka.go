@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -23,12 +24,13 @@ type Kafka struct {
 	client  renewed[*kgo.Client]
 	topic   string
 	payload payload
+	doubt   doubts
 }
 
 // NewKafka makes the sink of a subscription.
 func NewKafka(s *events.Spec, c *events.Connection) (*Kafka, error) {
 	opts := []kgo.Opt{kgo.SeedBrokers(c.Settings.Brokers...), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.AllowAutoTopicCreation(), kgo.DisableClientMetrics(),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil))}
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.RequestTimeoutOverhead(answerTime(s)), kgo.ProduceRequestTimeout(answerTime(s))}
 	if c.Settings.ClientID != "" {
 		opts = append(opts, kgo.ClientID(c.Settings.ClientID))
 	}
@@ -50,6 +52,13 @@ func NewKafka(s *events.Spec, c *events.Connection) (*Kafka, error) {
 	return k, nil
 }
 
+// answerTime is for how long a broker may be silent before its connection is given
+// up: about as long as a send may take.
+func answerTime(s *events.Spec) time.Duration {
+	const least, most = time.Second, 10 * time.Second
+	return max(least, min(most, time.Duration(s.TimeoutMS)*time.Millisecond))
+}
+
 func saslMechanism(c *events.Connection) sasl.Mechanism {
 	user, pass := c.Settings.Username, c.Credentials.Password
 	switch c.Settings.SASLMechanism {
@@ -67,7 +76,10 @@ func (k *Kafka) Close() error {
 	return nil
 }
 
-// Deliver produces events in order and waits until all of them are stored.
+// Deliver produces events in order and waits until all of them are stored, and no
+// longer than ctx. What may have reached the broker by then is not given up by the
+// client, which goes on under the same sequence numbers: the broker takes it once, at
+// its place. It is in doubt, and waited for when it is to be sent again.
 func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 	records := make([]*kgo.Record, len(ds))
 	for i := range ds {
@@ -77,16 +89,15 @@ func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 		}
 		records[i] = r
 	}
-	client, drop, err := k.client.get()
+	client, _, err := k.client.get()
 	if err == nil {
-		err = produce(ctx, client, records)
+		err = k.produce(ctx, client, ds, records)
 	}
 	if err == nil {
 		return nil
 	}
 	if ctx.Err() != nil {
 		err = cause(client, err)
-		drop()
 	}
 	class, reason := events.FailRetry, ""
 	switch {
@@ -100,23 +111,88 @@ func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 	return &events.SinkError{Class: class, Reason: reason, Err: fmt.Errorf("kafka %s: %w", k.topic, err)}
 }
 
-// produce waits for records to be stored, and no longer than ctx: a record that may
-// have reached the broker is not given up by the client.
-func produce(ctx context.Context, client *kgo.Client, records []*kgo.Record) error {
-	ends := make(chan error, len(records))
-	for _, r := range records {
-		client.Produce(ctx, r, func(_ *kgo.Record, err error) { ends <- err })
+func (k *Kafka) produce(ctx context.Context, client *kgo.Client, ds []events.Delivery, records []*kgo.Record) error {
+	sent := make([]*produced, len(records))
+	for i, r := range records {
+		if sent[i] = k.doubt.of(ds[i].ID); sent[i] != nil {
+			continue
+		}
+		p := &produced{done: make(chan struct{})}
+		sent[i] = p
+		client.Produce(ctx, r, func(_ *kgo.Record, err error) { p.err = err; close(p.done) })
 	}
 	var first error
-	for range records {
+	for i, p := range sent {
 		select {
-		case err := <-ends:
-			first = cmp.Or(first, err)
+		case <-p.done:
+			first = cmp.Or(first, p.err)
+			continue
+		default:
+		}
+		select {
+		case <-p.done:
+			first = cmp.Or(first, p.err)
 		case <-ctx.Done():
-			return cmp.Or(first, ctx.Err())
+			first = cmp.Or(first, ctx.Err())
+			k.doubt.keep(ds[i].ID, p)
 		}
 	}
 	return first
+}
+
+// produced is a record that was given to the client.
+type produced struct {
+	done chan struct{} // closed when the client knows
+	err  error         // then
+}
+
+// doubts are the records of which nobody knew in time whether they are stored, by
+// event id.
+type doubts struct {
+	mu   sync.Mutex
+	byID map[string]*produced
+}
+
+// of takes the record of an event out of doubt for another send to wait for it; nil:
+// there is none, or it is known not to be stored.
+func (d *doubts) of(id string) *produced {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.byID[id]
+	delete(d.byID, id)
+	if p == nil {
+		return nil
+	}
+	select {
+	case <-p.done:
+		if p.err != nil {
+			return nil
+		}
+	default:
+	}
+	return p
+}
+
+// keep remembers a record. Of those that are not asked for again, as their events
+// were given up, only so many are remembered as sends may be under way.
+func (d *doubts) keep(id string, p *produced) {
+	const most = 10_000
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byID == nil {
+		d.byID = map[string]*produced{}
+	}
+	for other, p := range d.byID {
+		if len(d.byID) < most {
+			break
+		}
+		select {
+		case <-p.done:
+			delete(d.byID, other)
+		default:
+		}
+	}
+	d.byID[id] = p
 }
 
 // pingTime bounds the question why nothing is produced.

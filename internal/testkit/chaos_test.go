@@ -77,6 +77,7 @@ func TestChaos(t *testing.T) {
 // chaos is a run.
 type chaos struct {
 	t        *testing.T
+	journal  *chaosJournal
 	rng      *rand.Rand
 	store    string // its address
 	client   *mongo.Client
@@ -95,7 +96,8 @@ type chaos struct {
 }
 
 func startChaos(t *testing.T, seed uint64) *chaos {
-	c := &chaos{t: t, rng: rand.New(rand.NewPCG(seed, 1)), in: newChaosReceiver(t, seed), poisoned: newChaosReceiver(t, seed), killedAt: map[string]int{}, done: map[string]int{}}
+	j := keepJournal(t)
+	c := &chaos{t: t, journal: j, rng: rand.New(rand.NewPCG(seed, 1)), in: newChaosReceiver(t, seed, j), poisoned: newChaosReceiver(t, seed, j), killedAt: map[string]int{}, done: map[string]int{}}
 	c.poisoned.steady = true
 	c.store = chaosStore(t)
 	var err error
@@ -142,7 +144,7 @@ func (c *chaos) any(i int) *chaosProcess {
 func (c *chaos) act() {
 	for i := range c.gateways {
 		if c.any(i).over() { // by itself: it started while the store refused
-			c.done["ended by itself"]++
+			c.did("ended by itself")
 			c.replace(i)
 		}
 	}
@@ -168,6 +170,12 @@ func (c *chaos) act() {
 	default:
 		c.rest(200)
 	}
+}
+
+// did notes what was done.
+func (c *chaos) did(format string, args ...any) {
+	c.done[fmt.Sprintf(format, args...)]++
+	c.journal.add(format, args...)
 }
 
 // rest waits for a time that is at most so many milliseconds.
@@ -222,6 +230,7 @@ func (c *chaos) awaitDeath(at string) {
 func (c *chaos) killed(i int, at string) {
 	c.any(i).kill()
 	c.killedAt[at]++
+	c.journal.add("gateway %d killed: %s", i, at)
 	c.kills++
 	c.rest(300)
 	c.replace(i)
@@ -243,9 +252,11 @@ func (c *chaos) terminate() {
 // sleep stops a gateway for longer than its leases last; what it does then is too late.
 func (c *chaos) sleep() {
 	c.mayGoBack()
-	c.any(c.rng.IntN(2)).sleep(chaosLease + time.Duration(c.rng.IntN(1500))*time.Millisecond)
+	i := c.rng.IntN(2)
+	c.journal.add("gateway %d sleeps", i)
+	c.any(i).sleep(chaosLease + time.Duration(c.rng.IntN(1500))*time.Millisecond)
 	c.mayGoBack()
-	c.done["slept"]++
+	c.did("slept")
 }
 
 // part spoils the connections of a gateway to the store for a while.
@@ -253,12 +264,14 @@ func (c *chaos) part() {
 	faults := []testkit.Fault{testkit.Refuse, testkit.Stall, testkit.Reset, testkit.Slow, testkit.Lost}
 	fault := faults[c.rng.IntN(len(faults))]
 	c.mayGoBack()
-	p := c.any(c.rng.IntN(2))
+	i := c.rng.IntN(2)
+	p := c.any(i)
+	c.journal.add("gateway %d: store fault %d", i, fault)
 	p.proxy.Set(fault)
 	c.rest(2000)
 	p.proxy.Set(testkit.Pass)
 	c.mayGoBack()
-	c.done[fmt.Sprintf("store %d", fault)]++
+	c.did("store %d", fault)
 }
 
 // leave has an endpoint be gone for a while.
@@ -267,7 +280,7 @@ func (c *chaos) leave() {
 	c.in.gone.Store(name)
 	c.rest(300)
 	c.in.gone.Store("")
-	c.done["gone"]++
+	c.did("gone")
 	c.must(`RESUME EVENT_SUBSCRIPTION ` + name)
 }
 

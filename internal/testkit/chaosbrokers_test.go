@@ -91,7 +91,7 @@ func (c *chaos) redis(port string, p *chaosProgram) *chaosBroker {
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 	c.t.Cleanup(func() { _ = client.Close() })
 	require.Eventually(c.t, func() bool { return client.Ping(context.Background()).Err() == nil }, chaosPatience, 5*time.Millisecond)
-	proxy, t, last := testkit.StartProxy(c.t, "127.0.0.1:"+port), newChaosTrack("streamed"), "-"
+	proxy, t, last := testkit.StartProxy(c.t, "127.0.0.1:"+port), newChaosTrack("streamed", c.journal), "-"
 	t.once = true
 	return &chaosBroker{"redis", proxy, fmt.Sprintf(`REDIS (url = 'redis://%s')`, proxy.Addr()), c.deduped(`REDIS '` + stream + `'`), t, p,
 		func(ctx context.Context) bool {
@@ -123,7 +123,7 @@ func (c *chaos) nats(port string, p *chaosProgram) *chaosBroker {
 	require.NoError(c.t, err)
 	stream, err := js.CreateStream(context.Background(), jetstream.StreamConfig{Name: "CHANGES", Subjects: []string{"changes.>"}, Duplicates: chaosDedupe})
 	require.NoError(c.t, err)
-	proxy, t, next := testkit.StartProxy(c.t, "127.0.0.1:"+port), newChaosTrack("published"), uint64(1)
+	proxy, t, next := testkit.StartProxy(c.t, "127.0.0.1:"+port), newChaosTrack("published", c.journal), uint64(1)
 	t.once = true
 	return &chaosBroker{"nats", proxy, fmt.Sprintf(`NATS (url = 'nats://%s')`, proxy.Addr()), c.deduped(`NATS 'changes.docs'`), t, p,
 		func(ctx context.Context) bool {
@@ -167,7 +167,8 @@ func (c *chaos) kafka() *chaosBroker {
 	client, err := kgo.NewClient(kgo.SeedBrokers(behind), kgo.Dialer(direct), kgo.ConsumeTopics("changes"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(50*time.Millisecond))
 	require.NoError(c.t, err)
 	c.t.Cleanup(client.Close)
-	t := newChaosTrack("produced")
+	t := newChaosTrack("produced", c.journal)
+	t.lax = true // of a gateway that died, all that it had under way may come again
 	return &chaosBroker{"kafka", proxy, fmt.Sprintf(`KAFKA (brokers = '%s')`, proxy.Addr()), `KAFKA 'changes' USING %s WITH (`, t, nil,
 		func(ctx context.Context) bool {
 			client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
@@ -181,10 +182,11 @@ func (c *chaos) kafka() *chaosBroker {
 // elsewhere is a collection of another deployment.
 func (c *chaos) elsewhere() *chaosBroker {
 	store := chaosStore(c.t)
-	proxy, t := testkit.StartProxy(c.t, store), newChaosTrack("elsewhere")
+	proxy, t := testkit.StartProxy(c.t, store), newChaosTrack("elsewhere", c.journal)
 	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + store + "/?directConnection=true"))
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	t.lax = true // an event that comes again replaces its own document
 	return &chaosBroker{"mongodb", proxy, fmt.Sprintf(`MONGODB (uri = 'mongodb://%s/?directConnection=true')`, proxy.Addr()), `COLLECTION copies USING %s WITH (`, t, nil,
 		c.writesTo(client.Database(chaosDatabase).Collection("copies"), t)}
 }
@@ -257,6 +259,7 @@ func (c *chaos) spoil() {
 	faults := []testkit.Fault{testkit.Refuse, testkit.Stall, testkit.Reset, testkit.Slow, testkit.Lost}
 	what := c.rng.IntN(len(faults) + 2)
 	b.track.mayGoBack()
+	c.journal.add("%s: fault %d", b.kind, what)
 	switch {
 	case what < len(faults):
 		b.proxy.Set(faults[what])
@@ -274,7 +277,7 @@ func (c *chaos) spoil() {
 		_ = b.program.cmd.Process.Signal(syscall.SIGCONT)
 	}
 	b.track.mayGoBack()
-	c.done[fmt.Sprintf("%s %d", b.kind, what)]++
+	c.did("%s %d", b.kind, what)
 }
 
 // chaosProgram is a server that can be killed and started again on its files.

@@ -28,9 +28,10 @@ func chain(crc uint32, n int64) uint32 {
 // chaosTrack is what came of the changes that one subscription delivers, key by
 // key: change n of a key is to come once n-1 has, under one id, whatever repeats.
 type chaosTrack struct {
-	name string
-	lax  bool // more than the last change of a key may come again: the cursor records what was sent
-	once bool // nothing comes again, whatever is sent again
+	name    string
+	journal *chaosJournal
+	lax     bool // more than the last change of a key may come again: the cursor records what was sent
+	once    bool // nothing comes again, whatever is sent again
 	// refused tells of changes that the receiver never takes, but redriven; nil: none.
 	refused func(key int, n int64) bool
 
@@ -53,8 +54,8 @@ type chaosKey struct {
 	ids   map[int64]string // of its changes
 }
 
-func newChaosTrack(name string) *chaosTrack {
-	t := &chaosTrack{name: name, ids: map[string][2]int64{}}
+func newChaosTrack(name string, j *chaosJournal) *chaosTrack {
+	t := &chaosTrack{name: name, journal: j, ids: map[string][2]int64{}}
 	for i := range t.keys {
 		t.keys[i].ids = map[int64]string{}
 	}
@@ -110,7 +111,9 @@ func (t *chaosTrack) takeAgain(k *chaosKey, key int, n int64) {
 }
 
 func (t *chaosTrack) complain(format string, args ...any) {
-	t.wrong = append(t.wrong, t.name+": "+fmt.Sprintf(format, args...))
+	what := t.name + ": " + fmt.Sprintf(format, args...)
+	t.wrong = append(t.wrong, what)
+	t.journal.add("WRONG %s", what)
 }
 
 // violations are what was wrong.
@@ -178,6 +181,7 @@ func (t *chaosTrack) checksums() (sums [chaosKeys]uint32) {
 // its answer or asks for time.
 type chaosReceiver struct {
 	*httptest.Server
+	journal        *chaosJournal
 	taken, refused atomic.Int64
 	steady         bool         // it takes all but what a track never takes
 	healed         atomic.Bool  // it takes that, too
@@ -193,8 +197,8 @@ type chaosReceiver struct {
 	wrong  []string
 }
 
-func newChaosReceiver(t *testing.T, seed uint64) *chaosReceiver {
-	r := &chaosReceiver{rng: rand.New(rand.NewPCG(seed, 2)), tracks: map[string]*chaosTrack{}, ids: map[string]string{}, ended: map[string]time.Time{}, reads: map[string]map[string]bool{}}
+func newChaosReceiver(t *testing.T, seed uint64, j *chaosJournal) *chaosReceiver {
+	r := &chaosReceiver{journal: j, rng: rand.New(rand.NewPCG(seed, 2)), tracks: map[string]*chaosTrack{}, ids: map[string]string{}, ended: map[string]time.Time{}, reads: map[string]map[string]bool{}}
 	r.gone.Store("")
 	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(r.Close)
@@ -205,7 +209,7 @@ func newChaosReceiver(t *testing.T, seed uint64) *chaosReceiver {
 func (r *chaosReceiver) track(name string) *chaosTrack {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tracks[name] = newChaosTrack(name)
+	r.tracks[name] = newChaosTrack(name, r.journal)
 	return r.tracks[name]
 }
 

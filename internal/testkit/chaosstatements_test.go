@@ -106,6 +106,7 @@ func (c *chaos) change() {
 // next writes, whoever makes them.
 func (c *chaos) perhapsKilled(sql string) bool {
 	c.done[fmt.Sprintf("%.8s", sql)]++
+	c.journal.add("%.80s", sql)
 	i := c.rng.IntN(2)
 	p := c.any(i)
 	if c.rng.IntN(2) == 0 {
@@ -185,7 +186,7 @@ func (c *chaos) refuse() {
 	c.rest(1000)
 	c.failPoint("off", nil)
 	c.mayGoBack()
-	c.done["store refused"]++
+	c.did("store refused")
 }
 
 func (c *chaos) failPoint(mode any, data bson.D) {
