@@ -41,7 +41,7 @@ func (s *leaseless) Command(ctx context.Context, db string, cmd bson.Raw) (bson.
 // gateway may deliver by then.
 func TestFencedGatewayIsSilent(t *testing.T) {
 	t.Parallel()
-	const lease, stalled = time.Second, 60
+	const lease, stalled = time.Second, 150
 	var under, refused atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.Copy(io.Discard, req.Body) // the end of a connection is noticed then
@@ -69,7 +69,7 @@ func TestFencedGatewayIsSilent(t *testing.T) {
 	for quiet := time.Now(); time.Since(quiet) < 3*lease; time.Sleep(lease / 20) {
 		if now := refused.Load(); now != last {
 			last, quiet = now, time.Now()
+			require.Less(t, time.Since(began), 5*lease, "it goes on to send without a lease")
 		}
-		require.Less(t, time.Since(began), 15*lease, "it goes on to send without a lease")
 	}
 }
