@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/mongoerr"
 )
@@ -51,8 +54,34 @@ func cmdReplSetGetConfig(_ context.Context, r *request, dst []byte) ([]byte, err
 	dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, "settings")
 	at, dst := value.BeginDocument(dst)
 	dst = value.AppendElement(dst, "chainingAllowed", value.Bool(true))
+	dst = value.AppendElement(dst, "replicaSetId", value.ObjectID(r.e.setID))
 	dst = value.EndDocument(dst, at)
 	return value.EndDocument(dst, start), nil
+}
+
+// setIDKey holds what tells this data directory, and copies of it, from others.
+var setIDKey = storage.MetaKey("replicaSetId")
+
+// openSetID reads the id of the set, and makes it in a new store.
+func (e *Engine) openSetID() error {
+	v, ok, err := e.db.Get(setIDKey, nil)
+	if err != nil {
+		return fmt.Errorf("read the id of the replica set: %w", err)
+	}
+	if ok && len(v) == len(e.setID) {
+		e.setID = bson.ObjectID(v)
+		return nil
+	}
+	e.setID = bson.NewObjectID()
+	b := e.db.NewBatch()
+	if err := b.Set(setIDKey, e.setID[:]); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	wait, err := e.db.Apply(b, true)
+	if err != nil {
+		return fmt.Errorf("write the id of the replica set: %w", err)
+	}
+	return wait()
 }
 
 // cmdReplSetInitiate: the set is there from the beginning.

@@ -24,6 +24,7 @@ type Engine struct {
 	catalog   *catalog
 	past      pastStates
 	started   time.Time
+	setID     bson.ObjectID // of the replica set: this data directory and its copies
 	processID bson.ObjectID // of hello's topologyVersion
 
 	// write is the writer lock: held while one document (or a small group) is
@@ -74,6 +75,9 @@ func Open(dir string, opts Options) (*Engine, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	e.applied.Store(e.log.Last())
+	if err := e.openSetID(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if e.catalog, err = openCatalog(e); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -85,3 +85,18 @@ func TestLogElsewhere(t *testing.T) {
 		})
 	}
 }
+
+// TestLogOfOtherData has a gateway begin whose log belongs to gateways of other data:
+// it says so and ends.
+func TestLogOfOtherData(t *testing.T) {
+	t.Parallel()
+	logged, logURI := serveEngine(t)
+	data := openEngine(t)
+	n := startNodeBy(t, gateway.Options{Store: logged})
+	defer n.end(t)
+	exec(t, connect(t, n.Gateway, "apart"), `CREATE EVENT_SUBSCRIPTION s ON docs`)
+	other, err := gateway.Open(t.Context(), gateway.Options{Store: data, EventsURI: logURI})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, other.Close()) }()
+	require.ErrorContains(t, other.Run(t.Context()), "whose data are in another cluster")
+}

@@ -101,12 +101,14 @@ func (d *dispatcher) saveCursor(ctx context.Context) error {
 }
 
 // completeSummary completes the rows below the cursor at once (tracking = summary).
+// All there is settled: a row that is to be retried says what a gateway wrote that had
+// lost the lease.
 func (d *dispatcher) completeSummary(ctx context.Context, done string) error {
 	if d.spec.Tracking != "summary" || d.lease != nil {
 		return nil
 	}
 	op := updateOp(bson.D{{Key: "subscription_id", Value: d.spec.ID}, {Key: "position", Value: bson.D{{Key: "$gt", Value: d.donePos}, {Key: "$lte", Value: done}}},
-		{Key: "processing_status", Value: StatusQueued}}, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
+		{Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{StatusQueued, StatusRetrying}}}}}, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
 		{Key: "processing_completed_at", Value: d.saved}, {Key: "processed_by", Value: d.gateway}, {Key: "expire_at", Value: d.saved.Add(d.spec.Retention)}}}}, false)
 	op.Multi = true
 	if err := d.write(ctx, collLog, []store.WriteOp{op}); err != nil {

@@ -220,6 +220,7 @@ func (m *Manager) beat(ctx context.Context) error {
 		{Key: "update", Value: bson.A{bson.D{{Key: "$set", Value: bson.D{
 			{Key: "host", Value: literal(m.host)}, {Key: "version", Value: literal(m.version)}, {Key: "started_at", Value: m.server.at(m.started)}, {Key: "heartbeat_at", Value: "$$NOW"},
 			{Key: "status", Value: literal("running")}, {Key: "streams", Value: int32(streams)}, {Key: "subscriptions", Value: int32(subs)}, {Key: "connections", Value: int32(m.clients())},
+			{Key: "data_cluster", Value: literal(m.cluster)},
 			{Key: "sender", Value: literal(m.notices.sender)}, {Key: "listens", Value: listens},
 			{Key: "open_streams", Value: literal(open)}, {Key: "expire_at", Value: bson.D{{Key: "$add", Value: bson.A{"$$NOW", gatewayTTL.Milliseconds()}}}},
 		}}}}},

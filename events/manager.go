@@ -87,6 +87,7 @@ type Manager struct {
 	sinks   SinkFactory
 	resolve func(catalog.Session) catalog.Resolver
 	gateway string
+	cluster string // of the data, "": not known
 	host    string
 	version string
 	lease   time.Duration
@@ -212,6 +213,9 @@ func (m *Manager) within(f func()) {
 // Run loads the subscriptions and runs them until ctx ends.
 func (m *Manager) Run(ctx context.Context) error {
 	if err := m.patiently(ctx, "prepare the event collections", func() error { return prepare(ctx, m.st) }); err != nil {
+		return ended(ctx, err)
+	}
+	if err := m.patiently(ctx, "look at the other gateways", func() error { return m.ofSameData(ctx) }); err != nil {
 		return ended(ctx, err)
 	}
 	g, gctx := errgroup.WithContext(ctx)
