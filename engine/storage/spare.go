@@ -74,9 +74,7 @@ func (s *spareLogs) take(fs vfs.FS, name string, category vfs.DiskWriteCategory)
 	var file vfs.File
 	if s.ready {
 		s.ready = false
-		if f, err := fs.ReuseForWrite(spare, name, category); err == nil {
-			file = f
-		}
+		file = s.use(fs, spare, name, category)
 	}
 	if s.logs > spareAfter && !s.making && !s.closed {
 		s.making = true
@@ -84,6 +82,19 @@ func (s *spareLogs) take(fs vfs.FS, name string, category vfs.DiskWriteCategory)
 		go s.make(fs, spare, category, s.sizeOf(s.logs))
 	}
 	return file, file != nil
+}
+
+// use gives the file its name and opens it, nil: the log is to be made as ever. (The
+// file system that tests cut off may not be cloned while it does both in one call.)
+func (s *spareLogs) use(fs vfs.FS, spare, name string, category vfs.DiskWriteCategory) vfs.File {
+	if fs.Rename(spare, name) != nil {
+		return nil
+	}
+	file, err := fs.OpenReadWrite(name, category)
+	if err != nil {
+		return nil
+	}
+	return file
 }
 
 // make makes the file, slowly: nobody waits for it.
