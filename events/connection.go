@@ -72,8 +72,14 @@ func MaskURL(given string) string {
 	if _, has := u.User.Password(); !has {
 		return given
 	}
-	head, tail, _ := strings.Cut(given, "@")
-	return head[:strings.LastIndex(head, ":")+1] + masked + "@" + tail
+	// The password may hold further : and @ as they are; it ends where the host begins.
+	begin := strings.Index(given, "//") + len("//")
+	authority := given[begin:]
+	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end]
+	}
+	from, to := strings.IndexByte(authority, ':')+1, strings.LastIndexByte(authority, '@')
+	return given[:begin+from] + masked + given[begin+to:]
 }
 
 // setAddress takes a URL; one with a password is a credential.
