@@ -89,6 +89,9 @@ func Open(dir string, o Options) (_ *DB, err error) {
 		}
 		return nil, fmt.Errorf("open the data directory %q (is another process using it?): %w", dir, err)
 	}
+	if !o.ReadOnly {
+		_ = fs.Remove(fs.PathJoin(dir, spareName)) // of a process that was killed
+	}
 	if db.gate.down = o.Down; o.Down == nil {
 		db.gate.down = func() error { return ErrDown }
 	}
@@ -103,7 +106,6 @@ func (d *DB) spares(o Options) *spareLogs {
 	if o.ReadOnly || d.dir == "" {
 		return nil
 	}
-	_ = d.fs.Remove(d.fs.PathJoin(d.dir, spareName)) // of a process that was killed
 	d.spare.size = spareSize(int64(o.memTable))
 	return &d.spare
 }
