@@ -82,6 +82,7 @@ type indexState struct {
 	uses     atomic.Int64
 	readyAt  uint64  // cluster time since which it can be read; 0: always
 	gaps     keyGaps // of an _id index
+	cells    cells   // of a counted index
 	// failed is why the index, while it is built, cannot be completed.
 	failed atomic.Pointer[mongoerr.Error]
 }

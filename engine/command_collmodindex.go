@@ -155,6 +155,9 @@ func (r *request) modifyIndex(ctx context.Context, dst []byte, c *collection, sp
 	if err != nil {
 		return dst, err
 	}
+	if ix.Counted {
+		return dst, mongoerr.New(mongoerr.InvalidOptions, "a counted index cannot be modified")
+	}
 	if err := ch.check(m, ix); err != nil {
 		return dst, err
 	}

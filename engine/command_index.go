@@ -340,6 +340,14 @@ func appendIndexOptions(s []byte, d, key bson.Raw) ([]byte, error) {
 			v = value.Document(completeCollation(v.Doc()))
 		case "wildcardProjection", "storageEngine", "weights", "default_language", "language_override", "textIndexVersion", "2dsphereIndexVersion",
 			"bits", "min", "max", "prepareUnique", "clustered", "originalSpec":
+		case countedOption:
+			if !v.Truthy() {
+				continue
+			}
+			if err := checkCounted(d, key); err != nil {
+				return s, err
+			}
+			v = value.Bool(true)
 		default:
 			return s, mongoerr.New(mongoerr.InvalidIndexSpecificationOption, "The field '%s' is not valid for an index specification. Specification: %s", k, value.Document(d))
 		}

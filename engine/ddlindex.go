@@ -31,7 +31,9 @@ func (e *Engine) defineIndex(spec bson.Raw) (*index.Definition, error) {
 		case "sparse":
 			d.Sparse = v.Truthy()
 		case "hidden":
-			d.Hidden = v.Truthy()
+			d.Hidden = d.Hidden || v.Truthy()
+		case countedOption:
+			d.Counted, d.Hidden = v.Truthy(), d.Hidden || v.Truthy()
 		case "prepareUnique":
 			d.PrepareUnique = v.Truthy()
 		case "expireAfterSeconds":
@@ -169,6 +171,14 @@ func (u *unit) buildOne(keys *storage.Batch, m *meta, ix *indexState, rec storag
 	}
 	if multikey {
 		ix.multikey.Store(true)
+	}
+	if ix.Counted {
+		for _, cell := range asCells(list, kinds) {
+			if err := u.count(ix, cell, len(kinds), 1); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if u.seen == nil {
 		u.seen = map[string]struct{}{}

@@ -46,6 +46,9 @@ type indexBuild struct {
 	gen     index.Generator
 	group   []buildItem
 	size    int
+	// counted are the entries of counted indexes for the documents of snap; what others
+	// write meanwhile is counted beside.
+	counted cellChanges
 }
 
 // buildItem is a document with its keys in every index of the build.
@@ -118,7 +121,7 @@ func (b *indexBuild) begin(u *unit) error {
 			return err
 		}
 		d.ID = b.e.catalog.newID()
-		b.list = append(b.list, &indexState{Definition: d})
+		b.list = append(b.list, &indexState{Definition: d, cells: cells{counts: map[string]*cell{}}})
 	}
 	m.building = append(slices.Clone(m.building), b.list...)
 	b.c.meta.Store(m)
@@ -149,6 +152,9 @@ func (b *indexBuild) fill(ctx context.Context) error {
 }
 
 func (b *indexBuild) add(rec storage.RecordID, doc bson.Raw) (err error) {
+	if err := b.count(doc); err != nil {
+		return err
+	}
 	it := buildItem{rec: rec, doc: slices.Clone(doc)}
 	if it.keys, err = b.keysOf(&b.gen, it.doc); err != nil {
 		// It counts only if the document is still so.
@@ -158,9 +164,35 @@ func (b *indexBuild) add(rec storage.RecordID, doc bson.Raw) (err error) {
 	return nil
 }
 
+// count counts a document in the counted indexes.
+func (b *indexBuild) count(doc bson.Raw) error {
+	for _, ix := range b.list {
+		if !ix.Counted {
+			continue
+		}
+		keys, kinds, multikey, err := cellsOf(&b.gen, ix, doc)
+		if err != nil {
+			return err
+		}
+		if multikey {
+			ix.multikey.Store(true)
+		}
+		if b.counted == nil {
+			b.counted = cellChanges{}
+		}
+		for _, k := range keys {
+			b.counted.add(ix, k, kinds, 1)
+		}
+	}
+	return nil
+}
+
 func (b *indexBuild) keysOf(gen *index.Generator, doc bson.Raw) ([]buildKeys, error) {
 	all := make([]buildKeys, len(b.list))
 	for i, ix := range b.list {
+		if ix.Counted {
+			continue
+		}
 		k := &all[i]
 		var err error
 		if k.keys, k.kinds, k.multikey, err = documentKeys(gen, ix, doc); err != nil {
@@ -237,6 +269,9 @@ func (b *indexBuild) writeOne(u *unit, it *buildItem, same bool) error {
 		}
 	}
 	for i, ix := range b.list {
+		if ix.Counted {
+			continue
+		}
 		if err := b.writeKeys(u, ix, &keys[i], it.rec, doc); err != nil {
 			return err
 		}
@@ -283,6 +318,9 @@ func (b *indexBuild) finish(u *unit) error {
 			}
 		}
 		ix.readyAt = b.e.log.Last() + 1
+	}
+	if err := u.countAll(b.counted); err != nil {
+		return err
 	}
 	m := b.without()
 	m.indexes = append(m.indexes, b.list...)

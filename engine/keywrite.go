@@ -42,6 +42,7 @@ type keyChange struct {
 	ix       *indexState
 	add, del [][]byte
 	kinds    []byte // of add
+	delKinds int    // of a counted index: how many bytes at the end of del are kinds
 	multikey bool
 }
 
@@ -92,6 +93,11 @@ func (u *unit) planIndex(c *collection, m *meta, ix *indexState, i int, rec stor
 		if kc.add, kc.kinds, kc.multikey, err = k.of(&u.e.gen, ix, i, k.after, after); err != nil {
 			return kc, err
 		}
+	}
+	if ix.Counted {
+		kc.del, kc.add, kc.delKinds = asCells(kc.del, kinds), asCells(kc.add, kc.kinds), len(kinds)
+		kc.cancel(true)
+		return kc, nil
 	}
 	kc.cancel(bytes.Equal(kinds, kc.kinds))
 	return kc, u.checkUnique(c, m, &kc, rec, after)
@@ -216,6 +222,12 @@ func (u *unit) writeKeys(c *collection, m *meta, rec storage.RecordID, plan []ke
 				return err
 			}
 		}
+		if kc.ix.Counted {
+			if err := u.countKeys(kc); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, k := range kc.del {
 			if !kc.ix.Unique {
 				k = storage.AppendRecord(k, rec)
@@ -228,6 +240,21 @@ func (u *unit) writeKeys(c *collection, m *meta, rec storage.RecordID, plan []ke
 			if err := u.addKey(kc.ix, k, kc.kinds, rec); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// countKeys is writeKeys of a counted index.
+func (u *unit) countKeys(kc *keyChange) error {
+	for _, cell := range kc.del {
+		if err := u.count(kc.ix, cell, kc.delKinds, -1); err != nil {
+			return err
+		}
+	}
+	for _, cell := range kc.add {
+		if err := u.count(kc.ix, cell, len(kc.kinds), 1); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -38,6 +38,9 @@ type Options struct {
 	// no change streams, as admin, config and local have none, and the changes of
 	// their documents are not in the oplog, which spares a second copy of each.
 	InternalDatabases []string
+	// CountedNotes is after how many notes the entries of a counted index are written;
+	// 0: 4096.
+	CountedNotes int
 	// Host is the address that hello names; opmsg sets it to the listener's.
 	Host string
 }
@@ -50,6 +53,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	setDefault(&o.OplogSize, 1<<30)
+	setDefault(&o.CountedNotes, 4096)
 	setDefault(&o.TTLInterval, time.Minute)
 	setDefault(&o.TransactionLifetime, time.Minute)
 	setDefault(&o.CursorTimeout, 10*time.Minute)

@@ -157,6 +157,20 @@ func (e *Engine) aggregate(ctx context.Context, ns store.Namespace, pipeline []b
 	if env.Let, err = e.evalLet(o.let); err != nil {
 		return opened{}, err
 	}
+	if !meta {
+		cur, over, ok, err := e.overCells(base, pipeline, o)
+		if err != nil {
+			return opened{}, err
+		}
+		if ok {
+			p, err := agg.Compile(over, env)
+			if err != nil {
+				return opened{}, err
+			}
+			cur, err = p.RunOver(ctx, cur)
+			return opened{cur: cur, ns: ns}, err
+		}
+	}
 	p, err := agg.Compile(pipeline, env)
 	if err != nil {
 		return opened{}, err

@@ -440,7 +440,7 @@ func (p *planner) hinted(hint bson.RawValue) (access, error) {
 		}
 	}
 	ix := p.m.hintedIndex(hint)
-	if ix == nil {
+	if ix == nil || ix.Counted {
 		return access{}, mongoerr.New(mongoerr.BadValue,
 			"error processing query: planner returned error: hint provided does not correspond to an existing index")
 	}

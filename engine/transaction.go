@@ -35,6 +35,7 @@ type transaction struct {
 	ended   bool
 	changes []txChange
 	stats   map[*collection]*delta
+	cells   cellChanges
 	claims  []string
 	bounds  map[uint32][]byte // the highest keys of settled indexes, by their ids
 	cursors []int64
@@ -205,7 +206,7 @@ func (t *transaction) apply() (uint64, error) {
 	u := &unit{e: e, r: e.db, b: e.db.NewBatch(), stats: t.stats, last: e.log.Next()}
 	u.w = u.b
 	e.merged++
-	if err := errors.Join(t.publish(u), t.fill(u)); err != nil {
+	if err := errors.Join(t.publish(u), t.fill(u), u.countAll(t.cells)); err != nil {
 		return 0, errors.Join(err, u.b.Close())
 	}
 	wait, err := u.apply(false)

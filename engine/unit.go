@@ -29,7 +29,9 @@ type unit struct {
 	// seen are the unique keys that the batch holds already.
 	seen  map[string]struct{}
 	stats map[*collection]*delta
-	after []func() // to run once the batch is applied
+	cells map[*cell]int64 // changes of counted indexes
+	notes []cellNote      // likewise
+	after []func()        // to run once the batch is applied
 }
 
 // delta is how a unit changes a collection's counters.
@@ -123,10 +125,14 @@ func (u *unit) apply(sync bool) (wait func() error, err error) {
 			return nil, err
 		}
 	}
+	if err := u.saveCells(); err != nil {
+		return nil, err
+	}
 	wait, err = u.e.db.Apply(u.b, sync)
 	if err != nil {
 		return nil, u.e.breakDown(err)
 	}
+	u.keepCells()
 	for c, d := range u.stats {
 		c.count.Add(d.count)
 		c.size.Add(d.size)

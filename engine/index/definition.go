@@ -39,6 +39,8 @@ type Definition struct {
 	Unique bool
 	Sparse bool
 	Hidden bool
+	// Counted: an entry tells how many documents have a key; it leads to none.
+	Counted bool
 	// PrepareUnique refuses new duplicates, though the index has another layout
 	// than a unique one and may hold old duplicates.
 	PrepareUnique bool
