@@ -88,6 +88,7 @@ const (
 	InterruptedAtShutdown             int32 = 11600
 	Interrupted                       int32 = 11601
 	NotWritablePrimary                int32 = 10107
+	ChangeEventNotSplit               int32 = 7182500 // $changeStreamSplitLargeEvent: a field alone is too large
 )
 
 // CodeName gives the server's name of a code; LocationNNN where it has none.

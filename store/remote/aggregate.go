@@ -17,7 +17,7 @@ import (
 // streams in little memory.
 const batchSize = 5000
 
-func aggregate(ctx context.Context, client *mongo.Client, ns store.Namespace, pipeline []bson.Raw, opts store.AggregateOptions) (store.Cursor, error) {
+func aggregate(ctx context.Context, client *mongo.Client, clock *clusterClock, ns store.Namespace, pipeline []bson.Raw, opts store.AggregateOptions) (store.Cursor, error) {
 	if pipeline == nil {
 		pipeline = []bson.Raw{}
 	}
@@ -35,7 +35,7 @@ func aggregate(ctx context.Context, client *mongo.Client, ns store.Namespace, pi
 	if !opts.After.IsZero() && mongo.SessionFromContext(ctx) == nil {
 		do.SetReadConcern(readconcern.Majority())
 		var err error
-		if sess, err = sessionAt(client, opts.After); err != nil {
+		if sess, err = sessionAt(client, clock, opts.After); err != nil {
 			return nil, convert(err)
 		}
 		ctx = mongo.NewSessionContext(ctx, sess)
@@ -55,15 +55,6 @@ func aggregate(ctx context.Context, client *mongo.Client, ns store.Namespace, pi
 		return nil, convert(err)
 	}
 	return &cursor{cur: cur, sess: sess, own: sess != nil}, nil
-}
-
-// sessionAt starts a session that reads no earlier state than that of a time.
-func sessionAt(client *mongo.Client, at bson.Timestamp) (*mongo.Session, error) {
-	sess, err := client.StartSession(options.Session().SetCausalConsistency(true))
-	if err == nil {
-		err = sess.AdvanceOperationTime(&at)
-	}
-	return sess, err
 }
 
 func aggregateOptions(opts store.AggregateOptions) *options.AggregateOptionsBuilder {

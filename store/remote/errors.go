@@ -100,13 +100,15 @@ func info(reply bson.Raw) []byte {
 	return raw
 }
 
-// splitBulk takes the operations' own errors out of a bulk write's exception.
+// splitBulk takes the operations' own errors out of a bulk write's exception. Where
+// there is one of the write concern beside them, nothing of the write is known to be as
+// durable as was asked for: that is of the whole write.
 func splitBulk(err error) ([]store.WriteError, error) {
 	var bulk mongo.BulkWriteException
 	if !errors.As(err, &bulk) {
 		return nil, convert(err)
 	}
-	if len(bulk.WriteErrors) == 0 && bulk.WriteConcernError != nil {
+	if bulk.WriteConcernError != nil {
 		return nil, fromWrite(mongo.WriteException{WriteConcernError: bulk.WriteConcernError, Labels: bulk.Labels})
 	}
 	var out []store.WriteError

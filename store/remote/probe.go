@@ -5,14 +5,16 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 
 	"weir/mongoerr"
 	"weir/store"
 )
 
 // probe asks buildInfo and hello, then tries each stage and operator that not
-// every server has on an aggregate over no documents.
-func probe(ctx context.Context, client *mongo.Client) (store.Capabilities, error) {
+// every server has on an aggregate over no documents, where the user may read: in
+// admin, or in the database of the URI.
+func probe(ctx context.Context, client *mongo.Client, uri string) (store.Capabilities, error) {
 	var c store.Capabilities
 	admin := client.Database("admin")
 	var info struct {
@@ -34,7 +36,28 @@ func probe(ctx context.Context, client *mongo.Client) (store.Capabilities, error
 	c.Sharded = hello.Msg == "isdbgrid"
 	c.Transactions = hello.SetName != "" || c.Sharded
 	c.ChangeStreams = c.Transactions
-	return c, probeStages(ctx, admin, &c)
+	c.ExpandedEvents = c.AtLeast(6, 0)
+	c.PreAndPostImages = c.AtLeast(6, 0)
+	c.SplitLargeEvents = c.AtLeast(7, 0) || c.AtLeast(6, 0) && c.Version[2] >= 9
+	c.BulkWriteCommand = c.AtLeast(8, 0)
+	err := probeStages(ctx, admin, &c)
+	if mongoerr.CodeOf(err) == mongoerr.Unauthorized {
+		at, parseErr := connstring.Parse(uri)
+		if parseErr == nil && at.Database != "" {
+			err = probeStages(ctx, client.Database(at.Database), &c)
+		}
+	}
+	if mongoerr.CodeOf(err) == mongoerr.Unauthorized {
+		goByVersion(&c)
+		err = nil
+	}
+	return c, err
+}
+
+// goByVersion says of the stages what released versions have.
+func goByVersion(c *store.Capabilities) {
+	c.DateTrunc, c.SetWindowFields, c.LookupWithPipeline = c.AtLeast(5, 0), c.AtLeast(5, 0), c.AtLeast(5, 0)
+	c.TopN, c.DensifyFill, c.Percentile = c.AtLeast(6, 0), c.AtLeast(6, 0), c.AtLeast(7, 0)
 }
 
 func probeStages(ctx context.Context, db *mongo.Database, c *store.Capabilities) error {
@@ -61,10 +84,6 @@ func probeStages(ctx context.Context, db *mongo.Database, c *store.Capabilities)
 		}
 		*p.has = ok
 	}
-	c.ExpandedEvents = c.AtLeast(6, 0)
-	c.PreAndPostImages = c.AtLeast(6, 0)
-	c.SplitLargeEvents = c.AtLeast(7, 0) || c.AtLeast(6, 0) && c.Version[2] >= 9
-	c.BulkWriteCommand = c.AtLeast(8, 0)
 	return nil
 }
 
@@ -75,8 +94,8 @@ func accepts(ctx context.Context, db *mongo.Database, stage bson.D) (bool, error
 		return true, cur.Close(ctx)
 	}
 	err = convert(err)
-	if code := mongoerr.CodeOf(err); code != 0 && code != mongoerr.HostUnreachable && code != mongoerr.Unauthorized {
-		return false, nil
+	if code := mongoerr.CodeOf(err); code == 0 || code == mongoerr.Unauthorized || mongoerr.Passing(err) {
+		return false, err
 	}
-	return false, err
+	return false, nil
 }

@@ -37,9 +37,14 @@ type Store struct {
 
 	mu      sync.Mutex
 	streams *mongo.Client // of change streams, nil: none was opened yet
+	clock   clusterClock  // of the streams
 }
 
 var _ store.Store = (*Store)(nil)
+
+// idleConnection is after what time without use a connection is closed, where there may
+// be any number of them.
+const idleConnection = 5 * time.Minute
 
 // Open connects to the deployment that a mongodb:// or mongodb+srv:// URI names
 // and probes it. The error says what could not be reached or understood.
@@ -54,6 +59,12 @@ func Open(ctx context.Context, uri string, opts Options) (*Store, error) {
 	if co.ConnectTimeout == nil && co.HeartbeatInterval == nil { // likewise
 		co.SetConnectTimeout(opts.ConnectTimeout).SetHeartbeatInterval(heartbeatEvery)
 	}
+	if co.MaxPoolSize == nil { // likewise: who reads for long must not keep leases from being renewed
+		co.SetMaxPoolSize(0)
+		if co.MaxConnIdleTime == nil {
+			co.SetMaxConnIdleTime(idleConnection)
+		}
+	}
 	new(connections).watch(co)
 	if opts.AppName != "" {
 		co.SetAppName(opts.AppName)
@@ -66,7 +77,7 @@ func Open(ctx context.Context, uri string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("connect to MongoDB: %w", convert(err))
 	}
 	s := &Store{client: client, options: co}
-	if s.caps, err = probe(ctx, client); err != nil {
+	if s.caps, err = probe(ctx, client, uri); err != nil {
 		_ = s.Close()
 		return nil, fmt.Errorf("connect to MongoDB: %w", err)
 	}
@@ -161,7 +172,7 @@ func (s *Store) Command(ctx context.Context, db string, cmd bson.Raw) (bson.Raw,
 
 // Aggregate runs a pipeline.
 func (s *Store) Aggregate(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, opts store.AggregateOptions) (store.Cursor, error) {
-	return aggregate(ctx, s.client, ns, pipeline, opts)
+	return aggregate(ctx, s.client, &s.clock, ns, pipeline, opts)
 }
 
 // Write runs operations in order.

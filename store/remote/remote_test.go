@@ -39,9 +39,12 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func startEngine(t *testing.T) string {
+func startEngine(t *testing.T) string { return serve(t, engine.Options{}) }
+
+// serve runs an engine behind a MongoDB port.
+func serve(t *testing.T, o engine.Options) string {
 	t.Helper()
-	e, err := engine.Open("", engine.Options{})
+	e, err := engine.Open("", o)
 	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

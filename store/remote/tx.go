@@ -27,7 +27,7 @@ func (t *tx) leave(ctx context.Context) {
 }
 
 func (t *tx) Aggregate(ctx context.Context, ns store.Namespace, pipeline []bson.Raw, opts store.AggregateOptions) (store.Cursor, error) {
-	c, err := aggregate(mongo.NewSessionContext(ctx, t.sess), t.client, ns, pipeline, opts)
+	c, err := aggregate(mongo.NewSessionContext(ctx, t.sess), t.client, nil, ns, pipeline, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,8 @@ func (s *Store) Watch(ctx context.Context, scope store.Namespace, pipeline []bso
 		sess.EndSession(ctx)
 		return nil, convert(err)
 	}
-	return &changeStream{cs: cs, sess: sess, id: cs.ID()}, nil
+	s.clock.observe(sess.ClusterTime())
+	return &changeStream{cs: cs, sess: sess, clock: &s.clock, id: cs.ID()}, nil
 }
 
 func watchOptions(opts store.WatchOptions) *options.ChangeStreamOptionsBuilder {
@@ -78,6 +79,7 @@ func watchOptions(opts store.WatchOptions) *options.ChangeStreamOptionsBuilder {
 type changeStream struct {
 	cs      *mongo.ChangeStream
 	sess    *mongo.Session
+	clock   *clusterClock
 	closed  bool
 	id      int64 // of the server's cursor
 	resumed int64
@@ -87,7 +89,11 @@ func (c *changeStream) Next(ctx context.Context, maxAwait time.Duration) (bson.R
 	sctx := mongo.NewSessionContext(ctx, c.sess)
 	deadline := time.Now().Add(maxAwait)
 	for {
+		asks := c.cs.RemainingBatchLength() == 0
 		some := c.cs.TryNext(sctx)
+		if asks {
+			c.clock.observe(c.sess.ClusterTime())
+		}
 		if id := c.cs.ID(); id != 0 && id != c.id {
 			c.id = id
 			c.resumed++
