@@ -6,7 +6,7 @@ import "weir/parser/ast"
 func (p *Parser) alter() ast.Statement {
 	t := p.next()
 	switch p.tok.name {
-	case "event_subscription", "change_stream", "change":
+	case "event_subscription", "event", "change_stream", "change":
 		if p.acceptSubscription() {
 			return p.alterEventSubscription(t)
 		}

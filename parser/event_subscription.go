@@ -7,7 +7,7 @@ import (
 	"weir/parser/ast"
 )
 
-// createEventSubscription goes on after CREATE [OR REPLACE] EVENT_SUBSCRIPTION | CHANGE_STREAM | CHANGE STREAM.
+// createEventSubscription goes on after CREATE [OR REPLACE] EVENT_SUBSCRIPTION, however it is spelt.
 func (p *Parser) createEventSubscription(t *token, orReplace bool) ast.Statement {
 	s := &ast.CreateEventSubscription{OrReplace: orReplace, IfNotExists: p.ifNotExists(), Name: p.colID()}
 	if p.accept("as") {
@@ -21,9 +21,9 @@ func (p *Parser) createEventSubscription(t *token, orReplace bool) ast.Statement
 	return s
 }
 
-// acceptSubscription takes EVENT_SUBSCRIPTION | CHANGE_STREAM | CHANGE STREAM.
+// acceptSubscription takes EVENT_SUBSCRIPTION | EVENT SUBSCRIPTION | CHANGE_STREAM | CHANGE STREAM.
 func (p *Parser) acceptSubscription() bool {
-	return p.accept("event_subscription") || p.accept("change_stream") || p.accept("change", "stream")
+	return p.accept("event_subscription") || p.accept("event", "subscription") || p.accept("change_stream") || p.accept("change", "stream")
 }
 
 func (p *Parser) expectSubscription() {
@@ -178,16 +178,13 @@ func (p *Parser) streamPosition() *ast.StreamPosition {
 	return s
 }
 
-// positionValue reads a text, a parameter or an expression in parentheses.
+// positionValue reads a text, a parameter or an expression.
 func (p *Parser) positionValue() ast.Expr {
 	switch p.tok.kind {
 	case tokenString, tokenParam:
 		return p.primary()
 	}
-	if !p.atOp("(") {
-		p.fail()
-	}
-	return p.primary()
+	return p.expr()
 }
 
 // alterEventSubscription goes on after ALTER EVENT_SUBSCRIPTION.
@@ -295,7 +292,7 @@ func (p *Parser) test() ast.Statement {
 	if p.accept("on") {
 		p.expect("last")
 		s.Last = p.expr()
-		p.expect("events")
+		p.expectAny("events", "event")
 	}
 	s.Send = p.accept("send")
 	s.Stmt = p.stmt(t)

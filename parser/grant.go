@@ -118,7 +118,7 @@ func (p *Parser) grantTarget(g *ast.Grant) {
 		return
 	}
 	g.Kind = ast.KindTable
-	if p.at("change", "stream") && p.peek(2).isColID() || p.at("change_stream") && p.peek(1).isColID() {
+	if (p.at("change", "stream") || p.at("event", "subscription")) && p.peek(2).isColID() || p.at("change_stream") && p.peek(1).isColID() {
 		p.acceptSubscription()
 		g.Kind = ast.KindEventSubscription
 	} else if kind, ok := grantKinds[p.tok.name]; ok && p.tok.kind == tokenWord &&

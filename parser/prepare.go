@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"weir/parser/ast"
+	"weir/sqlerr"
 )
 
 // prepare reads PREPARE name [(type, …)] AS statement | PREPARE TRANSACTION 'id'
@@ -127,18 +128,29 @@ func (p *Parser) callProcedure() ast.Statement {
 // explain reads EXPLAIN [ANALYZE] [VERBOSE] | (option, …) statement | EXPLAIN EVENT_SUBSCRIPTION name
 func (p *Parser) explain() ast.Statement {
 	t := p.next()
-	if p.acceptSubscription() {
-		return &ast.ExplainEventSubscription{Name: p.colID(), Stmt: p.stmt(t)}
-	}
 	s := &ast.Explain{}
 	if p.atOp("(") && !p.atNestedQuery() {
 		s.Options = p.flags()
 	} else {
 		s.Options = p.flagWords("analyze", "analyse", "verbose")
 	}
+	if p.acceptSubscription() {
+		return p.explainSubscription(t, s.Options)
+	}
 	s.Statement = p.explainable()
 	s.Stmt = p.stmt(t)
 	return s
+}
+
+// explainSubscription goes on after EXPLAIN [options] EVENT_SUBSCRIPTION: what it
+// tells is the same whatever is asked for.
+func (p *Parser) explainSubscription(t *token, options []*ast.Option) ast.Statement {
+	for _, o := range options {
+		if o.Name.Name == "format" && o.Value != nil && !strings.EqualFold(strings.Trim(ast.Print(o.Value), "'"), "text") {
+			panic(sqlerr.Unsupported(o.Pos(), "Its format is TEXT.", "EXPLAIN EVENT_SUBSCRIPTION in another format is not supported"))
+		}
+	}
+	return &ast.ExplainEventSubscription{Name: p.colID(), Stmt: p.stmt(t)}
 }
 
 // flagWords reads options that are single words in this order.

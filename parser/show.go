@@ -8,8 +8,10 @@ func (p *Parser) show() ast.Statement {
 	switch {
 	case p.at("create") && p.peek(1).kind == tokenWord:
 		return p.showCreate(t)
-	case p.atShow("event_subscriptions"), p.atShow("connections"):
+	case p.atShow("event_subscriptions"), p.atShow("change_streams"), p.atShow("connections"):
 		return &ast.ShowEvents{Connections: p.next().name == "connections", Stmt: p.stmt(t)}
+	case p.accept("event", "subscriptions"), p.accept("change", "streams"):
+		return &ast.ShowEvents{Stmt: p.stmt(t)}
 	case p.at("full") && (p.peek(1).is("tables") || p.peek(1).is("columns") || p.peek(1).is("fields")):
 		p.next()
 		return p.showObjects(t, true)

@@ -257,6 +257,9 @@ func (p *fakePortal) Fetch(ctx context.Context, w *Writer, limit int) (Result, e
 	case "last":
 		return Result{Tag: fmt.Sprintf("LAST %v", w.Last())}, nil
 	case "wait":
+		if p.f.h.waiting == nil { // nobody would end it
+			return Result{Tag: "WAIT"}, nil
+		}
 		p.f.h.waiting <- p.f.startup
 		<-ctx.Done()
 		return Result{}, ctx.Err()
