@@ -312,13 +312,13 @@ func TestNotificationsReachEveryGateway(t *testing.T) {
 	require.Eventually(t, func() bool { return len(lb.all()) >= 50 }, patience, 5*time.Millisecond)
 	exec(t, sb, `SELECT pg_notify('plain', 'b')`)
 	want = append(want, "plain b")
-	require.Eventually(t, func() bool { return len(la.all()) >= 51 }, patience, 5*time.Millisecond)
+	both := func(n int) func() bool { return func() bool { return len(la.all()) >= n && len(lb.all()) >= n } }
+	require.Eventually(t, both(51), patience, 5*time.Millisecond)
 	for _, l := range []*listener{la, lb} {
 		require.Equal(t, want, l.all())
 	}
 
 	insertDocs(t, e, "told", 0, 200)
-	both := func(n int) func() bool { return func() bool { return len(la.all()) >= n && len(lb.all()) >= n } }
 	require.Eventually(t, both(251), patience, 5*time.Millisecond)
 	require.Equal(t, la.all()[51:], lb.all()[51:])
 	require.Len(t, la.all(), 251)
