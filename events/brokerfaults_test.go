@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -74,35 +72,8 @@ func natsBroker(t *testing.T) *broker {
 	}}
 }
 
-// behindProxy is a listener that tells the address of the proxy in front of it.
-type behindProxy struct {
-	net.Listener
-	proxy *testkit.Proxy
-}
-
-func (l behindProxy) Addr() net.Addr { return l.proxy.Addr() }
-
 func kafkaBroker(t *testing.T) *broker {
-	var p *testkit.Proxy
-	var behind string
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "docs"), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
-		ln, err := net.Listen(network, "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		behind = ln.Addr().String()
-		p = testkit.StartProxy(t, behind)
-		return behindProxy{ln, p}, nil
-	}))
-	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
-	// What the broker took is read past the proxy.
-	direct := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, behind)
-	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(behind), kgo.Dialer(direct), kgo.ConsumeTopics("docs"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(50*time.Millisecond))
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
+	p, client := testkit.StartKafka(t, "docs", 1)
 	var mu sync.Mutex
 	var got []taken
 	return &broker{p, fmt.Sprintf(`KAFKA (brokers = '%s')`, p.Addr()), `KAFKA 'docs' USING bus`, func() []taken {

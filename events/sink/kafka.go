@@ -79,7 +79,8 @@ func (k *Kafka) Close() error {
 // Deliver produces events in order and waits until all of them are stored, and no
 // longer than ctx. What may have reached the broker by then is not given up by the
 // client, which goes on under the same sequence numbers: the broker takes it once, at
-// its place. It is in doubt, and waited for when it is to be sent again.
+// its place. It is in doubt, and waited for when it is to be sent again; so are those
+// of the same send that are stored.
 func (k *Kafka) Deliver(ctx context.Context, ds []events.Delivery) error {
 	records := make([]*kgo.Record, len(ds))
 	for i := range ds {
@@ -122,18 +123,21 @@ func (k *Kafka) produce(ctx context.Context, client *kgo.Client, ds []events.Del
 		client.Produce(ctx, r, func(_ *kgo.Record, err error) { p.err = err; close(p.done) })
 	}
 	var first error
-	for i, p := range sent {
+	for _, p := range sent {
 		select {
 		case <-p.done:
-			first = cmp.Or(first, p.err)
-			continue
 		default:
+			select {
+			case <-p.done:
+			case <-ctx.Done():
+				first = cmp.Or(first, ctx.Err())
+				continue
+			}
 		}
-		select {
-		case <-p.done:
-			first = cmp.Or(first, p.err)
-		case <-ctx.Done():
-			first = cmp.Or(first, ctx.Err())
+		first = cmp.Or(first, p.err)
+	}
+	if first != nil { // all of them will be asked for again, those that are stored, too
+		for i, p := range sent {
 			k.doubt.keep(ds[i].ID, p)
 		}
 	}
@@ -146,15 +150,15 @@ type produced struct {
 	err  error         // then
 }
 
-// doubts are the records of which nobody knew in time whether they are stored, by
+// doubts are the records of sends that failed, which may be stored all the same, by
 // event id.
 type doubts struct {
 	mu   sync.Mutex
 	byID map[string]*produced
 }
 
-// of takes the record of an event out of doubt for another send to wait for it; nil:
-// there is none, or it is known not to be stored.
+// of takes the record of an event for another send to wait for it; nil: there is none,
+// or it is known not to be stored.
 func (d *doubts) of(id string) *produced {
 	d.mu.Lock()
 	defer d.mu.Unlock()

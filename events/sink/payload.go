@@ -266,27 +266,41 @@ func (p payload) many(ds []events.Delivery) (_ []byte, err error) {
 	return append(dst, ']'), nil
 }
 
+// debeziumOps are the letters of operations on documents; others go by their names.
+var debeziumOps = map[string]string{"insert": "c", "update": "u", "replace": "u", "delete": "d", "read": "r"}
+
 // debezium is the envelope of Debezium's MongoDB connector: before, after,
-// source, op, ts_ms, with documents as text.
+// source, op, ts_ms, with documents as text. The key, which that connector has
+// beside it, is in it: a delete without an image has nothing else to tell.
 func (p payload) debezium(d *events.Delivery) ([]byte, error) {
 	c := changeOf(d.Row)
-	docText := func(v value.Value) *string {
-		if !v.IsDocument() {
-			return nil
-		}
-		text, err := appendJSON(nil, v)
-		if err != nil {
-			return nil
-		}
-		s := string(text)
-		return &s
+	if d.Body != nil { // what a transform made
+		c.full = value.Document(d.Body)
 	}
-	ops := map[string]string{"insert": "c", "update": "u", "replace": "u", "delete": "d", "read": "r"}
-	return json.Marshal(map[string]any{
-		"before": docText(c.before), "after": docText(c.full), "updateDescription": docText(c.update),
-		"op": ops[c.op], "ts_ms": c.eventMS,
-		"source": map[string]any{"connector": "mongodb", "name": "weir", "db": c.db, "collection": c.coll, "ts_ms": c.eventMS, "event_id": d.ID, "sequence": d.Position},
-	})
+	op := debeziumOps[c.op]
+	if op == "" {
+		op = c.op
+	}
+	source := map[string]any{"connector": "mongodb", "name": "weir", "db": c.db, "collection": c.coll, "ts_ms": c.eventMS, "event_id": d.ID, "sequence": d.Position}
+	body := map[string]any{"op": op, "ts_ms": c.eventMS, "source": source}
+	for name, v := range map[string]value.Value{"before": c.before, "after": c.full, "updateDescription": c.update, "documentKey": c.key} {
+		body[name] = nil
+		if v.IsDocument() {
+			text, err := appendJSON(nil, v)
+			if err != nil {
+				return nil, err
+			}
+			body[name] = string(text)
+		}
+	}
+	if c.to.IsDocument() {
+		to, err := appendJSON(nil, c.to)
+		if err != nil {
+			return nil, err
+		}
+		body["to"] = json.RawMessage(to)
+	}
+	return json.Marshal(body)
 }
 
 func rowText(row bson.Raw, field string) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -15,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -139,34 +137,8 @@ func (c *chaos) nats(port string, p *chaosProgram) *chaosBroker {
 		}}
 }
 
-// proxied is a listener that tells the address of the proxy in front of it.
-type proxied struct {
-	net.Listener
-	proxy *testkit.Proxy
-}
-
-func (l proxied) Addr() net.Addr { return l.proxy.Addr() }
-
 func (c *chaos) kafka() *chaosBroker {
-	var proxy *testkit.Proxy
-	var behind string
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "changes"), kfake.ListenFn(func(network, _ string) (net.Listener, error) {
-		ln, err := net.Listen(network, "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		behind = ln.Addr().String()
-		proxy = testkit.StartProxy(c.t, behind)
-		return proxied{ln, proxy}, nil
-	}))
-	require.NoError(c.t, err)
-	c.t.Cleanup(cluster.Close)
-	direct := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, behind)
-	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(behind), kgo.Dialer(direct), kgo.ConsumeTopics("changes"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(50*time.Millisecond))
-	require.NoError(c.t, err)
-	c.t.Cleanup(client.Close)
+	proxy, client := testkit.StartKafka(c.t, "changes", 3)
 	t := newChaosTrack("produced", c.journal)
 	t.lax = true // of a gateway that died, all that it had under way may come again
 	return &chaosBroker{"kafka", proxy, fmt.Sprintf(`KAFKA (brokers = '%s')`, proxy.Addr()), `KAFKA 'changes' USING %s WITH (`, t, nil,
