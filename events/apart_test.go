@@ -17,13 +17,19 @@ import (
 func serveEngine(t *testing.T) (*engine.Engine, string) {
 	t.Helper()
 	e := openEngine(t)
+	return e, serve(t, e)
+}
+
+// serve runs a MongoDB port in front of an engine and gives its URI.
+func serve(t *testing.T, e *engine.Engine) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- opmsg.NewServer(e, opmsg.Options{}).Serve(ctx, ln) }()
 	t.Cleanup(func() { stop(); require.NoError(t, <-served) })
-	return e, "mongodb://" + ln.Addr().String() + "/?directConnection=true"
+	return "mongodb://" + ln.Addr().String() + "/?directConnection=true"
 }
 
 // TestLogElsewhere keeps what the runtime keeps in another deployment than the data:

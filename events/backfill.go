@@ -57,6 +57,10 @@ func (c *call) backfill(ctx context.Context, n *ast.BackfillEventSubscription) e
 	}
 	if n.Collection != nil {
 		if !slices.Contains(colls, only) {
+			if rt, err := compileRoute(ctx, c.m.lang, s.Spec); err == nil && rt.wantsCollection(only) {
+				return sqlerr.New(sqlerr.UndefinedTable, "collection \"%s\" does not exist", only).At(n.Collection.Pos()).
+					WithHint("The subscription watches it; what is written to it comes as events.")
+			}
 			return sqlerr.New(sqlerr.UndefinedTable, "event subscription \"%s\" watches no collection \"%s\"", s.Spec.Name, only).At(n.Collection.Pos()).
 				WithHint("It watches: %s.", orNone(strings.Join(colls, ", ")))
 		}

@@ -158,18 +158,29 @@ func (m *Manager) oldest(ctx context.Context, db string) (bson.Timestamp, error)
 	low, high := uint32(0), now.T // the oplog does not reach back to low, but to high
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		stream, err := m.data.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: middle, I: 1}, BatchSize: 1})
-		switch {
-		case err == nil:
+		reaches, err := m.oplogReaches(ctx, db, middle)
+		if err != nil {
+			return now, err
+		}
+		if reaches {
 			high = middle
-			_ = stream.Close()
-		case isHistoryLost(err):
+		} else {
 			low = middle
-		default:
-			return now, fmt.Errorf("find how far the oplog reaches back: %w", err)
 		}
 	}
 	return bson.Timestamp{T: high, I: 1}, nil
+}
+
+// oplogReaches tells whether the oplog reaches back to a second.
+func (m *Manager) oplogReaches(ctx context.Context, db string, second uint32) (bool, error) {
+	stream, err := m.data.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: second, I: 1}, BatchSize: 1})
+	switch {
+	case err == nil:
+		return true, stream.Close()
+	case isHistoryLost(err):
+		return false, nil
+	}
+	return false, fmt.Errorf("find how far the oplog reaches back: %w", err)
 }
 
 // reachable refuses a point that the oplog does not reach back to.

@@ -30,6 +30,7 @@ const (
 	collBodies        = "event_bodies"
 	collNotices       = "event_notifications"
 	collHours         = "event_hours"
+	collRollups       = "event_rollups"
 	collInteractions  = "event_interactions"
 )
 
@@ -41,6 +42,7 @@ type index struct {
 	keys       bson.D
 	ttl        bool
 	partial    bson.D
+	counted    bool // it says how many rows there are of a kind; the engine has such
 }
 
 // having is the condition of an index of the rows that have a field.
@@ -63,9 +65,10 @@ func asc(fields ...string) bson.D {
 var indexes = []index{
 	{coll: collLog, name: "subscription_position", keys: asc("subscription_id", "position")},
 	{coll: collLog, name: "position", keys: asc("position")},
-	{coll: collLog, name: "open_time", keys: asc("processing_status", "event_timestamp"), partial: bson.D{{Key: "processing_status", Value: bson.D{{Key: "$gt", Value: StatusCompleted}}}}},
-	{coll: collLog, name: "time", keys: asc("event_timestamp")},
+	{coll: collLog, name: "open_time_database", keys: asc("processing_status", "event_timestamp", "database_name"), partial: bson.D{{Key: "processing_status", Value: bson.D{{Key: "$gt", Value: StatusCompleted}}}}},
+	{coll: collLog, name: "time_database", keys: asc("event_timestamp", "database_name")},
 	{coll: collLog, name: "subscription_time", keys: asc("subscription_id", "event_timestamp")},
+	{coll: collLog, name: "counts", keys: asc("database_name", "subscription_id", "subscription_name", "processing_status"), counted: true},
 	{coll: collLog, name: "correlation", keys: asc("correlation_id"), partial: having("correlation_id")},
 	{coll: collLog, name: "causation", keys: asc("causation_id"), partial: having("causation_id")},
 	{coll: collLog, name: "trace", keys: asc("trace_parent"), partial: having("trace_parent")},
@@ -76,6 +79,7 @@ var indexes = []index{
 	{coll: collDead, name: "subscription_created", keys: asc("subscription_id", "created_at")},
 	{coll: collDead, name: "created", keys: asc("created_at")},
 	{coll: collDead, name: "time", keys: asc("event_timestamp")},
+	{coll: collDead, name: "counts", keys: asc("subscription_id", "status", "reason"), counted: true},
 	{coll: collDead, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collDead, name: "bodies", keys: asc(fieldBodies), partial: having(fieldBodies)},
 	{coll: collBodies, name: "written", keys: asc("written_at", "_id")},
@@ -92,6 +96,9 @@ var indexes = []index{
 	{coll: collInteractions, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collInteractions, name: "database_bucket", keys: asc("database_name", "bucket")},
 	{coll: collStats, name: "subscription_bucket", keys: asc("subscription_id", "bucket")},
+	{coll: collRollups, name: "expiry", keys: asc("expire_at"), ttl: true},
+	{coll: collRollups, name: "width_bucket", keys: asc("width", "bucket")},
+	{coll: collRollups, name: "subscription_width_bucket", keys: asc("subscription_id", "width", "bucket")},
 	{coll: collBackfills, name: "subscription_status", keys: asc("subscription_id", "status")},
 	{coll: collNotices, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collGateways, name: "expiry", keys: asc("expire_at"), ttl: true},
@@ -99,7 +106,8 @@ var indexes = []index{
 }
 
 // replaced are indexes that earlier versions made.
-var replaced = []index{{coll: collLog, name: "expiry"}, {coll: collLog, name: "status_time"}, {coll: collDead, name: "subscription_status"}}
+var replaced = []index{{coll: collLog, name: "expiry"}, {coll: collLog, name: "status_time"}, {coll: collLog, name: "open_time"}, {coll: collLog, name: "time"},
+	{coll: collDead, name: "subscription_status"}}
 
 // prepare makes the indexes; it may run on every start and on several gateways.
 func prepare(ctx context.Context, st store.Store) error {
@@ -112,6 +120,9 @@ func prepare(ctx context.Context, st store.Store) error {
 	var colls []string
 	specs := map[string]bson.A{} // made together, a collection is read once
 	for _, ix := range indexes {
+		if ix.counted && !st.Capabilities().Embedded {
+			continue
+		}
 		spec := bson.D{{Key: "key", Value: ix.keys}, {Key: "name", Value: ix.name}}
 		if ix.ttl {
 			spec = append(spec, bson.E{Key: "expireAfterSeconds", Value: 0})
@@ -119,13 +130,20 @@ func prepare(ctx context.Context, st store.Store) error {
 		if ix.partial != nil {
 			spec = append(spec, bson.E{Key: "partialFilterExpression", Value: ix.partial})
 		}
+		if ix.counted {
+			spec = append(spec, bson.E{Key: "weirCounted", Value: true})
+		}
 		if specs[ix.coll] == nil {
 			colls = append(colls, ix.coll)
 		}
 		specs[ix.coll] = append(specs[ix.coll], spec)
 	}
 	for _, coll := range colls {
-		if _, err := command(ctx, st, bson.D{{Key: "createIndexes", Value: coll}, {Key: "indexes", Value: specs[coll]}}); err != nil {
+		cmd := bson.D{{Key: "createIndexes", Value: coll}, {Key: "indexes", Value: specs[coll]}}
+		if st.Capabilities().Transactions { // a set of members, of which one may be away for long
+			cmd = append(cmd, bson.E{Key: "commitQuorum", Value: "majority"})
+		}
+		if _, err := command(ctx, st, cmd); err != nil {
 			return fmt.Errorf("indexes of %s: %w", coll, err)
 		}
 	}
@@ -140,6 +158,10 @@ func command(ctx context.Context, st store.Store, cmd bson.D) (bson.Raw, error) 
 	}
 	return st.Command(ctx, Database, raw)
 }
+
+// durably has a command wait until a majority has written what it changed: else a server's
+// own default holds for it.
+var durably = bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}, {Key: "j", Value: true}}}
 
 // marshal encodes what cannot fail to encode: documents built here.
 func marshal(d any) bson.Raw {
@@ -181,7 +203,11 @@ func insertAs(ctx context.Context, q store.Queryer, coll string, docs []bson.Raw
 	if len(docs) == 0 {
 		return nil
 	}
-	res, err := q.Write(ctx, ns(coll), insertOps(docs), o)
+	return butDuplicates(q.Write(ctx, ns(coll), insertOps(docs), o))
+}
+
+// butDuplicates is the error of a write of documents that may be there already.
+func butDuplicates(res store.WriteResult, err error) error {
 	if err != nil {
 		return err
 	}

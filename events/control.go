@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -102,6 +101,10 @@ func (c *call) rewind(ctx context.Context, n *ast.RewindEventSubscription) error
 	if err := c.held(ctx, s, func(ctx context.Context) error { count, err = c.rewindRows(ctx, s, after, stretch); return err }); err != nil {
 		return fmt.Errorf("rewind %s: %w", s.ID, err)
 	}
+	if stretch != nil {
+		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "%d events are delivered again, after those that are read from the oplog", count)
+		return nil
+	}
 	c.notice("NOTICE", sqlerr.SuccessfulCompletion, "%d events are delivered again", count)
 	return nil
 }
@@ -182,31 +185,6 @@ func (c *call) rotate(ctx context.Context, n *ast.RotateSecret) error {
 	}
 	c.showSecret(&Definition{Spec: &spec, NewSecret: key})
 	return nil
-}
-
-// acknowledge is ACKNOWLEDGE EVENT_SUBSCRIPTION name UP TO position.
-func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error {
-	s, err := c.use(n.Name)
-	if err != nil {
-		return err
-	}
-	if s.Spec.Target.Kind != TargetPull {
-		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" is not read by PULL", s.Spec.Name).At(n.Name.Pos()).
-			WithHint("Only PULL subscriptions are acknowledged; others are by their receivers.")
-	}
-	v, err := c.m.lang.Constant(ctx, n.UpTo)
-	if err != nil {
-		return err
-	}
-	position := strings.ToLower(text(v))
-	if _, _, ok := ParsePosition(position); !ok {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid position").At(n.UpTo.Pos()).WithHint("Use a position of CHANGE_STREAM_EVENTS(): 24 hexadecimal digits.")
-	}
-	now := c.m.clock()
-	filter := append(pendingOf(s.ID), bson.E{Key: "position", Value: bson.D{{Key: "$lte", Value: position}}})
-	_, err = c.m.updateRows(ctx, collLog, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
-		{Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: c.m.gateway}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}}})
-	return err
 }
 
 // comment is COMMENT ON EVENT_SUBSCRIPTION name IS 'text': its description.

@@ -452,7 +452,7 @@ func (m *Manager) announce(ctx context.Context, db string) (int64, error) {
 	reply, err := command(ctx, m.st, bson.D{
 		{Key: "findAndModify", Value: collReaders}, {Key: "query", Value: bson.D{{Key: "_id", Value: db}}},
 		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "defs_wanted", Value: int64(1)}, {Key: "epoch", Value: int64(0)}}}}},
-		{Key: "upsert", Value: true}, {Key: "new", Value: true}, {Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}, {Key: "j", Value: true}}},
+		{Key: "upsert", Value: true}, {Key: "new", Value: true}, durably,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("announce the definitions of %s: %w", db, err)

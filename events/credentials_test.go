@@ -60,15 +60,22 @@ func storedText(t *testing.T, st store.Store, coll string) string {
 	}
 }
 
+// sealedGateway runs a gateway that has a key for credentials, and a receiver that tells
+// the headers of what comes.
+func sealedGateway(t *testing.T) (*httptest.Server, <-chan http.Header, *testkit.Gateway, *pgx.Conn) {
+	t.Helper()
+	got := make(chan http.Header, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { got <- req.Header }))
+	t.Cleanup(srv.Close)
+	g := testkit.Start(t, testkit.Embedded, &gateway.Options{SecretKey: []byte("a key for tests"), EventProbe: soon})
+	return srv, got, g, g.Connect(t)
+}
+
 // TestHeadersWithCredentials makes subscriptions and a connection whose headers and
 // URLs hold credentials: they are sent, shown nowhere, and stored encrypted.
 func TestHeadersWithCredentials(t *testing.T) {
 	t.Parallel()
-	got := make(chan http.Header, 100)
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { got <- req.Header }))
-	defer srv.Close()
-	g := testkit.Start(t, testkit.Embedded, &gateway.Options{SecretKey: []byte("a key for tests"), EventProbe: soon})
-	conn := g.Connect(t)
+	srv, got, g, conn := sealedGateway(t)
 	exec(t, conn, `CREATE CONNECTION team TO WEBHOOK (base_url = '%s', headers = JSON_OBJECT('Authorization', 'Bearer hush-1', 'x-team', 'ops'))`, srv.URL)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION s ON docs DELIVER TO 'in' USING team WITH (headers = JSON_OBJECT('X-Api-Key', 'hush-2', 'x-other', 'basic hush-3', 'accept', 'text/plain'))`)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION u ON docs DELIVER TO '%s' WITH (secret = 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA')`, strings.Replace(srv.URL, "http://", "http://ada:hush-4@", 1))
@@ -99,11 +106,7 @@ func TestHeadersWithCredentials(t *testing.T) {
 // TestMaskedHeadersStandForWhatIsStored gives headers as they are shown.
 func TestMaskedHeadersStandForWhatIsStored(t *testing.T) {
 	t.Parallel()
-	got := make(chan http.Header, 100)
-	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { got <- req.Header }))
-	defer srv.Close()
-	g := testkit.Start(t, testkit.Embedded, &gateway.Options{SecretKey: []byte("a key for tests"), EventProbe: soon})
-	conn := g.Connect(t)
+	srv, got, g, conn := sealedGateway(t)
 	refused := func(sql, hint string) {
 		t.Helper()
 		_, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)

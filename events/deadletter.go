@@ -91,13 +91,17 @@ func (m *Manager) openDeadLetters(ctx context.Context, id string, where Conditio
 	return ids, err
 }
 
-// setDead changes the state of dead letters.
-func (m *Manager) setDead(ctx context.Context, ids []string, update bson.D) error {
-	if len(ids) == 0 {
-		return nil
+// idsTogether is how many ids go into a filter, which must fit into a document.
+const idsTogether = 10_000
+
+// setDead changes the state of dead letters; also is what else must hold of them.
+func (m *Manager) setDead(ctx context.Context, ids []string, update bson.D, also ...bson.E) error {
+	for some := range slices.Chunk(ids, idsTogether) {
+		if _, err := m.updateRows(ctx, collDead, append(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: some}}}}, also...), update); err != nil {
+			return err
+		}
 	}
-	_, err := m.updateRows(ctx, collDead, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}, update)
-	return err
+	return nil
 }
 
 // discard closes dead letters and frees keys that they block.
@@ -245,7 +249,5 @@ func (r *redriver) finish(ctx context.Context, status, lastError string) error {
 
 // reopen gives back what was not sent.
 func (r *redriver) reopen(ctx context.Context) error {
-	_, err := r.m.updateRows(ctx, collDead, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: r.ids}}}, {Key: "status", Value: "redriving"}},
-		bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}})
-	return err
+	return r.m.setDead(ctx, r.ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "open"}}}}, bson.E{Key: "status", Value: "redriving"})
 }

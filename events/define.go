@@ -119,6 +119,8 @@ func distinct(list []string) []string {
 	return out
 }
 
+const whereHint = "The condition is over the columns of CHANGE_STREAM_EVENTS(), for example full_document->>'status' = 'paid'."
+
 // applyWhere takes a condition, or a filter document in its place.
 func applyWhere(ctx context.Context, lang Language, s *Spec, e ast.Expr) error {
 	_, err := lang.Condition(ctx, e)
@@ -128,7 +130,11 @@ func applyWhere(ctx context.Context, lang Language, s *Spec, e ast.Expr) error {
 	}
 	v, constErr := lang.Constant(ctx, e)
 	if constErr != nil || !v.IsDocument() && !(v.IsString() && strings.HasPrefix(strings.TrimSpace(v.Str()), "{")) {
-		return err
+		e := *sqlerr.As(err)
+		if e.Hint == "" {
+			e.Hint = whereHint
+		}
+		return &e
 	}
 	return setOption(s, &OptionValue{Name: "event_filter", NamePos: e.Pos(), ValuePos: e.Pos(), Value: v})
 }
@@ -311,15 +317,25 @@ func check(ctx context.Context, lang Language, s *Spec, given givenOptions, pos 
 		}
 		return bad(name, "preserve_order = 'strict' sends one event after the other, so delivery_shards must be 1.")
 	}
+	if why := s.Target.fault(); why != "" {
+		return bad("target", "%s", why)
+	}
 	if name, why := dishonoured(s, given); name != "" {
 		return bad(name, "%s", why)
+	}
+	if i := slices.IndexFunc(s.TerminalStatuses, func(n int) bool { return slices.Contains(s.RetryStatuses, n) }); i >= 0 {
+		name := "terminal_statuses"
+		if given[name] == nil {
+			name = "retry_statuses"
+		}
+		return bad(name, "%d cannot be both retried and terminal.", s.TerminalStatuses[i])
 	}
 	if !given.asks("max_retry_delay_ms") && s.MaxRetryDelayMS == defaultMaxRetryDelayMS { // the cap is nobody's wish
 		s.MaxRetryDelayMS = max(s.MaxRetryDelayMS, s.RetryDelayMS)
 	}
 	if o := given["where"]; o != nil && s.Where != "" {
 		_, err := lang.ConditionText(ctx, s.Where)
-		if err := within(o, err, "The condition is over the columns of CHANGE_STREAM_EVENTS(), for example full_document->>'status' = 'paid'."); err != nil {
+		if err := within(o, err, whereHint); err != nil {
 			return err
 		}
 	}

@@ -48,10 +48,18 @@ func (d *digest) addStored(v value.Value) {
 	}
 }
 
+// stored gives it as addStored reads it.
+func (d digest) stored() bson.D {
+	return d.increments(bson.D{}, "")
+}
+
 // increments adds it to the update of a bucket.
 func (d digest) increments(inc bson.D, field string) bson.D {
+	if field != "" {
+		field += "."
+	}
 	for _, c := range d {
-		inc = append(inc, bson.E{Key: field + "." + strconv.Itoa(c.class), Value: c.n})
+		inc = append(inc, bson.E{Key: field + strconv.Itoa(c.class), Value: c.n})
 	}
 	return inc
 }

@@ -200,7 +200,7 @@ func (d *dispatcher) takeCursor(ctx context.Context) (bson.Raw, error) {
 	reply, err := command(ctx, d.st, bson.D{
 		{Key: "findAndModify", Value: collCursors}, {Key: "query", Value: bson.D{{Key: "_id", Value: d.cursor()}}},
 		{Key: "update", Value: bson.D{{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}}}, {Key: "$set", Value: bson.D{{Key: "owner", Value: d.gateway}}}}},
-		{Key: "upsert", Value: true}, {Key: "new", Value: true},
+		{Key: "upsert", Value: true}, {Key: "new", Value: true}, durably,
 	})
 	return value.Lookup(reply, "value").Doc(), err
 }

@@ -84,7 +84,7 @@ func (m *Manager) clear(ctx context.Context, s *found, h *hold) error {
 		coll   string
 		filter bson.D
 	}{
-		{collLog, own}, {collDead, own}, {collAttempts, own}, {collBackfills, own}, {collRedrives, own}, {collGaps, own}, {collStats, own}, {collHours, own},
+		{collLog, own}, {collDead, own}, {collAttempts, own}, {collBackfills, own}, {collRedrives, own}, {collGaps, own}, {collStats, own}, {collRollups, own}, {collHours, own},
 		{collCursors, bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: cursorIDs(s.ID, 0, maxShards)}}}}},
 		{collSubscriptions, h.mine()},
 	} {

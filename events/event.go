@@ -29,7 +29,8 @@ type Event struct {
 	TxnNumber value.Value
 	Ordinal   uint32 // among the events of Time, counting every one of the stream
 
-	labels *labels // nil: not looked for yet
+	bare   bson.Raw // as the stream gave it, where Full was looked up; else nil
+	labels *labels  // nil: not looked for yet
 }
 
 // parse finds the parts of a raw change event.
@@ -81,8 +82,20 @@ func (e *Event) setFull(doc bson.Raw) {
 		}
 	}
 	raw = value.AppendElement(raw, "fullDocument", value.Document(doc))
-	e.Raw = value.EndDocument(raw, start)
+	e.bare, e.Raw = e.Raw, value.EndDocument(raw, start)
 	e.Full = value.Document(doc)
+}
+
+// unlooked is an event as the stream gave it, made in into where its document was
+// looked up.
+func (e *Event) unlooked(into *Event) *Event {
+	if e.bare == nil {
+		return e
+	}
+	*into = *e
+	into.Raw, into.bare, into.labels = e.bare, nil, nil
+	into.Full = value.Lookup(e.bare, "fullDocument")
+	return into
 }
 
 func text(v value.Value) string {

@@ -2,16 +2,13 @@ package events_test
 
 import (
 	"context"
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"weir/engine/opmsg"
 	"weir/store"
-	"weir/store/remote"
 )
 
 // dyingTx is a store whose process dies at a commit: before it, or when it went
@@ -151,19 +148,8 @@ func TestOpenTransactionOfTheDead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const lease, n = time.Second, 40
-			e := openEngine(t)
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			ctx, stop := context.WithCancel(context.Background())
-			served := make(chan error, 1)
-			go func() { served <- opmsg.NewServer(e, opmsg.Options{}).Serve(ctx, ln) }()
-			t.Cleanup(func() { stop(); require.NoError(t, <-served) })
-			open := func() *remote.Store {
-				st, err := remote.Open(ctx, "mongodb://"+ln.Addr().String()+"/?directConnection=true", remote.Options{})
-				require.NoError(t, err)
-				t.Cleanup(func() { _ = st.Close() })
-				return st
-			}
+			e, uri := serveEngine(t)
+			open := func() store.Store { return remoteStore(t, uri) }
 			dying := &cutOff{mortal: &mortal{Store: open()}, at: 1}
 			a := startNode(t, dying, lease)
 			t.Cleanup(func() { a.stop(); <-a.ended })

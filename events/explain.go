@@ -9,7 +9,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
-	"weir/parser"
 	"weir/parser/ast"
 )
 
@@ -80,11 +79,15 @@ const (
 
 // explainEvents shows the last events of the database and what becomes of each.
 func (c *call) explainEvents(ctx context.Context, s *found) error {
-	last, err := c.m.lastEvents(ctx, s.Spec.Database)
+	rt, err := compileRoute(ctx, c.m.lang, s.Spec)
+	if err != nil {
+		return err
+	}
+	last, err := c.m.lastEvents(ctx, rt)
 	if err != nil || len(last) == 0 {
 		return err
 	}
-	rt, err := compileRoute(ctx, c.m.lang, s.Spec)
+	logged, err := c.m.loggedRows(ctx, s.ID, last)
 	if err != nil {
 		return err
 	}
@@ -95,19 +98,20 @@ func (c *call) explainEvents(ctx context.Context, s *found) error {
 		if e.Key.IsDocument() {
 			key = " " + relaxed(e.Key.Doc())
 		}
-		c.line("    %s %s%s: %s", e.Op, orNone(e.Coll), key, c.verdict(ctx, rt, e))
+		c.line("    %s %s%s: %s", e.Op, orNone(e.Coll), key, c.became(ctx, s, rt, e, logged[text(value.Lookup(e.Token, "_data"))]))
 	}
 	return nil
 }
 
-// lastEvents reads the last events of a database from the oplog.
-func (m *Manager) lastEvents(ctx context.Context, db string) (out []Event, err error) {
+// lastEvents reads the last events of a route's database from the oplog, with the
+// documents that the route would have looked up as they are now.
+func (m *Manager) lastEvents(ctx context.Context, rt *route) (out []Event, err error) {
 	now, err := m.operationTime(ctx)
 	if err != nil {
 		return nil, err
 	}
 	from := bson.Timestamp{T: max(1, now.T-uint32(explainSpan.Seconds())), I: 1}
-	r := newReader(m, db)
+	r := newReader(m, rt.spec.Database)
 	r.at, r.wait = &from, 100*time.Millisecond
 	defer r.close()
 	if err := r.watch(ctx); isHistoryLost(err) {
@@ -131,40 +135,12 @@ func (m *Manager) lastEvents(ctx context.Context, db string) (out []Event, err e
 		}
 		out = out[max(0, len(out)-explainEvents):]
 	}
-	return out, nil
-}
-
-// verdict tells whether an event is wanted, else the first thing that it fails.
-func (c *call) verdict(ctx context.Context, rt *route, e *Event) string {
-	switch {
-	case rt.own != "" && !rt.wantsCollection(e.Coll) && (e.Coll == rt.own || e.Coll == rt.own+"_inbox"):
-		return "not wanted: the subscription itself writes to " + e.Coll
-	case !rt.wantsCollection(e.Coll):
-		return "not wanted: " + e.Coll + " is none of the collections"
-	case !rt.wantsKind(e.Op, e.Coll):
-		return "not wanted: " + e.Op + " is none of the operations"
-	case e.Op == "update" && len(rt.fields) > 0 && !rt.touches(e):
-		return "not wanted: it changes none of " + strings.Join(rt.fields, ", ")
-	case rt.filter != nil:
-		rt.ctx.Root = e.Raw
-		if ok, err := rt.filter.Match(&rt.ctx, e.Raw); err != nil {
-			return "dead letter: event_filter fails: " + err.Error()
-		} else if !ok {
-			return "not wanted: event_filter is not fulfilled" + failingTerm(rt, e)
-		}
+	if len(out) == 0 {
+		return nil, nil
 	}
-	if rt.where == nil {
-		return "wanted"
-	}
-	row := bson.Raw(rt.appendRow(nil, e, string(appendPosition(nil, e.Time, e.Ordinal)), 0, c.m.gateway))
-	ok, err := rt.where.Match(row)
-	switch {
-	case err != nil:
-		return "dead letter: WHERE fails: " + err.Error()
-	case ok:
-		return "wanted"
-	}
-	return "not wanted: WHERE is not true" + c.failingConjunct(ctx, rt.spec.Where, row)
+	r.setRoutes([]*route{rt})
+	r.events = out
+	return out, r.lookUp(ctx)
 }
 
 // relaxed prints a document as a person writes it.
@@ -174,46 +150,4 @@ func relaxed(doc bson.Raw) string {
 		return doc.String()
 	}
 	return string(text)
-}
-
-// failingTerm names the first term of a filter that an event does not fulfil.
-func failingTerm(rt *route, e *Event) string {
-	for it := value.Walk(rt.spec.Filter); it.Next(); {
-		var one value.Builder
-		one.Add(it.Key(), it.Value())
-		f, err := CompileFilter(one.Doc())
-		if err != nil {
-			continue
-		}
-		rt.ctx.Root = e.Raw
-		if ok, err := f.Match(&rt.ctx, e.Raw); err == nil && !ok {
-			return " at " + relaxed(one.Doc())
-		}
-	}
-	return ""
-}
-
-// failingConjunct names the first part of a condition that is not true.
-func (c *call) failingConjunct(ctx context.Context, where string, row bson.Raw) string {
-	e, err := parser.ParseExpr(where)
-	if err != nil {
-		return ""
-	}
-	for _, part := range conjuncts(e) {
-		cond, err := c.m.lang.Condition(ctx, part)
-		if err != nil {
-			continue
-		}
-		if ok, err := cond.Match(row); err == nil && !ok {
-			return " at " + c.m.lang.Print(part)
-		}
-	}
-	return ""
-}
-
-func conjuncts(e ast.Expr) []ast.Expr {
-	if and, ok := e.(*ast.AndExpr); ok {
-		return and.Operands
-	}
-	return []ast.Expr{e}
 }

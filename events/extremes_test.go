@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -33,14 +34,20 @@ func (a *asked) Aggregate(ctx context.Context, ns store.Namespace, p []bson.Raw,
 	return a.Store.Aggregate(ctx, ns, p, o)
 }
 
+// askedOf runs a gateway that keeps what is asked of a collection, and connects to a database.
+func askedOf(t *testing.T, coll, database string) (*asked, *pgx.Conn) {
+	t.Helper()
+	st := &asked{Store: openEngine(t), coll: coll}
+	n := startNode(t, st, 0)
+	t.Cleanup(func() { n.end(t) })
+	return st, connect(t, n.Gateway, database)
+}
+
 // TestExtremesOfTheLog asks for least and greatest values: they are read by an index
 // where one orders them, and are those of all rows.
 func TestExtremesOfTheLog(t *testing.T) {
 	t.Parallel()
-	st := &asked{Store: openEngine(t), coll: "event_log"}
-	n := startNode(t, st, 0)
-	defer n.end(t)
-	conn := connect(t, n.Gateway, "extremes")
+	st, conn := askedOf(t, "event_log", "extremes")
 	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY); CREATE TABLE others (_id int PRIMARY KEY)`)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION a ON docs DELIVER TO PULL; CREATE EVENT_SUBSCRIPTION b ON docs, others`)
 	for i := range 5 {
@@ -76,10 +83,7 @@ func TestExtremesOfTheLog(t *testing.T) {
 // have some: also of one that wants it no more, and of one that is told of its renaming.
 func TestEventsOfACollection(t *testing.T) {
 	t.Parallel()
-	st := &asked{Store: openEngine(t), coll: "event_log"}
-	n := startNode(t, st, 0)
-	defer n.end(t)
-	conn := connect(t, n.Gateway, "loggers")
+	st, conn := askedOf(t, "event_log", "loggers")
 	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY); CREATE TABLE others (_id int PRIMARY KEY); CREATE TABLE fresh (_id int PRIMARY KEY)`)
 	for _, sub := range []string{`plain ON docs`, `pattern AS (watch_collections = 'd*')`, `moved ON docs`, `whole ON DATABASE`, `elsewhere ON others`} {
 		exec(t, conn, `CREATE EVENT_SUBSCRIPTION %s`, sub)
@@ -103,10 +107,7 @@ func TestEventsOfACollection(t *testing.T) {
 // those of the others are not read.
 func TestJoinsAskForOneSubscription(t *testing.T) {
 	t.Parallel()
-	st := &asked{Store: openEngine(t), coll: "event_stats"}
-	n := startNode(t, st, 0)
-	defer n.end(t)
-	conn := connect(t, n.Gateway, "joined")
+	st, conn := askedOf(t, "event_stats", "joined")
 	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY)`)
 	exec(t, conn, `CREATE EVENT_SUBSCRIPTION a ON docs; CREATE EVENT_SUBSCRIPTION b ON docs; INSERT INTO docs VALUES (1)`)
 	for _, join := range []string{`JOIN EVENT_STATS() t USING (subscription_id) WHERE`, `JOIN EVENT_STATS() t ON t.subscription_id = s.subscription_id AND t.bucket <= now() WHERE`, `, EVENT_STATS() t WHERE t.subscription_id = s.subscription_id AND`} {

@@ -3,7 +3,6 @@ package events_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine"
-	"weir/engine/opmsg"
 	"weir/gateway"
 	"weir/mongoerr"
 	"weir/store"
@@ -23,17 +21,8 @@ import (
 func faultyMongo(t *testing.T) (uri string) {
 	e, err := engine.Open("", engine.Options{TestCommands: true})
 	require.NoError(t, err)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- opmsg.NewServer(e, opmsg.Options{}).Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-ended)
-		require.NoError(t, e.Close())
-	})
-	return fmt.Sprintf("mongodb://%s/?directConnection=true", ln.Addr())
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	return serve(t, e)
 }
 
 func remoteStore(t *testing.T, uri string) store.Store {

@@ -49,7 +49,7 @@ func (l *lease) acquire(ctx context.Context) (bson.Raw, error) {
 			{Key: "epoch", Value: bson.D{{Key: "$add", Value: bson.A{bson.D{{Key: "$ifNull", Value: bson.A{"$epoch", int64(0)}}}, int64(1)}}}},
 			{Key: "expires_at", Value: bson.D{{Key: "$add", Value: bson.A{"$$NOW", l.ttl.Milliseconds()}}}},
 		}}}}},
-		{Key: "new", Value: true}, {Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}, {Key: "j", Value: true}}},
+		{Key: "new", Value: true}, durably,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("take the lease %s of %s: %w", l.id, l.coll, err)

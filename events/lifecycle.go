@@ -151,9 +151,11 @@ func (m *Manager) keepHouse(ctx context.Context) error {
 	if err := m.keepShardsUp(ctx); err != nil {
 		return err
 	}
+	m.rollUp()
 	m.minutes.rest(m.clock())
 	m.hours.rest(m.clock())
-	return m.lookAtOplog(ctx)
+	m.lookAtOplog()
+	return nil
 }
 
 // Now is the server's time, as far as this gateway knows it.
@@ -284,6 +286,7 @@ func (m *Manager) saveCounters(ctx context.Context, atMost int, rest time.Durati
 
 // saveSome saves what was counted of subscriptions.
 func (m *Manager) saveSome(ctx context.Context, some []*subscription, deltas []unsaved) error {
+	minute := m.clock().Truncate(time.Minute)
 	ops := map[string][]store.WriteOp{}
 	pairs := map[string]interactions{}
 	for i, s := range some {
@@ -292,7 +295,7 @@ func (m *Manager) saveSome(ctx context.Context, some []*subscription, deltas []u
 		ops[collSubscriptions] = append(ops[collSubscriptions], updateOp(bson.D{{Key: "_id", Value: s.ID}}, bson.D{{Key: "$inc", Value: bson.D{
 			{Key: "counters.events_total", Value: delta.total}, {Key: "counters.delivered_total", Value: delta.delivered}, {Key: "counters.failed_total", Value: delta.failed}}},
 			{Key: "$set", Value: delta.stamps()}}, false))
-		ops[collStats] = append(ops[collStats], m.minuteOp(spec, &delta.tally))
+		ops[collStats] = append(ops[collStats], minuteOp(spec, &delta.tally, minute))
 		ops[collHours] = append(ops[collHours], m.hourOp(spec, &delta.tally))
 		m.pairs.add(pairs, spec.Database, delta.pairs, m.clock())
 	}
@@ -304,7 +307,7 @@ func (m *Manager) saveSome(ctx context.Context, some []*subscription, deltas []u
 			return fmt.Errorf("save counters: %w", err)
 		}
 	}
-	return nil
+	return m.grewLate(ctx, minute)
 }
 
 func updateOp(filter, update bson.D, upsert bool) store.WriteOp {

@@ -119,8 +119,9 @@ type Manager struct {
 	streams    map[*openStream]struct{} // that are open here
 	opens      int64                    // so many were opened
 	oplogStart bson.Timestamp           // zero: not known
-	oplogSeen  time.Time
-	noNotes    atomic.Bool // the server does not take oplog notes of ours
+	oplogDue   time.Time                // when it is looked for again
+	oplogBusy  bool                     // it is being looked for
+	noNotes    atomic.Bool              // the server does not take oplog notes of ours
 
 	budget         budget
 	census         recount[census]     // of what waits
@@ -137,6 +138,7 @@ type Manager struct {
 	finishing sync.Mutex // held while such DROPs are finished
 	sweep     bodySweep  // used by housekeeping only
 	pairs     pairsOf    // likewise
+	rollups   rollups
 	turn      string     // the subscription whose counters are to be saved next; used by housekeeping only
 	changes   sync.Mutex // serialises the statements that change subscriptions
 	looking   sync.Mutex // serialises coordination

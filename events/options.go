@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"weir/sqlerr"
@@ -297,7 +298,7 @@ func setTarget(s *Spec, o *OptionValue) error {
 		s.Target = Target{Kind: TargetPull}
 		return nil
 	}
-	kind, name, ok := strings.Cut(t, ":")
+	kind, name, _ := strings.Cut(t, ":")
 	switch TargetKind(kind) {
 	case TargetCollection, TargetNotify, TargetKafka, TargetNATS, TargetRedis, TargetRedisChannel:
 		if name != "" {
@@ -308,7 +309,7 @@ func setTarget(s *Spec, o *OptionValue) error {
 			return nil
 		}
 	}
-	if kind == "http" || kind == "https" || ok && s.Connection != "" || !ok {
+	if kind == "http" || kind == "https" || s.Connection != "" {
 		s.Target = Target{Kind: TargetWebhook, Name: t}
 		return checkURL(s.Target.Name, s.Connection != "", o)
 	}
@@ -319,7 +320,10 @@ func setTarget(s *Spec, o *OptionValue) error {
 // gives the base.
 func checkURL(target string, relative bool, o *OptionValue) error {
 	u, err := url.Parse(target)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
+	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" {
+		if _, err := strconv.ParseUint("0"+u.Port(), 10, 16); err != nil {
+			return o.bad("a port up to 65535")
+		}
 		return nil
 	}
 	if err == nil && relative && u.Scheme == "" && u.Host == "" {

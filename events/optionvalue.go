@@ -136,6 +136,9 @@ func (o *OptionValue) collections() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(list) == 0 {
+		return nil, o.bad("names of collections; NULL, or no such option, stands for all of the database")
+	}
 	for _, name := range list {
 		if name == "" || strings.ContainsAny(name, "$\x00") {
 			return nil, o.bad("names of collections, in which * stands for any characters: not %q", name)
@@ -194,7 +197,11 @@ func (o *OptionValue) document() (bson.Raw, error) {
 	}
 	var doc bson.D
 	if err := bson.UnmarshalExtJSON(given, false, &doc); err != nil {
-		return nil, o.bad(allowed).WithDetail("%s", err.Error())
+		bad := o.bad(allowed)
+		if strings.HasPrefix(strings.TrimSpace(string(given)), "{") {
+			bad = bad.WithDetail("%s", err.Error())
+		}
+		return nil, bad
 	}
 	return bson.Marshal(doc)
 }
@@ -293,13 +300,17 @@ func (o *OptionValue) headers() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen := map[string]bool{}
 	for name, v := range m {
-		switch {
+		switch lower := strings.ToLower(name); {
+		case seen[lower]:
+			return nil, o.bad("each header once: not %q in two spellings", lower)
 		case !headerName(name), strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 			return nil, o.bad("names and values as HTTP has them: not %q", name)
 		case slices.Contains(ownHeaders, strings.ToLower(name)):
 			return nil, o.bad("headers other than %s", strings.Join(ownHeaders, ", "))
 		}
+		seen[strings.ToLower(name)] = true
 	}
 	return m, nil
 }

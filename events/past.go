@@ -94,12 +94,17 @@ func bucketSpan(filter bson.Raw) (low, high int64) {
 				if c.Value().Kind() != bson.TypeDateTime {
 					continue
 				}
-				at := c.Value().AsDate()
-				if op := c.Key(); op == "$gte" || op == "$gt" || op == "$eq" {
+				switch at := c.Value().AsDate(); c.Key() {
+				case "$gte":
 					low = max(low, at)
-				}
-				if op := c.Key(); op == "$lte" || op == "$lt" || op == "$eq" {
+				case "$gt":
+					low = max(low, at+1)
+				case "$lte":
 					high = min(high, at)
+				case "$lt":
+					high = min(high, at-1)
+				case "$eq":
+					low, high = max(low, at), min(high, at)
 				}
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 // A reader does not wait for the disk: while one batch becomes durable, the next is
 // read and its rows are made. What few events there are it writes to the log itself,
-// where they wait for the save that makes them durable and lets them be seen; one
+// where they wait for the save that lets them be seen and makes them durable; one
 // save is for all that came together meanwhile. The rows of many events are written
 // beside it, too, one batch at a time. Either way batches are saved in order.
 
@@ -30,7 +30,7 @@ const (
 type staged struct {
 	out     routed
 	written bool   // its rows are in the log
-	begun   bool   // so is its save, which durable waits for
+	begun   bool   // its save has begun, which durable waits for, and it was handed over
 	last    string // position of its last event
 	passed  string // up to which the stream was read
 	token   bson.Raw
@@ -45,9 +45,9 @@ type staged struct {
 type writer struct {
 	work  chan *staged
 	room  *semaphore.Weighted // of batches that wait; one of many events takes all of it
-	under sync.WaitGroup      // batches that are routed and not published
-	busy  bool                // something was handed over that may not be published; of who hands over
-	later atomic.Int32        // batches that were handed over and whose save has not begun
+	under sync.WaitGroup      // batches that are routed and not on the disk
+	busy  bool                // something was given to it that may not be on the disk; of who gives
+	later atomic.Int32        // batches that were given to it and whose save had not begun
 	some  []*staged           // memory of writeStaged
 }
 
@@ -191,7 +191,7 @@ func (r *reader) writeBatch(ctx context.Context, worked func()) error {
 }
 
 // writeAhead is R4, and where the journal keeps the order and all before is being
-// saved, the begin of R5: it asks for the disk at once.
+// saved, R6 and the begin of R5: it asks for the disk at once.
 func (r *reader) writeAhead(ctx context.Context, s *staged) (err error) {
 	if err := r.writeRows(ctx, s.out); err != nil {
 		return err
@@ -200,9 +200,26 @@ func (r *reader) writeAhead(ctx context.Context, s *staged) (err error) {
 	if r.writer.later.Load() > 0 || !r.st.Capabilities().OrderedJournal {
 		return nil
 	}
-	s.durable, err = r.beginSave(ctx, s.last, s.token, s.time, true)
+	if s.durable, err = r.beginSave(ctx, s.last, s.token, s.time, true); err != nil {
+		return err
+	}
 	s.begun = true
-	return err
+	r.handOver(s)
+	return nil
+}
+
+// handOver is R6 of batches whose save has begun. On an ordered journal it does not
+// wait for the disk: what is delivered is recorded behind the rows. Where the power
+// fails between, neither is there, and the stretch is read again with the same
+// positions and ids. Elsewhere the begin of a save is its end.
+func (r *reader) handOver(some ...*staged) {
+	r.step(StepSaved)
+	for _, s := range some {
+		if s.done == nil {
+			r.publish(published{database: r.db, to: s.last, rows: s.out.rows, lean: s.out.lean})
+		}
+	}
+	r.step(StepPublished)
 }
 
 // writeDrops is writeBatch of one that ends subscriptions: nothing else is under
@@ -260,29 +277,22 @@ func (r *reader) write(ctx context.Context, some []*staged) error {
 	if last == nil {
 		return nil
 	}
-	if err := r.endSave(ctx, last); err != nil {
-		return err
+	if !last.begun {
+		wait, err := r.beginSave(ctx, last.last, last.token, last.time, r.st.Capabilities().OrderedJournal)
+		if err != nil {
+			return err
+		}
+		last.durable = wait
+		r.handOver(some...)
 	}
-	r.step(StepSaved)
-	for _, s := range some {
-		if s.done == nil {
-			r.publish(published{database: r.db, to: s.last, rows: s.out.rows, lean: s.out.lean})
+	if last.durable != nil {
+		err := last.durable()
+		if last.durable = nil; err != nil {
+			return err
 		}
 	}
-	r.step(StepPublished)
 	r.passed.Store(last.passed)
 	return nil
-}
-
-// endSave is R5 of a batch and of what is written together with it.
-func (r *reader) endSave(ctx context.Context, last *staged) (err error) {
-	if last.begun {
-		if last.durable != nil {
-			err, last.durable = last.durable(), nil
-		}
-		return err
-	}
-	return r.saveAt(ctx, last.last, last.token, last.time)
 }
 
 // writeRows is R4: the rows are in the log, and before them the images that they

@@ -48,12 +48,12 @@ func TestEventsAreAskedForByIndex(t *testing.T) {
 	// So the store reads them.
 	for pipeline, plan := range map[string]string{
 		`[{"$match": {"database_name": "d"}}, {"$sort": {"position": -1}}, {"$limit": 5}]`:                          "position",
-		`[{"$match": {"database_name": "d"}}, {"$sort": {"event_timestamp": -1}}, {"$limit": 5}]`:                   "time",
+		`[{"$match": {"database_name": "d"}}, {"$sort": {"event_timestamp": -1}}, {"$limit": 5}]`:                   "time_database",
 		`[{"$match": {"database_name": "d"}}, {"$match": {"business_process_id": {"$eq": "p"}}}]`:                   "process",
 		`[{"$match": {"database_name": "d"}}, {"$match": {"correlation_id": {"$eq": "c"}}}]`:                        "correlation",
 		`[{"$match": {"subscription_id": "feed"}}, {"$sort": {"position": -1}}, {"$limit": 5}]`:                     "subscription_position",
-		`[{"$match": {"processing_status": {"$eq": "failed"}}}, {"$sort": {"event_timestamp": -1}}, {"$limit": 5}]`: "open_time",
-		`[{"$match": {"processing_status": {"$in": ["queued", "processing", "retrying"]}}}]`:                        "open_time",
+		`[{"$match": {"processing_status": {"$eq": "failed"}}}, {"$sort": {"event_timestamp": -1}}, {"$limit": 5}]`: "open_time_database",
+		`[{"$match": {"processing_status": {"$in": ["queued", "processing", "retrying"]}}}]`:                        "open_time_database",
 		`[{"$match": {"subscription_id": {"$in": ["feed"]}}}, {"$sort": {"event_timestamp": -1}}, {"$limit": 5}]`:   "subscription_time",
 		`[{"$match": {"subscription_id": "feed", "event_timestamp": {"$gt": {"$date": "2026-01-01T00:00:00Z"}}}}]`:  "subscription_time",
 		`[{"$match": {"causation_id": {"$eq": "c"}}}]`:                                                              "causation",

@@ -56,7 +56,9 @@ func TestTestShowsWhatEachTargetGets(t *testing.T) {
 		{"raw", url, "payload_format = 'change_event'", "would be sent", "delivered", change},
 		{"bare", url, "payload_format = 'cloudevents_binary'", "would be sent", "delivered", change},
 		{"deb", url, "payload_format = 'debezium'", "would be sent", "delivered",
-			`{"after":"{\"_id\":7,\"n\":42}","before":null,"op":"c","source":{"collection":"docs","connector":"mongodb","db":"DB","event_id":"deb:POS","name":"weir","sequence":"POS","ts_ms":MS},"ts_ms":MS,"updateDescription":null}`},
+			`{"after":"{\"_id\":7,\"n\":42}","before":null,"documentKey":"{\"_id\":7}","op":"c","source":{"collection":"docs","connector":"mongodb","db":"DB","event_id":"deb:POS","name":"weir","sequence":"POS","ts_ms":MS},"ts_ms":MS,"updateDescription":null}`},
+		{"debmade", url, "payload_format = 'debezium', transform = '(full_document->>''n'')::int + 1 AS n'", "would be sent", "delivered",
+			`{"after":"{\"n\":43}","before":null,"documentKey":"{\"_id\":7}","op":"c","source":{"collection":"docs","connector":"mongodb","db":"DB","event_id":"debmade:POS","name":"weir","sequence":"POS","ts_ms":MS},"ts_ms":MS,"updateDescription":null}`},
 		{"batch", url, "payload_format = 'change_event', batch_processing = true", "would be sent", "delivered", `[{"id":"batch:POS","event":` + change + `}]`},
 		{"many", url, "batch_processing = true", "would be sent", "delivered", "[" + cloud("many") + "]"},
 		{"made", url, "payload_format = 'change_event', transform = 'document_key->>''_id'' AS id, (full_document->>''n'')::int + 1 AS n'", "would be sent", "delivered", `{"id":"7","n":43}`},
@@ -113,7 +115,7 @@ func TestTestShowsWhatEachTargetGets(t *testing.T) {
 		}()
 	}
 	exec(t, conn, `INSERT INTO docs (_id, n) VALUES (7, 42)`)
-	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`) == 16 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`) == 17 }, patience, 10*time.Millisecond)
 }
 
 // TestRedriveTransforms has a dead letter sent in the form that its subscription gives it.

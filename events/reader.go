@@ -36,7 +36,7 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// published is what a reader hands over after its rows are durable: those up to
+// published is what a reader hands over once its save has begun: the rows up to
 // a position.
 type published struct {
 	database string
@@ -74,6 +74,7 @@ type reader struct {
 	wide     []byte   // its row
 	whole    bool     // rows are given to a client: their images stay in them
 	labels   labels   // of the event that is being routed
+	alone    Event    // it without what was looked up for others
 	stats    readerStats
 	wait     time.Duration // for an event
 	budget   *budget

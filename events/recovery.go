@@ -87,8 +87,12 @@ func (r *reader) learn(err error) {
 	}
 }
 
-// isTooLarge tells of an event that the server cannot give.
-func isTooLarge(err error) bool { return mongoerr.CodeOf(err) == mongoerr.BSONObjectTooLarge }
+// isTooLarge tells of an event that the server cannot give: not in one piece, or though
+// it may split it.
+func isTooLarge(err error) bool {
+	code := mongoerr.CodeOf(err)
+	return code == mongoerr.BSONObjectTooLarge || code == mongoerr.ChangeEventNotSplit
+}
 
 // tryToken tells whether there is another way to go on after the server did not take
 // the token, and has the next run take it.

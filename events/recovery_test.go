@@ -88,12 +88,21 @@ func (s *spoiledStream) Next(ctx context.Context, wait time.Duration) (bson.Raw,
 // dead letter that says so, and the stream goes on with images.
 func TestEventTooLargeForTheStream(t *testing.T) {
 	t.Parallel()
+	for name, code := range map[string]int32{"whole": mongoerr.BSONObjectTooLarge, "a field of it": mongoerr.ChangeEventNotSplit} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireTooLarge(t, code)
+		})
+	}
+}
+
+func requireTooLarge(t *testing.T, code int32) {
 	s := &spoiled{}
 	g := testkit.StartBehind(t, func(st store.Store) store.Store { s.Store = st; return s })
 	s.set(func() {
 		s.giving = func(o store.WatchOptions, raw bson.Raw) error {
 			if o.FullDocumentBeforeChange != "" && strings.Contains(raw.Lookup("fullDocumentBeforeChange", "state").String(), "poison") {
-				return mongoerr.New(mongoerr.BSONObjectTooLarge, "BSONObj size is invalid")
+				return mongoerr.New(code, "BSONObj size is invalid")
 			}
 			return nil
 		}

@@ -148,7 +148,7 @@ func (r *route) wants(e *Event) (bool, error) {
 	return r.filter.Match(&r.ctx, e.Raw)
 }
 
-// touches tells whether an update set or removed one of update_fields, or a
+// touches tells whether an update set, removed or truncated one of update_fields, or a
 // path under or above one.
 func (r *route) touches(e *Event) bool {
 	if e.Updated.IsDocument() {
@@ -163,6 +163,24 @@ func (r *route) touches(e *Event) bool {
 			if r.touchesPath(text(it.Value())) {
 				return true
 			}
+		}
+	}
+	return r.touchesTruncated(e)
+}
+
+// touchesTruncated is touches for arrays that an update cut off at their ends, which a
+// server tells of apart.
+func (r *route) touchesTruncated(e *Event) bool {
+	if !e.Update.IsDocument() {
+		return false
+	}
+	cut := value.Lookup(e.Update.Doc(), "truncatedArrays")
+	if !cut.IsArray() {
+		return false
+	}
+	for it := value.Walk(cut.Doc()); it.Next(); {
+		if v := it.Value(); v.IsDocument() && r.touchesPath(text(value.Lookup(v.Doc(), "field"))) {
+			return true
 		}
 	}
 	return false
@@ -276,6 +294,15 @@ func (r *route) appendRow(dst []byte, e *Event, position string, nowMS int64, ga
 		date("expire_at", nowMS+s.Retention.Milliseconds())
 	}
 	return value.EndDocument(dst, start)
+}
+
+// seen is the event that a subscription sees: documents that were looked up for
+// others are not part of it.
+func (r *route) seen(e, into *Event) *Event {
+	if r.spec.FullDocument == string(store.ImageUpdateLookup) {
+		return e
+	}
+	return e.unlooked(into)
 }
 
 // images are the documents of an event that the subscription wants.

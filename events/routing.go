@@ -1,7 +1,6 @@
 package events
 
 import (
-	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -94,6 +93,7 @@ const rowPiece = 256 << 10
 
 // routeOne adds the row of an event for a subscription that wants it.
 func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, nowMS int64) {
+	e = rt.seen(e, &r.alone)
 	lacking := r.lacking(rt, e)
 	wanted, err := lacking, error(nil)
 	if !lacking {
@@ -115,7 +115,7 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 	case err != nil:
 		row = out.bury(rt, row, stillborn{reasonFilter, err}, r)
 	case rt.required(e):
-		row = out.bury(rt, row, stillborn{reasonImage, errors.New("the event has no image that the subscription requires")}, r)
+		row = out.bury(rt, row, stillborn{reasonImage, errImageMissing}, r)
 	case len(row) > maxRow && tooLarge(row):
 		slim := *e
 		slim.Full, slim.Before, slim.Update = noValue, noValue, noValue

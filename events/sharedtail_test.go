@@ -49,6 +49,18 @@ func tailed(t *testing.T, conn *pgx.Conn, n int) (got []string) {
 	return got
 }
 
+// inEachMode runs a test in front of an embedded and of a remote store.
+func inEachMode(t *testing.T, f func(t *testing.T, g *testkit.Gateway, conn *pgx.Conn)) {
+	t.Helper()
+	for _, mode := range testkit.Modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			g := testkit.Start(t, mode, nil)
+			f(t, g, g.Connect(t))
+		})
+	}
+}
+
 func numbered(op string, from, n int) (want []string) {
 	for i := range n {
 		want = append(want, fmt.Sprint(op, " ", from+i))
@@ -60,119 +72,109 @@ func numbered(op string, from, n int) (want []string) {
 // share one stream, and each is given what comes after it began.
 func TestTailsShareOneStream(t *testing.T) {
 	t.Parallel()
-	for _, mode := range testkit.Modes() {
-		t.Run(string(mode), func(t *testing.T) {
-			t.Parallel()
-			g := testkit.Start(t, mode, nil)
-			conn := g.Connect(t)
-			exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, note text); CREATE TABLE others (_id int PRIMARY KEY); CREATE TABLE third (_id int PRIMARY KEY)`)
-			require.EqualValues(t, 0, tails(t, conn))
-			var clients []*pgx.Conn
-			for i := range 6 {
-				exec(t, conn, `INSERT INTO docs VALUES (%d, 'before')`, i)
-				clients = append(clients, follow(t, g, `SUBSCRIBE TO docs`))
-			}
-			other, snapshot := follow(t, g, `SUBSCRIBE TO others`), follow(t, g, `SUBSCRIBE TO docs WITH (SNAPSHOT)`)
-			third := follow(t, g, `SUBSCRIBE TO third`)
-			require.EqualValues(t, 1, tails(t, conn))
-			require.Equal(t, []string{"docs", "others", "third"}, scalar[[]string](t, conn, `SELECT collections FROM ACTIVE_CHANGE_STREAMS() WHERE kind = 'tail'`))
-			exec(t, conn, `INSERT INTO docs SELECT i, 'after' FROM generate_series(6, 9) i`)
-			exec(t, conn, `INSERT INTO others SELECT i FROM generate_series(1, 3) i`)
-			exec(t, conn, `INSERT INTO third VALUES (1)`)
-			exec(t, conn, `UPDATE docs SET note = 'now' WHERE _id = 9`)
-			for i, c := range clients {
-				want := numbered("insert", i+1, 9-i)
-				require.Equal(t, append(want, "update 9"), tailed(t, c, len(want)+1))
-			}
-			require.Equal(t, append(append(numbered("read", 0, 6), numbered("insert", 6, 4)...), "update 9"), tailed(t, snapshot, 11))
-			require.Equal(t, numbered("insert", 1, 3), tailed(t, other, 3))
-			require.Equal(t, numbered("insert", 1, 1), tailed(t, third, 1))
-			require.EqualValues(t, 1, tails(t, conn))
+	inEachMode(t, func(t *testing.T, g *testkit.Gateway, conn *pgx.Conn) {
+		exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, note text); CREATE TABLE others (_id int PRIMARY KEY); CREATE TABLE third (_id int PRIMARY KEY)`)
+		require.EqualValues(t, 0, tails(t, conn))
+		var clients []*pgx.Conn
+		for i := range 6 {
+			exec(t, conn, `INSERT INTO docs VALUES (%d, 'before')`, i)
+			clients = append(clients, follow(t, g, `SUBSCRIBE TO docs`))
+		}
+		other, snapshot := follow(t, g, `SUBSCRIBE TO others`), follow(t, g, `SUBSCRIBE TO docs WITH (SNAPSHOT)`)
+		third := follow(t, g, `SUBSCRIBE TO third`)
+		require.EqualValues(t, 1, tails(t, conn))
+		require.Equal(t, []string{"docs", "others", "third"}, scalar[[]string](t, conn, `SELECT collections FROM ACTIVE_CHANGE_STREAMS() WHERE kind = 'tail'`))
+		exec(t, conn, `INSERT INTO docs SELECT i, 'after' FROM generate_series(6, 9) i`)
+		exec(t, conn, `INSERT INTO others SELECT i FROM generate_series(1, 3) i`)
+		exec(t, conn, `INSERT INTO third VALUES (1)`)
+		exec(t, conn, `UPDATE docs SET note = 'now' WHERE _id = 9`)
+		for i, c := range clients {
+			want := numbered("insert", i+1, 9-i)
+			require.Equal(t, append(want, "update 9"), tailed(t, c, len(want)+1))
+		}
+		require.Equal(t, append(append(numbered("read", 0, 6), numbered("insert", 6, 4)...), "update 9"), tailed(t, snapshot, 11))
+		require.Equal(t, numbered("insert", 1, 3), tailed(t, other, 3))
+		require.Equal(t, numbered("insert", 1, 1), tailed(t, third, 1))
+		require.EqualValues(t, 1, tails(t, conn))
 
-			// One that began in the past has a stream of its own until it is up with the others.
-			past := follow(t, g, `SUBSCRIBE TO docs AS OF now() - interval '1 hour'`)
-			require.Equal(t, append(numbered("insert", 0, 10), "update 9"), tailed(t, past, 11))
-			require.Eventually(t, func() bool {
-				exec(t, past, `FETCH 1 FROM c WITH (timeout = '20ms')`)
-				return tails(t, conn) == 1
-			}, patience, time.Millisecond)
+		// One that began in the past has a stream of its own until it is up with the others.
+		past := follow(t, g, `SUBSCRIBE TO docs AS OF now() - interval '1 hour'`)
+		require.Equal(t, append(numbered("insert", 0, 10), "update 9"), tailed(t, past, 11))
+		require.Eventually(t, func() bool {
+			exec(t, past, `FETCH 1 FROM c WITH (timeout = '20ms')`)
+			return tails(t, conn) == 1
+		}, patience, time.Millisecond)
 
-			// The end of a collection is that of who follows it.
-			exec(t, conn, `DROP TABLE docs`)
-			for _, c := range append(clients, past, snapshot) {
-				rows, err := c.Query(t.Context(), `FETCH 2 FROM c WITH (timeout = '10s')`, pgx.QueryExecModeSimpleProtocol)
+		// The end of a collection is that of who follows it.
+		exec(t, conn, `DROP TABLE docs`)
+		for _, c := range append(clients, past, snapshot) {
+			rows, err := c.Query(t.Context(), `FETCH 2 FROM c WITH (timeout = '10s')`, pgx.QueryExecModeSimpleProtocol)
+			require.NoError(t, err)
+			var ops []string
+			for rows.Next() {
+				v, err := rows.Values()
 				require.NoError(t, err)
-				var ops []string
-				for rows.Next() {
-					v, err := rows.Values()
-					require.NoError(t, err)
-					ops = append(ops, v[2].(string))
-				}
-				require.NoError(t, rows.Err())
-				require.Equal(t, []string{"drop", "invalidate"}, ops)
-				_, err = c.Exec(t.Context(), `FETCH 1 FROM c WITH (timeout = '10s')`)
-				require.ErrorContains(t, err, "dropped or renamed")
+				ops = append(ops, v[2].(string))
 			}
-			exec(t, conn, `INSERT INTO others VALUES (4)`)
-			require.Equal(t, []string{"insert 4"}, tailed(t, other, 1))
-			for _, c := range append(clients, past, snapshot, other, third) {
-				require.NoError(t, c.Close(context.Background()))
-			}
-			require.Eventually(t, func() bool { return tails(t, conn) == 0 }, patience, time.Millisecond)
-		})
-	}
+			require.NoError(t, rows.Err())
+			require.Equal(t, []string{"drop", "invalidate"}, ops)
+			_, err = c.Exec(t.Context(), `FETCH 1 FROM c WITH (timeout = '10s')`)
+			require.ErrorContains(t, err, "dropped or renamed")
+		}
+		exec(t, conn, `INSERT INTO others VALUES (4)`)
+		require.Equal(t, []string{"insert 4"}, tailed(t, other, 1))
+		for _, c := range append(clients, past, snapshot, other, third) {
+			require.NoError(t, c.Close(context.Background()))
+		}
+		require.Eventually(t, func() bool { return tails(t, conn) == 0 }, patience, time.Millisecond)
+	})
 }
 
 // TestTailsJoinWhileMuchIsWritten begins tails at all times, in the past and at the
 // present, while others write: none misses an event or is given one twice.
 func TestTailsJoinWhileMuchIsWritten(t *testing.T) {
 	t.Parallel()
-	for _, mode := range testkit.Modes() {
-		t.Run(string(mode), func(t *testing.T) {
-			t.Parallel()
-			g := testkit.Start(t, mode, nil)
-			conn := g.Connect(t)
-			exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, note text); CREATE TABLE noise (_id int PRIMARY KEY, note text)`)
-			const all, each = 3000, 10
-			written := make(chan error, 1)
-			go func() {
-				writer, err := pgx.Connect(context.Background(), g.DSN())
-				for i := 0; i < all && err == nil; i += each {
-					_, err = writer.Exec(context.Background(), fmt.Sprintf(`BEGIN; INSERT INTO docs SELECT i, repeat('x', 500) FROM generate_series(%d, %d) i; INSERT INTO noise VALUES (%d, 'n'); COMMIT`, i, i+each-1, i))
-				}
-				written <- err
-			}()
-			const most = 24
-			got := make(chan []string, most)
-			n := 0
-			for ; n < most && len(written) == 0; n++ {
-				subscribe := []string{`SUBSCRIBE TO docs`, `SUBSCRIBE TO docs AS OF now() - interval '1 hour'`, `SUBSCRIBE TO docs AS OF now() - interval '100 milliseconds'`, `SUBSCRIBE TO noise AS OF now() - interval '1 hour'`}[n%4]
-				last := fmt.Sprint("insert ", all-1)
-				if strings.Contains(subscribe, "noise") {
-					last = fmt.Sprint("insert ", all-each)
-				}
-				client := follow(t, g, subscribe)
-				go func() { got <- append([]string{subscribe}, tailedUntil(client, last)...) }()
+	inEachMode(t, func(t *testing.T, g *testkit.Gateway, conn *pgx.Conn) {
+		exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, note text); CREATE TABLE noise (_id int PRIMARY KEY, note text)`)
+		const all, each = 3000, 10
+		written := make(chan error, 1)
+		go func() {
+			writer, err := pgx.Connect(context.Background(), g.DSN())
+			for i := 0; i < all && err == nil; i += each {
+				_, err = writer.Exec(context.Background(), fmt.Sprintf(`BEGIN; INSERT INTO docs SELECT i, repeat('x', 500) FROM generate_series(%d, %d) i; INSERT INTO noise VALUES (%d, 'n'); COMMIT`, i, i+each-1, i))
 			}
-			require.NoError(t, <-written)
-			for range n {
-				ids := <-got
-				step := 1
-				if strings.Contains(ids[0], "noise") {
-					step = each
-				}
-				var first int
-				_, err := fmt.Sscanf(ids[1], "insert %d", &first)
-				require.NoError(t, err, ids)
-				if strings.Contains(ids[0], "hour") {
-					require.Zero(t, first, ids[0])
-				}
-				for i, id := range ids[1:] {
-					require.Equal(t, fmt.Sprint("insert ", first+i*step), id, "%s, after %v", ids[0], ids[i])
-				}
+			written <- err
+		}()
+		const most = 24
+		got := make(chan []string, most)
+		n := 0
+		for ; n < most && len(written) == 0; n++ {
+			subscribe := []string{`SUBSCRIBE TO docs`, `SUBSCRIBE TO docs AS OF now() - interval '1 hour'`, `SUBSCRIBE TO docs AS OF now() - interval '100 milliseconds'`, `SUBSCRIBE TO noise AS OF now() - interval '1 hour'`}[n%4]
+			last := fmt.Sprint("insert ", all-1)
+			if strings.Contains(subscribe, "noise") {
+				last = fmt.Sprint("insert ", all-each)
 			}
-		})
-	}
+			client := follow(t, g, subscribe)
+			go func() { got <- append([]string{subscribe}, tailedUntil(client, last)...) }()
+		}
+		require.NoError(t, <-written)
+		for range n {
+			ids := <-got
+			step := 1
+			if strings.Contains(ids[0], "noise") {
+				step = each
+			}
+			var first int
+			_, err := fmt.Sscanf(ids[1], "insert %d", &first)
+			require.NoError(t, err, ids)
+			if strings.Contains(ids[0], "hour") {
+				require.Zero(t, first, ids[0])
+			}
+			for i, id := range ids[1:] {
+				require.Equal(t, fmt.Sprint("insert ", first+i*step), id, "%s, after %v", ids[0], ids[i])
+			}
+		}
+	})
 }
 
 // tailedUntil fetches until a row is there. What goes wrong is the last one.

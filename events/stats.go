@@ -18,9 +18,8 @@ const hoursRetention = 2 * Day
 // The buckets of event_stats and event_hours: EVENT_STATS() tells of minutes, with
 // digests; EVENT_STREAM_METRICS() of hours, which are few.
 
-// minuteOp adds a tally to the bucket of the current minute.
-func (m *Manager) minuteOp(s *Spec, t *tally) store.WriteOp {
-	bucket := m.clock().Truncate(time.Minute)
+// minuteOp adds a tally to the bucket of a minute.
+func minuteOp(s *Spec, t *tally, bucket time.Time) store.WriteOp {
 	inc := bson.D{
 		{Key: "received", Value: t.total}, {Key: "matched", Value: t.total}, {Key: "delivered", Value: t.delivered}, {Key: "failed", Value: t.failed},
 		{Key: "retried", Value: t.retried}, {Key: "dead", Value: t.failed}, {Key: "bytes", Value: t.bytes},

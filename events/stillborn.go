@@ -25,6 +25,8 @@ var errTooLarge = errors.New("the event is too large for the log; its images are
 
 var errTooLargeToRead = errors.New("the event is too large for the change stream; it was read without its images")
 
+var errImageMissing = errors.New("the event has no image that the subscription requires")
+
 // ReasonLarge is the reason of a dead letter that its target, or the log, has no room for.
 const ReasonLarge = "too_large"
 

@@ -177,36 +177,53 @@ func (m *Manager) readerRow(ctx context.Context, database string) (bson.Raw, err
 	return rows[i], nil
 }
 
-// oplogEvery is how often the beginning of the oplog is looked for.
+// oplogEvery is how often the beginning of the oplog is looked for, at most.
 const oplogEvery = time.Minute
 
 // lookAtOplog finds out now and then how far the oplog reaches back, while streams
-// are open here.
-func (m *Manager) lookAtOplog(ctx context.Context) error {
+// are open here. It waits for nothing: without rights on the database local a server
+// may have to read much of the oplog for it.
+func (m *Manager) lookAtOplog() {
 	m.mu.Lock()
-	due := len(m.streams) > 0 && m.clock().Sub(m.oplogSeen) >= oplogEvery
-	db := ""
+	due := len(m.streams) > 0 && !m.oplogBusy && !m.clock().Before(m.oplogDue)
+	db, known := "", m.oplogStart
 	for s := range m.streams {
 		db = s.db
 	}
+	m.oplogBusy = m.oplogBusy || due
 	m.mu.Unlock()
 	if !due {
-		return nil
+		return
 	}
-	at, err := bson.Timestamp{}, error(nil)
+	m.beside(func(ctx context.Context) {
+		began := time.Now()
+		at, err := m.oplogBegin(ctx, db, known)
+		if err != nil && ctx.Err() == nil {
+			m.log.Warn("how far the oplog reaches back could not be found; it is tried again", "error", err)
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.oplogBusy, m.oplogDue = false, m.clock().Add(max(oplogEvery, recountRest*time.Since(began)))
+		if err == nil {
+			m.oplogStart = at
+		}
+	})
+}
+
+// oplogBegin is where the oplog begins; known is where it did.
+func (m *Manager) oplogBegin(ctx context.Context, db string, known bson.Timestamp) (bson.Timestamp, error) {
 	if !m.data.Capabilities().Sharded { // whose shards have an oplog each
-		at, err = m.firstOfOplog(ctx)
+		at, err := m.firstOfOplog(ctx)
+		if mongoerr.CodeOf(err) != mongoerr.Unauthorized && (err != nil || at.T > 0) {
+			return at, err
+		}
 	}
-	if mongoerr.CodeOf(err) == mongoerr.Unauthorized || err == nil && at.T == 0 {
-		at, err = m.oldest(ctx, db)
+	if known.T > 0 {
+		if still, err := m.oplogReaches(ctx, db, known.T); err != nil || still {
+			return known, err
+		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.oplogSeen = m.clock()
-	if err == nil {
-		m.oplogStart = at
-	}
-	return err
+	return m.oldest(ctx, db)
 }
 
 // lagAtLeast is from how many seconds on a stream can be called lagging.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -78,9 +79,17 @@ func (m *Manager) eventRows(ctx context.Context, s catalog.Session, args []bson.
 		if db, coll, ok := m.unlogged(s.Database(), name); ok {
 			return m.adhocRows(ctx, db, coll, argument(args, 1), argument(args, 2))
 		}
-		match, database = m.bySource(database, name)
+		at := database
+		match, database = m.bySource(at, name)
+		if s := m.named(at, name); s != nil {
+			above, err := m.byCursor(ctx, s)
+			if err != nil {
+				return catalog.FunctionRows{}, err
+			}
+			match = append(match, above...)
+		}
 	}
-	match = append(match, m.byLoggers(ctx, database, match)...)
+	match = m.byIDs(ctx, database, match)
 	if hidden := m.hidden(database, s.User()); len(hidden) > 0 {
 		match = append(match, bson.E{Key: "$nor", Value: bson.A{bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: hidden}}}}}})
 	}
@@ -122,38 +131,58 @@ func (m *Manager) bySource(database, source string) (match bson.D, of string) {
 	return bson.D{{Key: "database_name", Value: database}, {Key: "collection_name", Value: source}}, database
 }
 
-// byLoggers narrows a filter on a collection down to the subscriptions that may have
-// rows of it, for which there are indexes: those that want it, those whose definition
-// was another one once, and those that are told of renames, whose rows bear the old name.
-// Nothing is added where these are many.
-func (m *Manager) byLoggers(ctx context.Context, database string, match bson.D) bson.D {
+// byIDs narrows a filter on a database's rows down to the subscriptions that may have
+// some of those that are asked for, for which there are indexes. A subscription is of one
+// database, so that what names subscriptions need not be asked for the database, too:
+// the keys of an index then answer it. Nothing changes where these are many.
+func (m *Manager) byIDs(ctx context.Context, database string, match bson.D) bson.D {
+	for _, e := range match {
+		if e.Key == "subscription_id" {
+			return match
+		}
+	}
+	may := m.loggers(ctx, match)
+	if may == nil {
+		return match
+	}
+	ids := bson.A{}
+	m.mu.Lock()
+	for _, s := range m.subs {
+		if s.Database == database && may(s) {
+			ids = append(ids, s.ID)
+		}
+	}
+	m.mu.Unlock()
+	if len(ids) == 0 || len(ids) > fewIDs { // none: another gateway may have made one just now
+		return match
+	}
+	slices.SortFunc(ids, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
+	match = slices.DeleteFunc(match, func(e bson.E) bool { return e.Key == "database_name" })
+	return append(match, bson.E{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}})
+}
+
+// loggers tells which subscriptions may have rows that a statement asks for, nil: all.
+// Of a collection they are those that want it, those whose definition was another one
+// once, and those that are told of renames, whose rows bear the old name; of a name those
+// that have it, and those that may have had it.
+func (m *Manager) loggers(ctx context.Context, match bson.D) func(*subscription) bool {
 	coll, named := "", false
 	for _, e := range match {
-		switch e.Key {
-		case "subscription_id":
-			return nil
-		case "collection_name":
+		if e.Key == "collection_name" {
 			coll, named = e.Value.(string), true
 		}
 	}
 	if wanted, ok := catalog.Wanted(ctx, "collection_name"); ok && !named && len(wanted) == 1 {
 		coll, named = wanted[0], true
 	}
-	if !named {
+	ids, byID := catalog.Wanted(ctx, "subscription_id")
+	names, byName := catalog.Wanted(ctx, "subscription_name")
+	if !named && !byID && !byName {
 		return nil
 	}
-	ids := bson.A{}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, s := range m.subs {
-		if s.Database != database || s.Version == 1 && !s.Spec.mayLog(coll) {
-			continue
-		}
-		if ids = append(ids, s.ID); len(ids) > fewIDs {
-			return nil
-		}
+	return func(s *subscription) bool {
+		return (!named || s.Version != 1 || s.Spec.mayLog(coll)) && (!byID || slices.Contains(ids, s.ID)) && (!byName || s.Version != 1 || slices.Contains(names, s.Spec.Name))
 	}
-	return bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}
 }
 
 // mayLog tells whether a subscription may have rows of a collection.
@@ -251,16 +280,64 @@ func (m *Manager) statsRows(ctx context.Context, s catalog.Session, args []bson.
 	if width == time.Minute { // as they are stored
 		return catalog.FunctionRows{NS: ns(collStats), Pipeline: []bson.Raw{marshal(bson.D{{Key: "$match", Value: of}})}, Late: quantilesLate}, nil
 	}
-	o := store.AggregateOptions{AllowDiskUse: true}
-	bounds := bucketBounds(catalog.Match(ctx), width)
-	if len(bounds) > 0 && !named { // else all minutes are read for the order that they are wanted in
-		o.Hint = indexHint("bucket")
+	rows, err := m.bucketRows(ctx, ids, named, width)
+	return catalog.FunctionRows{Rows: rows}, err
+}
+
+// bucketRows gives the rows of EVENT_STATS() of subscriptions in buckets of a width.
+func (m *Manager) bucketRows(ctx context.Context, ids bson.A, named bool, width time.Duration) (store.Cursor, error) {
+	s, err := m.rolledUp(ctx)
+	if err != nil {
+		return nil, err
 	}
-	cur, err := m.st.Aggregate(ctx, ns(collStats), []bson.Raw{
-		marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "$and", Value: append(bounds, of)}}}}),
-		marshal(bson.D{{Key: "$sort", Value: asc("subscription_id", "bucket")}}),
-	}, o)
-	return catalog.FunctionRows{Rows: &bucketCursor{minutes: cur, width: width.Milliseconds(), read: newMinuteReader()}}, err
+	low, high := bucketBounds(catalog.Match(ctx), width)
+	c := &bucketCursor{parts: statsParts(s.upTo, width, low, high), width: width.Milliseconds(), at: math.MinInt64, read: newMinuteReader(),
+		rows: map[bucketID]*statsBucket{}, summed: map[string]int64{}}
+	if !s.upTo.IsZero() {
+		c.upTo = s.upTo.UnixMilli()
+	}
+	of, hinted := bson.D{}, map[string]string{collStats: "bucket", collRollups: "width_bucket"}
+	if named || len(ids) <= fewIDs {
+		of, hinted = bson.D{{Key: "subscription_id", Value: bson.D{{Key: "$in", Value: ids}}}}, nil
+	} else { // most of what there is: it is left out here
+		c.ids = map[string]bool{}
+		for _, id := range ids {
+			c.ids[id.(string)] = true
+		}
+	}
+	c.open = func(ctx context.Context, p statsPart) (store.Cursor, error) {
+		coll, match := ofWidth(p.width)
+		span := bson.D{}
+		if !p.from.IsZero() {
+			span = append(span, bson.E{Key: "$gte", Value: p.from})
+		}
+		if !p.to.IsZero() {
+			span = append(span, bson.E{Key: "$lt", Value: p.to})
+		}
+		if len(span) > 0 {
+			match = append(match, bson.E{Key: "bucket", Value: span})
+		}
+		o := store.AggregateOptions{AllowDiskUse: true}
+		if name := hinted[coll]; name != "" {
+			o.Hint = indexHint(name)
+		}
+		return m.st.Aggregate(ctx, ns(coll), []bson.Raw{marshal(bson.D{{Key: "$match", Value: append(match, of...)}}), marshal(bson.D{{Key: "$sort", Value: asc("bucket")}})}, o)
+	}
+	return c, nil
+}
+
+// bucketBounds are the first and the last time, which is not in it, of what is counted in
+// the rows of a width that a statement's filter may want; zero: no bound.
+func bucketBounds(filter bson.Raw, width time.Duration) (low, high time.Time) {
+	w := width.Milliseconds()
+	first, last := bucketSpan(filter)
+	if first > 0 {
+		low = time.UnixMilli((first + w - 1) / w * w).UTC()
+	}
+	if last >= 0 && last < math.MaxInt64-w {
+		high = time.UnixMilli(last/w*w + w).UTC()
+	}
+	return low, high
 }
 
 // idsAmong gives those of some ids that are subscriptions of a database.
@@ -274,19 +351,6 @@ func (m *Manager) idsAmong(database string, some []string) bson.A {
 		}
 	}
 	return ids
-}
-
-// bucketBounds are the bounds that a statement's filter sets to the minutes of
-// buckets of a width.
-func bucketBounds(filter bson.Raw, width time.Duration) (terms bson.A) {
-	low, high := bucketSpan(filter)
-	if low > math.MinInt64 {
-		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$gte", Value: bson.DateTime(low)}}}})
-	}
-	if high < math.MaxInt64-width.Milliseconds() {
-		terms = append(terms, bson.D{{Key: "bucket", Value: bson.D{{Key: "$lt", Value: bson.DateTime(high + width.Milliseconds())}}}})
-	}
-	return terms
 }
 
 // live makes a table function of rows that are made when asked.

@@ -223,3 +223,29 @@ func TestNotificationsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestDebeziumForm has envelopes that tell of what has no document: which one was
+// deleted, and what happened to a collection.
+func TestDebeziumForm(t *testing.T) {
+	p := &posts{got: map[string][]post{}}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	g := testkit.Start(t, testkit.Embedded, nil)
+	conn := g.Connect(t)
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, n int)`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION deb ON DATABASE FOR INSERT, UPDATE, DELETE, DDL DELIVER TO '%s/deb' WITH (payload_format = 'debezium')`, server.URL)
+	for _, sql := range []string{"INSERT INTO docs VALUES (7, 1)", "UPDATE docs SET n = 2", "DELETE FROM docs", "ALTER TABLE docs RENAME TO papers", "DROP TABLE papers"} {
+		exec(t, conn, "%s", sql)
+	}
+	var got []string
+	for _, one := range p.wait(t, "deb", 5) {
+		var e struct {
+			Op, DocumentKey string
+			To              struct{ Coll string }
+			Source          struct{ Collection string }
+		}
+		require.NoError(t, json.Unmarshal([]byte(one.body), &e))
+		got = append(got, e.Op+" "+e.Source.Collection+" "+e.DocumentKey+e.To.Coll)
+	}
+	require.Equal(t, []string{`c docs {"_id":7}`, `u docs {"_id":7}`, `d docs {"_id":7}`, "rename docs papers", "drop papers "}, got)
+}

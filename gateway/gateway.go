@@ -222,7 +222,11 @@ func (g *Gateway) assemble() error {
 	g.events = events.New(events.Deps{Store: g.store, Log: g.log, Language: lang, Sinks: sinks.Open, Relations: g.relations, Notify: heard},
 		events.Options{Host: o.Host, Connections: func() int { return g.sql.Connections() }, Version: o.Version, Key: o.SecretKey, Lease: o.EventLease, Probe: o.EventProbe, Step: o.EventStep, Logger: o.Logger, Now: o.Now})
 	broker.Join(g.events)
-	g.catalog = catalog.New(g.store, catalog.Options{Functions: g.events.Tables(), Relations: g.events.Views(), Log: o.Logger, Now: o.Now})
+	functions, views := g.events.Tables(), g.events.Views()
+	if err := lang.describeViews(views, functions); err != nil {
+		return err
+	}
+	g.catalog = catalog.New(g.store, catalog.Options{Functions: functions, Relations: views, Log: o.Logger, Now: o.Now})
 	lang.relations(g.events.Tables())
 	so := session.Options{Version: o.Version, Settings: o.Settings, TempDir: o.TempDir, Owner: g.events.Gateway(), Logger: o.Logger, Now: o.Now}
 	if o.Auth {

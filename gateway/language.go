@@ -168,7 +168,10 @@ func (l *language) ConditionText(ctx context.Context, sql string) (events.Condit
 
 // Projection implements events.Language.
 func (l *language) Projection(ctx context.Context, list string) (events.Projection, error) {
-	stmts, err := parser.Parse("SELECT " + list + " FROM change_stream_events")
+	if _, err := parser.Parse("SELECT " + list); err != nil { // in words of the list alone
+		return nil, err
+	}
+	stmts, err := parser.Parse("SELECT " + list + "\nFROM change_stream_events")
 	if err != nil {
 		return nil, err
 	}

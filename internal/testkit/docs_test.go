@@ -66,3 +66,41 @@ func examples(t *testing.T, page string) []string {
 	}
 	return out
 }
+
+// TestEventsReference finds every option, and every column of the table functions
+// and views of events, in their reference.
+func TestEventsReference(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "events-reference.md"))
+	require.NoError(t, err)
+	conn := testkit.Start(t, testkit.Embedded, nil).Connect(t)
+	ctx := context.Background()
+	_, err = conn.Exec(ctx, "CREATE EVENT_SUBSCRIPTION s ON DATABASE DELIVER TO PULL")
+	require.NoError(t, err)
+	for _, option := range column(t, conn, "SELECT jsonb_object_keys(options) FROM EVENT_SUBSCRIPTIONS()") {
+		require.Contains(t, string(page), "`"+option+"`")
+	}
+	documented := func(kind, name, columns string) {
+		_, after, found := strings.Cut(string(page), kind+name)
+		require.True(t, found, name)
+		line, _, _ := strings.Cut(after, "\n")
+		_, line, _ = strings.Cut(line, " — ")
+		require.Equal(t, columns, line, name)
+	}
+	for _, function := range []string{"CHANGE_STREAM_EVENTS", "EVENT_SUBSCRIPTIONS", "ACTIVE_CHANGE_STREAMS", "DEAD_LETTER_EVENTS", "EVENT_ATTEMPTS", "EVENT_GAPS",
+		"EVENT_BACKFILLS", "EVENT_REDRIVES", "EVENT_GATEWAYS", "EVENT_STATS", "EVENT_CONNECTIONS"} {
+		rows, err := conn.Query(ctx, "SELECT * FROM "+function+"() LIMIT 0")
+		require.NoError(t, err)
+		rows.Close()
+		var names []string
+		for _, f := range rows.FieldDescriptions() {
+			names = append(names, f.Name)
+		}
+		documented("- `", function+"(", strings.Join(names, ", "))
+	}
+	views := column(t, conn, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'weir'")
+	require.NotEmpty(t, views)
+	for _, view := range views {
+		columns := column(t, conn, "SELECT column_name FROM information_schema.columns WHERE table_schema = 'weir' AND table_name = '"+view+"' ORDER BY ordinal_position")
+		documented("- `", view+"`", strings.Join(columns, ", "))
+	}
+}
