@@ -205,7 +205,7 @@ func (e *Engine) decodeCollection(raw bson.Raw) (*collection, error) {
 	}
 	for it := value.Walk(value.Lookup(raw, "indexes").Doc()); it.Next(); {
 		entry := it.Value().Doc()
-		def, err := e.defineIndex(value.Lookup(entry, "spec").Doc())
+		def, err := defineIndex(value.Lookup(entry, "spec").Doc())
 		if err != nil {
 			return nil, err
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/engine/oplog"
 	"weir/engine/storage"
 	"weir/engine/value"
 )
@@ -84,8 +83,7 @@ func Check(ctx context.Context, dir string, o CheckOptions) (CheckReport, error)
 	if err != nil {
 		return CheckReport{}, err
 	}
-	// A partial index asks for the time; a log that was not opened has none to give, and needs none.
-	e := &Engine{opts: Options{Logger: o.Logger}.withDefaults(), db: db, log: &oplog.Log{}, pending: map[string]*transaction{}}
+	e := &Engine{opts: Options{Logger: o.Logger}.withDefaults(), db: db, pending: map[string]*transaction{}}
 	e.catalog = &catalog{dbs: map[string]map[string]*collection{}, nextID: 1}
 	k := &checker{e: e, u: &unit{e: e, r: db}, say: o.Progress, seed: maphash.MakeSeed()}
 	err = k.run(ctx)

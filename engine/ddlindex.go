@@ -17,7 +17,7 @@ import (
 const maxIndexes = 64
 
 // defineIndex reads an index specification as listIndexes shows it.
-func (e *Engine) defineIndex(spec bson.Raw) (*index.Definition, error) {
+func defineIndex(spec bson.Raw) (*index.Definition, error) {
 	d := &index.Definition{Spec: spec, ExpireAfter: -1}
 	for it := value.Walk(spec); it.Next(); {
 		v := it.Value()
@@ -59,7 +59,8 @@ func (e *Engine) defineIndex(spec bson.Raw) (*index.Definition, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.Partial = func(doc bson.Raw) (bool, error) { return m.Match(e.exprContext(nil), doc) }
+		// What a partial index may ask for (checkPartial) needs no context.
+		d.Partial = func(doc bson.Raw) (bool, error) { return m.Match(nil, doc) }
 	}
 	return d, nil
 }
@@ -86,7 +87,7 @@ func (e *Engine) buildLocked(ctx context.Context, c *collection, specs []bson.Ra
 			return tooManyIndexes(m)
 		}
 		for _, spec := range specs {
-			d, err := e.defineIndex(spec)
+			d, err := defineIndex(spec)
 			if err != nil {
 				return err
 			}
@@ -270,7 +271,7 @@ func (u *unit) changeIndex(c *collection, name string, spec, description, option
 		if ix.Name != name {
 			continue
 		}
-		d, err := u.e.defineIndex(spec)
+		d, err := defineIndex(spec)
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func (u *unit) rebuildAs(ctx context.Context, c *collection, old *indexState, un
 		s = value.AppendElement(s, "unique", value.Bool(true))
 	}
 	spec := bson.Raw(value.EndDocument(s, start))
-	d, err := u.e.defineIndex(spec)
+	d, err := defineIndex(spec)
 	if err != nil {
 		return err
 	}

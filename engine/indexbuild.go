@@ -116,7 +116,7 @@ func (b *indexBuild) begin(u *unit) error {
 		return tooManyIndexes(m)
 	}
 	for _, spec := range b.specs {
-		d, err := b.e.defineIndex(spec)
+		d, err := defineIndex(spec)
 		if err != nil {
 			return err
 		}

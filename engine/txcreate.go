@@ -78,7 +78,7 @@ func (e *Engine) createIndexesIn(ctx context.Context, tx *transaction, c *collec
 			return mongoerr.New(mongoerr.CannotCreateIndex, "add index fails, too many indexes for %s", ns)
 		}
 		for _, spec := range specs {
-			d, err := e.defineIndex(spec)
+			d, err := defineIndex(spec)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -220,6 +221,9 @@ func (r *reader) handOver(some ...*staged) {
 		}
 	}
 	r.step(StepPublished)
+	// The next batch takes milliseconds where many come: those who deliver this one
+	// would wait for it on this processor while another one is busy.
+	runtime.Gosched()
 }
 
 // writeDrops is writeBatch of one that ends subscriptions: nothing else is under

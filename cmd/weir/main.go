@@ -42,6 +42,7 @@ type errUsage struct{ error }
 
 func main() {
 	keepHeapFloor()
+	keepSpareProcessors()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, streams{os.Stdout, os.Stderr}, os.Args[1:])
 	stop()

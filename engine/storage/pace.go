@@ -1,12 +1,11 @@
 package storage
 
 import (
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
 // pace holds back the writing of tables while there is time for it. Pebble writes a
@@ -23,10 +22,11 @@ type pace struct {
 // How the writing is held back: after some work, a rest that is so many times as
 // long. Small tables are through before it begins.
 const (
-	paceFree   = 1 << 20 // bytes
-	paceWork   = time.Millisecond
-	paceRest   = 1
+	paceFree   = 2 * time.Millisecond // of work
+	paceWork   = 250 * time.Microsecond
+	paceRest   = 3
 	paceLong   = 20 * time.Millisecond // a rest at most
+	paceKeys   = 8                     // between two looks at the clock
 	paceLevel0 = 12
 )
 
@@ -65,61 +65,57 @@ func (p *pace) listen(l *pebble.EventListener) {
 	}
 }
 
-// pacedFS paces the tables that are made on a file system.
-type pacedFS struct {
-	vfs.FS
-	pace  *pace
-	spare *spareLogs // nil: none
+// pacedTable rests while a table is written. It is told of each key by the goroutine
+// that encodes, and so is a collector of properties, of which it finds none.
+type pacedTable struct {
+	sstable.BlockPropertyCollector // nil: what is not below is never called
+	pace                           *pace
+	sleep                          func(time.Duration)
+	since                          time.Time // of the last rest
+	free                           time.Duration
+	keys                           int
 }
 
-// Unwrap gives the file system itself.
-func (f pacedFS) Unwrap() vfs.FS { return f.FS }
-
-// Create makes a file.
-func (f pacedFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if f.spare != nil && isLog(name) {
-		if file, ok := f.spare.take(f.FS, name, category); ok {
-			return file, nil
-		}
-	}
-	file, err := f.FS.Create(name, category)
-	if err != nil || !strings.HasSuffix(name, ".sst") {
-		return file, err
-	}
-	return &pacedFile{File: file, pace: f.pace, since: time.Now()}, nil
+// table begins a table.
+func (p *pace) table() pebble.BlockPropertyCollector {
+	return &pacedTable{pace: p, sleep: time.Sleep, since: time.Now(), free: paceFree}
 }
 
-// ReuseForWrite makes a log of an old one, or of a spare file where that is short.
-func (f pacedFS) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if f.spare == nil || !isLog(name) {
-		return f.FS.ReuseForWrite(old, name, category)
+// Name is in the properties of the table.
+func (t *pacedTable) Name() string { return "weir.pace" }
+
+// AddPointKey rests where work was done for a while.
+func (t *pacedTable) AddPointKey(pebble.InternalKey, []byte) error {
+	if t.keys++; t.keys%paceKeys != 0 {
+		return nil
 	}
-	if info, err := f.FS.Stat(old); err == nil && !f.spare.long(info.Size()) {
-		if file, ok := f.spare.take(f.FS, name, category); ok {
-			return file, f.FS.Remove(old)
-		}
+	worked := time.Since(t.since)
+	switch {
+	case worked < paceWork:
+		return nil
+	case t.free > 0:
+		t.free -= worked
+	case !t.pace.behind():
+		t.sleep(min(paceRest*worked, paceLong))
 	}
-	return f.FS.ReuseForWrite(old, name, category)
+	t.since = time.Now()
+	return nil
 }
 
-// pacedFile is a table that is being written.
-type pacedFile struct {
-	vfs.File
-	pace    *pace
-	since   time.Time // of the last rest
-	written int
-}
+// AddRangeKeys has nothing to do.
+func (t *pacedTable) AddRangeKeys(sstable.Span) error { return nil }
 
-// Write writes, and rests where work was done for a while.
-func (f *pacedFile) Write(b []byte) (int, error) {
-	n, err := f.File.Write(b)
-	worked := time.Since(f.since)
-	if f.written += n; worked < paceWork {
-		return n, err
-	}
-	if f.written > paceFree && !f.pace.behind() {
-		time.Sleep(min(paceRest*worked, paceLong))
-	}
-	f.since = time.Now()
-	return n, err
-}
+// SupportsSuffixReplacement tells that keys have no suffixes.
+func (t *pacedTable) SupportsSuffixReplacement() bool { return false }
+
+// FinishDataBlock gives no property.
+func (t *pacedTable) FinishDataBlock(buf []byte) ([]byte, error) { return buf, nil }
+
+// AddPrevDataBlockToIndexBlock has nothing to do.
+func (t *pacedTable) AddPrevDataBlockToIndexBlock() {}
+
+// FinishIndexBlock gives no property.
+func (t *pacedTable) FinishIndexBlock(buf []byte) ([]byte, error) { return buf, nil }
+
+// FinishTable gives no property.
+func (t *pacedTable) FinishTable(buf []byte) ([]byte, error) { return buf, nil }

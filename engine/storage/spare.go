@@ -2,7 +2,6 @@ package storage
 
 import (
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -60,9 +59,6 @@ func (s *spareLogs) sizeOf(log int) int64 {
 }
 
 var errSpareStopped = errors.New("the store is being closed")
-
-// isLog tells of a write-ahead log.
-func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
 // take gives the file that is ready to a log that begins; false: there is none. It
 // has the next one made.

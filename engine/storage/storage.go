@@ -75,9 +75,10 @@ func Open(dir string, o Options) (_ *DB, err error) {
 	}
 	cache := pebble.NewCache(size)
 	db := &DB{cache: cache, fs: fs, dir: dir, readOnly: o.ReadOnly}
-	po := pebbleOptions(pacedFS{fs, &db.pace, db.spares(o)}, cache, o.Logger)
+	po := pebbleOptions(logFS{fs, db.spares(o)}, cache, o.Logger)
 	po.MemTableSize = o.memTable
 	db.pace.listen(po.EventListener)
+	po.BlockPropertyCollectors = []func() pebble.BlockPropertyCollector{db.pace.table}
 	po.ReadOnly = o.ReadOnly
 	if db.p, err = openPebble(dir, po); err != nil {
 		cache.Unref()

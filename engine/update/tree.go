@@ -26,8 +26,16 @@ func (e *elem) isContainer() bool { return e.v.IsDocument() || e.v.IsArray() }
 // expand makes the kids of a container.
 func (e *elem) expand() []*elem {
 	if !e.open && e.isContainer() {
+		n := 0
 		for it := value.Walk(e.v.Doc()); it.Next(); {
-			e.kids = append(e.kids, &elem{key: it.Key(), v: it.Value()})
+			n++
+		}
+		all := make([]elem, n)
+		e.kids = make([]*elem, 0, n+1) // most often one is added
+		for it := value.Walk(e.v.Doc()); it.Next(); {
+			k := &all[len(e.kids)]
+			k.key, k.v = it.Key(), it.Value()
+			e.kids = append(e.kids, k)
 		}
 		e.open = true
 	}
