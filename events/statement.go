@@ -10,8 +10,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/catalog"
+	"weir/engine/value"
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqlfunc"
 	"weir/sqltype"
 )
 
@@ -258,12 +260,17 @@ func (m *Manager) named(database, name string) *found {
 }
 
 func (c *call) show(ctx context.Context, stmt *ast.ShowEvents) error {
-	if stmt.Connections {
-		rows, err := c.m.connectionRows(ctx, c.env.Database())
-		c.rows = rows
+	shown, err := sqlfunc.ShowLike(stmt.Like)
+	if err != nil {
 		return err
 	}
-	cur, err := c.m.readSubscriptions(ctx, c.env.Database(), c.m.found(c.env.Database()))
+	if stmt.Connections {
+		rows, err := c.m.connectionRows(ctx, c.env.Database())
+		c.rows = slices.DeleteFunc(rows, func(row bson.Raw) bool { return !shown(text(value.Lookup(row, "name"))) })
+		return err
+	}
+	subs := slices.DeleteFunc(c.m.found(c.env.Database()), func(s found) bool { return !shown(s.Spec.Name) })
+	cur, err := c.m.readSubscriptions(ctx, c.env.Database(), subs)
 	if err != nil {
 		return err
 	}

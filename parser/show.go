@@ -9,9 +9,9 @@ func (p *Parser) show() ast.Statement {
 	case p.at("create") && p.peek(1).kind == tokenWord:
 		return p.showCreate(t)
 	case p.atShow("event_subscriptions"), p.atShow("change_streams"), p.atShow("connections"):
-		return &ast.ShowEvents{Connections: p.next().name == "connections", Stmt: p.stmt(t)}
+		return p.showEvents(t, p.next().name == "connections")
 	case p.accept("event", "subscriptions"), p.accept("change", "streams"):
-		return &ast.ShowEvents{Stmt: p.stmt(t)}
+		return p.showEvents(t, false)
 	case p.at("full") && (p.peek(1).is("tables") || p.peek(1).is("columns") || p.peek(1).is("fields")):
 		p.next()
 		return p.showObjects(t, true)
@@ -21,10 +21,25 @@ func (p *Parser) show() ast.Statement {
 	return &ast.Show{Name: p.parameterWords(), Stmt: p.stmt(t)}
 }
 
-// atShow: the word and nothing after it.
+// atShow: the word and nothing after it, or LIKE.
 func (p *Parser) atShow(word string) bool {
 	next := p.peek(1)
-	return p.at(word) && (next.kind == tokenEOF || next.op(";"))
+	return p.at(word) && (next.kind == tokenEOF || next.op(";") || next.is("like"))
+}
+
+// showEvents goes on after SHOW EVENT_SUBSCRIPTIONS | CONNECTIONS: [LIKE 'pattern']
+func (p *Parser) showEvents(t *token, connections bool) ast.Statement {
+	s := &ast.ShowEvents{Connections: connections, Like: p.showLike()}
+	s.Stmt = p.stmt(t)
+	return s
+}
+
+// showLike reads [LIKE 'pattern']
+func (p *Parser) showLike() *ast.StringLiteral {
+	if !p.accept("like") {
+		return nil
+	}
+	return p.stringLiteral()
 }
 
 var showWhat = map[string]string{
@@ -45,9 +60,7 @@ func (p *Parser) showObjects(t *token, full bool) ast.Statement {
 	} else if s.What != "DATABASES" && p.acceptAny("from", "in") != "" {
 		s.Of = p.name()
 	}
-	if p.accept("like") {
-		s.Like = p.stringLiteral()
-	}
+	s.Like = p.showLike()
 	s.Stmt = p.stmt(t)
 	return s
 }

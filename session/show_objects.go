@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"regexp"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -10,12 +9,13 @@ import (
 	"weir/catalog"
 	"weir/parser/ast"
 	"weir/sqlerr"
+	"weir/sqlfunc"
 	"weir/sqltype"
 )
 
 // analyzeShowObjects is MySQL's SHOW TABLES and its kin, with MySQL's columns.
 func (s *Session) analyzeShowObjects(_ context.Context, stmt *ast.ShowObjects) (command, error) {
-	like, err := likePattern(stmt.Like)
+	shown, err := sqlfunc.ShowLike(stmt.Like)
 	if err != nil {
 		return nil, err
 	}
@@ -51,42 +51,13 @@ func (s *Session) analyzeShowObjects(_ context.Context, stmt *ast.ShowObjects) (
 		}
 		var docs []bson.Raw
 		for _, row := range found {
-			if like == nil || like.MatchString(row[0]) {
+			if shown(row[0]) {
 				docs = append(docs, textRow(l.cols, row...))
 			}
 		}
 		return docs, nil
 	}
 	return l, nil
-}
-
-// likePattern makes a LIKE pattern a regular expression; MySQL's SHOW … LIKE
-// knows no case.
-func likePattern(e ast.Expr) (*regexp.Regexp, error) {
-	if e == nil {
-		return nil, nil
-	}
-	text, err := literalText(e)
-	if err != nil {
-		return nil, err
-	}
-	var b strings.Builder
-	b.WriteString("(?is)^")
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '%':
-			b.WriteString(".*")
-		case c == '_':
-			b.WriteByte('.')
-		case c == '\\' && i+1 < len(text):
-			i++
-			b.WriteString(regexp.QuoteMeta(text[i : i+1]))
-		default:
-			b.WriteString(regexp.QuoteMeta(text[i : i+1]))
-		}
-	}
-	b.WriteByte('$')
-	return regexp.Compile(b.String())
 }
 
 func (s *Session) listTables(ctx context.Context, db string, full bool) ([][]string, error) {

@@ -142,10 +142,11 @@ type TestEventSubscription struct {
 	Send bool
 }
 
-// ShowEvents is SHOW EVENT_SUBSCRIPTIONS | SHOW CONNECTIONS
+// ShowEvents is SHOW EVENT_SUBSCRIPTIONS | CONNECTIONS [LIKE 'p']
 type ShowEvents struct {
 	Stmt
 	Connections bool
+	Like        *StringLiteral
 }
 
 // ShowCreate is SHOW CREATE EVENT_SUBSCRIPTION | TABLE | VIEW | … name
@@ -246,6 +247,10 @@ func (n *AcknowledgeEvents) children(visit func(Node)) {
 
 func (n *TestEventSubscription) children(visit func(Node)) {
 	visitAny(visit, n.Last)
+}
+
+func (n *ShowEvents) children(visit func(Node)) {
+	visitOne(visit, n.Like)
 }
 
 func (n *ShowCreate) children(visit func(Node)) {

@@ -151,6 +151,7 @@ func (p *printer) eventShow(n Node) bool {
 	switch n := n.(type) {
 	case *ShowEvents:
 		p.s("SHOW ", map[bool]string{true: "CONNECTIONS", false: "EVENT_SUBSCRIPTIONS"}[n.Connections])
+		p.showLike(n.Like)
 	case *ShowCreate:
 		p.s("SHOW CREATE ", string(n.Kind), " ")
 		p.name(n.Name)

@@ -159,6 +159,12 @@ func (p *printer) tables(options []*Option, tables []*AnalyzeTable) {
 	nodes(p, tables)
 }
 
+func (p *printer) showLike(like *StringLiteral) {
+	if like != nil {
+		p.optNode(" LIKE ", like)
+	}
+}
+
 func (p *printer) mysql(n Node) bool {
 	switch n := n.(type) {
 	case *ShowObjects:
@@ -167,7 +173,7 @@ func (p *printer) mysql(n Node) bool {
 			p.s(" FROM ")
 			p.name(n.Of)
 		}
-		p.optNode(" LIKE ", nodeOf(n.Like))
+		p.showLike(n.Like)
 	case *Use:
 		p.optID("USE ", n.Database)
 	default:

@@ -163,7 +163,7 @@ type ShowObjects struct {
 	What string // upper case: "TABLES", "COLLECTIONS", "DATABASES", "COLUMNS", "INDEXES"
 	Full bool
 	Of   *Name // the table of COLUMNS and INDEXES, the database of TABLES
-	Like Expr
+	Like *StringLiteral
 }
 
 // Use is MySQL's USE db
@@ -225,5 +225,5 @@ func (n *Call) children(visit func(Node)) {
 
 func (n *ShowObjects) children(visit func(Node)) {
 	visitOne(visit, n.Of)
-	visitAny(visit, n.Like)
+	visitOne(visit, n.Like)
 }
