@@ -163,7 +163,7 @@ var connectionOptions = []connectionOption{
 	{"password", "kafka nats redis", func(c *Connection, o *OptionValue) error { return setCredential(o, &c.Credentials.Password) }},
 	{"token", "nats", func(c *Connection, o *OptionValue) error { return setCredential(o, &c.Credentials.Token) }},
 	{"tls", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) { c.Settings.TLS, err = o.boolean(); return err }},
-	{"ca", "kafka nats redis", func(c *Connection, o *OptionValue) (err error) {
+	{"ca", "kafka nats redis webhook", func(c *Connection, o *OptionValue) (err error) {
 		if c.Settings.CA, err = o.text(); err == nil && !x509.NewCertPool().AppendCertsFromPEM([]byte(c.Settings.CA)) {
 			err = o.bad("certificates in PEM form, which begin with -----BEGIN CERTIFICATE-----")
 		}

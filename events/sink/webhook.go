@@ -29,6 +29,7 @@ import (
 // webhook-signature. It follows no redirect.
 type Webhook struct {
 	client  *http.Client
+	own     bool // the client is of this webhook alone
 	url     string
 	secrets []events.Secret
 	headers map[string]string
@@ -58,8 +59,14 @@ func PublicOnly(allowed ...netip.Prefix) AddressPolicy {
 // errRefusedAddress is an address that the policy refuses.
 var errRefusedAddress = errors.New("the address is private; allow it with --allow-private-targets or --allow-target CIDR")
 
-// NewClient makes the HTTP client that all webhooks of a gateway share. The
-// policy is asked for the address that is connected to, after names are
+// A connection of HTTP/2 that says nothing for quietFor is asked whether it lives, and
+// given up when there is no answer within answerWithin. A send that timed out leaves the
+// connection as it is: without this, one that the network lost takes all the retries, for
+// as long as the kernel sends again.
+const quietFor, answerWithin = 15 * time.Second, 10 * time.Second
+
+// NewClient makes the HTTP client that the webhooks of a gateway share, but those whose
+// connection has a ca. The policy is asked for the address that is connected to, after names are
 // resolved, so that no name can lead around it.
 func NewClient(policy AddressPolicy) *http.Client {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
@@ -76,6 +83,7 @@ func NewClient(policy AddressPolicy) *http.Client {
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, MaxIdleConnsPerHost: 64, MaxConnsPerHost: 256, IdleConnTimeout: 90 * time.Second,
 			TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true,
+			HTTP2: &http.HTTP2Config{SendPingTimeout: quietFor, PingTimeout: answerWithin},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -90,7 +98,31 @@ func NewWebhook(client *http.Client, s *events.Spec, c *events.Connection, clock
 	if c == nil {
 		return w, nil
 	}
+	if c.Settings.CA != "" {
+		if err := w.trust(c); err != nil {
+			return nil, err
+		}
+	}
 	return w, w.use(c)
+}
+
+// trust gives the webhook a client like the shared one that trusts the authorities of a
+// connection and no others.
+func (w *Webhook) trust(c *events.Connection) error {
+	cfg, err := tlsConfig(c, nil)
+	if err != nil {
+		return err
+	}
+	shared, ok := w.client.Transport.(*http.Transport)
+	if !ok {
+		return fmt.Errorf("ca of connection %s: the client is none of NewClient", c.Name)
+	}
+	transport := shared.Clone()
+	transport.TLSClientConfig = cfg
+	client := *w.client
+	client.Transport = transport
+	w.client, w.own = &client, true
+	return nil
 }
 
 // use takes base URL, headers and secret of a connection; those of the
@@ -115,8 +147,13 @@ func (w *Webhook) use(c *events.Connection) error {
 	return nil
 }
 
-// Close has nothing to do: the client is shared.
-func (w *Webhook) Close() error { return nil }
+// Close closes what no other webhook shares.
+func (w *Webhook) Close() error {
+	if w.own {
+		w.client.CloseIdleConnections()
+	}
+	return nil
+}
 
 // Deliver posts one event, or a batch as one array.
 func (w *Webhook) Deliver(ctx context.Context, ds []events.Delivery) error {
