@@ -256,33 +256,29 @@ func (u *unit) writeCell(of *cell, n int64) error {
 	return u.b.Set([]byte(of.key), append(entry, of.key[len(of.key)-of.kinds:]...))
 }
 
-// keepCells changes the counts as the batch did that was applied.
+// keepCells changes the counts as the batch did that was applied: who asks sees all that it
+// did to an index, or nothing.
 func (u *unit) keepCells() {
+	for _, n := range u.notes {
+		n.ix.cells.mu.Lock()
+	}
 	for of, by := range u.cells {
 		if by != 0 {
-			of.ix.cells.change(of, by)
+			of.n += by
 		}
 	}
 	for _, n := range u.notes {
 		n.ix.cells.noted(n.written)
+		n.ix.cells.mu.Unlock()
 	}
 }
 
-// change changes a count.
-func (c *cells) change(of *cell, by int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	of.n += by
-}
-
-// noted tells of a note that was written, or of all entries.
+// noted tells of a note that was written, or of all entries; the caller holds the lock.
 func (c *cells) noted(all bool) {
 	if !all {
 		c.notes++
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, of := range c.dirty {
 		if of.noted = 0; of.n == 0 {
 			delete(c.counts, of.key)

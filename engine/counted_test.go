@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -169,6 +171,75 @@ func TestCountedIndexes(t *testing.T) {
 		run(t, e, `{"dropIndexes": "c", "index": "counts"}`)
 		run(t, e, counted)
 		run(t, e, `{"insert": "c", "documents": [{"a": "x"}, {"a": "x"}, {"a": ["x", "y"]}]}`) // an array: it tells no more
+		requireCounts(t, e)
+	}
+}
+
+// TestCountedIndexMeetsArrays asks for counts while the store, just opened, reads them for
+// the first time, which the first write has it do, while documents go from one combination
+// to another, by themselves and many in a transaction, and while one becomes an array, which
+// has two: there are as many documents at any moment.
+func TestCountedIndexMeetsArrays(t *testing.T) {
+	const documents, total = 200, `[{"$group": {"_id": null, "n": {"$sum": 1}}}]`
+	for round := range 8 {
+		dir := t.TempDir()
+		o := engine.Options{CountedNotes: []int{0, 1, 7}[round%3]}
+		e := openEngine(t, dir, o)
+		run(t, e, `{"createIndexes": "c", "indexes": [{"key": {"a": 1, "b": 1, "c": 1}, "name": "counts", "weirCounted": true}]}`)
+		var all []store.WriteOp
+		for id := range documents {
+			all = append(all, insertOp(t, bson.D{{Key: "_id", Value: id}, {Key: "a", Value: "x"}, {Key: "c", Value: id}}))
+		}
+		_, err := e.Write(t.Context(), store.Namespace{DB: "d", Coll: "c"}, all, store.WriteOptions{})
+		require.NoError(t, err)
+		require.NoError(t, e.Close())
+		e = openEngine(t, dir, o)
+
+		want := answers(t, e, total, true)
+		var asking, readers, writers sync.WaitGroup
+		var ended atomic.Bool
+		for range 3 {
+			asking.Add(1)
+			readers.Go(func() {
+				right := assert.Equal(t, want, answers(t, e, total, false))
+				asking.Done()
+				for right && !ended.Load() {
+					right = assert.Equal(t, want, answers(t, e, total, false))
+				}
+			})
+		}
+		asking.Wait()
+		set := func(id int, field, to string) {
+			run(t, e, fmt.Sprintf(`{"update": "c", "updates": [{"q": {"_id": %d}, "u": {"$set": {"%s": %s}}}]}`, id, field, to))
+		}
+		writers.Go(func() {
+			for n := range 30 {
+				set(n, "b", []string{`"x"`, `"y"`, `null`}[n%3])
+			}
+		})
+		writers.Go(func() {
+			for n := range int64(8) {
+				_, err := inTxn(t, e, "d", 'm', n, true, fmt.Sprintf(`{"update": "c", "updates": [{"q": {"c": {"$lt": 30}}, "u": {"$set": {"a": "%c"}}, "multi": true}]}`, 'y'-n%2))
+				if err == nil { // it met no write
+					_, err = inTxn(t, e, "admin", 'm', n, false, `{"commitTransaction": 1}`)
+					assert.NoError(t, err)
+				}
+			}
+		})
+		writers.Go(func() {
+			for range 10 * (round % 4) { // at once, or when the others have begun
+				answers(t, e, total, false)
+			}
+			set(100, "a", `["x", "z"]`)
+			set(101, "c", `[]`)
+		})
+		writers.Wait()
+		ended.Store(true)
+		readers.Wait()
+		requireCounts(t, e)
+		require.EqualValues(t, documents, run(t, e, `{"count": "c", "query": {"c": {"$exists": true}}, "hint": {"$natural": 1}}`).Lookup("n").AsInt64())
+		set(100, "a", `"x"`) // no arrays any more, which nobody knows
+		set(101, "c", `1`)
 		requireCounts(t, e)
 	}
 }
