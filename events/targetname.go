@@ -18,6 +18,10 @@ func (t Target) fault() string {
 		if !kafkaTopic.MatchString(t.Name) || t.Name == "." || t.Name == ".." {
 			return "The name of a Kafka topic has 1 to 249 of the characters A-Z a-z 0-9 . _ -"
 		}
+	case TargetRedis, TargetRedisChannel:
+		if t.Name == "" {
+			return "The key of a Redis stream and the name of a channel are not empty."
+		}
 	case TargetNATS:
 		tokens := strings.Split(t.Name, ".")
 		if strings.ContainsFunc(t.Name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) ||

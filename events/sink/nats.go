@@ -168,6 +168,9 @@ func (n *NATS) message(d *events.Delivery) (*nats.Msg, error) {
 	msg := nats.NewMsg(n.subject)
 	msg.Data = body
 	msg.Header.Set(jetstream.MsgIDHeader, d.ID)
+	if n.payload.format == "cloudevents_binary" {
+		msg.Header.Set("content-type", typeJSON)
+	}
 	n.payload.binary(d, func(name, v string) { msg.Header.Set("ce-"+name, headerValue(v)) })
 	for header, column := range passedOn {
 		if v := rowText(d.Row, column); v != "" && !strings.ContainsFunc(v, isControl) {

@@ -132,6 +132,9 @@ func (r *Redis) send(ctx context.Context, client *redis.Client, ds []events.Deli
 		}
 		args := []any{max(1, r.window.Milliseconds()), "id", d.ID, "position", d.Position, "type", cloudEventType(rowText(d.Row, "event_type")), "body", body}
 		r.payload.binary(d, func(name, v string) { args = append(args, "ce_"+name, v) })
+		if trace := rowText(d.Row, "trace_parent"); trace != "" && r.payload.format == "cloudevents_binary" {
+			args = append(args, "ce_traceparent", trace) // an entry has no other headers
+		}
 		addOnce.EvalSha(ctx, pipe, []string{r.key, "{" + r.key + "}:weir:" + d.ID}, args...)
 	}
 	_, err := pipe.Exec(ctx)
