@@ -158,7 +158,7 @@ func (m *Manager) oldest(ctx context.Context, db string) (bson.Timestamp, error)
 	low, high := uint32(0), now.T // the oplog does not reach back to low, but to high
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		reaches, err := m.oplogReaches(ctx, db, middle)
+		reaches, err := m.oplogReaches(ctx, db, bson.Timestamp{T: middle, I: 1})
 		if err != nil {
 			return now, err
 		}
@@ -171,9 +171,9 @@ func (m *Manager) oldest(ctx context.Context, db string) (bson.Timestamp, error)
 	return bson.Timestamp{T: high, I: 1}, nil
 }
 
-// oplogReaches tells whether the oplog reaches back to a second.
-func (m *Manager) oplogReaches(ctx context.Context, db string, second uint32) (bool, error) {
-	stream, err := m.data.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &bson.Timestamp{T: second, I: 1}, BatchSize: 1})
+// oplogReaches tells whether the oplog reaches back to a time.
+func (m *Manager) oplogReaches(ctx context.Context, db string, at bson.Timestamp) (bool, error) {
+	stream, err := m.data.Watch(ctx, store.Namespace{DB: db}, nil, store.WatchOptions{StartAtOperationTime: &at, BatchSize: 1})
 	switch {
 	case err == nil:
 		return true, stream.Close()

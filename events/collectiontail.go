@@ -8,9 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"weir/catalog"
 	"weir/engine/value"
-	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/store"
 )
@@ -56,23 +54,12 @@ type tailedRow struct {
 }
 
 // tailCollection follows a collection.
-func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env catalog.Session, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
-	t, found, err := m.relation(ctx, env, n.Name.Qualifier().Name, n.Name.Last())
-	if err != nil {
-		return nil, nil, err
-	}
-	if !found {
-		_, err := m.collectionColumns(ctx, env, n.Name)
-		return nil, nil, err
-	}
-	if err := mayRead(env, t.NS.DB, n.Name.Pos()); err != nil {
-		return nil, nil, err
-	}
+func (m *Manager) tailCollection(ctx context.Context, of store.Namespace, pos int, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
 	now, err := m.operationTime(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &collectionTail{m: m, db: t.NS.DB, coll: t.NS.Coll, begin: endOf(now), at: endOf(now), progress: o.progress, until: o.to, span: o.span}
+	c := &collectionTail{m: m, db: of.DB, coll: of.Coll, begin: endOf(now), at: endOf(now), progress: o.progress, until: o.to, span: o.span}
 	if past := before(o.from); o.from != "" && past < c.at {
 		c.at = past
 		err = c.readAlone(ctx)
@@ -81,10 +68,10 @@ func (m *Manager) tailCollection(ctx context.Context, n *ast.Subscribe, env cata
 		err = c.joinNow(ctx)
 	}
 	if isHistoryLost(err) {
-		return nil, nil, sqlerr.As(m.tooEarly(ctx, t.NS.DB)).At(n.Pos())
+		return nil, nil, sqlerr.As(m.tooEarly(ctx, of.DB)).At(pos)
 	}
 	if err == nil && o.snapshot {
-		c.snapshot, err = m.data.Aggregate(ctx, t.NS, nil, store.AggregateOptions{})
+		c.snapshot, err = m.data.Aggregate(ctx, of, nil, store.AggregateOptions{})
 	}
 	if err != nil {
 		c.close()

@@ -21,18 +21,13 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 	}
 	spec := s.Spec
 	c.line("Event subscription %s (%s)", spec.ID, s.status())
-	if err := c.explainReader(ctx, spec.Database); err != nil {
+	var told plan
+	if err := c.m.explainReader(ctx, &told, spec.Database); err != nil {
 		return err
 	}
-	c.line("  Match: collections %s, operations %s", orAll(spec.Collections), strings.Join(spec.EventTypes, ", "))
-	if len(spec.UpdateFields) > 0 {
-		c.line("  Updates: of %s", strings.Join(spec.UpdateFields, ", "))
-	}
-	if len(spec.Filter) > 0 {
-		c.line("  Filter: %s", relaxed(spec.Filter))
-	}
-	if spec.Where != "" {
-		c.line("  Where: %s", spec.Where)
+	told.match(spec)
+	for _, line := range told {
+		c.line("%s", line)
 	}
 	c.line("  Target: %s, order %s", orNone(spec.Target.Shown()), spec.PreserveOrder)
 	counted, err := c.m.counted(ctx, spec.Database)
@@ -52,20 +47,39 @@ func (c *call) line(format string, args ...any) {
 	c.row(bson.D{{Key: "QUERY PLAN", Value: fmt.Sprintf(format, args...)}})
 }
 
+// plan is the lines that EXPLAIN shows.
+type plan []string
+
+func (p *plan) line(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
+
+// match tells which events a subscription logs.
+func (p *plan) match(spec *Spec) {
+	p.line("  Match: collections %s, operations %s", orAll(spec.Collections), strings.Join(spec.EventTypes, ", "))
+	if len(spec.UpdateFields) > 0 {
+		p.line("  Updates: of %s", strings.Join(spec.UpdateFields, ", "))
+	}
+	if len(spec.Filter) > 0 {
+		p.line("  Filter: %s", relaxed(spec.Filter))
+	}
+	if spec.Where != "" {
+		p.line("  Where: %s", spec.Where)
+	}
+}
+
 // explainReader tells who reads the database, and how far behind the server.
-func (c *call) explainReader(ctx context.Context, db string) error {
-	stream, err := c.m.readerRow(ctx, db)
+func (m *Manager) explainReader(ctx context.Context, p *plan, db string) error {
+	stream, err := m.readerRow(ctx, db)
 	if err != nil {
 		return err
 	}
-	c.line("  Reader: one change stream of database %s", db)
+	p.line("  Reader: one change stream of database %s", db)
 	if stream == nil {
-		c.line("    not running")
+		p.line("    not running")
 		return nil
 	}
-	c.line("    gateway %s, epoch %d, token %s", text(value.Lookup(stream, "gateway")), value.Lookup(stream, "epoch").AsInt64(), orNone(text(value.Lookup(stream, "resume_token"))))
+	p.line("    gateway %s, epoch %d, token %s", text(value.Lookup(stream, "gateway")), value.Lookup(stream, "epoch").AsInt64(), orNone(text(value.Lookup(stream, "resume_token"))))
 	if at := value.Lookup(stream, "resume_token_timestamp"); at.Kind() == bson.TypeDateTime {
-		c.line("    read up to %s, lag %.0f s", time.UnixMilli(at.AsDate()).UTC().Format(time.RFC3339), value.Lookup(stream, "resume_token_lag_seconds").AsDouble())
+		p.line("    read up to %s, lag %.0f s", time.UnixMilli(at.AsDate()).UTC().Format(time.RFC3339), value.Lookup(stream, "resume_token_lag_seconds").AsDouble())
 	}
 	return nil
 }

@@ -45,10 +45,6 @@ type tail struct {
 	fresh time.Time // when it had all that there was
 }
 
-func (m *Manager) tailSubscription(ctx context.Context, s *found, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
-	return m.tailLog(ctx, s.Spec.Database, s.ID, s.Spec.Retention, o, nil)
-}
-
 // tailLog follows the rows of a subscription, "": of all of a database. Without
 // makes they are given as SUBSCRIBE shows them.
 func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Duration, o tailOptions, makes func(bson.Raw) ([]bson.Raw, error)) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {

@@ -219,7 +219,7 @@ func (m *Manager) oplogBegin(ctx context.Context, db string, known bson.Timestam
 		}
 	}
 	if known.T > 0 {
-		if still, err := m.oplogReaches(ctx, db, known.T); err != nil || still {
+		if still, err := m.oplogReaches(ctx, db, bson.Timestamp{T: known.T, I: 1}); err != nil || still {
 			return known, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"weir/parser/ast"
 	"weir/sqlerr"
 	"weir/sqltype"
+	"weir/store"
 )
 
 // The columns that SUBSCRIBE puts in front.
@@ -153,23 +154,60 @@ func (m *Manager) Subscribe(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if err := m.wait(ctx); err != nil {
 		return nil, nil, err
 	}
-	o, err := m.tailOptions(ctx, n)
+	p, err := m.planTail(ctx, n, env)
 	if err != nil {
 		return nil, nil, err
 	}
+	switch {
+	case p.query != nil:
+		return m.tailQuery(ctx, p.query, p.tailOptions)
+	case p.sub != nil:
+		return m.tailLog(ctx, p.sub.Spec.Database, p.sub.ID, p.sub.Spec.Retention, p.tailOptions, nil)
+	}
+	return m.tailCollection(ctx, p.coll, n.Pos(), p.tailOptions)
+}
+
+// tailPlan is a SUBSCRIBE whose names are found and whose options are read: one of
+// sub, coll and query is what it follows.
+type tailPlan struct {
+	tailOptions
+	sub   *found
+	coll  store.Namespace
+	query *queryPlan
+}
+
+// planTail refuses what cannot be followed. It opens nothing.
+func (m *Manager) planTail(ctx context.Context, n *ast.Subscribe, env catalog.Session) (*tailPlan, error) {
+	o, err := m.tailOptions(ctx, n)
+	if err != nil {
+		return nil, err
+	}
 	if err := m.bound(ctx, &o, n.AsOf, n.UpTo); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	p := &tailPlan{tailOptions: o}
 	if n.Query != nil {
-		return m.tailQuery(ctx, n, env, o)
+		p.query, err = m.planQuery(ctx, n, env, &p.tailOptions)
+		return p, err
 	}
-	if s := m.tailed(env, n.Name); s != nil {
-		if err := usable(s, env, n.Name.Pos()); err != nil {
-			return nil, nil, err
-		}
-		return m.tailSubscription(ctx, s, o)
+	if p.sub = m.tailed(env, n.Name); p.sub != nil {
+		return p, usable(p.sub, env, n.Name.Pos())
 	}
-	return m.tailCollection(ctx, n, env, o)
+	p.coll, err = m.followed(ctx, n, env)
+	return p, err
+}
+
+// followed finds the collection that SUBSCRIBE names.
+func (m *Manager) followed(ctx context.Context, n *ast.Subscribe, env catalog.Session) (store.Namespace, error) {
+	t, found, err := m.relation(ctx, env, n.Name.Qualifier().Name, n.Name.Last())
+	if err != nil {
+		return store.Namespace{}, err
+	}
+	if !found {
+		_, err := m.collectionColumns(ctx, env, n.Name)
+		return store.Namespace{}, err
+	}
+	return t.NS, mayRead(env, t.NS.DB, n.Name.Pos())
 }
 
 func progressRow(position string) bson.Raw {

@@ -15,31 +15,41 @@ import (
 	"weir/sqltype"
 )
 
-// tailQuery is SUBSCRIBE TO (SELECT … FROM CHANGE_STREAM_EVENTS(…) …). Its
-// arguments since and until say the same as AS OF and UP TO.
-func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.Session, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
+// queryPlan is SUBSCRIBE TO (SELECT … FROM CHANGE_STREAM_EVENTS(…) …).
+type queryPlan struct {
+	*TailQuery
+	of         tailSource
+	hidden     bson.A // ids of subscriptions whose rows the role may not read
+	skip, most int64  // most is -1 without a limit
+}
+
+// planQuery plans a query. Its arguments since and until say the same as AS OF and UP TO.
+func (m *Manager) planQuery(ctx context.Context, n *ast.Subscribe, env catalog.Session, o *tailOptions) (*queryPlan, error) {
 	q, err := m.lang.TailQuery(ctx, n.Query)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := onceGiven(n, q); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if err := m.bound(ctx, &o, q.Since, q.Until); err != nil {
-		return nil, nil, err
+	if err := m.bound(ctx, o, q.Since, q.Until); err != nil {
+		return nil, err
 	}
-	of, err := m.tailSource(ctx, q.Source, env)
-	if err != nil {
-		return nil, nil, err
+	p := &queryPlan{TailQuery: q}
+	if p.of, err = m.tailSource(ctx, q.Source, env); err != nil {
+		return nil, err
 	}
-	hidden := m.hidden(of.database, env.User())
-	if slices.Contains(hidden, any(of.id)) {
-		return nil, nil, usable(m.named(of.database, of.id), env, n.Query.Pos())
+	p.hidden = m.hidden(p.of.database, env.User())
+	if slices.Contains(p.hidden, any(p.of.id)) {
+		return nil, usable(m.named(p.of.database, p.of.id), env, n.Query.Pos())
 	}
-	skip, most, err := m.tailBounds(ctx, q)
-	if err != nil {
-		return nil, nil, err
-	}
+	p.skip, p.most, err = m.tailBounds(ctx, q)
+	return p, err
+}
+
+// tailQuery follows what a query makes of the rows of the log.
+func (m *Manager) tailQuery(ctx context.Context, q *queryPlan, o tailOptions) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
+	of, hidden := q.of, q.hidden
 	next, stop, err := m.tailLog(ctx, of.database, of.id, of.retained, o, func(row bson.Raw) ([]bson.Raw, error) {
 		if len(hidden) > 0 && slices.Contains(hidden, any(text(value.Lookup(row, "subscription_id")))) {
 			return nil, nil
@@ -56,7 +66,7 @@ func (m *Manager) tailQuery(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if err != nil {
 		return nil, nil, err
 	}
-	return bounded(next, skip, most), stop, nil
+	return bounded(next, q.skip, q.most), stop, nil
 }
 
 // tailBounds evaluates OFFSET and LIMIT; most is -1 without a limit.

@@ -18,6 +18,7 @@ import (
 // explainOptions are EXPLAIN's options.
 type explainOptions struct {
 	analyze bool
+	at      int    // where analyze is
 	format  string // text, json
 }
 
@@ -37,7 +38,7 @@ func readExplain(stmt *ast.Explain) (explainOptions, error) {
 			if !ok {
 				return o, sqlerr.New(sqlerr.SyntaxError, "analyze requires a Boolean value").At(opt.Pos())
 			}
-			o.analyze = on
+			o.analyze, o.at = on, opt.Pos()
 		case "format":
 			o.format = strings.ToLower(text)
 			if o.format != "text" && o.format != "json" {
@@ -90,15 +91,25 @@ func (s *Session) explain(ctx context.Context, st *prepared, o explainOptions, c
 		}
 		cmd = e.st.cmd
 	}
-	q, ok := cmd.(*query)
-	if !ok {
+	var plan explained
+	switch cmd := cmd.(type) {
+	case *query:
+		bound, err := cmd.prog.Bind(ctx, args, s.env)
+		if err != nil {
+			return nil, err
+		}
+		plan.Plan = bound.Explain()
+	case *subscription:
+		if o.analyze && !cmd.ends() {
+			return nil, sqlerr.Unsupported(o.at, "Leave ANALYZE out, or say with UP TO where it ends.", "EXPLAIN ANALYZE of a SUBSCRIBE without an end is not supported")
+		}
+		var err error
+		if plan.Plan, err = cmd.explain(ctx, s, args); err != nil {
+			return nil, err
+		}
+	default:
 		return []string{"Utility statement"}, nil
 	}
-	bound, err := q.prog.Bind(ctx, args, s.env)
-	if err != nil {
-		return nil, err
-	}
-	plan := explained{Plan: bound.Explain()}
 	if o.analyze {
 		began := time.Now()
 		n, err := s.drain(ctx, st.cmd, c)

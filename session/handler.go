@@ -60,6 +60,8 @@ type EventStatements interface {
 	// came within wait, and io.EOF at the end of AS OF … UP TO.
 	Subscribe(ctx context.Context, stmt *ast.Subscribe, env catalog.Session) (
 		next func(ctx context.Context, wait time.Duration) (bson.Raw, error), stop func(), err error)
+	// Explain tells in lines what Subscribe would do, or refuses what it would.
+	Explain(ctx context.Context, stmt *ast.Subscribe, env catalog.Session) ([]string, error)
 }
 
 // The PostgreSQL version that is spoken.

@@ -109,6 +109,10 @@ func number(n int32) bson.Raw {
 	return doc
 }
 
+func (f *fakeEvents) Explain(_ context.Context, stmt *ast.Subscribe, _ catalog.Session) ([]string, error) {
+	return []string{"Subscribe", "  " + ast.Print(stmt)}, nil
+}
+
 // Subscribe gives three rows, then waits.
 func (f *fakeEvents) Subscribe(context.Context, *ast.Subscribe, catalog.Session) (func(context.Context, time.Duration) (bson.Raw, error), func(), error) {
 	n := int32(0)

@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/value"
 	"weir/parser/ast"
 	"weir/wire"
 )
@@ -55,6 +56,20 @@ func (c *subscription) open(ctx context.Context, s *Session, call *call) (rows, 
 		return nil, "", err
 	}
 	return &liveRows{pull: next, stop: stop, w: call.w}, "", nil
+}
+
+// ends tells whether the rows end by themselves.
+func (c *subscription) ends() bool {
+	return c.stmt.UpTo != nil || c.stmt.Query != nil && c.stmt.Query.Limit != nil
+}
+
+// explain is EXPLAIN of it.
+func (c *subscription) explain(ctx context.Context, s *Session, args []value.Value) ([]string, error) {
+	stmt, err := withArguments(c.stmt, c.types, args)
+	if err != nil {
+		return nil, err
+	}
+	return s.h.deps.Events.Explain(ctx, stmt, relationEnv{s.env})
 }
 
 // liveRows are rows that come now and then. What is gathered is sent before
