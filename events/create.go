@@ -285,7 +285,10 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	}
 	if !n.OwnerTo.IsZero() {
 		if strings.EqualFold(n.OwnerTo.Name, public) {
-			return sqlerr.New(sqlerr.UndefinedObject, "role \"%s\" does not exist", n.OwnerTo.Name).At(n.OwnerTo.Pos())
+			return noRole(n.OwnerTo)
+		}
+		if err := c.knownRole(ctx, n.OwnerTo); err != nil {
+			return err
 		}
 		spec.CreatedBy = c.role(n.OwnerTo)
 	}

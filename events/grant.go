@@ -54,6 +54,15 @@ func (c *call) grant(ctx context.Context, n *ast.Grant) error {
 		}
 		subs[i] = s
 	}
+	for _, id := range n.Roles {
+		holds := n.Revoke && slices.ContainsFunc(subs, func(s *found) bool { return slices.Contains(s.Usage.Roles, c.role(id)) })
+		if strings.EqualFold(id.Name, public) || holds { // by a user who is gone, too
+			continue
+		}
+		if err := c.knownRole(ctx, id); err != nil {
+			return err
+		}
+	}
 	for _, s := range subs {
 		u := s.Usage
 		for _, role := range n.Roles {
@@ -64,6 +73,27 @@ func (c *call) grant(ctx context.Context, n *ast.Grant) error {
 		}
 	}
 	return c.m.adopt(ctx, c.env.Database())
+}
+
+// knows is a session that knows which roles there are.
+type knows interface {
+	HasRole(ctx context.Context, name string) (bool, error)
+}
+
+// knownRole refuses a role that does not exist.
+func (c *call) knownRole(ctx context.Context, name ast.Ident) error {
+	k, ok := c.env.(knows)
+	if !ok {
+		return nil
+	}
+	if has, err := k.HasRole(ctx, c.role(name)); has || err != nil {
+		return err
+	}
+	return noRole(name)
+}
+
+func noRole(name ast.Ident) error {
+	return sqlerr.New(sqlerr.UndefinedObject, "role \"%s\" does not exist", name.Name).At(name.Pos())
 }
 
 // role is the role of a name, which may be a word for the session's.

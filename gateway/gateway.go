@@ -234,7 +234,7 @@ func (g *Gateway) assemble() error {
 		if err != nil {
 			return err
 		}
-		so.Credentials, so.Authorize = l.credentials, l.authorize
+		so.Credentials, so.Authorize, so.HasRole = l.credentials, l.authorize, l.has
 	}
 	handler := session.New(session.Deps{
 		Store: g.store, Catalog: g.catalog, Functions: funcs, Library: library, Events: g.events, Broker: broker,

@@ -66,6 +66,30 @@ func (l *login) find(ctx context.Context, user, database string) (*storedUser, e
 	return nil, nil
 }
 
+// has is session.Options.HasRole. Users of other databases log in there, and may use
+// what this one has. Where the store does not tell of these, any name may be one.
+func (l *login) has(ctx context.Context, user, database string) (bool, error) {
+	if u, err := l.find(ctx, user, database); u != nil || err != nil {
+		return u != nil, err
+	}
+	cmd, err := bson.Marshal(bson.D{{Key: "usersInfo", Value: bson.D{{Key: "forAllDBs", Value: true}}}, {Key: "filter", Value: bson.D{{Key: "user", Value: user}}}})
+	if err != nil {
+		return false, err
+	}
+	reply, err := l.store.Command(ctx, "admin", cmd)
+	if mongoerr.CodeOf(err) == mongoerr.Unauthorized {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var found struct{ Users []bson.Raw }
+	if err := bson.Unmarshal(reply, &found); err != nil {
+		return false, fmt.Errorf("read user %q: %w", user, err)
+	}
+	return len(found.Users) > 0, nil
+}
+
 // credentials is session.Options.Credentials.
 func (l *login) credentials(ctx context.Context, user, database string) (*scram.StoredCredentials, error) {
 	u, err := l.find(ctx, user, database)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"time"
 
 	"weir/catalog"
@@ -124,6 +125,15 @@ func (e relationEnv) May(database string, write bool) error {
 		return nil
 	}
 	return e.s.access.May(database, write)
+}
+
+// HasRole tells whether a role exists; every one may where nobody logs in.
+func (e relationEnv) HasRole(ctx context.Context, name string) (bool, error) {
+	has := e.s.h.opts.HasRole
+	if _, predefined := catalog.PredefinedRoleNamed(name); has == nil || predefined || name == e.s.start.User {
+		return true, nil
+	}
+	return has(ctx, name, e.s.start.Database)
 }
 
 // StatementText is the text that runs.

@@ -41,6 +41,9 @@ type Options struct {
 	// Authorize tells what a user may do once the password was right; its error
 	// ends the connection. nil: everything.
 	Authorize func(ctx context.Context, user, database string) (Access, error)
+	// HasRole tells whether there is a user who can log in to a database, or to
+	// another one. nil: every name may be somebody's.
+	HasRole func(ctx context.Context, user, database string) (bool, error)
 	// Owner names this gateway in the names of temporary databases, so that
 	// others can tell whose they are when it has crashed.
 	Owner string

@@ -187,6 +187,60 @@ func TestLogin(t *testing.T) {
 	exec(root, `DROP USER dora`, "")
 }
 
+// TestRolesOfSubscriptions grants use to users: of admin, of the connected database and
+// of others, and to a predefined role, but not to names that nobody has. From a user who
+// is gone it can be revoked.
+func TestRolesOfSubscriptions(t *testing.T) {
+	for _, mode := range testkit.Modes() {
+		t.Run(string(mode), func(t *testing.T) { rolesOfSubscriptions(t, mode) })
+	}
+}
+
+func rolesOfSubscriptions(t *testing.T, mode testkit.Mode) {
+	g := testkit.Start(t, mode, &gateway.Options{Auth: true})
+	ctx, client := t.Context(), g.Mongo(t).Client()
+	for _, u := range []struct{ db, name, role string }{{"admin", "boss", "root"}, {g.Database, "own", "read"}, {g.Database + "_far", "far", "readWrite"}} {
+		in := client.Database(u.db)
+		require.NoError(t, in.RunCommand(ctx, bson.D{{Key: "createUser", Value: u.name}, {Key: "pwd", Value: "pw"}, {Key: "roles", Value: bson.A{u.role}}}).Err())
+		t.Cleanup(func() { _ = in.RunCommand(context.Background(), bson.D{{Key: "dropUser", Value: u.name}}).Err() })
+		if u.name == "boss" && mode == testkit.Embedded { // the first user
+			var err error
+			client, err = mongo.Connect(options.Client().ApplyURI("mongodb://boss:pw@" + g.MongoAddr().String() + "/?directConnection=true&authSource=admin"))
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+		}
+	}
+	c, err := pgx.Connect(ctx, "postgres://boss:pw@"+g.SQLAddr().String()+"/"+g.Database+"?sslmode=disable")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	exec := func(sql, want string, at int32) {
+		t.Helper()
+		_, err := c.Exec(ctx, sql)
+		require.Equal(t, want, state(err), "%s: %v", sql, err)
+		var p *pgconn.PgError
+		if errors.As(err, &p) {
+			require.Equal(t, at, p.Position, sql)
+			require.Contains(t, p.Message, "does not exist")
+		}
+	}
+	exec(`CREATE TABLE docs (_id int PRIMARY KEY)`, "", 0)
+	exec(`CREATE EVENT_SUBSCRIPTION s ON docs`, "", 0)
+	exec(`CREATE USER going PASSWORD 'pw'`, "", 0)
+	exec(`GRANT USAGE ON EVENT_SUBSCRIPTION s TO boss, own, far, going, CURRENT_USER, pg_read_all_data, PUBLIC`, "", 0)
+	exec(`GRANT USAGE ON EVENT_SUBSCRIPTION s TO own, nobody`, "42704", 45)
+	exec(`GRANT USAGE ON EVENT_SUBSCRIPTION s TO "current_user"`, "42704", 40)
+	exec(`GRANT USAGE ON EVENT_SUBSCRIPTION t TO nobody`, "42704", 35)
+	exec(`REVOKE USAGE ON EVENT_SUBSCRIPTION s FROM nobody`, "42704", 43)
+	exec(`ALTER EVENT_SUBSCRIPTION s OWNER TO nobody`, "42704", 37)
+	exec(`DROP USER going`, "", 0)
+	exec(`REVOKE USAGE ON EVENT_SUBSCRIPTION s FROM going`, "", 0)
+	exec(`REVOKE USAGE ON EVENT_SUBSCRIPTION s FROM going`, "42704", 43)
+	exec(`REVOKE USAGE ON EVENT_SUBSCRIPTION s FROM own, boss, PUBLIC`, "", 0)
+	exec(`ALTER EVENT_SUBSCRIPTION s OWNER TO far`, "", 0)
+	exec(`ALTER EVENT_SUBSCRIPTION s OWNER TO CURRENT_USER`, "", 0)
+	exec(`DROP EVENT_SUBSCRIPTION s`, "", 0)
+}
+
 // A gateway in front of a MongoDB takes that server's users.
 func TestLoginRemote(t *testing.T) {
 	g := testkit.Start(t, testkit.Remote, &gateway.Options{Auth: true})
