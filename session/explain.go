@@ -107,8 +107,11 @@ func (s *Session) explain(ctx context.Context, st *prepared, o explainOptions, c
 		if plan.Plan, err = cmd.explain(ctx, s, args); err != nil {
 			return nil, err
 		}
-	default:
-		return []string{"Utility statement"}, nil
+	default: // as PostgreSQL has it
+		if o.format == "json" {
+			return []string{"[\n  \"Utility Statement\"\n]"}, nil
+		}
+		return []string{"Utility statements have no plan structure"}, nil
 	}
 	if o.analyze {
 		began := time.Now()
