@@ -24,7 +24,7 @@ func TestShowLike(t *testing.T) {
 	}
 	all, orders := []string{"orders_paid", "orders-late", "Üser", "users"}, []string{"orders_paid", "orders-late"}
 	for pattern, want := range map[string][]string{
-		`%`: all, `orders_%`: orders, `ORDERS%`: orders, `orders\_%`: {"orders_paid"}, `_ser`: {"Üser"}, `u%`: {"users"}, `users`: {"users"}, `user`: nil, `id%`: nil, ``: nil, `(.*`: nil,
+		`%`: all, `orders_%`: orders, `ORDERS%`: orders, `orders\_%`: {"orders_paid"}, `_ser`: {"Üser"}, `u%`: {"users"}, `users`: {"users"}, `user`: nil, `id%`: nil, ``: nil, `(.*`: nil, `users\`: nil, `%\\`: nil,
 	} {
 		for _, what := range []string{"EVENT_SUBSCRIPTIONS", "EVENT SUBSCRIPTIONS", "CHANGE_STREAMS", "change streams", "CONNECTIONS"} {
 			column, prefix := "subscription_name", ""

@@ -260,10 +260,7 @@ func (m *Manager) named(database, name string) *found {
 }
 
 func (c *call) show(ctx context.Context, stmt *ast.ShowEvents) error {
-	shown, err := sqlfunc.ShowLike(stmt.Like)
-	if err != nil {
-		return err
-	}
+	shown := sqlfunc.ShowLike(stmt.Like)
 	if stmt.Connections {
 		rows, err := c.m.connectionRows(ctx, c.env.Database())
 		c.rows = slices.DeleteFunc(rows, func(row bson.Raw) bool { return !shown(text(value.Lookup(row, "name"))) })

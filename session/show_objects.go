@@ -15,10 +15,7 @@ import (
 
 // analyzeShowObjects is MySQL's SHOW TABLES and its kin, with MySQL's columns.
 func (s *Session) analyzeShowObjects(_ context.Context, stmt *ast.ShowObjects) (command, error) {
-	shown, err := sqlfunc.ShowLike(stmt.Like)
-	if err != nil {
-		return nil, err
-	}
+	shown := sqlfunc.ShowLike(stmt.Like)
 	l := &listing{verb: "SELECT"}
 	var list func(ctx context.Context, s *Session) ([][]string, error)
 	switch stmt.What {
