@@ -15,6 +15,7 @@ type lexer struct {
 	ascii   bool
 	counted int // bytes before this offset are counted in extra
 	extra   int // UTF-8 continuation bytes so far
+	signs   int // up to this offset there are only signs, a token each
 }
 
 func newLexer(text string) *lexer {
@@ -216,16 +217,17 @@ func (l *lexer) scanOperator(t *token, c byte) {
 		l.scanPunctuation(t, c)
 		return
 	}
-	n := 0
-	for strings.IndexByte(operatorChars, l.at(n)) >= 0 && l.at(n) != 0 {
-		if n > 0 && (l.at(n) == '-' && l.at(n+1) == '-' || l.at(n) == '/' && l.at(n+1) == '*') {
+	n := 1
+	for l.off >= l.signs && strings.IndexByte(operatorChars, l.at(n)) >= 0 && l.at(n) != 0 {
+		if l.at(n) == '-' && l.at(n+1) == '-' || l.at(n) == '/' && l.at(n+1) == '*' {
 			break
 		}
 		n++
 	}
 	op := l.text[l.off : l.off+n]
-	for len(op) > 1 && (op[len(op)-1] == '+' || op[len(op)-1] == '-') && !strings.ContainsAny(op, "~!@#^&|?%") {
-		op = op[:len(op)-1]
+	if n > 1 && !strings.ContainsAny(op, "~!@#^&|?%") {
+		l.signs = l.off + n // or each of them would read all that follow
+		op = op[:max(1, len(strings.TrimRight(op, "+-")))]
 	}
 	l.off += len(op)
 	t.name = op

@@ -58,23 +58,24 @@ func (l *lexer) scanPrefixedString(t *token, lower byte) bool {
 func (l *lexer) scanString(t *token, escapes bool) {
 	t.kind = tokenString
 	quote := l.off
-	part, ok := l.scanStringPart(t, escapes)
-	if !ok {
-		if t.kind != tokenError {
-			l.refuse(t, "unterminated quoted string", l.text[quote:])
-		}
-		return
-	}
-	t.name = part
-	for l.continues() {
-		part, ok = l.scanStringPart(t, escapes)
+	var whole []byte // of several parts
+	for parts := 1; ; parts++ {
+		part, ok := l.scanStringPart(t, escapes)
 		if !ok {
 			if t.kind != tokenError {
 				l.refuse(t, "unterminated quoted string", l.text[quote:])
 			}
 			return
 		}
-		t.name += part
+		more := l.continues()
+		if parts == 1 && !more {
+			t.name = part
+			return
+		}
+		if whole = append(whole, part...); !more {
+			t.name = string(whole)
+			return
+		}
 	}
 }
 

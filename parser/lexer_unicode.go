@@ -30,14 +30,19 @@ func (l *lexer) decodeUnicode(t *token) {
 	t.name = s
 }
 
-// scanUescape reads UESCAPE 'c' if it is there; c is 0 if it cannot be one.
+// scanUescape reads UESCAPE 'c' if it is there; c is 0 if it cannot be one. It
+// looks at the text before it reads a token: the next one may be another U&'…',
+// and would look ahead itself.
 func (l *lexer) scanUescape() (c byte, ok bool) {
 	ahead := *l
-	var word, char token
-	ahead.next(&word)
-	if !word.is("uescape") {
+	if ahead.skipSpace() >= 0 || !ahead.atUescape() {
 		return 0, false
 	}
+	ahead.off += len(uescape)
+	if ahead.skipSpace() >= 0 || ahead.at(1) == '&' {
+		return 0, true
+	}
+	var char token
 	ahead.next(&char)
 	if char.kind != tokenString {
 		return 0, true
@@ -47,6 +52,13 @@ func (l *lexer) scanUescape() (c byte, ok bool) {
 		return 0, true
 	}
 	return char.name[0], true
+}
+
+const uescape = "uescape"
+
+func (l *lexer) atUescape() bool {
+	n := len(uescape)
+	return len(l.text)-l.off >= n && strings.EqualFold(l.text[l.off:l.off+n], uescape) && !isIdentPart(l.at(n))
 }
 
 func replaceEscapes(s string, escape byte) (string, bool) {

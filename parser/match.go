@@ -174,15 +174,20 @@ func (p *Parser) integer() int {
 // numeric reads [+ | -] number as an expression.
 func (p *Parser) numeric() ast.Expr {
 	t := p.tok
+	var minus *ast.Operator
 	if p.acceptOp("-") {
-		op := &ast.Operator{Span: p.span(t), Symbol: "-"}
-		return &ast.UnaryExpr{Op: op, Operand: p.numeric(), Span: p.span(t)}
+		minus = &ast.Operator{Span: p.span(t), Symbol: "-"}
+	} else {
+		p.acceptOp("+")
 	}
-	p.acceptOp("+")
 	if p.tok.kind != tokenInteger && p.tok.kind != tokenNumber {
 		p.fail()
 	}
-	return p.number()
+	n := p.number()
+	if minus == nil {
+		return n
+	}
+	return &ast.UnaryExpr{Op: minus, Operand: n, Span: p.span(t)}
 }
 
 func (p *Parser) number() *ast.NumberLiteral {

@@ -198,6 +198,7 @@ func fuzz(f *testing.F, accepted func(*testing.T, ast.Statement)) {
 	f.Add("select operator(%) 0, operator(=) 1")
 	f.Add("set transaction snapshot ''")
 	f.Add("select varchar(;")
+	f.Add("select " + strings.Repeat("+", 100))
 	for _, sql := range []string{
 		"select a[1:2].b, (x).*, interval '1' day, e'\\u00e9', U&'\\00e9', $$x$$, b'01', `q` from t",
 		"with recursive r as (values (1)) select * from r union all (select 2 limit 1) for update",
@@ -226,6 +227,28 @@ func fuzz(f *testing.F, accepted func(*testing.T, ast.Statement)) {
 			accepted(t, s)
 		}
 	})
+}
+
+// TestLongRuns: a piece of text over and over costs its length and not a power
+// of it, nor a stack of its depth: what costs more does not come to an end here.
+func TestLongRuns(t *testing.T) {
+	const times = 20_000
+	for _, piece := range []string{
+		"+", "-", "+-", "*", "/", "<+", "!+", "@", "^-", "(", "[", "{", "[1,", "{a:", "((select ", "$", "$a", "$1 ", "::", ".a", "a,", "1.",
+		"'a' ", "'a'\n", "e'a'", "u&'a'", "u&'a' uescape ", "u&\"a\"", "b'1'", "\"a\"", "`a`", "$$a$$", "/*", "/**/", "--\n",
+		"not ", "case ", "- ", "a(", "int(", "interval(", "row(", "cast(", "array[", "a between ", "(select ", " union select 1",
+		" cross join a", " join b ", " order by a", "a=>", "é", "\x80", "explain ", "prepare a as ", "create schema a ",
+	} {
+		for _, before := range []string{"", "select ", "select 1 from a ", "create table a (", "alter sequence a increment ", "drop function f("} {
+			sql := before + strings.Repeat(piece, times)
+			for p := New(sql); ; {
+				s, err := p.Next()
+				if err != nil || s == nil {
+					break
+				}
+			}
+		}
+	}
 }
 
 // goldenInputs are the statements of testdata.

@@ -142,6 +142,8 @@ type builder struct {
 	strictNames bool
 	// scanDefs tell what the catalog knows of columns of scans.
 	scanDefs map[ColID]scanDef
+	// noSlices is an expression whose subscripts are known to hold no slice of an array.
+	noSlices ast.Expr
 	// records are the columns of records by the column that holds them.
 	records map[ColID][]Col
 }

@@ -32,12 +32,12 @@ func (b *builder) expr(sc *scope, e ast.Expr) (Expr, error) {
 	case *ast.FieldStar:
 		return nil, sqlerr.New(sqlerr.SyntaxError, "row expansion via \"*\" is not supported here").At(x.Pos())
 	case *ast.Subscript:
-		if s, ok, err := b.slices(sc, e); ok || err != nil {
+		if s, ok, err := b.slices(sc, e, x.Of, x.Apart); ok || err != nil {
 			return s, err
 		}
 		return b.subscript(sc, x.Of, x.Index, nil, false, x.Apart, x.Pos())
 	case *ast.Slice:
-		if s, ok, err := b.slices(sc, e); ok || err != nil {
+		if s, ok, err := b.slices(sc, e, x.Of, x.Apart); ok || err != nil {
 			return s, err
 		}
 		return b.subscript(sc, x.Of, x.Low, x.High, true, x.Apart, x.Pos())

@@ -9,8 +9,16 @@ import (
 
 // slices binds a[1:2][3] and the like: with a slice among several subscripts
 // all of them are slices, and a single number n is 1:n. ok is false for other
-// subscripts, and for what is no array.
-func (b *builder) slices(sc *scope, e ast.Expr) (Expr, bool, error) {
+// subscripts, and for what is no array; within is what then is bound next, and
+// belongs to the same subscripts unless it stands apart.
+func (b *builder) slices(sc *scope, e, within ast.Expr, apart bool) (Expr, bool, error) {
+	known := e == b.noSlices
+	if b.noSlices = within; apart {
+		b.noSlices = nil
+	}
+	if known {
+		return nil, false, nil
+	}
 	var bounds [][2]ast.Expr
 	sliced := false
 	of := e
@@ -28,8 +36,13 @@ func (b *builder) slices(sc *scope, e ast.Expr) (Expr, bool, error) {
 	if !sliced || len(bounds) < 2 {
 		return nil, false, nil
 	}
+	next := b.noSlices
 	v, err := b.expr(sc, of)
+	if err == nil && isLenientNull(v) { // not bound again, which many levels would double each
+		return v, true, nil
+	}
 	if err != nil || !v.Type().OID.IsArray() {
+		b.noSlices = next
 		return nil, false, err
 	}
 	mask := ""
