@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -43,6 +44,19 @@ func (o Options) allocations(name string) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	runtime.GC() // the profile knows what was allocated before the last one
 	return pprof.Lookup("allocs").WriteTo(file, 0)
+}
+
+// settle waits until this process rests, 20 s at most: flushes and compactions
+// of what was written before are no part of what is measured next.
+func settle(ctx context.Context) {
+	const window, quiet = 250 * time.Millisecond, 25 * time.Millisecond
+	for end, still := time.Now().Add(20*time.Second), 0; still < 3 && time.Now().Before(end) && ctx.Err() == nil; still++ {
+		before := processorTime()
+		time.Sleep(window)
+		if processorTime()-before > quiet {
+			still = -1
+		}
+	}
 }
 
 // spent is what this process has used: by it runs can be compared on a machine that
