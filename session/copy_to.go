@@ -33,7 +33,9 @@ func (c *copyTo) open(ctx context.Context, s *Session, call *call) (rows, string
 	if err := call.w.CopyOut(c.format.wire(), len(cols)); err != nil {
 		return nil, "", err
 	}
-	n, err := c.stream(ctx, s, r, call.w, cols)
+	out := newCopyRows(c.format, cols, s.env.types(), call.w)
+	defer out.close()
+	n, err := c.stream(ctx, r, out)
 	if err != nil {
 		return nil, "", err
 	}
@@ -41,32 +43,28 @@ func (c *copyTo) open(ctx context.Context, s *Session, call *call) (rows, string
 	return nil, "COPY " + itoa(n), nil
 }
 
-func (c *copyTo) stream(ctx context.Context, s *Session, r rows, w *wire.Writer, cols []column) (int, error) {
-	formats := make([]int16, len(cols))
-	for i := range formats {
-		formats[i] = c.format.wire()
-	}
-	out := copyWriter{f: c.format, cols: cols, enc: encoder(cols, formats, s.env.types())}
-	if b := out.header(w.BeginData()); b != nil {
+func (c *copyTo) stream(ctx context.Context, r rows, out *copyRows) (int, error) {
+	w := out.w
+	if b := out.writer.header(w.BeginData()); b != nil {
 		if err := w.End(b); err != nil {
 			return 0, err
 		}
 	}
-	for n := 0; ; n++ {
+	if live, ok := r.(*liveRows); ok {
+		live.flush = out.flush
+	}
+	for {
 		doc, err := r.next(ctx)
+		if err == nil {
+			err = out.row(doc)
+		} else if failed := out.drain(); failed != nil {
+			err = failed
+		}
 		if err == io.EOF {
-			return n, out.trailer(w)
+			return out.n, out.writer.trailer(w)
 		}
 		if err != nil {
-			return n, err
-		}
-		b := w.BeginData()
-		if b, err = out.row(b, doc); err != nil {
-			w.Undo(b)
-			return n, err
-		}
-		if err := w.End(b); err != nil {
-			return n, err
+			return out.n, err
 		}
 	}
 }

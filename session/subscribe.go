@@ -8,7 +8,6 @@ import (
 
 	"weir/engine/value"
 	"weir/parser/ast"
-	"weir/wire"
 )
 
 // livePoll is how long a subscription is waited for at a time.
@@ -55,7 +54,7 @@ func (c *subscription) open(ctx context.Context, s *Session, call *call) (rows, 
 	if err != nil {
 		return nil, "", err
 	}
-	return &liveRows{pull: next, stop: stop, w: call.w}, "", nil
+	return &liveRows{pull: next, stop: stop, flush: call.w.Flush}, "", nil
 }
 
 // ends tells whether the rows end by themselves.
@@ -77,7 +76,8 @@ func (c *subscription) explain(ctx context.Context, s *Session, args []value.Val
 type liveRows struct {
 	pull func(ctx context.Context, wait time.Duration) (bson.Raw, error)
 	stop func()
-	w    *wire.Writer
+	// flush sends what is gathered, before waiting for rows.
+	flush func() error
 }
 
 var _ poller = (*liveRows)(nil)
@@ -85,7 +85,7 @@ var _ poller = (*liveRows)(nil)
 func (r *liveRows) next(ctx context.Context) (bson.Raw, error) {
 	doc, err := r.pull(ctx, 0)
 	for doc == nil && err == nil {
-		if err = r.w.Flush(); err != nil {
+		if err = r.flush(); err != nil {
 			return nil, err
 		}
 		doc, err = r.pull(ctx, livePoll)

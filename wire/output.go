@@ -39,9 +39,13 @@ func (o *output) flush() error {
 	if len(o.buf) == 0 {
 		return nil
 	}
-	_, err := o.w.Write(o.buf)
+	err := o.write(o.buf)
 	o.buf = o.buf[:0]
-	if err != nil {
+	return err
+}
+
+func (o *output) write(b []byte) error {
+	if _, err := o.w.Write(b); err != nil {
 		return &connError{err}
 	}
 	return nil

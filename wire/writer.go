@@ -2,8 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-
-	"weir/sqlerr"
 )
 
 // Writer takes the rows of a portal. Each row is appended to the connection's
@@ -41,12 +39,10 @@ func (w *Writer) End(b []byte) error {
 			return err
 		}
 	}
-	n := len(b) - w.start - 1
-	if n > 1<<30-1 {
+	if err := EndData(b, w.start); err != nil { // a DataRow's length stands where a CopyData's does
 		w.c.out.buf = b[:w.start]
-		return sqlerr.New(sqlerr.ProgramLimitExceeded, "row of %d bytes exceeds what the protocol can carry", n)
+		return err
 	}
-	binary.BigEndian.PutUint32(b[w.start+1:], uint32(n))
 	w.c.out.buf = b
 	w.rows++
 	if len(b) >= flushAt {
