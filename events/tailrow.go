@@ -58,16 +58,7 @@ func (s shaper) append(dst []byte, row bson.Raw) bson.Raw {
 type eventParts [partUpdate + 1]value.Value
 
 func (s shaper) parts(row bson.Raw) (p eventParts) {
-	for s.pick.Begin(row); s.pick.Next(); {
-		at := s.pick.Slot()
-		if at == value.NoSlot {
-			continue
-		}
-		p[at] = s.pick.Value()
-		if at == partFull && !p[at].IsNullish() && !p[partPosition].IsMissing() && !p[partTime].IsMissing() {
-			break // what is left is not needed then
-		}
-	}
+	s.pick.Pick(row, p[:])
 	return p
 }
 

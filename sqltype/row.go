@@ -29,6 +29,7 @@ type RowEncoder struct {
 
 	fields *value.Picker
 	alike  []int // the next column that the same field begins, -1: none
+	shared []int // first columns of a field that begins several, or that is not all of one's path
 	whole  []int // columns that are the row itself
 
 	json   encodedJSON
@@ -47,7 +48,7 @@ type encodedColumn struct {
 func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
 	enc := &RowEncoder{cols: make([]encodedColumn, len(cols)), env: env, values: make([]value.Value, len(cols)), alike: make([]int, len(cols))}
 	var names []string
-	last := map[string]int{} // column that a field begins
+	last, firstOf := map[string]int{}, map[string]int{} // columns that a field begins
 	for i, c := range cols {
 		name := ""
 		enc.alike[i], enc.cols[i].ResultColumn = -1, c
@@ -63,6 +64,8 @@ func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
 			name = c.Path[0]
 			if before, ok := last[name]; ok {
 				enc.alike[before], enc.deep = i, true
+			} else {
+				firstOf[name] = i
 			}
 			last[name] = i
 			names = append(names, name)
@@ -72,6 +75,11 @@ func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
 		}
 		enc.first = append(enc.first, name)
 		enc.deep = enc.deep || len(c.Path) != 1
+	}
+	for i, c := range cols {
+		if len(c.Path) > 0 && firstOf[c.Path[0]] == i && (enc.alike[i] >= 0 || len(c.Path) > 1) {
+			enc.shared = append(enc.shared, i)
+		}
 	}
 	enc.fields = value.NewPicker(names)
 	return enc
@@ -126,18 +134,12 @@ func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 // The slice is used again by the next call.
 func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
 	clear(enc.values)
-	for enc.fields.Begin(row); enc.fields.Next(); {
-		first := enc.fields.Slot()
-		if first == value.NoSlot {
-			continue
-		}
+	enc.fields.Pick(row, enc.values)
+	for _, first := range enc.shared {
+		of := enc.values[first]
 		for j := first; j >= 0; j = enc.alike[j] {
-			switch path := enc.cols[j].Path; {
-			case !enc.values[j].IsMissing():
-			case len(path) == 1:
-				enc.values[j] = enc.fields.Value()
-			default:
-				enc.values[j] = descend(enc.fields.Value(), path[1:])
+			if enc.values[j] = of; len(enc.cols[j].Path) > 1 {
+				enc.values[j] = descend(of, enc.cols[j].Path[1:])
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 // those of the next document are compared with what is expected and not searched for.
 //
 //	p := value.NewPicker(names)
+//	p.Pick(doc, values) // which stand by slot
 //	for p.Begin(doc); p.Next(); { switch p.Slot() { case 0: p.Value() … } }
 type Picker struct {
 	slots map[string]int
@@ -62,6 +63,55 @@ func (p *Picker) Next() bool {
 		}
 	}
 	return p.unexpected()
+}
+
+// Pick puts the values of the fields that were asked for where their slots are in
+// vals, which hold missing values before and still do where a document has no such
+// field. Of two fields of one name it takes the first. A malformed document ends
+// the walk.
+func (p *Picker) Pick(doc bson.Raw, vals []Value) {
+	p.Begin(doc)
+	p.pickExpected(vals)
+	for p.Next() {
+		if p.slot != NoSlot && vals[p.slot].kind == KindMissing {
+			vals[p.slot] = p.it.Value()
+		}
+	}
+}
+
+// pickExpected walks as far as the fields are those that are expected: the same as
+// Next and Value, in one loop.
+func (p *Picker) pickExpected(vals []Value) {
+	doc, at := p.it.doc, 0
+	for ; p.next < len(p.like); p.next++ {
+		e := &p.like[p.next]
+		key := at + 1 + len(e.name)
+		if key >= len(doc) || doc[key] != 0 || string(doc[at+1:key]) != e.name {
+			break
+		}
+		t, from := bson.Type(doc[at]), key+1
+		n := int(fixedSizes[t]) - 1
+		if n < 0 {
+			var ok bool
+			if n, ok = payloadSize(t, doc[from:]); !ok {
+				p.it = Iter{}
+				return
+			}
+		}
+		if n > len(doc)-from {
+			p.it = Iter{}
+			return
+		}
+		if at = from + n; e.slot < 0 || vals[e.slot].kind != KindMissing {
+			continue
+		}
+		if t == bson.TypeString {
+			vals[e.slot] = bytesValue(t, doc[from+4:at-1])
+		} else {
+			vals[e.slot] = decode(t, doc[from:at:at])
+		}
+	}
+	p.it.end = at
 }
 
 func (p *Picker) unexpected() bool {
