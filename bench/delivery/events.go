@@ -20,6 +20,7 @@ type Options struct {
 	Only        []string     // names of measures; empty: all
 	Events      int          // events per measure; 0: 30,000
 	Seconds     int          // of paced measures; 0: 5
+	CacheSize   int64        // bytes of the engine's block cache; 0: 256 MiB
 	Logger      *slog.Logger // nil: discard
 }
 

@@ -39,7 +39,7 @@ func newRig(ctx context.Context, o Options, name string) (r *rig, err error) {
 	if o.MongoURI != "" {
 		r.st, err = remote.Open(ctx, o.MongoURI, remote.Options{AppName: "weir bench"})
 	} else if r.dir, err = os.MkdirTemp(o.Dir, "weir-bench-"); err == nil {
-		r.st, err = engine.Open(r.dir, engine.Options{InternalDatabases: []string{events.Database}})
+		r.st, err = engine.Open(r.dir, engine.Options{InternalDatabases: []string{events.Database}, CacheSize: o.CacheSize})
 	}
 	if err != nil {
 		return nil, err

@@ -41,13 +41,14 @@ func benchEvents(ctx context.Context, io streams, args []string) error {
 	fs.Var(&only, "only", "`MEASURES` to run, with commas; all when it is not given")
 	fs.IntVar(&o.Events, "events", 30_000, "`NUMBER` of events of a measure that is not paced")
 	fs.IntVar(&o.Seconds, "seconds", 5, "`SECONDS` that a paced measure lasts")
+	cache := fs.Int("cache-mb", 0, "bound of the engine's block cache in `MiB`; 0: as weir serve has it")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
 	if o.Events < 100 || o.Seconds < 1 {
 		return errUsage{errors.New("--events is 100 or more, --seconds 1 or more")}
 	}
-	o.Only = only
+	o.Only, o.CacheSize = only, cacheBytes(*cache)
 	if err := delivery.Check(only); err != nil {
 		return errUsage{err}
 	}
