@@ -87,8 +87,8 @@ func TestRowEncoder(t *testing.T) {
 	} {
 		row, err := bson.Marshal(order)
 		require.NoError(t, err)
-		enc := NewRowEncoder([]ResultColumn{{[]string{"a"}, Of(Int4), 0}, {[]string{"b"}, Of(Text), 0},
-			{[]string{"c", "d"}, Of(Bool), 0}, {[]string{"nope"}, Of(Text), 0}}, nil)
+		enc := NewRowEncoder([]ResultColumn{{Path: []string{"a"}, Type: Of(Int4), Format: 0}, {Path: []string{"b"}, Type: Of(Text), Format: 0},
+			{Path: []string{"c", "d"}, Type: Of(Bool), Format: 0}, {Path: []string{"nope"}, Type: Of(Text), Format: 0}}, nil)
 		got, err := enc.AppendDataRow(nil, row)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
@@ -131,7 +131,7 @@ func benchRow(b testing.TB) (bson.Raw, []ResultColumn) {
 	require.NoError(b, err)
 	var cols []ResultColumn
 	for i, o := range []OID{Text, Int4, Int8, Float8, Text, Bool, Timestamptz, Numeric, Text, Text} {
-		cols = append(cols, ResultColumn{[]string{[]string{"_id", "a", "b", "c", "d", "e", "f", "g", "h", "i"}[i]}, Of(o), 0})
+		cols = append(cols, ResultColumn{Path: []string{[]string{"_id", "a", "b", "c", "d", "e", "f", "g", "h", "i"}[i]}, Type: Of(o)})
 	}
 	return doc, cols
 }

@@ -1,8 +1,6 @@
 package sqltype
 
 import (
-	"encoding/binary"
-
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -20,6 +18,10 @@ func (enc *RowEncoder) AppendLine(dst []byte, row bson.Raw, delim byte, null str
 			continue
 		}
 		c, from, again := &enc.cols[i], len(dst), false
+		if c.same && v.IsString() {
+			dst = AppendCopyText(dst, v.Str(), delim)
+			continue
+		}
 		if dst, again = enc.json.repeats(dst, v, c); again {
 			continue
 		}
@@ -46,7 +48,7 @@ func (enc *RowEncoder) escapeLine(dst []byte, from int, delim byte) []byte {
 }
 
 // AppendCopyText escapes a value for COPY's text format.
-func AppendCopyText(dst, v []byte, delim byte) []byte {
+func AppendCopyText[T string | []byte](dst []byte, v T, delim byte) []byte {
 	for {
 		at := firstEscaped(v, delim)
 		if at < 0 {
@@ -58,10 +60,10 @@ func AppendCopyText(dst, v []byte, delim byte) []byte {
 }
 
 // firstEscaped finds the first byte that must be escaped, -1: none.
-func firstEscaped(v []byte, delim byte) int {
+func firstEscaped[T string | []byte](v T, delim byte) int {
 	i := 0
-	for delim <= '\r' && len(v)-i >= 8 && plainLine(binary.LittleEndian.Uint64(v[i:])) {
-		i += 8
+	if delim <= '\r' {
+		i = plainHead(v, plainLine)
 	}
 	for ; i < len(v); i++ {
 		if ch := v[i]; ch <= '\r' && ch >= '\b' || ch == '\\' || ch == delim {
@@ -69,6 +71,26 @@ func firstEscaped(v []byte, delim byte) int {
 		}
 	}
 	return -1
+}
+
+// plainHead is how many bytes from the beginning on are plain for sure: all of them in
+// most text, which is passed over in steps of eight.
+func plainHead[T string | []byte](v T, plain func(uint64) bool) int {
+	i := 0
+	for ; len(v)-i >= 8; i += 8 {
+		if !plain(eight(v[i:])) {
+			return i
+		}
+	}
+	if i > 0 && i < len(v) && plain(eight(v[len(v)-8:])) {
+		return len(v)
+	}
+	return i
+}
+
+func eight[T string | []byte](v T) uint64 {
+	_ = v[7]
+	return uint64(v[0]) | uint64(v[1])<<8 | uint64(v[2])<<16 | uint64(v[3])<<24 | uint64(v[4])<<32 | uint64(v[5])<<40 | uint64(v[6])<<48 | uint64(v[7])<<56
 }
 
 // plainLine tells of eight bytes that none is a backslash or below 0x0e: most text

@@ -177,13 +177,7 @@ const hexDigits = "0123456789abcdef"
 func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	from := 0
-	for i := 0; i < len(s); i++ {
-		for i&7 == 0 && len(s)-i >= 8 && plainEight(s[i:i+8]) {
-			i += 8
-		}
-		if i == len(s) {
-			break
-		}
+	for i := plainHead(s, plainJSON); i < len(s); i++ {
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' {
 			continue
@@ -196,10 +190,9 @@ func AppendJSONString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// plainEight tells of eight bytes that none is to be escaped.
-func plainEight(s string) bool {
+// plainJSON tells of eight bytes that none is to be escaped.
+func plainJSON(x uint64) bool {
 	const each, high = 0x0101010101010101, 0x8080808080808080
-	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 	below, quote, slash := (x-each*' ')&^x, x^each*'"', x^each*'\\'
 	return (below|(quote-each)&^quote|(slash-each)&^slash)&high == 0
 }

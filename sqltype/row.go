@@ -3,6 +3,7 @@ package sqltype
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -15,6 +16,7 @@ type ResultColumn struct {
 	Path   []string
 	Type   Type
 	Format int16
+	Else   [][]string // where Path, which no other column begins as, leads to no value: the first that leads to one
 }
 
 // RowEncoder turns documents into DataRow messages. It is made once for a
@@ -23,14 +25,15 @@ type ResultColumn struct {
 type RowEncoder struct {
 	cols   []encodedColumn
 	first  []string // Path[0] of each column
-	deep   bool     // some path has several names or is another's too
+	deep   bool     // some path has several names, is another's too or has others beside it
 	env    *Env
-	values []value.Value
+	values []value.Value // of the columns, and behind them of fields that others may need
 
 	fields *value.Picker
 	alike  []int // the next column that the same field begins, -1: none
 	shared []int // first columns of a field that begins several, or that is not all of one's path
 	whole  []int // columns that are the row itself
+	others []otherPath
 
 	json   encodedJSON
 	second printedSecond
@@ -42,11 +45,18 @@ type encodedColumn struct {
 	ResultColumn
 	form  *objectForm // of jsonb as text, nil: of no use
 	plain bool        // its text has neither backslashes nor control characters
+	same  bool        // the text of a string is that string
+}
+
+// otherPath is where a column's value is if there is none in its place.
+type otherPath struct {
+	col, slot int // the path's field in values
+	rest      []string
 }
 
 // NewRowEncoder makes an encoder; env may be nil.
 func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
-	enc := &RowEncoder{cols: make([]encodedColumn, len(cols)), env: env, values: make([]value.Value, len(cols)), alike: make([]int, len(cols))}
+	enc := &RowEncoder{cols: make([]encodedColumn, len(cols)), env: env, alike: make([]int, len(cols))}
 	var names []string
 	last, firstOf := map[string]int{}, map[string]int{} // columns that a field begins
 	for i, c := range cols {
@@ -59,6 +69,8 @@ func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
 			}
 		case Int2, Int4, Int8, Float8, Bool, Timestamptz, Timestamp, Date:
 			enc.cols[i].plain = true
+		case Text, Varchar, Name, JSON:
+			enc.cols[i].same = c.Format == TextFormat
 		}
 		if len(c.Path) > 0 {
 			name = c.Path[0]
@@ -81,7 +93,16 @@ func NewRowEncoder(cols []ResultColumn, env *Env) *RowEncoder {
 			enc.shared = append(enc.shared, i)
 		}
 	}
-	enc.fields = value.NewPicker(names)
+	for i, c := range cols {
+		for _, path := range c.Else {
+			slot := slices.Index(names, path[0])
+			if slot < 0 {
+				slot, names = len(names), append(names, path[0])
+			}
+			enc.others, enc.deep = append(enc.others, otherPath{i, slot, path[1:]}), true
+		}
+	}
+	enc.fields, enc.values = value.NewPicker(names), make([]value.Value, len(names))
 	return enc
 }
 
@@ -135,6 +156,11 @@ func (enc *RowEncoder) appendColumns(dst []byte, row bson.Raw) ([]byte, error) {
 func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
 	clear(enc.values)
 	enc.fields.Pick(row, enc.values)
+	for _, o := range enc.others {
+		if enc.values[o.col].IsNullish() {
+			enc.values[o.col] = descend(enc.values[o.slot], o.rest)
+		}
+	}
 	for _, first := range enc.shared {
 		of := enc.values[first]
 		for j := first; j >= 0; j = enc.alike[j] {
@@ -146,7 +172,7 @@ func (enc *RowEncoder) Values(row bson.Raw) []value.Value {
 	for _, j := range enc.whole {
 		enc.values[j] = value.Document(row)
 	}
-	return enc.values
+	return enc.values[:len(enc.cols)]
 }
 
 func descend(v value.Value, path []string) value.Value {

@@ -152,13 +152,50 @@ func TestLinesEscapeEverywhere(t *testing.T) {
 	}
 }
 
+// A column whose path leads to nothing takes the first of its other paths that leads to
+// a value, and leaves those columns as they are whose fields these are.
+func TestOtherPaths(t *testing.T) {
+	col := func(other [][]string, path ...string) ResultColumn {
+		return ResultColumn{Path: path, Type: Of(JSONB), Else: other}
+	}
+	enc := NewRowEncoder([]ResultColumn{
+		col(nil, "update", "set"), col([][]string{{"full"}, {"update", "set"}, {"hidden"}}, "data"), col(nil, "full"), col(nil, "update"),
+	}, nil)
+	for row, want := range map[string]string{
+		`{"full": {"a": 1}, "update": {"set": {"b": 2}}}`: `{"b": 2}|{"a": 1}|{"a": 1}|{"set": {"b": 2}}`,
+		`{"update": {"set": {"b": 2}}, "full": null}`:     `{"b": 2}|{"b": 2}|-|{"set": {"b": 2}}`,
+		`{"update": {"x": 1}, "hidden": 3}`:               `-|3|-|{"x": 1}`,
+		`{"update": 5, "hidden": null}`:                   `-|-|-|5`,
+		`{"hidden": 3, "data": 4, "full": 5}`:             `-|4|5|-`,
+		`{}`:                                              `-|-|-|-`,
+	} {
+		var doc bson.Raw
+		require.NoError(t, bson.UnmarshalExtJSON([]byte(row), false, &doc))
+		line, err := enc.AppendLine(nil, doc, '|', "-")
+		require.NoError(t, err)
+		require.Equal(t, want+"\n", string(line), row)
+		columns, err := enc.AppendColumns(nil, doc)
+		require.NoError(t, err)
+		var fields []string
+		for len(columns) > 0 {
+			n := int32(binary.BigEndian.Uint32(columns))
+			if columns = columns[4:]; n < 0 {
+				fields = append(fields, "-")
+				continue
+			}
+			fields, columns = append(fields, string(columns[:n])), columns[n:]
+		}
+		require.Equal(t, want, strings.Join(fields, "|"), row)
+	}
+}
+
 // eventRow is a row of an event log with the columns that it is shown by.
 func eventRow(tb testing.TB) (bson.Raw, []ResultColumn) {
 	at := bson.DateTime(1_700_000_000_123)
 	full := bson.D{{Key: "_id", Value: 77}, {Key: "customer", Value: 5}, {Key: "status", Value: "placed"}, {Key: "total", Value: 12.5},
 		{Key: "correlationId", Value: "c-77"}, {Key: "at", Value: at}, {Key: "note", Value: "a text of ordinary length, as orders of shops have them"}, {Key: "lines", Value: bson.A{1, 2, 3}}}
 	raw, err := bson.Marshal(bson.D{
-		{Key: "weir_position", Value: "692148a00000000100000000"}, {Key: "weir_progressed", Value: false}, {Key: "event_data", Value: full},
+		{Key: "weir_position", Value: "692148a00000000100000000"}, {Key: "weir_progressed", Value: false},
 		{Key: "_id", Value: "bench_logged:692148a00000000100000000"}, {Key: "position", Value: "692148a00000000100000000"}, {Key: "subscription_id", Value: "bench_logged"},
 		{Key: "subscription_name", Value: "bench_logged"}, {Key: "event_type", Value: "insert"}, {Key: "database_name", Value: "weir_bench_catchup"},
 		{Key: "collection_name", Value: "docs"}, {Key: "document_key", Value: bson.D{{Key: "_id", Value: 77}}}, {Key: "event_timestamp", Value: at},
@@ -189,6 +226,11 @@ func eventRow(tb testing.TB) (bson.Raw, []ResultColumn) {
 	add(Timestamptz, "next_attempt_at")
 	add(Text, "last_error", "processed_by", "correlation_id", "causation_id", "business_process_id", "source_service", "target_service", "interaction_type", "trace_parent")
 	add(JSONB, "event_data", "full_document", "full_document_before_change", "update_description", "update_description.updatedFields", "update_description.removedFields")
+	for i := range cols {
+		if cols[i].Path[0] == "event_data" {
+			cols[i].Else = [][]string{{"full_document"}, {"update_description", "updatedFields"}, {"full_document_before_change"}, {"document_key"}}
+		}
+	}
 	add(Int4, "size_bytes")
 	add(Int8, "txn_number")
 	return raw, cols
