@@ -89,10 +89,13 @@ type Table struct {
 
 // Column is a column of a relation.
 type Column struct {
-	Name  string
-	Attr  int16 // attnum, stable
-	Type  sqltype.Type
-	Path  []string // in the documents
+	Name string
+	Attr int16 // attnum, stable
+	Type sqltype.Type
+	Path []string // in the documents
+	// Else are where a row of SUBSCRIBE has the value if Path leads to none, the first
+	// that leads to one.
+	Else  [][]string
 	Kinds Kinds
 	// Domain is the domain, or the type of arrays of one, that the column was
 	// declared as; 0 if it was not. Type is what its values are.

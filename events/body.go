@@ -306,12 +306,13 @@ func nameless(row bson.Raw) bson.Raw {
 	return b.Doc()
 }
 
-// nameOfBodyBytes is the name of a field as it stands in a row.
-var nameOfBodyBytes = []byte(fieldBodyBytes + "\x00")
+// headOfBodyBytes is how that field begins in a row: type and name. A search for it is
+// fast as the first byte is rare.
+var headOfBodyBytes = append([]byte{byte(bson.TypeInt32)}, fieldBodyBytes+"\x00"...)
 
 // apart tells how many bytes of a row are in event_bodies.
 func apart(row bson.Raw) int {
-	if !bytes.Contains(row, nameOfBodyBytes) {
+	if !bytes.Contains(row, headOfBodyBytes) {
 		return 0 // as most rows, which need not be walked for that
 	}
 	if v := value.Lookup(row, fieldBodyBytes); !v.IsMissing() {

@@ -278,7 +278,7 @@ func appendTailed(rows []tailedRow, e *Event, coll, after string) []tailedRow {
 
 func eventRow(at string, e *Event) bson.Raw {
 	var b value.Builder
-	b.Add("weir_position", value.String(at))
+	b.Add(fieldPosition, value.String(at))
 	b.Add("weir_progressed", value.Bool(false))
 	b.Add("event_type", value.String(e.Op))
 	b.Add("document_key", e.Key)
@@ -289,7 +289,7 @@ func eventRow(at string, e *Event) bson.Raw {
 func snapshotRow(doc bson.Raw, at string) bson.Raw {
 	var key, b value.Builder
 	key.Add("_id", value.Lookup(doc, "_id"))
-	b.Add("weir_position", value.String(at))
+	b.Add(fieldPosition, value.String(at))
 	b.Add("weir_progressed", value.Bool(false))
 	b.Add("event_type", value.String("read"))
 	b.Add("document_key", key.DocumentOf())

@@ -28,10 +28,10 @@ type feed struct {
 	ring  func() // in place of wake, nil: none
 
 	// mem is where the rows of the next page go, nil: each has memory of its own; the
-	// consumer resets it when it is done with them. shape makes of those rows what it
-	// shows, nil: nothing.
-	mem   *arena
-	shape *shaper
+	// consumer resets it when it is done with them. There rows that are whole are made
+	// those of SUBSCRIBE if shaped is set.
+	mem    *arena
+	shaped bool
 
 	budget *budget // shared with others
 
@@ -205,7 +205,7 @@ func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []b
 	if f.id == "" {
 		of, index, order = bson.E{Key: "database_name", Value: f.db}, "position", asc("position")
 	}
-	p := page{left: pageBytes, mem: f.mem, shape: f.shape}
+	p := page{left: pageBytes, mem: f.mem, shaped: f.shaped}
 	if f.budget.tight() {
 		p.left = budgetFloor
 	}
@@ -222,11 +222,11 @@ func (f *feed) logPage(ctx context.Context, after, upTo string, n int) (rows []b
 
 // page gathers rows.
 type page struct {
-	rows  []bson.Raw
-	left  int     // bytes
-	mem   *arena  // of the rows, nil: their own
-	shape *shaper // nil: they stay as they are
-	named bool    // a row names images that are elsewhere
+	rows   []bson.Raw
+	left   int    // bytes
+	mem    *arena // of the rows, nil: their own
+	shaped bool   // made rows of SUBSCRIBE in it
+	named  bool   // a row names images that are elsewhere
 }
 
 // errFull ends the reading of a page.
@@ -268,10 +268,10 @@ func (p *page) copy(row bson.Raw, whole bool) bson.Raw {
 	switch {
 	case p.mem == nil:
 		return slices.Clone(row)
-	case p.shape == nil || !whole:
-		return p.mem.keep(append(p.mem.room(len(row)), row...))
+	case p.shaped && whole:
+		return p.mem.keep(appendShaped(p.mem.room(len(row)+shapedRoom), row))
 	}
-	return p.mem.keep(p.shape.append(p.mem.room(2*len(row)), row))
+	return p.mem.keep(append(p.mem.room(len(row)), row...))
 }
 
 func position(row bson.Raw) string { return text(value.Lookup(row, "position")) }

@@ -15,7 +15,7 @@ import (
 // it reads at a time when it fell behind these.
 const (
 	tailBytes = 4 << 20
-	tailPage  = 2000
+	tailPage  = 1000
 )
 
 // tail is a client that follows a subscription's rows. One that is slow is
@@ -40,7 +40,6 @@ type tail struct {
 	// rows are shaped.
 	makes func(row bson.Raw) ([]bson.Raw, error)
 	made  []bson.Raw
-	shape shaper
 	buf   []byte    // of a row that is shaped as it is given
 	fresh time.Time // when it had all that there was
 }
@@ -60,12 +59,7 @@ func (m *Manager) tailLog(ctx context.Context, db, id string, retained time.Dura
 		after = endOf(now)
 	}
 	t := &tail{m: m, db: db, id: id, feed: m.follow(db, id, after, tailBytes), progress: o.progress, until: o.to, span: o.span, retained: retained, makes: makes, fresh: m.clock()}
-	t.feed.brief = true
-	if makes == nil {
-		t.shape = newShaper()
-		beside := newShaper() // pages are read beside
-		t.feed.shape = &beside
-	}
+	t.feed.brief, t.feed.shaped = true, makes == nil
 	return t.next, func() {
 		t.done()
 		m.leave(t.db, t.feed)
@@ -132,12 +126,15 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 		if row == nil || err != nil {
 			return nil, err
 		}
-		at, ms, shaped := t.placed(row)
+		at, shaped := shapedAt(row)
+		if !shaped {
+			at = position(row)
+		}
 		t.last = append(t.last[:0], at...)
 		if t.until != "" && at >= t.until {
 			return nil, io.EOF
 		}
-		if t.span != (span{}) && !t.span.holds(ms) {
+		if t.span != (span{}) && !t.span.holds(value.Lookup(row, "event_timestamp").AsDate()) {
 			continue
 		}
 		if shaped {
@@ -148,7 +145,7 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 			return nil, err
 		}
 		if t.makes == nil {
-			t.buf = t.shape.append(t.buf[:0], row)
+			t.buf = appendShaped(t.buf[:0], row)
 			return t.buf, nil
 		}
 		if t.made, err = t.makes(row); err != nil {
@@ -158,17 +155,6 @@ func (t *tail) take(ctx context.Context) (bson.Raw, error) {
 	row := t.made[0]
 	t.made = t.made[1:]
 	return row, nil
-}
-
-// placed gives position and time of a row, and whether it is shaped already.
-func (t *tail) placed(row bson.Raw) (at string, ms int64, shaped bool) {
-	if at, ms, shaped = shapedAt(row); shaped {
-		return at, ms, true
-	}
-	if t.span != (span{}) {
-		ms = value.Lookup(row, "event_timestamp").AsDate()
-	}
-	return position(row), ms, false
 }
 
 // logged gives the next row of the log.

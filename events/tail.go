@@ -17,7 +17,7 @@ import (
 
 // The columns that SUBSCRIBE puts in front.
 func tailColumns(rest []catalog.Column) []catalog.Column {
-	cols := append([]catalog.Column{column("weir_position", sqltype.Text), column("weir_progressed", sqltype.Bool)}, rest...)
+	cols := append([]catalog.Column{column(fieldPosition, sqltype.Text), column("weir_progressed", sqltype.Bool)}, rest...)
 	for i := range cols {
 		cols[i].Attr = int16(i + 1)
 		if cols[i].Kinds == 0 {
@@ -38,7 +38,13 @@ func (m *Manager) describeSubscribe(ctx context.Context, n *ast.Subscribe, env c
 		return tailColumns(q.Columns), nil
 	}
 	if m.tailed(env, n.Name) != nil {
-		return tailColumns(eventColumns()), nil
+		cols := eventColumns()
+		for i := range cols {
+			if cols[i].Name == "event_data" {
+				cols[i].Else = dataPaths
+			}
+		}
+		return tailColumns(cols), nil
 	}
 	own, err := m.collectionColumns(ctx, env, n.Name)
 	if err != nil {
@@ -212,7 +218,7 @@ func (m *Manager) followed(ctx context.Context, n *ast.Subscribe, env catalog.Se
 
 func progressRow(position string) bson.Raw {
 	var b value.Builder
-	b.Add("weir_position", value.String(position))
+	b.Add(fieldPosition, value.String(position))
 	b.Add("weir_progressed", value.Bool(true))
 	return b.Doc()
 }

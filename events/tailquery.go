@@ -185,7 +185,7 @@ func (m *Manager) shortestRetention(database string) time.Duration {
 // positioned puts the columns of SUBSCRIBE in front.
 func positioned(row bson.Raw, at string) bson.Raw {
 	var b value.Builder
-	b.Add("weir_position", value.String(at))
+	b.Add(fieldPosition, value.String(at))
 	b.Add("weir_progressed", value.Bool(false))
 	for it := value.Walk(row); it.Next(); {
 		b.AddElement(it.Element())

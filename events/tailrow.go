@@ -6,86 +6,48 @@ import (
 	"weir/engine/value"
 )
 
+// dataPaths are where the column event_data of a row of the log comes from, the first
+// that leads to something: the document, else what was updated, else the document
+// before, else the key.
+var dataPaths = [][]string{{"full_document"}, {"update_description", "updatedFields"}, {"full_document_before_change"}, {"document_key"}}
+
 // Computed gives a row of the log with the columns that are computed when read.
 func Computed(row bson.Raw) bson.Raw {
-	p := newShaper().parts(row)
-	data := p.data()
+	var data value.Value
+	for _, path := range dataPaths {
+		if data = value.GetPath(row, path); !data.IsNullish() {
+			break
+		}
+	}
 	size := 0
 	if data.IsDocument() {
 		size = len(data.Doc())
 	}
 	start, dst := value.BeginDocument(make([]byte, 0, len(row)+size+32))
-	return appendComputed(dst, start, row, data)
-}
-
-func appendComputed(dst []byte, start int, row bson.Raw, data value.Value) bson.Raw {
 	dst = value.AppendElement(dst, "event_data", data)
 	return value.EndDocument(append(dst, row[4:len(row)-1]...), start)
 }
 
-// shaper makes rows of SUBSCRIBE of rows of the log, which are alike.
-type shaper struct{ pick *value.Picker }
+// fieldPosition is the first of the columns that SUBSCRIBE puts in front.
+const fieldPosition = "weir_position"
 
-// The fields of a row that a shaper looks for.
-const (
-	partPosition = iota
-	partTime
-	partKey
-	partFull
-	partBefore
-	partUpdate
-)
+// shapedRoom is what the columns in front add to a row, or less.
+const shapedRoom = 128
 
-func newShaper() shaper {
-	return shaper{value.NewPicker([]string{"position", "event_timestamp", "document_key", "full_document", "full_document_before_change", "update_description"})}
-}
-
-// fieldAt is the field of a shaped row that has the event's time, for the tail alone.
-const fieldAt = "weir_at"
-
-// append appends the shaped row. Behind the columns that SUBSCRIBE puts in front
-// stands the event's time.
-func (s shaper) append(dst []byte, row bson.Raw) bson.Raw {
-	p := s.parts(row)
+// appendShaped appends a row of SUBSCRIBE made of a row of the log. Its columns find
+// event_data in it by themselves.
+func appendShaped(dst []byte, row bson.Raw) bson.Raw {
 	start, dst := value.BeginDocument(dst)
-	dst = value.AppendElement(dst, "weir_position", p[partPosition])
+	dst = value.AppendElement(dst, fieldPosition, value.Lookup(row, "position"))
 	dst = value.AppendElement(dst, "weir_progressed", value.Bool(false))
-	dst = value.AppendElement(dst, fieldAt, p[partTime])
-	return appendComputed(dst, start, row, p.data())
+	return value.EndDocument(append(dst, row[4:len(row)-1]...), start)
 }
 
-// eventParts are what a shaper found.
-type eventParts [partUpdate + 1]value.Value
-
-func (s shaper) parts(row bson.Raw) (p eventParts) {
-	s.pick.Pick(row, p[:])
-	return p
-}
-
-// data is what the column event_data shows: the document, else what was updated,
-// else the document before, else the key.
-func (p *eventParts) data() value.Value {
-	var updated value.Value
-	if v := p[partUpdate]; v.IsDocument() {
-		updated = value.Lookup(v.Doc(), "updatedFields")
-	}
-	for _, v := range [...]value.Value{p[partFull], updated, p[partBefore], p[partKey]} {
-		if !v.IsNullish() {
-			return v
-		}
-	}
-	return value.Value{}
-}
-
-// shapedAt gives position and time of a shaped row, false: it is none yet.
-func shapedAt(row bson.Raw) (position string, ms int64, ok bool) {
+// shapedAt gives the position of a shaped row, false: it is none yet.
+func shapedAt(row bson.Raw) (position string, ok bool) {
 	it := value.Walk(row)
-	if !it.NextIs("weir_position") {
-		return "", 0, false
+	if !it.NextIs(fieldPosition) {
+		return "", false
 	}
-	position = text(it.Value())
-	if it.Next() && it.NextIs(fieldAt) {
-		ms = it.Value().AsDate()
-	}
-	return position, ms, true
+	return text(it.Value()), true
 }

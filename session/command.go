@@ -40,11 +40,12 @@ type rows interface {
 
 // column is a result column: where it is in the documents and what it is called.
 type column struct {
-	name  string
-	path  []string
-	typ   sqltype.Type
-	table uint32
-	attr  int16
+	name   string
+	path   []string
+	orElse [][]string // where path leads to no value
+	typ    sqltype.Type
+	table  uint32
+	attr   int16
 }
 
 // describeColumns makes the client's view of columns; formats may be nil.
@@ -84,7 +85,7 @@ func typeLength(oid sqltype.OID) int16 {
 func encoder(cols []column, formats []int16, env *sqltype.Env) *sqltype.RowEncoder {
 	list := make([]sqltype.ResultColumn, len(cols))
 	for i, c := range cols {
-		list[i] = sqltype.ResultColumn{Path: c.path, Type: c.typ}
+		list[i] = sqltype.ResultColumn{Path: c.path, Else: c.orElse, Type: c.typ}
 		if i < len(formats) {
 			list[i].Format = formats[i]
 		}

@@ -15,7 +15,7 @@ const (
 	copyAlone    = 200      // rows from the beginning that are written at once: most results have no more
 	copyChunk    = 64 << 10 // bytes of documents that are written together
 	copyHeavy    = 16 << 10 // bytes of a document that is not copied into a chunk
-	copyChunks   = 3        // that there are at most: one is filled while two are written
+	copyChunks   = 8        // that there are at most: so many that those who write them seldom wait for one
 	copyMostText = 1 << 20  // bytes of a chunk's text whose buffer is kept
 )
 

@@ -139,7 +139,7 @@ func catalogColumns(list []catalog.Column) []column {
 		if path == nil {
 			path = []string{c.Name}
 		}
-		cols[i] = column{name: c.Name, path: path, typ: c.Type}
+		cols[i] = column{name: c.Name, path: path, orElse: c.Else, typ: c.Type}
 	}
 	return cols
 }
