@@ -356,7 +356,12 @@ func (b *builder) compareRows(op string, l, r *Row, pos int) (Expr, error) {
 		}
 		return out, nil
 	}
-	return b.rowOrder(op, l.Fields, r.Fields, pos)
+	n := len(l.Fields) - 1 // the last fields are compared once
+	operands := append(append([]Expr(nil), l.Fields[:n]...), r.Fields[:n]...)
+	return b.shared(operands, func(xs []Expr) (Expr, error) {
+		left, right := append(xs[:n:n], l.Fields[n]), append(xs[n:2*n:2*n], r.Fields[n])
+		return b.rowOrder(op, left, right, pos)
+	})
 }
 
 // rowOrder is l < r as l1 < r1 OR (l1 = r1 AND (…)).

@@ -34,7 +34,7 @@ func (b *builder) isExpr(sc *scope, x *ast.IsExpr) (Expr, error) {
 	} else if r, ok := v.(*Row); ok && (r.Names == nil || r.Composite != 0) {
 		return rowIsNull(r, kinds[i], x.Pos()), nil
 	} else if d := compositeOf(v); d != nil {
-		return compositeIsNull(v, d, kinds[i], x.Pos()), nil
+		return b.shareOne(v, func(v Expr) (Expr, error) { return compositeIsNull(v, d, kinds[i], x.Pos()), nil })
 	} else if v.Type().OID == sqltype.Unknown {
 		if v, _, err = b.coerce(v, textType, implicit); err != nil {
 			return nil, err
@@ -139,16 +139,21 @@ func (b *builder) between(sc *scope, x *ast.BetweenExpr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := b.range_(list[0], list[1], list[2], x.Pos())
+	operands := 1
+	if x.Symmetric {
+		operands = 3
+	}
+	e, err := b.shared(list[:operands], func(xs []Expr) (Expr, error) {
+		xs = append(xs, list[operands:]...)
+		e, err := b.range_(xs[0], xs[1], xs[2], x.Pos())
+		if err != nil || !x.Symmetric {
+			return e, err
+		}
+		other, err := b.range_(xs[0], xs[2], xs[1], x.Pos())
+		return &Logic{Op: Or, Args: []Expr{e, other}, P: x.Pos()}, err
+	})
 	if err != nil {
 		return nil, err
-	}
-	if x.Symmetric {
-		other, err := b.range_(list[0], list[2], list[1], x.Pos())
-		if err != nil {
-			return nil, err
-		}
-		e = &Logic{Op: Or, Args: []Expr{e, other}, P: x.Pos()}
 	}
 	if x.Not {
 		e = &Logic{Op: Not, Args: []Expr{e}, P: x.Pos()}
@@ -224,6 +229,13 @@ func (b *builder) inList(v Expr, list []Expr, x *ast.InExpr) (Expr, error) {
 
 // inEach is x = a OR x = b …, where each comparison has its own types.
 func (b *builder) inEach(v Expr, list []Expr, x *ast.InExpr) (Expr, error) {
+	if len(list) == 1 {
+		return b.inAny(v, list, x)
+	}
+	return b.shareOne(v, func(v Expr) (Expr, error) { return b.inAny(v, list, x) })
+}
+
+func (b *builder) inAny(v Expr, list []Expr, x *ast.InExpr) (Expr, error) {
 	op, l := "=", &Logic{Op: Or, P: x.Pos()}
 	if x.Not {
 		op, l.Op = "<>", And
@@ -384,8 +396,17 @@ func (b *builder) caseExpr(sc *scope, x *ast.CaseExpr) (Expr, error) {
 			}
 		}
 	}
+	if operand == nil || len(x.Whens) == 1 {
+		return b.caseOf(sc, x, operand)
+	}
+	return b.shareOne(operand, func(operand Expr) (Expr, error) { return b.caseOf(sc, x, operand) })
+}
+
+// caseOf is CASE with its operand bound, nil if there is none.
+func (b *builder) caseOf(sc *scope, x *ast.CaseExpr, operand Expr) (Expr, error) {
 	c := &Case{P: x.Pos()}
 	var results []Expr
+	var err error
 	for _, w := range x.Whens {
 		cond, err := b.expr(sc, w.Cond)
 		if err != nil {

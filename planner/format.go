@@ -34,9 +34,9 @@ func Format(p *Plan) string {
 func FormatNode(sb *strings.Builder, n Node, depth int) {
 	pad := strings.Repeat("  ", depth)
 	head, more := nodeLines(n)
-	sb.WriteString(pad + head + "\n")
+	sb.WriteString(pad + withoutMarks(head) + "\n")
 	for _, m := range more {
-		sb.WriteString(pad + "  | " + m + "\n")
+		sb.WriteString(pad + "  | " + withoutMarks(m) + "\n")
 	}
 	eachExpr(n, func(e *Expr) {
 		walkOwn(*e, func(s *Subquery) {
@@ -346,7 +346,7 @@ func aggText(a *AggCall) string {
 }
 
 func aggKey(a *AggCall) string {
-	return fmt.Sprintf("%d %s", a.Func.OID, aggText(a))
+	return keyOf(fmt.Sprintf("%d %s", a.Func.OID, aggText(a)))
 }
 
 func windowText(w *WindowCall) string {
@@ -387,7 +387,7 @@ func boundText(b Bound) string {
 	return "end"
 }
 
-func windowKey(w *WindowCall) string { return fmt.Sprintf("%d %s", w.Func.OID, windowText(w)) }
+func windowKey(w *WindowCall) string { return keyOf(fmt.Sprintf("%d %s", w.Func.OID, windowText(w))) }
 
 func mergeLines(x *Merge) (string, []string) {
 	head := "Merge " + x.Table.Schema + "." + x.Table.Name + " key #" + strconv.Itoa(int(x.Key))

@@ -19,8 +19,32 @@ func listText(list []Expr) string {
 	return strings.Join(words, ", ")
 }
 
-// exprKey is equal for expressions that mean the same.
-func exprKey(e Expr) string { return exprText(e) }
+// exprKey is equal for expressions that mean the same: what their Lets bind is
+// numbered in the order of the text.
+func exprKey(e Expr) string { return keyOf(exprText(e)) }
+
+func keyOf(text string) string {
+	if !strings.Contains(text, boundMark) {
+		return text
+	}
+	parts := strings.Split(text, boundMark)
+	names := map[string]string{}
+	for i := 1; i < len(parts); i += 2 {
+		if names[parts[i]] == "" {
+			names[parts[i]] = strconv.Itoa(len(names))
+		}
+		parts[i] = names[parts[i]]
+	}
+	return strings.Join(parts, boundMark)
+}
+
+// boundMark stands around the number of what a Let binds; no name or literal
+// that is printed holds it.
+const boundMark = "\x00"
+
+func withoutMarks(text string) string { return strings.ReplaceAll(text, boundMark, "") }
+
+func letText(id ColID) string { return "x" + boundMark + strconv.Itoa(int(id)) + boundMark }
 
 var testWords = [...]string{"is null", "is not null", "is true", "is not true", "is false", "is not false", "is unknown", "is not unknown"}
 
@@ -32,6 +56,9 @@ func exprText(e Expr) string {
 	case *Const:
 		return constLiteral(x)
 	case *ColRef:
+		if x.Bound {
+			return letText(x.ID)
+		}
 		return x.Name + "#" + strconv.Itoa(int(x.ID))
 	case *Param:
 		return "$" + strconv.Itoa(x.N)
@@ -101,6 +128,8 @@ func exprTextMore(e Expr) string {
 		return "row(" + listText(x.Fields) + ")"
 	case *Checked:
 		return "domain " + x.Rules[0].Domain + "(" + exprText(x.X) + ")"
+	case *Let:
+		return "let " + letText(x.Col.ID) + " = " + exprText(x.X) + " in " + exprText(x.In)
 	case *Path:
 		return exprText(x.X) + "." + strings.Join(x.Names, ".")
 	case *Subscript:

@@ -367,15 +367,17 @@ func hasSideEffects(n Node) bool {
 		return true
 	}
 	found := false
-	walkNode(n, func(e Expr) bool {
+	visit := func(e Expr) bool {
 		switch x := e.(type) {
 		case *Call:
 			found = found || x.Func.Volatility == sqlfunc.Volatile
-		case *Subquery:
-			found = found || hasSideEffects(x.Plan)
+		case *Subquery: // its plan's nodes are looked at, too, and each once
+			found = found || hasSideEffects(x.Plan) || anyVolatile(x.X)
+			return false
 		}
 		return !found
-	})
+	}
+	eachExpr(n, func(e *Expr) { walkExpr(*e, visit) })
 	for _, in := range Inputs(n) {
 		found = found || hasSideEffects(*in)
 	}

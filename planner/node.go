@@ -93,6 +93,7 @@ func (*Subquery) expr()     {}
 func (*Array) expr()        {}
 func (*Row) expr()          {}
 func (*Checked) expr()      {}
+func (*Let) expr()          {}
 func (*Path) expr()         {}
 func (*Subscript) expr()    {}
 
@@ -121,6 +122,7 @@ func (e *AnyAll) Type() sqltype.Type       { return boolType }
 func (e *Subquery) Type() sqltype.Type     { return e.T }
 func (e *Array) Type() sqltype.Type        { return e.T }
 func (e *Checked) Type() sqltype.Type      { return e.X.Type() }
+func (e *Let) Type() sqltype.Type          { return e.In.Type() }
 func (e *Path) Type() sqltype.Type         { return e.T }
 func (e *Subscript) Type() sqltype.Type    { return e.T }
 
@@ -148,5 +150,6 @@ func (e *Subquery) Pos() int     { return e.P }
 func (e *Array) Pos() int        { return e.P }
 func (e *Row) Pos() int          { return e.P }
 func (e *Checked) Pos() int      { return e.P }
+func (e *Let) Pos() int          { return e.P }
 func (e *Path) Pos() int         { return e.P }
 func (e *Subscript) Pos() int    { return e.P }

@@ -378,6 +378,8 @@ type (
 		Name string
 		T    sqltype.Type
 		P    int
+		// Bound: what a Let around it binds, no column of a relation.
+		Bound bool
 	}
 	// Param is $N.
 	Param struct {
@@ -488,6 +490,13 @@ type (
 		// Domain is the domain of the value; 0 where only attributes of it are of domains.
 		Domain sqltype.OID
 		P      int
+	}
+	// Let is In, where Col stands for X, which is computed once.
+	Let struct {
+		Col Col
+		X   Expr
+		In  Expr
+		P   int
 	}
 	// Path goes down from a document value by field names (jsonb; dialect.md section 1).
 	Path struct {

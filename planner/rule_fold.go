@@ -29,6 +29,8 @@ func (b *builder) foldOne(e Expr) Expr {
 		return foldTest(x)
 	case *Case:
 		return foldCase(x)
+	case *Let:
+		return b.foldLet(x)
 	}
 	return e
 }

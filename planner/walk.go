@@ -104,6 +104,10 @@ func (m *mapper) parts(e Expr) Expr {
 		c := *x
 		c.X = m.expr(x.X)
 		return &c
+	case *Let:
+		c := *x
+		c.X, c.In = m.expr(x.X), m.expr(x.In)
+		return &c
 	case *Path:
 		c := *x
 		c.X = m.expr(x.X)
@@ -324,6 +328,8 @@ func parts(e Expr) []Expr {
 		return x.Fields
 	case *Checked:
 		return []Expr{x.X}
+	case *Let:
+		return []Expr{x.X, x.In}
 	case *Path:
 		return []Expr{x.X}
 	case *Subscript:
@@ -335,7 +341,7 @@ func parts(e Expr) []Expr {
 // columnsOf collects the columns that an expression reads.
 func columnsOf(e Expr, into map[ColID]bool) {
 	walkExpr(e, func(e Expr) bool {
-		if c, ok := e.(*ColRef); ok {
+		if c, ok := e.(*ColRef); ok && !c.Bound {
 			into[c.ID] = true
 		}
 		return true
@@ -354,7 +360,7 @@ func colSet(cols []Col) map[ColID]bool {
 func within(e Expr, set map[ColID]bool) bool {
 	ok := true
 	walkExpr(e, func(e Expr) bool {
-		if c, is := e.(*ColRef); is && !set[c.ID] {
+		if c, is := e.(*ColRef); is && !c.Bound && !set[c.ID] {
 			ok = false
 		}
 		return ok
@@ -391,7 +397,7 @@ func outerColumns(n Node) map[ColID]bool {
 	made, outer := map[ColID]bool{}, map[ColID]bool{}
 	makesDeep(n, made)
 	walkNode(n, func(e Expr) bool {
-		if c, ok := e.(*ColRef); ok && !made[c.ID] {
+		if c, ok := e.(*ColRef); ok && !c.Bound && !made[c.ID] {
 			outer[c.ID] = true
 		}
 		return true

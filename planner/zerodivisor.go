@@ -196,6 +196,14 @@ func (b *probing) divisions(out []zeroDivision, e, guard Expr) []zeroDivision {
 			guard = both(guard, &Test{X: w.Cond, Is: IsNotTrue})
 		}
 		return b.divisions(out, x.Else, guard)
+	case *Let:
+		out = b.divisions(out, x.X, guard)
+		from := len(out)
+		out = b.divisions(out, x.In, nil)
+		for i := from; i < len(out); i++ {
+			out[i].met = both(guard, &Let{Col: x.Col, X: x.X, In: out[i].met, P: x.P})
+		}
+		return out
 	case *Subquery:
 		b.node(x.Plan, nil)
 	}
@@ -266,7 +274,9 @@ func zeroNotice(c *Call) *sqlerr.Error {
 	what := "an expression"
 	switch x := x.(type) {
 	case *ColRef:
-		what = `"` + x.Name + `"`
+		if !x.Bound {
+			what = `"` + x.Name + `"`
+		}
 	case *Const:
 		what = exprText(x)
 	}

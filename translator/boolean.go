@@ -30,6 +30,11 @@ func (s scope) boolean(e planner.Expr) any {
 			return cond(isNullish(x), null, op("$not", x))
 		})
 	}
+	if !light(e) {
+		if out := s.heavyBoolean(e); out != nil {
+			return out
+		}
+	}
 	return cond(s.isTrue(e), true, cond(s.isFalse(e), false, null))
 }
 
@@ -40,6 +45,9 @@ func (s scope) isTrue(e planner.Expr) any { return s.is(e, true) }
 func (s scope) isFalse(e planner.Expr) any { return s.is(e, false) }
 
 func (s scope) is(e planner.Expr, want bool) any {
+	if s.c.spend(e) {
+		return null
+	}
 	if s.c.constant(e) && !s.slots {
 		if k, ok := e.(*planner.Const); ok {
 			return !k.Value.IsNullish() && k.Value.AsBool() == want
@@ -64,6 +72,8 @@ func (s scope) is(e planner.Expr, want bool) any {
 		return s.inList(e, want)
 	case *planner.AnyAll:
 		return s.anyAll(e, want)
+	case *planner.Let:
+		return s.let(e.Col.ID, e.X, func(s scope) any { return s.is(e.In, want) })
 	}
 	return op("$eq", s.compute2(e), want)
 }
@@ -154,18 +164,17 @@ func (s scope) raw(e planner.Expr) any {
 func (s scope) compare(impl string, le, re planner.Expr, want bool) any {
 	l, r := s.operands(impl, le, re)
 	if impl != "eq" && impl != "ne" && (mayBeNaN(le) || mayBeNaN(re)) {
-		return s.compareFloats(impl, le, re, want)
+		return s.compareFloats(impl, le, re, l, r, want)
 	}
 	return s.compareValues(impl, l, r, s.nullable(le), s.nullable(re), want)
 }
 
 // compareFloats compares values that may be NULL or NaN, none of which stands
 // where SQL has it.
-func (s scope) compareFloats(impl string, le, re planner.Expr, want bool) any {
+func (s scope) compareFloats(impl string, le, re planner.Expr, l, r any, want bool) any {
 	if !want {
 		impl = negated[impl]
 	}
-	l, r := s.operands(impl, le, re)
 	return s.c.onceEach([]any{l, r}, func(xs []any) any {
 		out := s.c.ordered(impl, xs[0], xs[1], mayBeNaN(le), mayBeNaN(re))
 		ln, rn := s.nullable(le), s.nullable(re)
@@ -181,27 +190,20 @@ func (s scope) compareValues(impl string, l, r any, ln, rn, want bool) any {
 	if !want {
 		impl = negated[impl]
 	}
-	out := op(mongoCompare[impl], l, r)
-	switch {
-	case !ln && !rn:
-		return out
-	case impl == "ne":
-		return s.guarded(out, l, r, ln, rn)
-	case impl == "eq" && (!ln || !rn):
-		return out
-	case impl == "eq":
-		return s.guarded(out, l, r, true, false)
-	case impl == "lt" || impl == "le":
-		// null sorts below everything: only the lower side has to be looked at
-		if ln {
-			return s.guarded(out, l, r, true, false)
-		}
-		return out
+	switch impl {
+	case "eq":
+		ln, rn = ln && rn, false
+	case "lt", "le": // null sorts below everything: only the lower side has to be looked at
+		rn = false
+	case "gt", "ge":
+		ln = false
 	}
-	if rn {
-		return s.guarded(out, l, r, false, true)
+	if !ln && !rn {
+		return op(mongoCompare[impl], l, r)
 	}
-	return out
+	return s.c.shareEach([]any{l, r}, func(xs []any) any {
+		return s.guarded(op(mongoCompare[impl], xs[0], xs[1]), xs[0], xs[1], ln, rn)
+	})
 }
 
 func (s scope) guarded(out, l, r any, ln, rn bool) any {
@@ -289,16 +291,15 @@ func wider(to, from sqltype.OID) bool {
 // distinct is IS [NOT] DISTINCT FROM: NULLs equal each other.
 func (s scope) distinct(e *planner.DistinctFrom, want bool) any {
 	same := e.Not == want
-	l, r := s.value(e.L), s.value(e.R)
 	if naturalOrder(e.Eq.Impl) {
-		l, r = s.operands("eq", e.L, e.R)
+		l, r := s.operands("eq", e.L, e.R)
 		l, r = op("$ifNull", l, null), op("$ifNull", r, null)
 		if same {
 			return op("$eq", l, r)
 		}
 		return op("$ne", l, r)
 	}
-	out := s.c.onceEach([]any{l, r}, func(xs []any) any {
+	out := s.c.onceEach([]any{s.value(e.L), s.value(e.R)}, func(xs []any) any {
 		eq := op("$eq", op(expr.LocalPrefix+e.Eq.Impl, xs[0], xs[1]), true)
 		return op("$or", op("$and", isNullish(xs[0]), isNullish(xs[1])), eq)
 	})
@@ -311,15 +312,26 @@ func (s scope) distinct(e *planner.DistinctFrom, want bool) any {
 // inList is IN: true when one equals, false when all differ and none is NULL.
 func (s scope) inList(e *planner.InList, want bool) any {
 	found := e.Not != want
-	var items list
-	for _, x := range e.List {
-		eq := &planner.Call{Func: e.Eq, Args: []planner.Expr{e.X, x}, T: sqltype.Of(sqltype.Bool), P: e.P}
-		items = append(items, s.is(eq, found))
-	}
 	if found {
 		if in := s.inConstants(e); in != nil {
 			return in
 		}
+	}
+	if len(e.List) > 1 {
+		return s.bind(e.X, func(s scope, x planner.Expr) any { return s.inItems(e, x, want) })
+	}
+	return s.inItems(e, e.X, want)
+}
+
+// inItems compares each item of a list with x.
+func (s scope) inItems(e *planner.InList, v planner.Expr, want bool) any {
+	found := e.Not != want
+	var items list
+	for _, x := range e.List {
+		eq := &planner.Call{Func: e.Eq, Args: []planner.Expr{v, x}, T: sqltype.Of(sqltype.Bool), P: e.P}
+		items = append(items, s.is(eq, found))
+	}
+	if found {
 		return obj{{"$or", items}}
 	}
 	return obj{{"$and", items}}
@@ -405,6 +417,8 @@ func (s scope) nullable(e planner.Expr) bool {
 		return e.Kind != planner.Exists && e.Kind != planner.NotExists && e.Kind != planner.ArrayOf
 	case *planner.Array, *planner.Row:
 		return false
+	case *planner.Let:
+		return s.nullable(e.In)
 	case *planner.Case:
 		for _, w := range e.Whens {
 			if s.nullable(w.Then) {

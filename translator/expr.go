@@ -22,10 +22,13 @@ func isVolatile(f *sqlfunc.Func) bool { return f != nil && f.Volatility == sqlfu
 // constant tells whether an expression has one value for a whole execution.
 func (c *compiler) constant(e planner.Expr) bool {
 	ok := true
+	bound := map[planner.ColID]bool{}
 	walkExpr(e, func(x planner.Expr) {
 		switch x := x.(type) {
+		case *planner.Let:
+			bound[x.Col.ID] = true
 		case *planner.ColRef:
-			ok = false
+			ok = ok && bound[x.ID]
 		case *planner.Call:
 			ok = ok && !isVolatile(x.Func)
 		case *planner.Subquery:
@@ -64,6 +67,9 @@ func (s scope) value(e planner.Expr) any {
 }
 
 func (s scope) compute(e planner.Expr) any {
+	if s.c.spend(e) {
+		return null
+	}
 	switch e := e.(type) {
 	case *planner.Param:
 		return s.slotRef(s.slot(e), e.T)
@@ -90,6 +96,8 @@ func (s scope) compute(e planner.Expr) any {
 		return s.row(e)
 	case *planner.Checked:
 		return s.domainChecked(e)
+	case *planner.Let:
+		return s.let(e.Col.ID, e.X, func(s scope) any { return s.value(e.In) })
 	case *planner.Path:
 		return s.path(e)
 	case *planner.Subscript:
@@ -299,9 +307,11 @@ func (s scope) variadic(e *planner.Variadic) any {
 	case planner.Coalesce:
 		return obj{{"$ifNull", append(s.values(e.Args), null)}}
 	case planner.NullIf:
-		a := s.value(e.Args[0])
-		eq := &planner.Call{Func: e.Eq, Args: e.Args, T: sqltype.Of(sqltype.Bool), P: e.P}
-		return cond(s.isTrue(eq), null, a)
+		return s.bind(e.Args[0], func(s scope, x planner.Expr) any {
+			a := s.value(x)
+			eq := &planner.Call{Func: e.Eq, Args: []planner.Expr{x, e.Args[1]}, T: sqltype.Of(sqltype.Bool), P: e.P}
+			return cond(s.isTrue(eq), null, a)
+		})
 	case planner.Greatest:
 		return s.extreme(e, "$max", ">")
 	}

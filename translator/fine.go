@@ -360,6 +360,9 @@ func (s scope) neverFine(e planner.Expr) bool {
 	case *planner.Const:
 		return !e.Value.HoldsFine()
 	case *planner.ColRef:
+		if e.Bound {
+			return !MayBeFine(e.T)
+		}
 		if e.T.OID == sqltype.Date || s.f == nil {
 			return e.T.OID == sqltype.Date
 		}

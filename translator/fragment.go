@@ -145,7 +145,11 @@ func (f *fragment) add(name string, spec any) { f.addBecause("", name, spec) }
 
 func (f *fragment) addBecause(reason, name string, spec any) {
 	doc := obj{{name, spec}}
-	f.stages = append(f.stages, stage{doc: doc, traits: traitsOf(doc), reason: reason})
+	t := traitsOf(doc)
+	if t.tooLong() {
+		doc = obj{{name, overlong{}}} // nobody may walk it
+	}
+	f.stages = append(f.stages, stage{doc: doc, traits: t, reason: reason})
 }
 
 // addLocal appends a stage that has to run here.

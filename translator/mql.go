@@ -60,6 +60,9 @@ func computed(e any) any {
 
 // appendAny appends a field holding a tree.
 func appendAny(dst []byte, key string, v any) []byte {
+	if len(dst) > stopWriting {
+		return dst
+	}
 	switch v := v.(type) {
 	case obj:
 		dst = value.AppendHeader(dst, bson.TypeEmbeddedDocument, key)
@@ -119,14 +122,21 @@ type traits struct {
 	outer bool // reads a variable of an outer query
 	bound bool // holds placeholders
 	fine  bool // holds fine values
+	size  int  // about how many bytes it takes
 	// lets are the variables that the tree itself binds, as "$$v_1".
 	lets map[string]bool
 }
 
 func (t *traits) add(v any) {
+	if t.size += elementSize; t.tooLong() {
+		return
+	}
 	switch v := v.(type) {
+	case overlong:
+		t.size = maxWritten + 1
 	case obj:
 		for _, f := range v {
+			t.size += len(f.k)
 			if strings.HasPrefix(f.k, expr.LocalPrefix) {
 				t.local = true
 			}
@@ -147,10 +157,12 @@ func (t *traits) add(v any) {
 			t.add(x)
 		}
 	case string:
+		t.size += len(v)
 		if name, _, _ := strings.Cut(v, "."); strings.HasPrefix(v, outerPrefix) && !t.lets[name] {
 			t.outer = true
 		}
 	case value.Value:
+		t.size += v.Size()
 		t.fine = t.fine || v.HoldsFine()
 	case placeholder:
 		t.bound = true
@@ -173,7 +185,7 @@ func (t *traits) bind(let obj) {
 func traitsOf(v any) traits {
 	var t traits
 	t.add(v)
-	if t.fine && !t.local {
+	if t.fine && !t.local && !t.tooLong() {
 		t.local = !remotely(v)
 	}
 	return t

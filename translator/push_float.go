@@ -18,6 +18,28 @@ var floatOps = map[string]string{"add_float8": "$add", "sub_float8": "$subtract"
 const floatOutOfRange = "weir: float out of range: "
 
 func floatArithmetic(s scope, e *planner.Call) any {
+	return s.bindParts(e, func(s scope, e *planner.Call) any { return s.floatArithmetic(e) })
+}
+
+// bindParts binds the heavy operands of a tree of arithmetic, which is computed
+// once as a whole and once with every step checked.
+func (s scope) bindParts(e *planner.Call, body func(s scope, e *planner.Call) any) any {
+	part := func(s scope, x planner.Expr, body func(s scope, x planner.Expr) any) any {
+		if c := s.floatCall(x); c != nil {
+			return s.bindParts(c, func(s scope, c *planner.Call) any { return body(s, c) })
+		}
+		return s.bind(x, body)
+	}
+	return part(s, e.Args[0], func(s scope, l planner.Expr) any {
+		return part(s, e.Args[1], func(s scope, r planner.Expr) any {
+			bound := *e
+			bound.Args = []planner.Expr{l, r}
+			return body(s, &bound)
+		})
+	})
+}
+
+func (s scope) floatArithmetic(e *planner.Call) any {
 	ok := finite
 	if impl := e.Func.Impl; impl == "div_float8" || impl == "mul_float8" && !growing(e) {
 		ok = func(r any) any { return op("$and", op("$ne", r, 0), finite(r)) }

@@ -122,6 +122,8 @@ func (c *compiler) digitsOf(e planner.Expr) digits {
 			d = d.or(c.digitsOf(w.Then))
 		}
 		return d
+	case *planner.Let:
+		return c.digitsOf(x.In)
 	case *planner.Variadic:
 		return c.digitsOfAll(x.Args...)
 	}

@@ -41,6 +41,11 @@ func (c *compiler) addSlot(s slot) int {
 }
 
 func (c *compiler) exprSlot(tree any, pos int) int {
+	var t traits
+	if t.add(tree); t.tooLong() {
+		c.fail(tooComplex().At(pos))
+		return 0
+	}
 	raw := encodeValue(tree)
 	key := string(append([]byte{byte(raw.Type)}, raw.Value...))
 	if n, ok := c.exprSlots[key]; ok {

@@ -26,6 +26,7 @@ type compiler struct {
 	aggs       map[string]aggBuilder
 	wide       bool                     // the program may meet numerics beyond decimal128
 	digits     map[planner.ColID]digits // of computed numerics
+	spent      int                      // expressions that were compiled
 }
 
 // cte is a compiled query of a WITH clause: where its columns are.
@@ -217,12 +218,20 @@ func localName(v any) string {
 
 func (c *compiler) encodeStage(o obj) Stage {
 	t := traitsOf(o)
+	if t.tooLong() {
+		c.fail(tooComplex())
+		return Stage{}
+	}
 	return Stage{Raw: encode(o), Bound: t.bound, fine: t.fine}
 }
 
 func (c *compiler) encodeStages(in []stage) []Stage {
 	out := make([]Stage, len(in))
 	for i, s := range in {
+		if s.tooLong() {
+			c.fail(tooComplex())
+			return nil
+		}
 		out[i] = Stage{Raw: encode(s.doc), Bound: s.bound, fine: s.fine}
 	}
 	return out

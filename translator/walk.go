@@ -53,6 +53,9 @@ func exprChildren(e planner.Expr, f func(planner.Expr)) {
 		f(e.Expr)
 	case *jsonRow:
 		f(e.Expr)
+	case *planner.Let:
+		f(e.X)
+		f(e.In)
 	case *planner.Path:
 		f(e.X)
 	case *planner.Subscript:
@@ -103,7 +106,7 @@ func (u *use) expr(e planner.Expr) {
 	walkExpr(e, func(x planner.Expr) {
 		switch x := x.(type) {
 		case *planner.ColRef:
-			if !u.read[x.ID] {
+			if !u.read[x.ID] && !x.Bound {
 				u.read[x.ID] = true
 				u.order = append(u.order, x.ID)
 			}

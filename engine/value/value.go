@@ -30,6 +30,20 @@ func bytesValue(t bson.Type, b []byte) Value {
 
 func (v Value) bytes() []byte { return unsafe.Slice(v.p, int(v.n)) }
 
+// Size is about how many bytes the value takes where it is written.
+func (v Value) Size() int {
+	switch v.kind {
+	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDateTime, bson.TypeTimestamp:
+		return 8
+	case bson.TypeDecimal128, bson.TypeObjectID:
+		return 16
+	}
+	if v.p == nil {
+		return 0
+	}
+	return int(v.n)
+}
+
 // Kind is the BSON type; KindMissing for the zero Value.
 func (v Value) Kind() bson.Type { return v.kind }
 
