@@ -285,20 +285,11 @@ func nameOf(e ast.Expr, x Expr) string {
 		return nameOf(e.Of, nil)
 	case *ast.FunctionCall:
 		return e.Name.Last().Name
-	case *ast.CastExpr:
-		if n := nameOf(e.Operand, nil); n != "" && !weakName(e.Operand) {
-			return n
-		}
-		return castName(e.Type)
-	case *ast.TypedLiteral:
-		return castName(e.Type)
 	case *ast.CollateExpr:
 		return nameOf(e.Operand, nil)
-	case *ast.CaseExpr:
-		if n := nameOf(e.Else, nil); n != "" && !weakName(e.Else) {
-			return n
-		}
-		return "case"
+	case *ast.CastExpr, *ast.TypedLiteral, *ast.CaseExpr:
+		n, _ := weakName(e)
+		return n
 	case *ast.ArrayExpr, *ast.ArraySubquery:
 		return "array"
 	case *ast.RowExpr:
@@ -333,18 +324,24 @@ func nameOf(e ast.Expr, x Expr) string {
 	return ""
 }
 
-// weakName tells whether an expression has its name of a type or of a CASE,
-// which gives way to the type of a cast around it.
-func weakName(e ast.Expr) bool {
+// weakName is the name of an expression, and whether it is but that of a type or
+// of a CASE, which gives way to the type of a cast around it.
+func weakName(e ast.Expr) (name string, weak bool) {
+	var of ast.Expr
 	switch e := e.(type) {
 	case *ast.CastExpr:
-		return nameOf(e.Operand, nil) == "" || weakName(e.Operand)
-	case *ast.TypedLiteral:
-		return true
+		of, name = e.Operand, castName(e.Type)
 	case *ast.CaseExpr:
-		return nameOf(e.Else, nil) == "" || weakName(e.Else)
+		of, name = e.Else, "case"
+	case *ast.TypedLiteral:
+		return castName(e.Type), true
+	default:
+		return nameOf(e, nil), false
 	}
-	return false
+	if n, weak := weakName(of); n != "" && !weak {
+		return n, false
+	}
+	return name, true
 }
 
 func castName(t *ast.TypeName) string {
