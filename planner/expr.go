@@ -356,32 +356,30 @@ func (b *builder) compareRows(op string, l, r *Row, pos int) (Expr, error) {
 		}
 		return out, nil
 	}
-	n := len(l.Fields) - 1 // the last fields are compared once
-	operands := append(append([]Expr(nil), l.Fields[:n]...), r.Fields[:n]...)
-	return b.shared(operands, func(xs []Expr) (Expr, error) {
-		left, right := append(xs[:n:n], l.Fields[n]), append(xs[n:2*n:2*n], r.Fields[n])
-		return b.rowOrder(op, left, right, pos)
-	})
+	return b.rowOrder(op, l.Fields, r.Fields, pos)
 }
 
-// rowOrder is l < r as l1 < r1 OR (l1 = r1 AND (…)).
+// rowOrder is l < r as l1 < r1 OR (l1 = r1 AND (…)): fields behind those that decide
+// are not computed.
 func (b *builder) rowOrder(op string, l, r []Expr, pos int) (Expr, error) {
 	if len(l) == 1 {
 		return b.compare(op, l[0], r[0], pos)
 	}
-	first, err := b.compare(op[:1], l[0], r[0], pos)
-	if err != nil {
-		return nil, err
-	}
-	same, err := b.compare("=", l[0], r[0], pos)
-	if err != nil {
-		return nil, err
-	}
-	rest, err := b.rowOrder(op, l[1:], r[1:], pos)
-	if err != nil {
-		return nil, err
-	}
-	return &Logic{Op: Or, P: pos, Args: []Expr{first, &Logic{Op: And, Args: []Expr{same, rest}, P: pos}}}, nil
+	return b.shared([]Expr{l[0], r[0]}, func(xs []Expr) (Expr, error) {
+		first, err := b.compare(op[:1], xs[0], xs[1], pos)
+		if err != nil {
+			return nil, err
+		}
+		same, err := b.compare("=", xs[0], xs[1], pos)
+		if err != nil {
+			return nil, err
+		}
+		rest, err := b.rowOrder(op, l[1:], r[1:], pos)
+		if err != nil {
+			return nil, err
+		}
+		return &Logic{Op: Or, P: pos, Args: []Expr{first, &Logic{Op: And, Args: []Expr{same, rest}, P: pos}}}, nil
+	})
 }
 
 func (b *builder) exprs(sc *scope, list []ast.Expr) ([]Expr, error) {

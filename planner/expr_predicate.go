@@ -143,6 +143,9 @@ func (b *builder) between(sc *scope, x *ast.BetweenExpr) (Expr, error) {
 	if x.Symmetric {
 		operands = 3
 	}
+	if anyVolatile(list[:operands]) {
+		operands = 0 // PostgreSQL computes it for each bound
+	}
 	e, err := b.shared(list[:operands], func(xs []Expr) (Expr, error) {
 		xs = append(xs, list[operands:]...)
 		e, err := b.range_(xs[0], xs[1], xs[2], x.Pos())

@@ -1,5 +1,7 @@
 package planner
 
+import "weir/sqlfunc"
+
 // An operand that a construct writes several times, as BETWEEN and CASE X WHEN
 // do, is bound by a Let unless it is light: written out, one in the other, they
 // would double the expression at each level. A light one stays where it is
@@ -8,11 +10,15 @@ package planner
 // lightWeight is the most parts that a light expression has.
 const lightWeight = 12
 
-// light tells whether an expression may be written several times.
+// light tells whether an expression may be written several times. What is volatile
+// must not be: it is computed once.
 func light(e Expr) bool {
 	left := lightWeight
-	walkExpr(e, func(Expr) bool {
+	walkExpr(e, func(e Expr) bool {
 		left--
+		if c, ok := e.(*Call); ok && c.Func.Volatility == sqlfunc.Volatile {
+			left = -1
+		}
 		return left >= 0
 	})
 	return left >= 0

@@ -56,7 +56,10 @@ func aggCount(g *grouping, a *planner.AggCall) any {
 		}
 		return op1("$size", set)
 	}
-	if !g.s.nullable(a.Args[0]) {
+	if u := newUse(); !g.s.nullable(a.Args[0]) {
+		if u.expr(a.Args[0]); u.volatile { // it is called all the same
+			return "$" + g.acc("$sum", g.filtered(a, cond(notNull(g.s.value(a.Args[0])), 1, 0), 0), 0)
+		}
 		return "$" + g.acc("$sum", g.filtered(a, 1, 0), 0)
 	}
 	// COUNT(CASE WHEN c THEN x END) counts where c is true

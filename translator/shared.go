@@ -49,7 +49,8 @@ func (c *compiler) shareEach(es []any, body func(xs []any) any) any {
 	return op1("$let", obj{{"vars", vars}, {"in", body(xs)}})
 }
 
-// light tells whether an expression may be compiled and written several times.
+// light tells whether an expression may be compiled and written several times. What is
+// volatile must not be.
 func light(es ...planner.Expr) bool {
 	left := lightWeight
 	for _, e := range es {
@@ -68,6 +69,9 @@ func weighExpr(e planner.Expr, times, left int) int {
 	case *planner.Logic, *planner.InList, *planner.Variadic, *planner.DistinctFrom, *planner.AnyAll:
 		times *= 2
 	case *planner.Call:
+		if isVolatile(x.Func) {
+			return -1
+		}
 		if naturalOrder(x.Func.Impl) || floatOps[x.Func.Impl] != "" {
 			times *= 2
 		}
