@@ -129,7 +129,7 @@ func (s *changeStream) readOn() error {
 	if !news {
 		if durable > s.read && durable >= s.next.TS {
 			s.read, s.next = durable, storage.OplogPos{TS: durable + 1}
-			s.scanned = token(resumePoint{pos: storage.OplogPos{TS: durable}, kind: tokenAfter})
+			s.scanned = token(behind(durable))
 		}
 		return nil
 	}

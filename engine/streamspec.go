@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -42,6 +43,12 @@ type resumePoint struct {
 	kind tokenKind
 	// fragment is the part of the event, if that was split; from 1.
 	fragment uint32
+}
+
+// behind is the point behind all changes of a cluster time, of which a transaction has
+// several.
+func behind(ts uint64) resumePoint {
+	return resumePoint{pos: storage.OplogPos{TS: ts, Ord: math.MaxUint32}, kind: tokenAfter}
 }
 
 const tokenMark = 0x82
@@ -208,12 +215,16 @@ func (s *changeStream) position(at *resumePoint) error {
 	if at == nil {
 		durable := s.e.log.Durable()
 		s.next, s.read = storage.OplogPos{TS: durable + 1}, durable
-		s.scanned = token(resumePoint{pos: storage.OplogPos{TS: durable}, kind: tokenAfter})
+		s.scanned = token(behind(durable))
 		s.returns = s.scanned
 		return nil
 	}
 	s.next = at.pos
-	if at.kind != tokenBefore && at.fragment == 0 {
+	switch {
+	case at.kind == tokenBefore || at.fragment > 0:
+	case at.pos.Ord == math.MaxUint32:
+		s.next = storage.OplogPos{TS: at.pos.TS + 1}
+	default:
 		s.next.Ord++
 	}
 	if at.fragment > 0 && !s.splits {

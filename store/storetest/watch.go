@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -135,6 +136,28 @@ var watchCases = []testCase{
 		x.insert("a", `{"_id": 2, "n": 1}`)
 		cs = x.watch(x.ns("a"), store.WatchOptions{ResumeAfter: token})
 		require.Equal(x, `{"_id":2}`, part(x.event(cs), "documentKey"))
+	}},
+	{"post-batch token behind a transaction", func(x *env) {
+		x.command(`{"create": "a"}`)
+		cs := x.watch(x.ns("a"), store.WatchOptions{})
+		tx := x.begin()
+		x.txWrite(tx, "a", inserts(`{"_id": 1}`, `{"_id": 2}`, `{"_id": 3}`)...)
+		require.NoError(x, tx.Commit(x.ctx))
+		for range 3 {
+			x.event(cs)
+		}
+		for range 2 {
+			ev, err := cs.Next(x.ctx, 50*time.Millisecond)
+			require.NoError(x, err)
+			require.Nil(x, ev)
+		}
+		tokens := []bson.Raw{slices.Clone(cs.ResumeToken()), slices.Clone(x.watch(x.ns("a"), store.WatchOptions{}).ResumeToken())}
+		x.insert("a", `{"_id": 9}`)
+		for _, token := range tokens {
+			for _, o := range []store.WatchOptions{{ResumeAfter: token}, {StartAfter: token}} {
+				require.Equal(x, `{"_id":9}`, part(x.event(x.watch(x.ns("a"), o)), "documentKey"))
+			}
+		}
 	}},
 	{"scopes", func(x *env) {
 		x.command(`{"create": "a"}`)
