@@ -142,9 +142,11 @@ func (c *call) store(ctx context.Context, d *Definition) error {
 	return nil
 }
 
-// insert writes the cursors, then the definition, which makes both count.
+// insert writes the cursors, then the definition, which makes both count. A cursor that
+// is there already is that of the same CREATE elsewhere, or of one that was cut off: it
+// may go back, but never beyond what the other has logged.
 func (c *call) insert(ctx context.Context, def *stored) error {
-	cursor := bson.D{{Key: "$set", Value: bson.D{{Key: "done_pos", Value: def.Cursor}}}}
+	cursor := bson.D{{Key: "$min", Value: bson.D{{Key: "done_pos", Value: def.Cursor}}}}
 	for i := range def.Spec.DeliveryShards {
 		if _, err := updateOne(ctx, c.m.st, collCursors, bson.D{{Key: "_id", Value: cursorID(def.ID, i)}, {Key: "owner", Value: bson.D{{Key: "$exists", Value: false}}}}, cursor, true); err != nil && !duplicate(err) {
 			return fmt.Errorf("make the cursor: %w", err)
