@@ -361,7 +361,7 @@ func (w *writer) compileUpdate(ns store.Namespace, op *store.WriteOp, f filterSp
 	if op.Multi && u.IsReplacement() {
 		return updateOp{}, mongoerr.New(mongoerr.FailedToParse, "multi update is not supported for replacement-style update")
 	}
-	return updateOp{filter: f, update: u, replace: u.IsReplacement(), multi: op.Multi, upsert: op.Upsert, hint: op.Hint}, nil
+	return updateOp{filter: f, update: u, multi: op.Multi, upsert: op.Upsert, hint: op.Hint}, nil
 }
 
 // statement reads the fields of one statement of a list.

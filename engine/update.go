@@ -15,13 +15,12 @@ import (
 
 // updateOp is one statement of an update command.
 type updateOp struct {
-	filter  filterSpec
-	update  *update.Update
-	replace bool // the update is a whole document
-	multi   bool
-	upsert  bool
-	sort    bson.Raw // findAndModify
-	hint    bson.RawValue
+	filter filterSpec
+	update *update.Update
+	multi  bool
+	upsert bool
+	sort   bson.Raw // findAndModify
+	hint   bson.RawValue
 }
 
 // updateResult is what an update statement did.
@@ -73,7 +72,7 @@ func (w *writer) updateMatches(ctx context.Context, t *target, op updateOp, stmt
 			return err
 		}
 		res.before, after, changed = doc, r.Doc, r.Changed
-		if !changed && !op.replace {
+		if !changed {
 			after = doc
 			return nil
 		}

@@ -197,7 +197,7 @@ func (u *unit) updateByID(w *writer, c *collection, m *groupMemory, base, i int,
 	}
 	done.Matched++
 	r, err := op.update.Apply(op.filter.context, doc, op.filter.matcher)
-	if err != nil || !r.Changed && !op.replace {
+	if err != nil || !r.Changed {
 		return err
 	}
 	done.Modified++

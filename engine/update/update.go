@@ -86,9 +86,10 @@ func (u *Update) Apply(c *expr.Context, doc bson.Raw, m *match.Matcher) (Result,
 	if err != nil {
 		return Result{}, err
 	}
-	// Some operators count as changes although the bytes stay: a NaN that is
-	// incremented, an item set to null that was null.
-	if bytes.Equal(out, doc) && (desc == nil || u.pipe != nil || desc.empty()) {
+	// Some count as changes although the bytes stay: operators, of a NaN that is
+	// incremented or an item set to null that was null, and a replacement that
+	// leaves out the _id, or has it elsewhere.
+	if bytes.Equal(out, doc) && (desc == nil || u.pipe != nil || desc.empty()) && (u.replace == nil || bytes.Equal(u.replace, doc)) {
 		return Result{Doc: doc}, nil
 	}
 	if err := checkSize(out); err != nil {

@@ -89,6 +89,21 @@ var watchCases = []testCase{
 		ev = x.event(cs)
 		require.Equal(x, []string{"_id", "operationType", "clusterTime", "wallTime", "ns", "documentKey"}, keys(ev))
 	}},
+	{"a replacement by the same document is no change", func(x *env) {
+		x.insert("a", `{"_id": 1, "n": 1}`)
+		cs := x.watch(x.ns("a"), store.WatchOptions{})
+		upsert := updateOp(`{"_id": 1}`, `{"_id": 1, "n": 1}`)
+		upsert.Upsert = true
+		r := x.write("a", updateOp(`{"_id": 1}`, `{"_id": 1, "n": 1}`), updateOp(`{"n": 1}`, `{"_id": 1, "n": 1}`), upsert)
+		require.EqualValues(x, 3, r.Matched)
+		require.Zero(x, r.Modified)
+		// One is where the _id is left out or elsewhere, or a type is another.
+		r = x.write("a", updateOp(`{"_id": 1}`, `{"n": 1}`), updateOp(`{"_id": 1}`, `{"n": 1, "_id": 1}`),
+			updateOp(`{"n": 1}`, `{"_id": 1, "n": {"$numberLong": "1"}}`))
+		require.EqualValues(x, 3, r.Modified)
+		x.write("a", deleteOp(`{"_id": 1}`))
+		require.Equal(x, []string{"replace", "replace", "replace", "delete"}, x.kinds(cs, 4))
+	}},
 	{"times and tokens rise", func(x *env) {
 		x.command(`{"create": "a"}`)
 		cs := x.watch(x.ns("a"), store.WatchOptions{})
