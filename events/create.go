@@ -180,19 +180,17 @@ func (c *call) inUse(ctx context.Context, err error, s *Spec) error {
 	return fmt.Errorf("save the subscription: %w", err)
 }
 
-// forget takes a subscription back that could not be adopted.
+// forget takes a subscription back that could not be adopted. Readers may have logged
+// events for it meanwhile: it goes like one that is dropped.
 func (c *call) forget(ctx context.Context, def *stored) {
-	c.m.mu.Lock()
-	c.m.leaveOut(def.ID)
-	c.m.mu.Unlock()
-	for coll, ids := range map[string]bson.A{collSubscriptions: {def.ID}, collCursors: cursorIDs(def.ID, 0, maxShards)} {
-		if _, err := c.m.st.Write(ctx, ns(coll), []store.WriteOp{{Kind: store.Delete, Multi: true, Filter: marshal(bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}})}}, store.WriteOptions{}); err != nil {
-			c.m.log.Error("a failed CREATE left rows", "collection", coll, "id", def.ID, "error", err)
-		}
+	now := c.m.clock()
+	mark := bson.D{{Key: "status", Value: StateDraining}, {Key: "desired_status", Value: StateDraining}, {Key: "status_since", Value: now}, {Key: "updated_at", Value: now}}
+	if _, err := changeDefinition(ctx, c.m.st, bson.D{{Key: "_id", Value: def.ID}, {Key: "created_at", Value: def.CreatedAt}}, bson.E{Key: "$set", Value: mark}); err != nil {
+		c.m.log.Error("a failed CREATE could not be taken back", "subscription", def.ID, "error", err)
+		return
 	}
-	if _, err := c.m.bump(ctx, def.Spec.Database); err != nil {
-		c.m.log.Error("a failed CREATE was not announced", "id", def.ID, "error", err)
-	}
+	def.Status = StateDraining
+	c.m.beside(func(ctx context.Context) { c.m.finishDrop(ctx, &found{stored: *def}) })
 }
 
 func (c *call) showSecret(d *Definition) {

@@ -121,18 +121,22 @@ func (m *Manager) finishDrops(ctx context.Context) {
 	m.within(func() {
 		defer m.finishing.Unlock()
 		for i := range cut {
-			switch done, err := m.remove(ctx, &cut[i], false); {
-			case ctx.Err() != nil:
-				return
-			case err != nil:
-				m.log.Warn("a DROP that was cut off could not be finished; it is tried again", "subscription", cut[i].ID, "error", err)
-			case done:
-				m.log.Info("a DROP that was cut off is finished", "subscription", cut[i].ID)
-				m.census.forget()
-				m.graves.forget()
-			}
+			m.finishDrop(ctx, &cut[i])
 		}
 	})
+}
+
+// finishDrop removes what is to go and nobody waits for.
+func (m *Manager) finishDrop(ctx context.Context, s *found) {
+	switch done, err := m.remove(ctx, s, false); {
+	case ctx.Err() != nil:
+	case err != nil:
+		m.log.Warn("a DROP that was cut off could not be finished; it is tried again", "subscription", s.ID, "error", err)
+	case done:
+		m.log.Info("a DROP that was cut off is finished", "subscription", s.ID)
+		m.census.forget()
+		m.graves.forget()
+	}
 }
 
 // draining refuses a subscription that is being dropped.
