@@ -213,7 +213,7 @@ func (s *changeStream) awaitEvents(ctx context.Context, d time.Duration) (bool, 
 	case <-news:
 		return true, nil
 	case <-ctx.Done():
-		return false, interrupted(ctx)
+		return false, interrupted(ctx.Err())
 	case <-t.C:
 		return false, nil
 	}

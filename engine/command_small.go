@@ -58,6 +58,6 @@ func cmdSleep(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 	case <-t.C:
 		return dst, nil
 	case <-ctx.Done():
-		return dst, interrupted(ctx)
+		return dst, interrupted(ctx.Err())
 	}
 }

@@ -59,7 +59,7 @@ func (w *writeReply) append(dst []byte) []byte {
 }
 
 func writeErrorDoc(w store.WriteError) bson.Raw {
-	m := asServerError(context.Background(), w.Err)
+	m := asServerError(w.Err)
 	start, d := value.BeginDocument(nil)
 	d = value.AppendElement(d, "index", value.Int32(int32(w.Index)))
 	d = value.AppendElement(d, "code", value.Int32(m.Code))

@@ -86,16 +86,16 @@ func (e *Engine) RunCommand(ctx context.Context, s *Session, db string, cmd bson
 	if errors.Is(err, ErrCloseConnection) {
 		return nil, err
 	}
-	return nil, asServerError(ctx, err)
+	return nil, asServerError(err)
 }
 
-func asServerError(ctx context.Context, err error) *mongoerr.Error {
+func asServerError(err error) *mongoerr.Error {
 	var m *mongoerr.Error
 	if errors.As(err, &m) {
 		return m
 	}
-	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		errors.As(interrupted(ctx), &m)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		errors.As(interrupted(err), &m)
 		return m
 	}
 	if errors.Is(err, storage.ErrClosed) { // the transaction ended under the statement

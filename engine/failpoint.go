@@ -124,7 +124,7 @@ func (p *failPoints) check(ctx context.Context, r *request) error {
 		select {
 		case <-t.C:
 		case <-ctx.Done():
-			return interrupted(ctx)
+			return interrupted(ctx.Err())
 		}
 	}
 	switch {

@@ -99,7 +99,7 @@ func (c *collection) takeBuildTurn(ctx context.Context) (done func(), err error)
 	case c.buildTurn <- struct{}{}:
 		return func() { <-c.buildTurn }, nil
 	case <-ctx.Done():
-		return nil, interrupted(ctx)
+		return nil, interrupted(ctx.Err())
 	}
 }
 
@@ -213,7 +213,7 @@ func (b *indexBuild) flush(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return interrupted(ctx)
+			return interrupted(ctx.Err())
 		case <-held.by.done:
 		}
 	}

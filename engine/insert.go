@@ -54,7 +54,7 @@ func (w *writer) insertMany(ctx context.Context, ns store.Namespace, docs []bson
 			at++
 		}
 		if ctx.Err() != nil {
-			return interrupted(ctx)
+			return interrupted(ctx.Err())
 		}
 	}
 	return nil

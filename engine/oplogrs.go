@@ -102,7 +102,7 @@ func (c *oplogCursor) Next(ctx context.Context) (bson.Raw, error) {
 	}
 	for !c.ended {
 		if ctx.Err() != nil {
-			return nil, interrupted(ctx)
+			return nil, interrupted(ctx.Err())
 		}
 		pos, entry, ok, err := c.r.Next()
 		if err != nil {

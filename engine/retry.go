@@ -161,7 +161,7 @@ func (r *request) enterRetry(ctx context.Context) (err error) {
 	case r.session.writing <- struct{}{}:
 		r.hasTurn = true
 	case <-ctx.Done():
-		return interrupted(ctx)
+		return interrupted(ctx.Err())
 	}
 	r.retry, err = r.session.newRetry(r.e, r.txnNumber)
 	if r.retry != nil {

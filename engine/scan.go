@@ -85,7 +85,7 @@ func (s *scan) add(a access) {
 func (s *scan) next(ctx context.Context) (rec storage.RecordID, doc bson.Raw, ok bool, err error) {
 	for {
 		if s.steps++; s.steps&127 == 0 && ctx.Err() != nil {
-			return 0, nil, false, interrupted(ctx)
+			return 0, nil, false, interrupted(ctx.Err())
 		}
 		if s.it == nil || !s.step() {
 			more, err := s.open()

@@ -153,7 +153,7 @@ func (s *source) Count(ctx context.Context, r agg.Request) (int64, bool, error) 
 	}
 	n, err := countKeysIn(reader, a.ranges, func() error {
 		if ctx.Err() != nil {
-			return interrupted(ctx)
+			return interrupted(ctx.Err())
 		}
 		return nil
 	})
@@ -230,6 +230,9 @@ type sourceCursor struct {
 }
 
 func (c *sourceCursor) Next(ctx context.Context) (bson.Raw, error) {
+	if c.match != nil {
+		c.context.Attend(ctx)
+	}
 	for !c.done && c.limit != 0 {
 		rec, doc, ok, err := c.scan.next(ctx)
 		if err != nil {

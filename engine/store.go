@@ -63,7 +63,7 @@ func (e *Engine) aggregateIn(ctx context.Context, tx *transaction, ns store.Name
 		if cancel != nil {
 			cancel()
 		}
-		return nil, asServerError(ctx, err)
+		return nil, asServerError(err)
 	}
 	cur := op.cur
 	if cancel != nil {
@@ -86,7 +86,7 @@ func (c *localCursor) Next(ctx context.Context) (bson.Raw, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return nil, asServerError(ctx, err)
+	return nil, asServerError(err)
 }
 
 func (c *localCursor) Close() error { return c.in.Close() }
@@ -100,7 +100,7 @@ type timedCursor struct {
 
 func (c *timedCursor) Next(ctx context.Context) (bson.Raw, error) {
 	if c.limit.Err() != nil {
-		return nil, interrupted(c.limit)
+		return nil, interrupted(c.limit.Err())
 	}
 	return c.in.Next(ctx)
 }
@@ -119,13 +119,13 @@ func (e *Engine) writeIn(ctx context.Context, tx *transaction, ns store.Namespac
 	w := &writer{e: e, tx: tx, ahead: o.Ahead, within: o.Within}
 	let, err := e.evalLet(o.Let)
 	if err != nil {
-		return store.WriteResult{}, asServerError(ctx, err)
+		return store.WriteResult{}, asServerError(err)
 	}
 	res, err := w.runMixed(ctx, ns, ops, let, !o.Unordered)
 	if err == nil && o.Later && w.unsynced {
 		res.Wait = func() error {
 			if err := w.finish(); err != nil {
-				return asServerError(ctx, err)
+				return asServerError(err)
 			}
 			return nil
 		}
@@ -135,7 +135,7 @@ func (e *Engine) writeIn(ctx context.Context, tx *transaction, ns store.Namespac
 		err = serr
 	}
 	if err != nil {
-		return res, asServerError(ctx, err)
+		return res, asServerError(err)
 	}
 	return res, nil
 }
@@ -312,7 +312,7 @@ func (e *Engine) Watch(ctx context.Context, scope store.Namespace, pipeline []bs
 	stages := append([]bson.Raw{stageDoc("$changeStream", value.Document(streamOptions(o)))}, pipeline...)
 	op, err := e.openStream(ctx, scope, stages, pipelineOptions{})
 	if err != nil {
-		return nil, asServerError(ctx, err)
+		return nil, asServerError(err)
 	}
 	return &localStream{cur: &streamCursor{in: op.cur, stream: op.stream}, s: op.stream}, nil
 }
@@ -372,7 +372,7 @@ func (l *localStream) Next(ctx context.Context, maxAwait time.Duration) (bson.Ra
 			l.failed = err
 			return nil, err
 		case !isIdle(err):
-			l.failed = asServerError(ctx, err)
+			l.failed = asServerError(err)
 			return nil, l.failed
 		}
 		left := time.Until(deadline)

@@ -126,7 +126,7 @@ func (t *tailCursor) Next(ctx context.Context) (bson.Raw, error) {
 	}
 	for t.it.Next() {
 		if ctx.Err() != nil {
-			return nil, interrupted(ctx)
+			return nil, interrupted(ctx.Err())
 		}
 		t.last = storage.RecordOf(t.it.Key())
 		doc, err := t.it.Value()
@@ -185,7 +185,7 @@ func (t *tailCursor) awaitEvents(ctx context.Context, d time.Duration) (bool, er
 	case <-changed:
 		return true, nil
 	case <-ctx.Done():
-		return false, interrupted(ctx)
+		return false, interrupted(ctx.Err())
 	case <-timer.C:
 		return false, nil
 	}

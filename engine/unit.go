@@ -72,7 +72,7 @@ func (w *writer) do(ctx context.Context, f func(*unit) error) error {
 		}
 		select {
 		case <-ctx.Done():
-			return interrupted(ctx)
+			return interrupted(ctx.Err())
 		case <-b.by.done:
 		}
 	}
@@ -286,8 +286,8 @@ func documentKey(doc bson.Raw) bson.Raw {
 }
 
 // interrupted turns the end of a context into the server's error.
-func interrupted(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+func interrupted(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return mongoerr.New(mongoerr.MaxTimeMSExpired, "operation exceeded time limit")
 	}
 	return mongoerr.New(mongoerr.Interrupted, "operation was interrupted")

@@ -62,6 +62,7 @@ func (w *writer) updateSome(ctx context.Context, ns store.Namespace, op updateOp
 func (w *writer) updateMatches(ctx context.Context, t *target, op updateOp, stmt int, res *updateResult) error {
 	var after bson.Raw
 	var changed bool
+	op.filter.context.Attend(ctx)
 	return t.each(ctx, w, op.multi, func(u *unit, rec storage.RecordID, doc bson.Raw) error {
 		if op.update.Stamps() {
 			next := w.e.log.Next()

@@ -63,6 +63,8 @@ const (
 	OptionNotSupportedOnView          int32 = 167
 	InvalidPipelineOperator           int32 = 168
 	QueryExceededMemoryLimitNoDiskUse int32 = 292
+	BufferTooLarge                    int32 = 13548
+	ExceededMemoryLimit               int32 = 146
 	ViewDepthLimitExceeded            int32 = 165
 	PrimarySteppedDown                int32 = 189
 	InvalidViewDefinition             int32 = 182

@@ -104,7 +104,7 @@ func (b *builder) evaluate(impl string, vals []value.Value) (value.Value, bool) 
 	if !ok || len(vals) < f.MinArgs || f.MaxArgs >= 0 && len(vals) > f.MaxArgs {
 		return value.Value{}, false
 	}
-	v, err := f.Eval(&expr.Context{}, vals)
+	v, err := f.Eval(expr.Folding(nil), vals)
 	if err != nil {
 		return value.Value{}, false
 	}

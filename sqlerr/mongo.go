@@ -36,6 +36,8 @@ var mongoStates = map[int32]string{
 	mongoerr.ConversionFailure:                 NumericValueOutOfRange,
 	mongoerr.ExceededTimeLimit:                 QueryCanceled,
 	mongoerr.QueryExceededMemoryLimitNoDiskUse: OutOfMemory,
+	mongoerr.ExceededMemoryLimit:               OutOfMemory,
+	mongoerr.BufferTooLarge:                    ProgramLimitExceeded,
 	mongoerr.BSONObjectTooLarge:                ProgramLimitExceeded,
 	mongoerr.DuplicateKey:                      UniqueViolation,
 	mongoerr.InterruptedAtShutdown:             AdminShutdown,

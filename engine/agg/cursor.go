@@ -38,20 +38,29 @@ type nextFunc struct {
 
 func (f *nextFunc) Next(ctx context.Context) (bson.Raw, error) { return f.next(ctx) }
 
-// checked asks the context now and then, so that cancelling reaches a pipeline
+// patience asks the context now and then, so that cancelling reaches a pipeline
 // that filters away everything.
-type checked struct {
-	piped
-	n int
-}
+type patience int
 
 const checkEvery = 256
 
+// step counts a document; it fails when the context has ended.
+func (p *patience) step(ctx context.Context) error {
+	if *p++; *p%checkEvery == 0 {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// checked counts the documents of a source.
+type checked struct {
+	piped
+	patience patience
+}
+
 func (c *checked) Next(ctx context.Context) (bson.Raw, error) {
-	if c.n++; c.n%checkEvery == 0 {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
+	if err := c.patience.step(ctx); err != nil {
+		return nil, err
 	}
 	return c.in.Next(ctx)
 }

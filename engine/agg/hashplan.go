@@ -165,7 +165,7 @@ func readsOften(stages []stage) bool {
 // at hand, and computes the further values of the key.
 func (j *joiner) bindSub() (err error) {
 	if j.sub == nil {
-		j.sub = j.r.with(&expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session,
+		j.sub = j.r.with(&expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session, Watch: j.r.x.Watch,
 			Vars: make([]value.Value, j.s.lets.outer+len(j.s.lets.exprs))})
 	}
 	x := j.sub.x

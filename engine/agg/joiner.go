@@ -200,7 +200,7 @@ func (j *joiner) tableOf(ctx context.Context, cur store.Cursor, keys keysOf, fil
 	for _, on := range more {
 		t.more = append(t.more, on.path)
 	}
-	x := &expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session}
+	x := &expr.Context{Now: j.r.x.Now, ClusterTime: j.r.x.ClusterTime, Session: j.r.x.Session, Watch: j.r.x.Watch}
 	err := drain(ctx, cur, func(doc bson.Raw) error {
 		if filter != nil {
 			x.Root = doc

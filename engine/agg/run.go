@@ -76,6 +76,7 @@ func (e *Env) context() *expr.Context {
 // makes its own documents.
 func (p *Pipeline) Run(ctx context.Context, src Source) (store.Cursor, error) {
 	r := newRun(p.env)
+	r.x.Attend(ctx)
 	cur, err := p.run(ctx, r, src)
 	return p.ending(r, cur, err)
 }
@@ -89,18 +90,28 @@ func (p *Pipeline) ending(r *run, cur store.Cursor, err error) (store.Cursor, er
 	for _, s := range p.stages {
 		switch s.(type) {
 		case *lookupStage, *unionStage, *facetStage:
-			return &endCursor{piped{cur}, r.shared}, nil
+			return &endCursor{attended{piped{cur}, r.x}, r.shared}, nil
 		}
 	}
-	return cur, nil
+	return &attended{piped{cur}, r.x}, nil
+}
+
+// attended has the expressions of an execution end with whoever asks for the
+// next document; that is another call each time.
+type attended struct {
+	piped
+	x *expr.Context
+}
+
+func (c *attended) Next(ctx context.Context) (bson.Raw, error) {
+	c.x.Attend(ctx)
+	return c.in.Next(ctx)
 }
 
 type endCursor struct {
-	piped
+	attended
 	shared *shared
 }
-
-func (c *endCursor) Next(ctx context.Context) (bson.Raw, error) { return c.in.Next(ctx) }
 
 func (c *endCursor) Close() error {
 	defer c.shared.close()
@@ -122,6 +133,7 @@ func (p *Pipeline) run(ctx context.Context, r *run, src Source) (store.Cursor, e
 // RunOver runs the pipeline over the documents of a cursor, which it closes.
 func (p *Pipeline) RunOver(ctx context.Context, in store.Cursor) (store.Cursor, error) {
 	r := newRun(p.env)
+	r.x.Attend(ctx)
 	cur, err := openStages(ctx, r, &checked{piped: piped{in}}, p.stages)
 	return p.ending(r, cur, err)
 }

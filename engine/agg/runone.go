@@ -15,7 +15,7 @@ func (p *Pipeline) RunOne(x *expr.Context, doc bson.Raw) (bson.Raw, error) {
 	}
 	own := p.one
 	if x != nil {
-		own.Now, own.ClusterTime, own.Session = x.Now, x.ClusterTime, x.Session
+		own.Now, own.ClusterTime, own.Session, own.Watch = x.Now, x.ClusterTime, x.Session, x.Watch
 	}
 	for _, s := range p.stages {
 		var err error

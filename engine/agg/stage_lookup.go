@@ -41,7 +41,7 @@ type letVars struct {
 
 // bind makes the context of a sub-pipeline for the document in x.Root.
 func (l *letVars) bind(env *Env, x *expr.Context) (*expr.Context, error) {
-	sub := &expr.Context{Now: x.Now, ClusterTime: x.ClusterTime, Session: x.Session}
+	sub := &expr.Context{Now: x.Now, ClusterTime: x.ClusterTime, Session: x.Session, Watch: x.Watch}
 	sub.Vars = make([]value.Value, l.outer+len(l.exprs), l.outer+len(l.exprs)+4)
 	copy(sub.Vars, x.Vars)
 	for i, e := range l.exprs {
@@ -335,11 +335,12 @@ func (c *lookupCursor) Next(ctx context.Context) (bson.Raw, error) {
 // lookupUnwind gives one document for each match.
 type lookupUnwind struct {
 	piped
-	j       *joiner
-	doc     bson.Raw
-	matches store.Cursor
-	n       int64
-	bufs    [2][]byte
+	j        *joiner
+	doc      bson.Raw
+	matches  store.Cursor
+	n        int64
+	bufs     [2][]byte
+	patience patience
 }
 
 func (c *lookupUnwind) Next(ctx context.Context) (bson.Raw, error) {
@@ -356,6 +357,9 @@ func (c *lookupUnwind) Next(ctx context.Context) (bson.Raw, error) {
 		}
 		m, err := c.matches.Next(ctx)
 		if err == nil {
+			if err := c.patience.step(ctx); err != nil {
+				return nil, err
+			}
 			c.n++
 			return c.emit(value.Document(m), value.Int64(c.n-1)), nil
 		}

@@ -89,7 +89,7 @@ func (c *unionCursor) openSecond(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	x := &expr.Context{Now: c.r.x.Now, ClusterTime: c.r.x.ClusterTime, Session: c.r.x.Session, Vars: c.r.x.Vars}
+	x := &expr.Context{Now: c.r.x.Now, ClusterTime: c.r.x.ClusterTime, Session: c.r.x.Session, Watch: c.r.x.Watch, Vars: c.r.x.Vars}
 	c.second, err = c.s.pipe.run(ctx, c.r.with(x), src)
 	return err
 }

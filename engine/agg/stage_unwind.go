@@ -86,17 +86,21 @@ func (s *unwindStage) open(_ context.Context, _ *run, in store.Cursor) (store.Cu
 
 type unwindCursor struct {
 	piped
-	s     *unwindStage
-	doc   bson.Raw // the document being unwound, nil: none
-	items value.Iter
-	n     int64
-	bufs  [2][]byte
+	s        *unwindStage
+	doc      bson.Raw // the document being unwound, nil: none
+	items    value.Iter
+	n        int64
+	bufs     [2][]byte
+	patience patience
 }
 
 func (c *unwindCursor) Next(ctx context.Context) (bson.Raw, error) {
 	for {
 		if c.doc != nil {
 			if c.items.Next() {
+				if err := c.patience.step(ctx); err != nil {
+					return nil, err
+				}
 				c.n++
 				return c.emit(c.items.Value(), value.Int64(c.n-1)), nil
 			}

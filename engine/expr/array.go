@@ -1,12 +1,14 @@
 package expr
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
+	"weir/mongoerr"
 )
 
 func arrayElemAt(_ *Context, a, b value.Value) (value.Value, error) {
@@ -44,8 +46,8 @@ func firstOrLast(name string, i int) func(*Context, value.Value) (value.Value, e
 	}
 }
 
-func concatArrays(_ *Context, args []value.Value) (value.Value, error) {
-	var b value.Builder
+func concatArrays(c *Context, args []value.Value) (value.Value, error) {
+	out := collector{c: c}
 	for _, a := range args {
 		if a.IsNullish() {
 			return value.Null(), nil
@@ -54,10 +56,12 @@ func concatArrays(_ *Context, args []value.Value) (value.Value, error) {
 			return a, fail(28664, "$concatArrays only supports arrays, not %s", typeName(a))
 		}
 		for it := value.Walk(a.Doc()); it.Next(); {
-			b.Item(it.Value())
+			if err := out.item(it.Value()); err != nil {
+				return a, err
+			}
 		}
 	}
-	return b.ArrayOf(), nil
+	return out.b.ArrayOf(), nil
 }
 
 func isArray(_ *Context, a value.Value) (value.Value, error) { return value.Bool(a.IsArray()), nil }
@@ -128,6 +132,9 @@ func indexRange(name string, args []value.Value, length int) (from, to int, err 
 	return from, to, nil
 }
 
+// rangeItem is what the server reckons for a number of $range, in bytes.
+const rangeItem = 16
+
 func rangeOp(_ *Context, args []value.Value) (value.Value, error) {
 	n := [3]int64{2: 1}
 	for i, v := range args {
@@ -144,8 +151,8 @@ func rangeOp(_ *Context, args []value.Value) (value.Value, error) {
 	if n[2] == 0 {
 		return value.Value{}, fail(34449, "$range requires a non-zero step value")
 	}
-	if count := (n[1] - n[0]) / n[2]; count > 16<<20 {
-		return value.Value{}, fail(146, "$range would use too much memory (%d values)", count)
+	if need := max((n[1]-n[0])/n[2], 0) * rangeItem; need > maxMemory {
+		return value.Value{}, fail(mongoerr.ExceededMemoryLimit, "$range would use too much memory (%d bytes) and cannot spill to disk. Memory limit: %d bytes", need, maxMemory)
 	}
 	start, buf := value.BeginDocument(nil)
 	i := 0
@@ -264,6 +271,8 @@ type zipNode struct {
 }
 
 func (e *zipNode) Eval(c *Context) (value.Value, error) {
+	held := c.held
+	defer func() { c.held = held }()
 	columns := make([][]value.Value, len(e.inputs))
 	short, long := math.MaxInt, 0
 	for i, x := range e.inputs {
@@ -275,6 +284,9 @@ func (e *zipNode) Eval(c *Context) (value.Value, error) {
 			return value.Null(), nil
 		case !v.IsArray():
 			return v, fail(34468, "$zip found a non-array expression in input: %s", v)
+		}
+		if err := c.hold(v); err != nil {
+			return v, err
 		}
 		columns[i] = value.Items(nil, v.Doc())
 		short, long = min(short, len(columns[i])), max(long, len(columns[i]))
@@ -290,8 +302,15 @@ func (e *zipNode) Eval(c *Context) (value.Value, error) {
 	if e.longest {
 		rows = long
 	}
+	return e.rows(c, rows, columns, fill)
+}
+
+func (e *zipNode) rows(c *Context, rows int, columns [][]value.Value, fill []value.Value) (value.Value, error) {
 	var b value.Builder
 	for r := range rows {
+		if err := cmp.Or(checkMemory(b.Size()), c.Step()); err != nil {
+			return value.Value{}, err
+		}
 		b.OpenItem(bson.TypeArray)
 		for i, col := range columns {
 			if r < len(col) {

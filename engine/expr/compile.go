@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"errors"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -21,6 +22,7 @@ type compiler struct {
 	current int      // slot that CURRENT is bound to, or -1 for the root
 	depth   int
 	redacts bool // CURRENT is bound from outside, as $redact does
+	folding *Watch
 }
 
 func newCompiler(opts *CompileOptions) *compiler {
@@ -150,7 +152,16 @@ func (p *compiler) fold(e Expr, pure bool, parts ...Expr) (Expr, error) {
 			return e, nil
 		}
 	}
-	v, err := e.Eval(&Context{Vars: make([]value.Value, len(p.scope))})
+	c := Folding(make([]value.Value, len(p.scope)))
+	if p.folding == nil {
+		p.folding = c.Watch
+	}
+	c.Watch = p.folding
+	v, err := e.Eval(c)
+	if errors.Is(err, errFold) || v.Size() > maxFolded {
+		return e, nil
+	}
+	c.Watch.steps += v.Size() / 16
 	return constant{v}, err
 }
 

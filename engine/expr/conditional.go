@@ -253,10 +253,13 @@ type letNode struct {
 }
 
 func (e *letNode) Eval(c *Context) (value.Value, error) {
-	base := len(c.stack)
-	defer func() { c.stack = c.stack[:base] }()
+	base, held := len(c.stack), c.held
+	defer func() { c.stack, c.held = c.stack[:base], held }()
 	for _, x := range e.values {
 		v, err := x.Eval(c)
+		if err == nil {
+			err = c.hold(v)
+		}
 		if err != nil {
 			return v, err
 		}

@@ -25,9 +25,12 @@ type Context struct {
 	Now         int64       // $$NOW, milliseconds since 1970
 	ClusterTime value.Value // $$CLUSTER_TIME; missing when there is none
 	Session     any         // opaque, for the functions of a Library
+	Watch       *Watch      // nil: nothing ends evaluations
 
-	stack []value.Value // arguments of calls in progress
-	zones map[string]*time.Location
+	failed error
+	held   int           // bytes of operands of operators under way
+	stack  []value.Value // arguments of calls in progress
+	zones  map[string]*time.Location
 }
 
 // Library is the set of operators that only local execution knows.

@@ -38,16 +38,23 @@ func parseMap(p *compiler, _ string, arg value.Value) (Expr, error) {
 		case !arr.IsArray():
 			return arr, fail(16883, "input to $map must be an array not %s", typeName(arr))
 		}
-		var b value.Builder
+		held := c.held
+		defer func() { c.held = held }()
+		if err := c.hold(arr); err != nil {
+			return arr, err
+		}
+		out := collector{c: c}
 		for it := value.Walk(arr.Doc()); it.Next(); {
 			c.set(slot, it.Value())
 			v, err := body.Eval(c)
+			if err == nil {
+				err = out.item(v)
+			}
 			if err != nil {
 				return v, err
 			}
-			b.Item(v)
 		}
-		return b.ArrayOf(), nil
+		return out.b.ArrayOf(), nil
 	}), nil
 }
 
@@ -139,11 +146,19 @@ func (e *filterNode) Eval(c *Context) (value.Value, error) {
 	if err != nil {
 		return arr, err
 	}
+	held := c.held
+	defer func() { c.held = held }()
+	if err := c.hold(arr); err != nil {
+		return arr, err
+	}
 	var b value.Builder
 	for it := value.Walk(arr.Doc()); left != 0 && it.Next(); {
 		x := it.Value()
 		c.set(e.slot, x)
 		v, err := e.cond.Eval(c)
+		if err == nil {
+			err = c.Step()
+		}
 		if err != nil {
 			return v, err
 		}
@@ -216,11 +231,19 @@ func (e *reduceNode) Eval(c *Context) (value.Value, error) {
 	case !arr.IsArray():
 		return arr, fail(40080, "$reduce requires that 'input' be an array, found: %s", arr)
 	}
+	held := c.held
+	defer func() { c.held = held }()
+	if err := c.hold(arr); err != nil {
+		return arr, err
+	}
 	acc, err := e.initial.Eval(c)
 	for it := value.Walk(arr.Doc()); err == nil && it.Next(); {
 		c.set(e.slot, it.Value())
 		c.set(e.slot+1, acc)
-		acc, err = e.in.Eval(c)
+		// What is carried on grows: copying it is work too.
+		if err = c.Steps(1 + acc.Size()/stepBytes); err == nil {
+			acc, err = e.in.Eval(c)
+		}
 	}
 	return acc, err
 }

@@ -36,7 +36,14 @@ func (e *binary) Eval(c *Context) (value.Value, error) {
 	if err != nil {
 		return value.Value{}, err
 	}
+	held := c.held
+	if a.IsLong(maxUnheld) {
+		if err := c.hold(a); err != nil {
+			return value.Value{}, err
+		}
+	}
 	b, err := e.b.Eval(c)
+	c.held = held
 	if err != nil {
 		return value.Value{}, err
 	}
@@ -50,12 +57,17 @@ type call struct {
 }
 
 func (e *call) Eval(c *Context) (value.Value, error) {
-	base := len(c.stack)
-	defer func() { c.stack = c.stack[:base] }()
+	base, held := len(c.stack), c.held
+	defer func() { c.stack, c.held = c.stack[:base], held }()
 	for _, a := range e.args {
 		v, err := eval(a, c)
 		if err != nil {
 			return value.Value{}, err
+		}
+		if v.IsLong(maxUnheld) {
+			if err := c.hold(v); err != nil {
+				return value.Value{}, err
+			}
 		}
 		c.stack = append(c.stack, v)
 	}
@@ -98,6 +110,9 @@ func (e *objectNode) Eval(c *Context) (value.Value, error) {
 			return value.Value{}, err
 		}
 		buf = value.AppendElement(buf, e.names[i], v)
+		if len(buf) > maxMemory {
+			return value.Value{}, tooMuch(len(buf), maxMemory)
+		}
 	}
 	return value.Document(value.EndDocument(buf, start)), nil
 }
@@ -146,6 +161,9 @@ func (e *arrayNode) Eval(c *Context) (value.Value, error) {
 			return value.Value{}, err
 		}
 		buf = value.AppendItem(buf, i, v)
+		if len(buf) > maxMemory {
+			return value.Value{}, tooMuch(len(buf), maxMemory)
+		}
 	}
 	return value.Array(value.EndDocument(buf, start)), nil
 }

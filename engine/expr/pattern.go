@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
@@ -14,7 +15,7 @@ import (
 // Patterns that Go's own linear engine understands alike run there, others
 // (lookaround, back references, the option x) by backtracking.
 type Pattern struct {
-	quick *regexp.Regexp // nil when only slow can run it
+	quick *Linear // nil when only slow can run it
 	// loose: an unescaped $ may also stand before a last newline, which quick
 	// does not know; subjects that end in one go to slow.
 	loose bool
@@ -48,11 +49,11 @@ func CompilePattern(pattern, options string) (*Pattern, error) {
 // backward finds the escapes that look at what stands before them.
 var backward = regexp.MustCompile(`\\[bBAG]`)
 
-func compileQuick(pattern, options string) *regexp.Regexp {
+func compileQuick(pattern, options string) *Linear {
 	if flags := strings.Map(onlyFlags, options); flags != "" {
 		pattern = "(?" + flags + ")" + pattern
 	}
-	re, err := regexp.Compile(pattern)
+	re, err := CompileLinear(pattern)
 	if err != nil {
 		return nil
 	}
@@ -83,7 +84,11 @@ func compileSlow(pattern, options string, dollar bool) (*regexp2.Regexp, error) 
 	if dollar {
 		pattern = replaceDollar(pattern)
 	}
-	return regexp2.Compile(atomic(pattern), opts)
+	re, err := regexp2.Compile(atomic(pattern), opts)
+	if err == nil {
+		re.MatchTimeout = maxMatch
+	}
+	return re, err
 }
 
 func hasDollar(pattern string) bool { return strings.Contains(pattern, "$") }
@@ -184,46 +189,62 @@ func (p *Pattern) useQuick(s string) bool {
 	return p.quick != nil && (!p.loose || !strings.HasSuffix(s, "\n"))
 }
 
-// MatchString tells whether the pattern matches somewhere in s.
-func (p *Pattern) MatchString(s string) bool {
+// maxMatch bounds one search by backtracking, as PCRE's match limit does.
+const maxMatch = 2 * time.Second
+
+func matchLimit() error {
+	return fail(51156, "Error occurred while executing the regular expression. Result code: match limit exceeded")
+}
+
+// Matches tells whether the pattern matches somewhere in s. c may be nil.
+func (p *Pattern) Matches(c *Context, s string) (bool, error) {
 	if p.useQuick(s) {
-		return p.quick.MatchString(s)
+		return p.quick.Matches(c, s)
 	}
 	re, err := p.slow()
-	if err != nil {
-		return p.quick != nil && p.quick.MatchString(s)
+	switch {
+	case err != nil && p.quick == nil:
+		return false, nil
+	case err != nil:
+		return p.quick.Matches(c, s)
 	}
 	ok, err := re.MatchString(s)
-	return ok && err == nil
+	if err != nil {
+		return false, matchLimit()
+	}
+	return ok, nil
 }
 
 // Find finds the first match at or after byte offset from: byte offsets in
 // pairs for the match and its groups, -1 for groups without a match; nil if
 // there is none.
-func (p *Pattern) Find(s string, from int) []int {
+func (p *Pattern) Find(c *Context, s string, from int) ([]int, error) {
 	if !p.useQuick(s) || from > 0 && p.looksBack {
 		if re, err := p.slow(); err == nil {
 			return findSlow(re, s, from)
 		}
 	}
-	m := p.quick.FindStringSubmatchIndex(s[from:])
+	m, err := p.quick.First(c, s[from:])
 	for i := range m {
 		if m[i] >= 0 {
 			m[i] += from
 		}
 	}
-	return m
+	return m, err
 }
 
-func findSlow(re *regexp2.Regexp, s string, from int) []int {
+func findSlow(re *regexp2.Regexp, s string, from int) ([]int, error) {
 	offsets := runeOffsets(s)
 	start := 0
 	for start < len(offsets)-1 && offsets[start] < from {
 		start++
 	}
 	m, err := re.FindRunesMatchStartingAt([]rune(s), start)
-	if err != nil || m == nil {
-		return nil
+	if err != nil {
+		return nil, matchLimit()
+	}
+	if m == nil {
+		return nil, nil
 	}
 	var out []int
 	for _, g := range m.Groups() {
@@ -233,7 +254,7 @@ func findSlow(re *regexp2.Regexp, s string, from int) []int {
 		}
 		out = append(out, offsets[g.Index], offsets[g.Index+g.Length])
 	}
-	return out
+	return out, nil
 }
 
 // runeOffsets is the byte offset of every rune of s, and len(s).

@@ -34,7 +34,9 @@ func TestPatternsMeanWhatPCREMeans(t *testing.T) {
 	} {
 		p, err := expr.CompilePattern(c.pattern, c.options)
 		require.NoError(t, err, c.pattern)
-		require.Equal(t, c.want, p.MatchString(c.subject), "%s on %q", c.pattern, c.subject)
+		ok, err := p.Matches(nil, c.subject)
+		require.NoError(t, err)
+		require.Equal(t, c.want, ok, "%s on %q", c.pattern, c.subject)
 	}
 	_, err := expr.CompilePattern("(", "")
 	require.Error(t, err)
@@ -45,9 +47,15 @@ func TestPatternsMeanWhatPCREMeans(t *testing.T) {
 func TestFindGoesOnWhereAsked(t *testing.T) {
 	p, err := expr.CompilePattern(`^a|\bb`, "")
 	require.NoError(t, err)
-	require.Equal(t, []int{0, 1}, p.Find("aab b", 0))
-	require.Equal(t, []int{4, 5}, p.Find("aab b", 1), "what stands before the offset counts")
+	require.Equal(t, []int{0, 1}, found(t, p, "aab b", 0))
+	require.Equal(t, []int{4, 5}, found(t, p, "aab b", 1), "what stands before the offset counts")
 	p, err = expr.CompilePattern(`(é)(x)?`, "")
 	require.NoError(t, err)
-	require.Equal(t, []int{2, 4, 2, 4, -1, -1}, p.Find("éé", 2))
+	require.Equal(t, []int{2, 4, 2, 4, -1, -1}, found(t, p, "éé", 2))
+}
+
+func found(t *testing.T, p *expr.Pattern, s string, from int) []int {
+	m, err := p.Find(nil, s, from)
+	require.NoError(t, err)
+	return m
 }

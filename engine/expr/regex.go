@@ -63,14 +63,16 @@ func (e *regexNode) Eval(c *Context) (value.Value, error) {
 	s := input.Str()
 	switch e.name {
 	case "$regexMatch":
-		return value.Bool(re.MatchString(s)), nil
+		ok, err := re.Matches(c, s)
+		return value.Bool(ok), err
 	case "$regexFind":
-		if m := re.Find(s, 0); m != nil {
-			return matchDocument(s, m, utf8.RuneCountInString(s[:m[0]])), nil
+		m, err := re.Find(c, s, 0)
+		if m == nil || err != nil {
+			return value.Null(), err
 		}
-		return value.Null(), nil
+		return matchDocument(s, m, utf8.RuneCountInString(s[:m[0]])), nil
 	}
-	return findAll(re, s), nil
+	return findAll(c, re, s)
 }
 
 func (e *regexNode) compile(c *Context) (*Pattern, error) {
@@ -156,21 +158,26 @@ func matchDocument(s string, m []int, index int) value.Value {
 }
 
 // findAll goes on behind each match, by one code point behind an empty one.
-func findAll(re *Pattern, s string) value.Value {
-	var out value.Builder
+func findAll(c *Context, re *Pattern, s string) (value.Value, error) {
+	out := collector{c: c}
 	index, counted := 0, 0
 	for from := 0; from == 0 || from < len(s); {
-		m := re.Find(s, from)
+		m, err := re.Find(c, s, from)
+		if err != nil {
+			return value.Null(), err
+		}
 		if m == nil {
 			break
 		}
 		index += utf8.RuneCountInString(s[counted:m[0]])
 		counted = m[0]
-		out.Item(matchDocument(s, m, index))
+		if err := out.item(matchDocument(s, m, index)); err != nil {
+			return value.Null(), err
+		}
 		if from = m[1]; m[0] == m[1] {
 			_, n := utf8.DecodeRuneInString(s[from:])
 			from += max(n, 1)
 		}
 	}
-	return out.ArrayOf()
+	return out.b.ArrayOf(), nil
 }

@@ -22,6 +22,9 @@ func concat(_ *Context, args []value.Value) (value.Value, error) {
 		}
 		n += len(a.Str())
 	}
+	if err := checkString(n); err != nil {
+		return value.Null(), err
+	}
 	b := make([]byte, 0, n)
 	for _, a := range args {
 		b = append(b, a.Str()...)
@@ -323,9 +326,20 @@ func parseReplace(p *compiler, name string, arg value.Value) (Expr, error) {
 		if null {
 			return value.Null(), nil
 		}
+		if err := checkString(replacedSize(v[0].Str(), v[1].Str(), v[2].Str(), limit)); err != nil {
+			return v[0], err
+		}
 		return value.String(replace(v[0].Str(), v[1].Str(), v[2].Str(), limit)), nil
 	}}
 	return p.fold(e, true, args...)
+}
+
+func replacedSize(s, find, with string, limit int) int {
+	n := len(s) + 1
+	if find != "" {
+		n = strings.Count(s, find)
+	}
+	return len(s) + min(n, limit)*(len(with)-len(find))
 }
 
 // replace is byte by byte where find is empty: before each byte and at the end.

@@ -199,10 +199,10 @@ func (n *Regex) matches(c *expr.Context, doc bson.Raw) (bool, error) {
 	return anyAt(c, doc, n.Path.Parts, n), nil
 }
 
-func (n *Regex) test(_ *expr.Context, v value.Value) bool {
+func (n *Regex) test(c *expr.Context, v value.Value) bool {
 	switch v.Kind() {
 	case bson.TypeString, bson.TypeSymbol:
-		return n.compiled.MatchString(v.Str())
+		return searches(c, n.compiled, v.Str())
 	case bson.TypeRegex:
 		p, o := v.AsRegex()
 		return p == n.Pattern && o == n.Options

@@ -342,7 +342,7 @@ func (f *failure) patternProperties(specs, doc bson.Raw) bson.Raw {
 			continue
 		}
 		for fields := value.Walk(doc); fields.Next(); {
-			if !re.compiled.MatchString(fields.Key()) || f.valid(it.Value(), fields.Value()) {
+			if !searches(f.c, re.compiled, fields.Key()) || f.valid(it.Value(), fields.Value()) {
 				continue
 			}
 			wrong = true
@@ -405,7 +405,7 @@ func additional(spec, doc bson.Raw) (out []string) {
 	for it := value.Walk(doc); it.Next(); {
 		k := it.Key()
 		named := known.IsDocument() && !value.Lookup(known.Doc(), k).IsMissing()
-		if !named && !slices.ContainsFunc(patterns, func(p *expr.Pattern) bool { return p.MatchString(k) }) {
+		if !named && !slices.ContainsFunc(patterns, func(p *expr.Pattern) bool { return searches(nil, p, k) }) {
 			out = append(out, k)
 		}
 	}

@@ -32,7 +32,20 @@ func (m *Matcher) Root() Node { return m.root }
 // Match tells whether a document matches. It sets c.Root where the filter
 // holds an $expr.
 func (m *Matcher) Match(c *expr.Context, doc bson.Raw) (bool, error) {
-	return m.root.matches(c, doc)
+	ok, err := m.root.matches(c, doc)
+	if err == nil {
+		err = c.Failure()
+	}
+	return ok && err == nil, err
+}
+
+// searches tells whether a pattern matches. Matcher.Match tells what went wrong.
+func searches(c *expr.Context, p *expr.Pattern, s string) bool {
+	ok, err := p.Matches(c, s)
+	if err != nil {
+		c.Fail(err)
+	}
+	return ok
 }
 
 // All tells whether the filter is empty, so that every document matches.

@@ -147,7 +147,7 @@ func properties(known map[string]bool, patterns []patternProperty, rest *schema,
 		for it := value.Walk(doc); it.Next(); {
 			k, v, found := it.Key(), it.Value(), known[it.Key()]
 			for _, p := range patterns {
-				if !p.pattern.MatchString(k) {
+				if !searches(c, p.pattern, k) {
 					continue
 				}
 				if found = true; !p.schema.valid(c, v) {

@@ -226,7 +226,10 @@ func schemaPattern(_ *parser, s *schema, _ string, v value.Value, _ bson.Raw) er
 	if err != nil {
 		return err
 	}
-	s.strings = append(s.strings, re.compiled.MatchString)
+	s.strings = append(s.strings, func(text string) bool {
+		ok, err := re.compiled.Matches(nil, text)
+		return ok && err == nil
+	})
 	return nil
 }
 

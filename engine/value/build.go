@@ -73,6 +73,9 @@ func (b *Builder) push() {
 	b.open, b.n = append(b.open, start), append(b.n, 0)
 }
 
+// Size is how many bytes are built.
+func (b *Builder) Size() int { return len(b.buf) }
+
 // Add appends a field; a missing value appends nothing.
 func (b *Builder) Add(key string, v Value) {
 	b.begin()

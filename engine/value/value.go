@@ -32,16 +32,21 @@ func (v Value) bytes() []byte { return unsafe.Slice(v.p, int(v.n)) }
 
 // Size is about how many bytes the value takes where it is written.
 func (v Value) Size() int {
+	if v.p != nil && v.kind != bson.TypeDecimal128 {
+		return int(v.n)
+	}
 	switch v.kind {
 	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble, bson.TypeDateTime, bson.TypeTimestamp:
 		return 8
 	case bson.TypeDecimal128, bson.TypeObjectID:
 		return 16
 	}
-	if v.p == nil {
-		return 0
-	}
-	return int(v.n)
+	return 0
+}
+
+// IsLong tells whether the value takes more than n bytes, 16 at least.
+func (v Value) IsLong(n int) bool {
+	return v.p != nil && v.n > uint64(n) && v.kind != bson.TypeDecimal128
 }
 
 // Kind is the BSON type; KindMissing for the zero Value.
