@@ -191,7 +191,7 @@ func arrayToString(_ *expr.Context, a []value.Value) (value.Value, error) {
 			parts = append(parts, text(a[2]))
 		}
 	}
-	return str(strings.Join(parts, text(a[1])))
+	return joined(parts, text(a[1]))
 }
 
 func trimArray(_ *expr.Context, a []value.Value) (value.Value, error) {
@@ -225,6 +225,9 @@ func arrayFill(_ *expr.Context, a []value.Value) (value.Value, error) {
 	}
 	if total == 0 || len(dims) == 0 {
 		return value.ArrayFrom(nil), nil
+	}
+	if total*int64(a[0].Size()) > maxBytes {
+		return fail(tooLong())
 	}
 	return filled(a[0], dims), nil
 }

@@ -439,7 +439,11 @@ func civilDate(y, m, d int) (int64, error) {
 	if y == 0 || m < 1 || m > 12 || d < 1 || d > sqltype.DaysInMonth(ay, m) {
 		return 0, fieldRange("date field value out of range: %d-%02d-%02d", y, m, d)
 	}
-	return sqltype.DaysFromCivil(ay, m, d) * sqltype.MsPerDay, nil
+	days := sqltype.DaysFromCivil(ay, m, d)
+	if ay < -4713 || ay > 5874897 {
+		return 0, sqlerr.New(sqlerr.DatetimeFieldOverflow, "date out of range: %d-%02d-%02d", y, m, d)
+	}
+	return days * sqltype.MsPerDay, nil
 }
 
 func clockMicros(h, m int64, sec float64) (int64, error) {

@@ -60,7 +60,7 @@ func (ps *patterns) evalPath(c *expr.Context, zones bool, a []value.Value) ([]va
 	if err != nil {
 		return nil, err
 	}
-	r := pathRun{path: p, root: inner(a[0]), patterns: ps, zones: zones, zone: zoneOf(c)}
+	r := pathRun{c: c, path: p, root: inner(a[0]), patterns: ps, zones: zones, zone: zoneOf(c)}
 	if len(a) > 2 {
 		if !a[2].IsDocument() {
 			return nil, sqlerr.New(sqlerr.InvalidParameterValue, "\"vars\" argument is not an object")

@@ -32,6 +32,9 @@ type numberFormat struct {
 var numberKeys = []string{"EEEE", "MI", "PL", "PR", "RN", "SG", "SP", "TH", "FM", "9", "0", ".", ",", "D", "G", "L", "S", "V", "B", "C"}
 
 func parseNumberFormat(s string) (*numberFormat, error) {
+	if len(s) > maxTemplate {
+		return nil, tooLong()
+	}
 	f := &numberFormat{zeroAt: -1, lastZero: -1}
 	for s != "" {
 		if s[0] == '"' {

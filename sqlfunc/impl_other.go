@@ -2,6 +2,7 @@ package sqlfunc
 
 import (
 	"crypto/rand"
+	"errors"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -93,6 +94,9 @@ func (f *formatter) run() (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if f.b.Len() > maxText {
+			return "", tooLong()
+		}
 		i += 1 + n
 	}
 	return f.b.String(), nil
@@ -104,13 +108,17 @@ func (f *formatter) spec(s string) (int, error) {
 		return 1, nil
 	}
 	i, left, width := 0, false, 0
+	var rangeErr error
 	number := func() (int, bool) {
 		from := i
 		for i < len(s) && isDigit(s[i]) {
 			i++
 		}
-		n, err := strconv.Atoi(s[from:i])
-		return n, err == nil
+		n, err := strconv.ParseInt(s[from:i], 10, 32)
+		if errors.Is(err, strconv.ErrRange) {
+			rangeErr = sqlerr.New(sqlerr.NumericValueOutOfRange, "number is out of range")
+		}
+		return int(n), err == nil
 	}
 	position, hasPosition := 0, false
 	if n, ok := number(); ok {
@@ -149,6 +157,9 @@ func (f *formatter) spec(s string) (int, error) {
 	case i < len(s) && isDigit(s[i]):
 		width, _ = number()
 	}
+	if rangeErr != nil {
+		return 0, rangeErr
+	}
 	if i >= len(s) {
 		return 0, formatError("unterminated format() type specifier").(*sqlerr.Error).WithHint("For a single \"%%\" use \"%%%%\".")
 	}
@@ -163,6 +174,9 @@ func (f *formatter) spec(s string) (int, error) {
 	out, err := formatArg(s[i], v)
 	if err != nil {
 		return 0, err
+	}
+	if width > maxText {
+		return 0, tooLong()
 	}
 	fill := strings.Repeat(" ", max(width-textLen(out), 0))
 	if left {

@@ -9,101 +9,6 @@ import (
 	"weir/sqlerr"
 )
 
-// likeMatch is LIKE on code points; % and _ are the wildcards and escape, if
-// any, takes their meaning.
-func likeMatch(s, p string, escape rune) (bool, error) {
-	for len(p) > 0 {
-		r, n := utf8.DecodeRuneInString(p)
-		switch {
-		case r == escape && escape != 0:
-			if s == "" {
-				return false, nil
-			}
-			if p = p[n:]; p == "" {
-				return false, sqlerr.New(sqlerr.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
-			}
-			_, n = utf8.DecodeRuneInString(p)
-		case r == '%':
-			return likeRest(s, p[n:], escape)
-		case r == '_':
-			if s == "" {
-				return false, nil
-			}
-			_, m := utf8.DecodeRuneInString(s)
-			s, p = s[m:], p[n:]
-			continue
-		}
-		if !strings.HasPrefix(s, p[:n]) {
-			return false, nil
-		}
-		s, p = s[n:], p[n:]
-	}
-	return s == "", nil
-}
-
-// likeRest matches what follows a %.
-func likeRest(s, p string, escape rune) (bool, error) {
-	for strings.HasPrefix(p, "%") {
-		p = p[1:]
-	}
-	if p == "" {
-		return true, nil
-	}
-	for i := 0; ; {
-		ok, err := likeMatch(s[i:], p, escape)
-		if ok || err != nil {
-			return ok, err
-		}
-		if i >= len(s) {
-			return false, nil
-		}
-		_, n := utf8.DecodeRuneInString(s[i:])
-		i += n
-	}
-}
-
-// escapeOf is the escape character given as a third argument; backslash else.
-func escapeOf(a []value.Value) (rune, error) {
-	if len(a) < 3 {
-		return '\\', nil
-	}
-	s := text(a[2])
-	if s == "" {
-		return 0, nil
-	}
-	r, n := utf8.DecodeRuneInString(s)
-	if n != len(s) {
-		return 0, badEscape()
-	}
-	return r, nil
-}
-
-func badEscape() error {
-	return sqlerr.New(sqlerr.InvalidEscapeSequence, "invalid escape string").WithHint("Escape string must be empty or one character.")
-}
-
-func like(fold, want bool) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
-		escape, err := escapeOf(a)
-		if err != nil {
-			return fail(err)
-		}
-		s, p := text(a[0]), text(a[1])
-		if fold {
-			s, p = strings.ToLower(s), strings.ToLower(p)
-		}
-		ok, err := likeMatch(s, p, escape)
-		return value.Bool(ok == want), err
-	}
-}
-
-func likeBytes(want bool) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
-		ok, err := likeMatch(latin1(bytesOf(a[0])), latin1(bytesOf(a[1])), '\\')
-		return value.Bool(ok == want), err
-	}
-}
-
 // latin1 makes a character of each byte.
 func latin1(b []byte) string {
 	out := make([]rune, len(b))
@@ -234,18 +139,18 @@ func patternFamily(ps *patterns) map[string]evaluator {
 }
 
 func (ps *patterns) test(flags string, want bool) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		p, err := ps.compile(text(a[1]), flags)
 		if err != nil {
 			return fail(err)
 		}
-		ok, err := p.match(text(a[0]))
+		ok, err := p.match(c, text(a[0]))
 		return value.Bool(ok == want), err
 	}
 }
 
 func (ps *patterns) similar(want bool) evaluator {
-	return func(_ *expr.Context, a []value.Value) (value.Value, error) {
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		escape, err := escapeOf(a)
 		if err != nil {
 			return fail(err)
@@ -258,7 +163,7 @@ func (ps *patterns) similar(want bool) evaluator {
 		if err != nil {
 			return fail(err)
 		}
-		ok, err := p.match(text(a[0]))
+		ok, err := p.match(c, text(a[0]))
 		return value.Bool(ok == want), err
 	}
 }
@@ -279,12 +184,12 @@ func (ps *patterns) noGlobal(fn string, a []value.Value, i int) (*pattern, error
 	return p, err
 }
 
-func (ps *patterns) like(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) like(c *expr.Context, a []value.Value) (value.Value, error) {
 	p, err := ps.noGlobal("regexp_like", a, 2)
 	if err != nil {
 		return fail(err)
 	}
-	ok, err := p.match(text(a[0]))
+	ok, err := p.match(c, text(a[0]))
 	return value.Bool(ok), err
 }
 
@@ -307,7 +212,7 @@ func part(s string, m []int, i int) value.Value {
 	return value.String(s[m[i]:m[i+1]])
 }
 
-func (ps *patterns) regexpMatch(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) regexpMatch(c *expr.Context, a []value.Value) (value.Value, error) {
 	p, global, err := ps.flagged(a, 1, 2)
 	if err != nil {
 		return fail(err)
@@ -317,14 +222,14 @@ func (ps *patterns) regexpMatch(_ *expr.Context, a []value.Value) (value.Value, 
 			WithHint("Use the regexp_matches function instead."))
 	}
 	s := text(a[0])
-	m, err := p.find(s, 0)
+	m, err := p.find(c, s, 0)
 	if err != nil || m == nil {
 		return value.Null(), err
 	}
 	return captured(s, m), nil
 }
 
-func (ps *patterns) regexpMatches(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) regexpMatches(c *expr.Context, a []value.Value) (value.Value, error) {
 	p, global, err := ps.flagged(a, 1, 2)
 	if err != nil {
 		return fail(err)
@@ -334,7 +239,7 @@ func (ps *patterns) regexpMatches(_ *expr.Context, a []value.Value) (value.Value
 		limit = 0
 	}
 	s := text(a[0])
-	ms, err := p.all(s, 0, limit)
+	ms, err := p.all(c, s, 0, limit)
 	if err != nil {
 		return fail(err)
 	}
@@ -345,13 +250,13 @@ func (ps *patterns) regexpMatches(_ *expr.Context, a []value.Value) (value.Value
 	return value.ArrayFrom(rows), nil
 }
 
-func (ps *patterns) split(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) split(c *expr.Context, a []value.Value) (value.Value, error) {
 	p, err := ps.noGlobal("regexp_split_to_table", a, 2)
 	if err != nil {
 		return fail(err)
 	}
 	s := text(a[0])
-	ms, err := p.all(s, 0, 0)
+	ms, err := p.all(c, s, 0, 0)
 	if err != nil {
 		return fail(err)
 	}
@@ -369,7 +274,7 @@ func (ps *patterns) split(_ *expr.Context, a []value.Value) (value.Value, error)
 
 // replace is regexp_replace in its forms (s, re, with [, flags]) and
 // (s, re, with, start [, n [, flags]]).
-func (ps *patterns) replace(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) replace(c *expr.Context, a []value.Value) (value.Value, error) {
 	start, n, flagsAt := 1, 1, 3
 	if len(a) > 3 && a[3].IsNumber() {
 		start, n, flagsAt = int(a[3].AsInt64()), int(optional(a, 4, 1)), 5
@@ -389,7 +294,7 @@ func (ps *patterns) replace(_ *expr.Context, a []value.Value) (value.Value, erro
 	}
 	s := text(a[0])
 	limit := n
-	ms, err := p.all(s, byteOffset(s, start-1), limit)
+	ms, err := p.all(c, s, byteOffset(s, start-1), limit)
 	if err != nil {
 		return fail(err)
 	}
@@ -404,6 +309,9 @@ func (ps *patterns) replace(_ *expr.Context, a []value.Value) (value.Value, erro
 	for _, m := range ms {
 		b.WriteString(s[from:m[0]])
 		expandReplacement(&b, s, text(a[2]), m)
+		if b.Len() > maxText {
+			return fail(tooLong())
+		}
 		from = m[1]
 	}
 	b.WriteString(s[from:])
@@ -438,7 +346,7 @@ func expandReplacement(b *strings.Builder, s, with string, m []int) {
 	}
 }
 
-func (ps *patterns) count(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) count(c *expr.Context, a []value.Value) (value.Value, error) {
 	start := optional(a, 2, 1)
 	if start < 1 {
 		return badParameter("start", start)
@@ -448,12 +356,12 @@ func (ps *patterns) count(_ *expr.Context, a []value.Value) (value.Value, error)
 		return fail(err)
 	}
 	s := text(a[0])
-	ms, err := p.all(s, byteOffset(s, int(start)-1), 0)
+	ms, err := p.all(c, s, byteOffset(s, int(start)-1), 0)
 	return value.Int32(int32(len(ms))), err
 }
 
 // nth finds the n-th match for regexp_instr and regexp_substr.
-func (ps *patterns) nth(fn string, a []value.Value, flagsAt, subAt int) (string, []int, int, error) {
+func (ps *patterns) nth(c *expr.Context, fn string, a []value.Value, flagsAt, subAt int) (string, []int, int, error) {
 	start, n, sub := optional(a, 2, 1), optional(a, 3, 1), optional(a, subAt, 0)
 	for _, c := range []struct {
 		name   string
@@ -469,40 +377,40 @@ func (ps *patterns) nth(fn string, a []value.Value, flagsAt, subAt int) (string,
 		return "", nil, 0, err
 	}
 	s := text(a[0])
-	ms, err := p.all(s, byteOffset(s, int(start)-1), int(n))
+	ms, err := p.all(c, s, byteOffset(s, int(start)-1), int(n))
 	if err != nil || len(ms) < int(n) || 2*int(sub) >= len(ms[n-1]) {
 		return s, nil, 0, err
 	}
 	return s, ms[n-1], 2 * int(sub), nil
 }
 
-func (ps *patterns) instr(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) instr(c *expr.Context, a []value.Value) (value.Value, error) {
 	end := optional(a, 4, 0)
 	if end != 0 && end != 1 {
 		return badParameter("endoption", end)
 	}
-	s, m, i, err := ps.nth("regexp_instr", a, 5, 6)
+	s, m, i, err := ps.nth(c, "regexp_instr", a, 5, 6)
 	if err != nil || m == nil || m[i] < 0 {
 		return value.Int32(0), err
 	}
 	return int4(textLen(s[:m[i+int(end)]]) + 1)
 }
 
-func (ps *patterns) substr(_ *expr.Context, a []value.Value) (value.Value, error) {
-	s, m, i, err := ps.nth("regexp_substr", a, 4, 5)
+func (ps *patterns) substr(c *expr.Context, a []value.Value) (value.Value, error) {
+	s, m, i, err := ps.nth(c, "regexp_substr", a, 4, 5)
 	if err != nil || m == nil {
 		return value.Null(), err
 	}
 	return part(s, m, i), nil
 }
 
-func (ps *patterns) substringRegex(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) substringRegex(c *expr.Context, a []value.Value) (value.Value, error) {
 	p, err := ps.compile(text(a[1]), "")
 	if err != nil {
 		return fail(err)
 	}
 	s := text(a[0])
-	m, err := p.find(s, 0)
+	m, err := p.find(c, s, 0)
 	if err != nil || m == nil {
 		return value.Null(), err
 	}
@@ -512,10 +420,10 @@ func (ps *patterns) substringRegex(_ *expr.Context, a []value.Value) (value.Valu
 	return part(s, m, 0), nil
 }
 
-func (ps *patterns) substringSimilar(_ *expr.Context, a []value.Value) (value.Value, error) {
+func (ps *patterns) substringSimilar(c *expr.Context, a []value.Value) (value.Value, error) {
 	re, err := similarEscape(nil, []value.Value{a[1], a[2]})
 	if err != nil {
 		return fail(err)
 	}
-	return ps.substringRegex(nil, []value.Value{a[0], re})
+	return ps.substringRegex(c, []value.Value{a[0], re})
 }

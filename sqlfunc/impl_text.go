@@ -17,6 +17,9 @@ import (
 // because a document must hold it.
 const maxText = 64 << 20
 
+// maxBytes bounds other values.
+const maxBytes = 2 * maxText
+
 func tooLong() error {
 	return sqlerr.New(sqlerr.ProgramLimitExceeded, "requested length too large")
 }
@@ -174,7 +177,11 @@ func replaceText(_ *expr.Context, a []value.Value) (value.Value, error) {
 	if from == "" {
 		return a[0], nil
 	}
-	return str(strings.ReplaceAll(text(a[0]), from, text(a[2])))
+	s, to := text(a[0]), text(a[2])
+	if len(s)+strings.Count(s, from)*(len(to)-len(from)) > maxText {
+		return fail(tooLong())
+	}
+	return str(strings.ReplaceAll(s, from, to))
 }
 
 func reverse(_ *expr.Context, a []value.Value) (value.Value, error) {
@@ -260,7 +267,19 @@ func concatWS(_ *expr.Context, a []value.Value) (value.Value, error) {
 			parts = append(parts, text(v))
 		}
 	}
-	return str(strings.Join(parts, text(a[0])))
+	return joined(parts, text(a[0]))
+}
+
+// joined is strings.Join within maxText.
+func joined(parts []string, sep string) (value.Value, error) {
+	n := len(sep) * max(len(parts)-1, 0)
+	for _, p := range parts {
+		n += len(p)
+	}
+	if n > maxText {
+		return fail(tooLong())
+	}
+	return str(strings.Join(parts, sep))
 }
 
 func ascii(_ *expr.Context, a []value.Value) (value.Value, error) {

@@ -27,6 +27,9 @@ type moment struct {
 }
 
 func (m *moment) format(template string) (string, error) {
+	if len(template) > maxTemplate {
+		return "", tooLong()
+	}
 	var b strings.Builder
 	for _, n := range parseTemplate(template) {
 		if n.key == "" {
@@ -40,7 +43,9 @@ func (m *moment) format(template string) (string, error) {
 		if n.ordinal != "" {
 			s += ordinalSuffix(s, n.ordinal)
 		}
-		b.WriteString(s)
+		if b.WriteString(s); b.Len() > maxText {
+			return "", tooLong()
+		}
 	}
 	return b.String(), nil
 }

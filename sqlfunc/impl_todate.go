@@ -37,6 +37,9 @@ func isSeparator(c byte) bool {
 }
 
 func (r *stampReader) run() error {
+	if len(r.template) > maxTemplate {
+		return tooLong()
+	}
 	nodes := parseTemplate(r.template)
 	for i, n := range nodes {
 		if n.key == "" {

@@ -161,6 +161,9 @@ func unknownTime(in string) error {
 // readTime reads a text by a template, which says what the item is.
 func readTime(in, format string) (pathTime, error) {
 	t := pathTime{}
+	if len(format) > maxTemplate {
+		return t, tooLong()
+	}
 	nodes := parseTemplate(format)
 	for _, n := range nodes {
 		switch {

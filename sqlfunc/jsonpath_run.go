@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/expr"
 	"weir/engine/value"
 	"weir/sqlerr"
 	"weir/sqltype"
@@ -14,6 +15,7 @@ import (
 
 // pathRun is one evaluation of a jsonpath.
 type pathRun struct {
+	c        *expr.Context
 	path     *jsonPath
 	root     value.Value
 	vars     value.Value
@@ -166,10 +168,18 @@ func (r *pathRun) access(a *pathNode, vs []value.Value, s pathScope) ([]value.Va
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, got...)
+		if out = append(out, got...); len(out) > maxSequence {
+			return nil, sqlerr.New(sqlerr.ProgramLimitExceeded, "a jsonpath expression gives more than %d items", maxSequence)
+		}
+		if err := r.c.Step(); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }
+
+// maxSequence bounds what .** and [*] make of one another.
+const maxSequence = 1 << 22
 
 func (r *pathRun) accessOne(a *pathNode, v value.Value, s pathScope) ([]value.Value, error) {
 	if t, ok := pathTimeOf(v); ok && (a.op == "." || a.op == ".*" || a.op == "method" && a.text != "type" && a.text != "datetime") {
@@ -460,7 +470,7 @@ func (r *pathRun) likeRegex(n *pathNode, s pathScope) (truth, error) {
 		if jsonbRank(v) != 1 {
 			return unknown, nil
 		}
-		if ok, err := p.match(text(v)); err != nil {
+		if ok, err := p.match(r.c, text(v)); err != nil {
 			return unknown, err
 		} else if ok {
 			result = yes

@@ -53,16 +53,18 @@ func (t *Table) laxImpls() map[string]bool {
 }
 
 func strict(f evaluator, lax bool) evaluator {
-	if lax {
-		return f
-	}
 	return func(c *expr.Context, a []value.Value) (value.Value, error) {
 		for i := range a {
-			if a[i].IsNullish() {
+			if !lax && a[i].IsNullish() {
 				return value.Null(), nil
 			}
 		}
-		return f(c, a)
+		v, err := f(c, a)
+		// Functions that read what others made shall not make ever more of it.
+		if err == nil && v.Size() > maxBytes {
+			return fail(tooLong())
+		}
+		return v, err
 	}
 }
 

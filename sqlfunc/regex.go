@@ -1,7 +1,6 @@
 package sqlfunc
 
 import (
-	"regexp"
 	"regexp/syntax"
 	"strings"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/dlclark/regexp2"
 
+	"weir/engine/expr"
 	"weir/sqlerr"
 )
 
@@ -17,13 +17,16 @@ import (
 // lookaround and non-greedy parts run on Go's regexp, which takes linear time
 // and finds the longest match as PostgreSQL does; others on regexp2.
 type pattern struct {
-	linear *regexp.Regexp
+	linear *expr.Linear
 	back   *regexp2.Regexp
 	groups int
 }
 
 // matchTimeout bounds one search by backtracking.
 const matchTimeout = 5 * time.Second
+
+// backtracking is what a search by backtracking may take, for all that is known.
+func backtracking(s string) int { return len(s) * len(s) * 100 }
 
 // patterns keeps compiled expressions. It belongs to a Library.
 type patterns struct {
@@ -70,7 +73,7 @@ func compilePattern(re, flags string) (*pattern, error) {
 	}
 	if !t.backtrack {
 		if ast, err := syntax.Parse(out, syntax.Perl); err == nil {
-			g, err := regexp.Compile(out)
+			g, err := expr.CompileLinear(out)
 			if err == nil {
 				g.Longest()
 				return &pattern{linear: g, groups: ast.MaxCap()}, nil
@@ -104,9 +107,12 @@ func regexProblem(err error) string {
 
 // find gives the byte offsets of the first match from an offset on, by pairs
 // for the whole and the groups, -1 for groups that did not take part.
-func (p *pattern) find(s string, from int) ([]int, error) {
+func (p *pattern) find(c *expr.Context, s string, from int) ([]int, error) {
 	if p.linear != nil {
-		return p.findLinear(s, from), nil
+		return p.findLinear(c, s, from)
+	}
+	if err := c.Steps(backtracking(s)); err != nil {
+		return nil, err
 	}
 	m, err := p.back.FindStringMatchStartingAt(s, from)
 	if err != nil {
@@ -128,16 +134,19 @@ func (p *pattern) find(s string, from int) ([]int, error) {
 }
 
 // findLinear searches from an offset with the text before it in view.
-func (p *pattern) findLinear(s string, from int) []int {
+func (p *pattern) findLinear(c *expr.Context, s string, from int) ([]int, error) {
 	if from == 0 {
-		return p.linear.FindStringSubmatchIndex(s)
+		return p.linear.First(c, s)
+	}
+	if err := c.Steps(p.linear.Work(s)); err != nil {
+		return nil, err
 	}
 	for _, m := range p.linear.FindAllStringSubmatchIndex(s, -1) {
 		if m[0] >= from {
-			return m
+			return m, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // runeOffsets turns rune numbers into byte offsets.
@@ -154,9 +163,12 @@ func runeOffsets(s string) func(int) int {
 }
 
 // all finds all matches that do not overlap, at most limit (0: any number).
-func (p *pattern) all(s string, from, limit int) ([][]int, error) {
+func (p *pattern) all(c *expr.Context, s string, from, limit int) ([][]int, error) {
 	var out [][]int
 	if p.linear != nil {
+		if err := c.Steps(p.linear.Work(s)); err != nil {
+			return nil, err
+		}
 		for _, m := range p.linear.FindAllStringSubmatchIndex(s, -1) {
 			if m[0] >= from && (limit == 0 || len(out) < limit) {
 				out = append(out, m)
@@ -165,7 +177,7 @@ func (p *pattern) all(s string, from, limit int) ([][]int, error) {
 		return out, nil
 	}
 	for from <= len(s) && (limit == 0 || len(out) < limit) {
-		m, err := p.find(s, from)
+		m, err := p.find(c, s, from)
 		if err != nil || m == nil {
 			return out, err
 		}
@@ -179,9 +191,12 @@ func (p *pattern) all(s string, from, limit int) ([][]int, error) {
 	return out, nil
 }
 
-func (p *pattern) match(s string) (bool, error) {
+func (p *pattern) match(c *expr.Context, s string) (bool, error) {
 	if p.linear != nil {
-		return p.linear.MatchString(s), nil
+		return p.linear.Matches(c, s)
+	}
+	if err := c.Steps(backtracking(s)); err != nil {
+		return false, err
 	}
 	ok, err := p.back.MatchString(s)
 	if err != nil {

@@ -17,7 +17,7 @@ func ShowLike(like *ast.StringLiteral) func(name string) bool {
 		pattern += `\`
 	}
 	return func(name string) bool {
-		ok, err := likeMatch(strings.ToLower(name), pattern, '\\')
+		ok, err := likeMatch(nil, strings.ToLower(name), pattern, '\\')
 		return ok && err == nil // of an escape at the end, which there is none
 	}
 }

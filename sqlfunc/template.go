@@ -20,6 +20,9 @@ var templateKeys = []string{
 	"D", "I", "J", "Q", "W", "Y",
 }
 
+// maxTemplate bounds what is parsed: its nodes are many times as large.
+const maxTemplate = 1 << 20
+
 func parseTemplate(s string) []node {
 	var out []node
 	fill := false
