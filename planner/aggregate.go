@@ -139,7 +139,7 @@ func (b *builder) ownsAny(s *scope, cols map[ColID]bool) bool {
 // aggCall binds arguments, ordering and filter of an aggregate, windowed or not.
 func (b *builder) aggCall(sc *scope, x *ast.FunctionCall, funcs []*sqlfunc.Func) (*AggCall, error) {
 	inner := *sc
-	inner.inAgg, inner.noSRF = true, "aggregate function calls"
+	inner.inAgg, inner.noSRF = true, aggregateCalls
 	if sc.noWindow == "" {
 		inner.noWindow = "aggregate function calls"
 	}

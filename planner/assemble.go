@@ -142,9 +142,25 @@ func (b *builder) trim(n Node, visible int) Node {
 	return b.project(n, outs)
 }
 
-// placeSets computes set-returning functions below the select list, all of
-// them in lockstep, so that expressions around them see plain columns.
+// placeSets computes set-returning functions below the select list, so that
+// expressions around them see plain columns.
 func (s *selectQuery) placeSets() {
+	var exprs []*Expr
+	for i := range s.outs {
+		exprs = append(exprs, &s.outs[i].expr)
+	}
+	for i := range s.keys {
+		exprs = append(exprs, &s.keys[i].Expr)
+	}
+	for i := range s.on {
+		exprs = append(exprs, &s.on[i])
+	}
+	s.liftSets(exprs)
+}
+
+// liftSets has the set-returning functions in expressions computed by the input,
+// all of them in lockstep.
+func (s *selectQuery) liftSets(exprs []*Expr) {
 	below := &Project{Input: s.node, SetReturning: true}
 	byKey := map[string]Col{}
 	lift := func(e Expr) (Expr, bool) {
@@ -163,14 +179,11 @@ func (s *selectQuery) placeSets() {
 		}
 		return colRef(col, c.P), true
 	}
-	for i := range s.outs {
-		s.outs[i].expr = mapDown(s.outs[i].expr, lift)
+	for _, e := range exprs {
+		*e = mapDown(*e, lift)
 	}
-	for i := range s.keys {
-		s.keys[i].Expr = mapDown(s.keys[i].Expr, lift)
-	}
-	for i := range s.on {
-		s.on[i] = mapDown(s.on[i], lift)
+	if len(below.Exprs) == 0 {
+		return
 	}
 	for _, c := range s.node.Cols() {
 		below.Exprs = append(below.Exprs, NamedExpr{Col: c, Expr: colRef(c, 0)})

@@ -106,7 +106,7 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 		}
 		if c.Func.Kind == sqlfunc.SetReturning {
 			if sc.noSRF != "" {
-				return nil, sqlerr.New(sqlerr.FeatureNotSupported, "set-returning functions are not allowed in %s", sc.noSRF).At(x.Pos())
+				return nil, noSets(sc.noSRF).At(x.Pos())
 			}
 			if sc.sel != nil {
 				sc.sel.srf = true
@@ -118,6 +118,16 @@ func (b *builder) call(sc *scope, x *ast.FunctionCall) (Expr, error) {
 		}
 	}
 	return e, nil
+}
+
+const aggregateCalls = "aggregate function calls"
+
+func noSets(place string) *sqlerr.Error {
+	if place == aggregateCalls {
+		return sqlerr.New(sqlerr.FeatureNotSupported, "aggregate function calls cannot contain set-returning function calls").
+			WithHint("You might be able to move the set-returning function into a LATERAL FROM item.")
+	}
+	return sqlerr.New(sqlerr.FeatureNotSupported, "set-returning functions are not allowed in %s", place)
 }
 
 // noteWrites remembers functions that change something.

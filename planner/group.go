@@ -191,7 +191,7 @@ func (s *selectQuery) groupExpr(e ast.Expr) (Expr, error) {
 		return nil, err
 	}
 	sc := *s.sc
-	sc.noAgg, sc.noWindow, sc.noSRF = "GROUP BY", "GROUP BY", "GROUP BY"
+	sc.noAgg, sc.noWindow = "GROUP BY", "GROUP BY"
 	if c, ok := e.(*ast.ColumnRef); ok && len(c.Parts) == 1 {
 		// PostgreSQL takes an input column before an output column here.
 		x, err := s.b.unqualified(&scope{ns: s.sc.ns}, c.Parts[0])
@@ -241,6 +241,9 @@ func (s *selectQuery) placeGroups() error {
 		}
 		r.agg.Groups = append(r.agg.Groups, NamedExpr{Col: col, Expr: x})
 	}
+	if s.sel.srf {
+		s.groupSets(r.agg)
+	}
 	r.dependent()
 	r.agg.Aggs = s.sel.aggs
 	if err := s.settleGroupings(r); err != nil {
@@ -267,6 +270,16 @@ func (s *selectQuery) placeGroups() error {
 		s.node = &Filter{Input: s.node, Cond: s.hav}
 	}
 	return r.err
+}
+
+// groupSets has the set-returning functions of GROUP BY computed before it.
+func (s *selectQuery) groupSets(agg *Aggregate) {
+	exprs := make([]*Expr, len(agg.Groups))
+	for i := range agg.Groups {
+		exprs[i] = &agg.Groups[i].Expr
+	}
+	s.liftSets(exprs)
+	agg.Input = s.node
 }
 
 func (s *selectQuery) settleGroupings(r *regroup) error {

@@ -451,37 +451,23 @@ func (c *compiler) funcScan(n *planner.FuncScan, outer map[planner.ColID]*loc) *
 // addCalls unwinds the functions' rows, side by side.
 func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
 	s := scope{c: c, f: f}
-	sets := obj{}
-	var names []string
+	var sets list
 	for _, call := range n.Calls {
 		c.settleUsed(f, call.Args...)
-		name := c.name("__f")
-		names = append(names, name)
 		e := &planner.Call{Func: call.Func, Args: call.Args, P: call.Pos}
-		sets = append(sets, field{name, s.setCall(e, c.most[n])})
+		sets = append(sets, s.setCall(e, c.most[n]))
 	}
-	f.add("$addFields", sets)
-	row := c.name("__i")
-	if len(names) == 1 {
-		f.add("$unwind", obj{{"path", "$" + names[0]}, {"includeArrayIndex", row}, {"preserveNullAndEmptyArrays", keep}})
-	} else {
-		sizes := list{}
-		for _, name := range names {
-			sizes = append(sizes, op1("$size", "$"+name))
-		}
-		f.add("$addFields", obj{{row, op("$range", 0, op1("$max", sizes))}})
-		f.add("$unwind", obj{{"path", "$" + row}, {"preserveNullAndEmptyArrays", keep}})
+	row := ""
+	if n.Ordinality {
+		row = c.name("__i")
 	}
+	rows := c.sideBySide(f, sets, row, keep)
 	at := 0
 	for i, call := range n.Calls {
-		item := any("$" + names[i])
-		if len(names) > 1 {
-			item = op("$arrayElemAt", "$"+names[i], "$"+row)
-		}
 		for j := range call.Cols {
 			col := n.Out[at]
 			at++
-			f.cols[col.ID] = callColumn(&call, item, names, i, j, col)
+			f.cols[col.ID] = callColumn(&call, rows[i], j, col)
 		}
 	}
 	if n.Ordinality {
@@ -492,21 +478,18 @@ func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
 
 // callColumn is a column of a function's current row: the row itself, or a
 // field of it where the function has several.
-func callColumn(call *planner.FuncCall, item any, names []string, i, j int, col planner.Col) *loc {
-	fn, n := call.Func, call.Cols
+func callColumn(call *planner.FuncCall, row *loc, j int, col planner.Col) *loc {
+	fn := call.Func
 	if fn.Ret == sqltype.Record && len(fn.Columns) == 0 {
-		return definedColumn(item, col)
+		return definedColumn(row.ref(), col)
 	}
 	if call.Composite {
-		return &loc{expr: getField(item, []string{col.Name}), t: col.Type}
+		return &loc{expr: getField(row.ref(), []string{col.Name}), t: col.Type}
 	}
-	if n == 1 && len(fn.Columns) < 2 {
-		if len(names) == 1 {
-			return &loc{path: []string{names[i]}, t: col.Type}
-		}
-		return &loc{expr: item, t: col.Type}
+	if call.Cols == 1 && len(fn.Columns) < 2 {
+		return &loc{path: row.path, expr: row.expr, t: col.Type}
 	}
-	return &loc{expr: op("$arrayElemAt", item, j), t: col.Type}
+	return &loc{expr: op("$arrayElemAt", row.ref(), j), t: col.Type}
 }
 
 // definedColumn is a column of a column definition list: the field of its name

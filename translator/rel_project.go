@@ -60,32 +60,24 @@ func (c *compiler) projected(f *fragment, e planner.NamedExpr) *loc {
 // side, shorter ones padded with NULL.
 func (c *compiler) projectSet(f *fragment, n *planner.Project) *fragment {
 	s := scope{c: c, f: f}
-	sets := obj{}
+	var sets list
 	var calls []*planner.Call
 	for _, e := range n.Exprs {
 		walkExpr(e.Expr, func(x planner.Expr) {
 			if call, ok := x.(*planner.Call); ok && call.Func.Kind == sqlfunc.SetReturning {
 				calls = append(calls, call)
+				sets = append(sets, s.setCall(call, c.most[n]))
 			}
 		})
 	}
-	names := map[*planner.Call]string{}
-	for _, call := range calls {
-		names[call] = c.name("__f")
-		sets = append(sets, field{names[call], s.setCall(call, c.most[n])})
-	}
 	c.settleUsed(f, setArgs(calls)...)
-	f.add("$addFields", sets)
-	row := c.name("__i")
-	sizes := list{}
-	for _, call := range calls {
-		sizes = append(sizes, op1("$size", "$"+names[call]))
+	rows := map[*planner.Call]*loc{}
+	for i, l := range c.sideBySide(f, sets, "", false) {
+		l.t = calls[i].T
+		rows[calls[i]] = l
 	}
-	f.add("$addFields", obj{{row, op("$range", 0, op1("$max", sizes))}})
-	f.add("$unwind", "$"+row)
 	for _, e := range n.Exprs {
-		l := c.setColumn(f, e, names, row)
-		f.cols[e.Col.ID] = l
+		f.cols[e.Col.ID] = c.setColumn(f, e, rows)
 	}
 	c.settle(f, colIDs(n.Cols())...)
 	f.one, f.order = false, nil
@@ -100,16 +92,38 @@ func setArgs(calls []*planner.Call) []planner.Expr {
 	return out
 }
 
+// sideBySide unwinds the rows of set-returning functions, the nth of one beside the
+// nth of the others, shorter ones padded with NULL. It gives where the current row
+// of each is. index names a field for the row's number, "": none; keep has a document
+// without rows stay.
+func (c *compiler) sideBySide(f *fragment, sets list, index string, keep bool) []*loc {
+	name := c.name("__f")
+	rows, locs := sets[0], []*loc{{path: []string{name}}}
+	if len(sets) > 1 {
+		rows, locs = op1("$zip", obj{{"inputs", sets}, {"useLongestLength", true}}), nil
+		for i := range sets {
+			locs = append(locs, &loc{expr: op("$arrayElemAt", "$"+name, i)})
+		}
+	}
+	f.add("$addFields", obj{{name, rows}})
+	unwind := obj{{"path", "$" + name}}
+	if index != "" {
+		unwind = append(unwind, field{"includeArrayIndex", index})
+	}
+	f.add("$unwind", append(unwind, field{"preserveNullAndEmptyArrays", keep}))
+	return locs
+}
+
 // setColumn compiles a column with the set-returning calls in it replaced by
 // columns that hold their current row.
-func (c *compiler) setColumn(f *fragment, e planner.NamedExpr, names map[*planner.Call]string, row string) *loc {
+func (c *compiler) setColumn(f *fragment, e planner.NamedExpr, rows map[*planner.Call]*loc) *loc {
 	x := replaceCalls(e.Expr, func(call *planner.Call) planner.Expr {
-		name, ok := names[call]
+		l, ok := rows[call]
 		if !ok {
 			return nil
 		}
 		id := planner.ColID(-1 - len(f.cols))
-		f.cols[id] = &loc{expr: op("$ifNull", op("$arrayElemAt", "$"+name, "$"+row), null), t: call.T}
+		f.cols[id] = l
 		return &planner.ColRef{ID: id, T: call.T, P: call.P}
 	})
 	return c.projected(f, planner.NamedExpr{Col: e.Col, Expr: x})

@@ -17,7 +17,17 @@ func optimize(c *compiler, stages []stage) []stage {
 	stages = joinMatches(c, stages)
 	stages = absorbUnwinds(stages)
 	stages = planHashes(c, stages)
+	tellUnwinds(stages)
 	return limitSorts(stages)
+}
+
+// tellUnwinds tells unwinding stages which fields are read behind them.
+func tellUnwinds(stages []stage) {
+	for i, s := range stages {
+		if u, ok := s.(*unwindStage); ok {
+			u.reads = requiredFields(stages[i+1:])
+		}
+	}
 }
 
 // moveMatches moves filters, or those of their parts that can go, before the

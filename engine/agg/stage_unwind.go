@@ -2,6 +2,7 @@ package agg
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,6 +17,7 @@ type unwindStage struct {
 	path     []string
 	index    []string // nil: none
 	preserve bool
+	reads    []string // the fields that later stages read; nil: all
 }
 
 func compileUnwind(_ *compiler, spec bson.RawValue) ([]stage, error) {
@@ -91,6 +93,7 @@ type unwindCursor struct {
 	items    value.Iter
 	n        int64
 	bufs     [2][]byte
+	rest     []byte // of doc
 	patience patience
 }
 
@@ -123,6 +126,9 @@ func (c *unwindCursor) begin(doc bson.Raw) bson.Raw {
 	switch {
 	case v.IsArray() && len(v.Doc()) > 5:
 		c.items, c.n = value.Walk(v.Doc()), 0
+		if len(v.Doc()) > shortArray && c.s.reads != nil && len(c.s.path) == 1 {
+			c.trim(doc)
+		}
 		return nil
 	case v.IsArray():
 		v = value.Value{}
@@ -137,6 +143,25 @@ func (c *unwindCursor) begin(doc bson.Raw) bson.Raw {
 	out := c.emit(v, value.Null())
 	c.doc = nil
 	return out
+}
+
+// shortArray is how many bytes an array has for which a document is not trimmed.
+const shortArray = 64
+
+// trim leaves in the document what later stages read: a copy of it is made for each
+// item. The array itself is walked where it is.
+func (c *unwindCursor) trim(doc bson.Raw) {
+	start, dst := value.BeginDocument(c.rest[:0])
+	for it := value.Walk(doc); it.Next(); {
+		switch k := it.Key(); {
+		case k == c.s.path[0]:
+			dst = value.AppendElement(dst, k, value.Null())
+		case slices.Contains(c.s.reads, k):
+			dst = append(dst, it.Element()...)
+		}
+	}
+	c.rest = value.EndDocument(dst, start)
+	c.doc = c.rest
 }
 
 // emit writes the document with one value in the place of the array.
