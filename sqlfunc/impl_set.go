@@ -18,6 +18,13 @@ const maxSeries = 1_000_000
 // rows alone: that stands before their arguments.
 const FirstOf = "first_of_"
 
+// StartsOf begins the names of what gives the first row of each run of RunRows rows of
+// a series; the rows of a run are the first ones of the series that starts there.
+const (
+	StartsOf = "starts_of_"
+	RunRows  = 100_000
+)
+
 // series makes the rows of a set one after the other, until row tells that it
 // wants no more.
 type series func(c *expr.Context, a []value.Value, row func(value.Value) (more bool)) error
@@ -45,12 +52,32 @@ func (s series) sets(m map[string]evaluator, name string) {
 	m[FirstOf+name] = func(c *expr.Context, a []value.Value) (value.Value, error) {
 		return run(c, a[1:], int(min(max(a[0].AsInt64(), 1), maxSeries)))
 	}
+	m[StartsOf+name] = s.starts
+}
+
+func (s series) starts(c *expr.Context, a []value.Value) (value.Value, error) {
+	var out value.Builder
+	n := 0
+	var ended error
+	err := s(c, a, func(v value.Value) bool {
+		if n%RunRows == 0 {
+			out.Item(v)
+		}
+		n++
+		ended = c.Step()
+		return ended == nil
+	})
+	if err == nil {
+		err = ended
+	}
+	return out.ArrayOf(), err
 }
 
 func seriesFuncs() map[string]evaluator {
 	m := map[string]evaluator{}
 	seriesInt(width4).sets(m, "generate_series_int4")
 	seriesInt(width8).sets(m, "generate_series_int8")
+	m[StartsOf+"generate_series_int4"], m[StartsOf+"generate_series_int8"] = startsInt(width4), startsInt(width8)
 	series(seriesNumeric).sets(m, "generate_series_numeric")
 	seriesTime(false).sets(m, "generate_series_timestamp")
 	seriesTime(true).sets(m, "generate_series_timestamptz")
@@ -76,6 +103,19 @@ func seriesInt(w width) series {
 			i = next
 		}
 		return nil
+	}
+}
+
+// startsInt is starts of integers, which need not be counted.
+func startsInt(w width) evaluator {
+	rows := map[string]evaluator{}
+	seriesInt(w).sets(rows, "")
+	return func(c *expr.Context, a []value.Value) (value.Value, error) {
+		run, ok := value.MulInt64(optional(a, 2, 1), RunRows)
+		if !ok {
+			return seriesInt(w).starts(c, a)
+		}
+		return rows[""](c, []value.Value{a[0], a[1], value.Int64(run)})
 	}
 }
 

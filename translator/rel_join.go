@@ -450,18 +450,15 @@ func (c *compiler) funcScan(n *planner.FuncScan, outer map[planner.ColID]*loc) *
 
 // addCalls unwinds the functions' rows, side by side.
 func (c *compiler) addCalls(f *fragment, n *planner.FuncScan, keep bool) {
-	s := scope{c: c, f: f}
-	var sets list
-	for _, call := range n.Calls {
-		c.settleUsed(f, call.Args...)
-		e := &planner.Call{Func: call.Func, Args: call.Args, P: call.Pos}
-		sets = append(sets, s.setCall(e, c.most[n]))
+	calls := make([]*planner.Call, len(n.Calls))
+	for i, call := range n.Calls {
+		calls[i] = &planner.Call{Func: call.Func, Args: call.Args, P: call.Pos}
 	}
 	row := ""
 	if n.Ordinality {
 		row = c.name("__i")
 	}
-	rows := c.sideBySide(f, sets, row, keep)
+	rows := c.sideBySide(f, calls, unwound{c.most[n], row, keep})
 	at := 0
 	for i, call := range n.Calls {
 		for j := range call.Cols {

@@ -59,20 +59,16 @@ func (c *compiler) projected(f *fragment, e planner.NamedExpr) *loc {
 // projectSet is a select list with set-returning functions: their rows side by
 // side, shorter ones padded with NULL.
 func (c *compiler) projectSet(f *fragment, n *planner.Project) *fragment {
-	s := scope{c: c, f: f}
-	var sets list
 	var calls []*planner.Call
 	for _, e := range n.Exprs {
 		walkExpr(e.Expr, func(x planner.Expr) {
 			if call, ok := x.(*planner.Call); ok && call.Func.Kind == sqlfunc.SetReturning {
 				calls = append(calls, call)
-				sets = append(sets, s.setCall(call, c.most[n]))
 			}
 		})
 	}
-	c.settleUsed(f, setArgs(calls)...)
 	rows := map[*planner.Call]*loc{}
-	for i, l := range c.sideBySide(f, sets, "", false) {
+	for i, l := range c.sideBySide(f, calls, unwound{most: c.most[n]}) {
 		l.t = calls[i].T
 		rows[calls[i]] = l
 	}
@@ -84,34 +80,78 @@ func (c *compiler) projectSet(f *fragment, n *planner.Project) *fragment {
 	return f
 }
 
-func setArgs(calls []*planner.Call) []planner.Expr {
-	var out []planner.Expr
-	for _, call := range calls {
-		out = append(out, call.Args...)
-	}
-	return out
+// unwound tells how the rows of set-returning functions are wanted.
+type unwound struct {
+	most  int64  // so many are read, 0: any number
+	index string // a field for the row's number, "": none
+	keep  bool   // a document without rows stays
 }
 
 // sideBySide unwinds the rows of set-returning functions, the nth of one beside the
 // nth of the others, shorter ones padded with NULL. It gives where the current row
-// of each is. index names a field for the row's number, "": none; keep has a document
-// without rows stay.
-func (c *compiler) sideBySide(f *fragment, sets list, index string, keep bool) []*loc {
+// of each is.
+func (c *compiler) sideBySide(f *fragment, calls []*planner.Call, as unwound) []*loc {
+	s := scope{c: c, f: f}
+	for _, call := range calls {
+		c.settleUsed(f, call.Args...)
+	}
+	sets := make(list, len(calls))
+	for i, call := range calls {
+		sets[i] = s.setCall(call, as.most)
+	}
 	name := c.name("__f")
-	rows, locs := sets[0], []*loc{{path: []string{name}}}
-	if len(sets) > 1 {
-		rows, locs = op1("$zip", obj{{"inputs", sets}, {"useLongestLength", true}}), nil
-		for i := range sets {
-			locs = append(locs, &loc{expr: op("$arrayElemAt", "$"+name, i)})
+	if len(calls) == 1 {
+		if starts, rows, ok := s.longSeries(calls[0], as, name); ok {
+			f.add("$addFields", obj{{name, starts}})
+			f.add("$unwind", "$"+name)
+			sets[0] = rows
+		}
+		f.unwind(name, sets[0], as)
+		return []*loc{{path: []string{name}}}
+	}
+	f.unwind(name, op1("$zip", obj{{"inputs", sets}, {"useLongestLength", true}}), as)
+	var locs []*loc
+	for i := range calls {
+		locs = append(locs, &loc{expr: op("$arrayElemAt", "$"+name, i)})
+	}
+	return locs
+}
+
+func (f *fragment) unwind(name string, rows any, as unwound) {
+	f.add("$addFields", obj{{name, rows}})
+	spec := obj{{"path", "$" + name}}
+	if as.index != "" {
+		spec = append(spec, field{"includeArrayIndex", as.index})
+	}
+	f.add("$unwind", append(spec, field{"preserveNullAndEmptyArrays", as.keep}))
+}
+
+// longSeries makes a series that may be too long for one array in runs: starts are
+// the first values of the runs, rows those of the run that starts at a field.
+func (s scope) longSeries(call *planner.Call, as unwound, field string) (starts, rows any, ok bool) {
+	if call.Func.Name != "generate_series" || as.most > 0 || as.index != "" || as.keep || shortSeries(call.Args) {
+		return nil, nil, false
+	}
+	u := newUse()
+	if u.exprs(call.Args); len(u.order) > 0 || u.volatile {
+		return nil, nil, false
+	}
+	args := s.callArgs(call.Func, call.Args)
+	run := append(list{sqlfunc.RunRows, "$" + field}, args[1:]...)
+	return op("$ifNull", obj{{expr.LocalPrefix + sqlfunc.StartsOf + call.Func.Impl, args}}, list{}),
+		obj{{expr.LocalPrefix + sqlfunc.FirstOf + call.Func.Impl, run}}, true
+}
+
+// shortSeries tells whether a series is known to be one run.
+func shortSeries(args []planner.Expr) bool {
+	n := [3]int64{2: 1}
+	for i, a := range args {
+		var ok bool
+		if n[i], ok = constInt(a); !ok {
+			return false
 		}
 	}
-	f.add("$addFields", obj{{name, rows}})
-	unwind := obj{{"path", "$" + name}}
-	if index != "" {
-		unwind = append(unwind, field{"includeArrayIndex", index})
-	}
-	f.add("$unwind", append(unwind, field{"preserveNullAndEmptyArrays", keep}))
-	return locs
+	return n[2] == 0 || (float64(n[1])-float64(n[0]))/float64(n[2]) < sqlfunc.RunRows
 }
 
 // setColumn compiles a column with the set-returning calls in it replaced by
