@@ -2,6 +2,7 @@ package sqlfunc
 
 import (
 	"strconv"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -29,13 +30,16 @@ func inner(v value.Value) value.Value {
 
 func isJSONNull(v value.Value) bool { return v.IsNullish() || v.Kind() == bson.TypeSymbol }
 
-// jsonText is what ->> gives: strings without quotes, NULL for null.
+// jsonText is what ->> gives: strings without quotes, NULL for null. NaN and the
+// infinities, which JSON has as strings, are without quotes too.
 func jsonText(v value.Value) value.Value {
 	switch {
 	case isJSONNull(v):
 		return value.Null()
 	case jsonbRank(v) == 1:
 		return value.String(text(v))
+	case v.IsNumber() && (v.IsNaN() || v.IsInf()):
+		return value.String(strings.Trim(string(sqltype.AppendJSONB(nil, v)), `"`))
 	}
 	return value.String(string(sqltype.AppendJSONB(nil, v)))
 }
