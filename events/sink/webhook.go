@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -220,11 +221,11 @@ func (w *Webhook) partial(resp *http.Response, body []byte, ds []events.Delivery
 		Err: fmt.Errorf("the receiver refused %d of %d events", len(answer.Failed), len(ds))}
 }
 
-// retryAfter reads seconds or a date.
+// retryAfter reads seconds, however many, or a date.
 func (w *Webhook) retryAfter(resp *http.Response) time.Duration {
-	h := resp.Header.Get("Retry-After")
-	if n, err := strconv.Atoi(h); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
+	h := strings.TrimSpace(resp.Header.Get("Retry-After"))
+	if n, err := strconv.ParseInt(h, 10, 64); n > 0 && (err == nil || errors.Is(err, strconv.ErrRange)) {
+		return time.Duration(min(n, int64(math.MaxInt64/time.Second))) * time.Second
 	}
 	if t, err := http.ParseTime(h); err == nil {
 		return max(0, t.Sub(w.clock()))

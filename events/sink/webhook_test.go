@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/base64"
+	"net/http"
 	"net/netip"
 	"testing"
 	"time"
@@ -24,5 +25,20 @@ func TestPublicOnly(t *testing.T) {
 		"::1": false, "fe80::1": false, "fd00::1": false, "::ffff:192.168.1.1": false, "0.0.0.0": false, "2606:2800:220:1::1": true,
 	} {
 		require.Equal(t, want, policy(netip.MustParseAddr(address)), address)
+	}
+}
+
+// TestRetryAfter takes seconds, more of them than a duration holds too, and dates.
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	w := &Webhook{clock: func() time.Time { return now }}
+	for header, want := range map[string]time.Duration{
+		"": 0, "0": 0, "-5": 0, "soon": 0, "3": 3 * time.Second, " 3 ": 3 * time.Second,
+		"Fri, 02 Jan 2026 03:04:09 GMT": 4 * time.Second, "Fri, 02 Jan 2026 03:04:01 GMT": 0,
+	} {
+		require.Equal(t, want, w.retryAfter(&http.Response{Header: http.Header{"Retry-After": {header}}}), header)
+	}
+	for _, header := range []string{"9223372036", "9223372037", "18446744074", "99999999999999999999"} {
+		require.Greater(t, w.retryAfter(&http.Response{Header: http.Header{"Retry-After": {header}}}), 24*time.Hour, header)
 	}
 }
