@@ -284,9 +284,18 @@ func (p *rowProgram) Apply(row bson.Raw) (bson.Raw, error) {
 	}
 	var b value.Builder
 	for _, c := range p.columns {
-		b.Add(c.Name, value.GetPath(doc, c.Path))
+		b.Add(c.Name, field(value.GetPath(doc, c.Path)))
 	}
 	return b.Doc(), nil
+}
+
+// field is a column's value in a document for others: a null is there whether it
+// is SQL's or JSON's, which only columns of jsonb keep apart.
+func field(v value.Value) value.Value {
+	if v.IsMissing() || v.Kind() == bson.TypeSymbol && v.Str() == sqltype.JSONNull().Str() {
+		return value.Null()
+	}
+	return v
 }
 
 // rowSource is an agg.Source of one row.
