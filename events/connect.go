@@ -196,10 +196,13 @@ func (c *call) fits(ctx context.Context, s *Spec, given givenOptions, pos int) e
 // verifyWait bounds how long a broker is asked.
 const verifyWait = time.Second
 
+// verified are the targets that are asked before there are events.
+var verified = []TargetKind{TargetKafka, TargetNATS, TargetRedis, TargetRedisChannel}
+
 // verify asks the sink whether the other end honours what the subscription relies
 // on. What was asked for by name must be honoured; else it is a WARNING.
 func (c *call) verify(ctx context.Context, s *Spec, conn *Connection, given givenOptions, pos int) error {
-	if s.Target.Kind != TargetNATS {
+	if !slices.Contains(verified, s.Target.Kind) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyWait)

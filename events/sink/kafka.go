@@ -76,6 +76,18 @@ func (k *Kafka) Close() error {
 	return nil
 }
 
+// Verify implements events.Verifier: a broker answers.
+func (k *Kafka) Verify(ctx context.Context) *events.Problem {
+	client, _, err := k.client.get()
+	if err == nil {
+		err = client.Ping(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	return &events.Problem{Text: "Kafka cannot be reached: " + err.Error(), Hint: "Events wait until it can."}
+}
+
 // Deliver produces events in order and waits until all of them are stored, and no
 // longer than ctx. What may have reached the broker by then is not given up by the
 // client, which goes on under the same sequence numbers: the broker takes it once, at

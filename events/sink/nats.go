@@ -116,7 +116,11 @@ func (n *NATS) Close() error {
 // rely on it, so it is not changed from here.
 func (n *NATS) Verify(ctx context.Context) *events.Problem {
 	if !n.conn.IsConnected() {
-		return &events.Problem{Text: "NATS cannot be reached", Hint: "Events wait until it can."}
+		text := "NATS cannot be reached"
+		if err := n.conn.LastError(); err != nil {
+			text += ": " + err.Error()
+		}
+		return &events.Problem{Text: text, Hint: "Events wait until it can."}
 	}
 	name, err := n.js.StreamNameBySubject(ctx, n.subject)
 	switch {
@@ -198,6 +202,8 @@ func (n *NATS) failed(err error) error {
 		class = events.FailTerminal
 	case !n.conn.IsConnected() && (n.refused.Load() || unauthorized(n.conn.LastError())):
 		class, err = events.FailAuth, nats.ErrAuthorization
+	case !n.conn.IsConnected() && n.conn.LastError() != nil:
+		err = fmt.Errorf("%w: %w", err, n.conn.LastError()) // why: it refuses TLS, say
 	}
 	return &events.SinkError{Class: class, Reason: reason, Err: fmt.Errorf("NATS %s: %w", n.subject, err)}
 }

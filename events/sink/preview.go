@@ -15,6 +15,9 @@ var (
 	_ events.Previewer = (*Notify)(nil)
 	_ events.Previewer = (*Collection)(nil)
 	_ events.Previewer = (*Elsewhere)(nil)
+	_ events.Verifier  = (*Kafka)(nil)
+	_ events.Verifier  = (*NATS)(nil)
+	_ events.Verifier  = (*Redis)(nil)
 )
 
 // Preview implements events.Previewer.

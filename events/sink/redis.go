@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,12 +29,15 @@ type Redis struct {
 var quietClient = sync.OnceFunc(logging.Disable)
 
 // addOnce appends to the stream KEYS[1] unless the event was appended within the
-// dedupe window, which KEYS[2] remembers.
+// dedupe window, which KEYS[2] remembers. It is remembered afterwards: what a script
+// did before its error stays, and an event that could not be appended is not there.
 var addOnce = redis.NewScript(`
-if redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[1]) then
-  return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  return ''
 end
-return ''`)
+local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[1])
+return id`)
 
 // NewRedis makes the sink of a subscription.
 func NewRedis(s *events.Spec, c *events.Connection) (*Redis, error) {
@@ -110,12 +114,39 @@ func (r *Redis) Deliver(ctx context.Context, ds []events.Delivery) error {
 	}
 	class := events.FailRetry
 	switch {
-	case redis.HasErrorPrefix(err, "WRONGPASS"), redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "NOPERM"):
+	case refused(err):
 		class = events.FailAuth
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
 		class = events.FailTerminal
 	}
 	return &events.SinkError{Class: class, Err: fmt.Errorf("redis %s: %w", r.key, err)}
+}
+
+// refused tells that the server does not take the credentials, or wants some: what is
+// long is a protocol error to it before it has them.
+func refused(err error) bool {
+	return redis.HasErrorPrefix(err, "WRONGPASS") || redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "NOPERM") ||
+		strings.Contains(err.Error(), "Protocol error: unauthenticated")
+}
+
+// Verify implements events.Verifier: the server answers, and what is at the key is a
+// stream where there is something.
+func (r *Redis) Verify(ctx context.Context) *events.Problem {
+	client, drop, err := r.client.get()
+	if err != nil {
+		return nil
+	}
+	defer context.AfterFunc(ctx, drop)()
+	kind, err := client.Type(ctx, r.key).Result()
+	switch {
+	case err != nil && refused(err):
+		return &events.Problem{Text: "Redis does not take the credentials: " + err.Error(), Hint: "An event that comes suspends the subscription; ALTER CONNECTION sets others."}
+	case err != nil:
+		return &events.Problem{Text: "Redis cannot be reached: " + err.Error(), Hint: "Events wait until it can."}
+	case !r.channel && kind != "none" && kind != "stream":
+		return &events.Problem{Text: fmt.Sprintf("the key %s of Redis is a %s, no stream", r.key, kind), Hint: "Its events become dead letters; name another key, or delete that one."}
+	}
+	return nil
 }
 
 func (r *Redis) send(ctx context.Context, client *redis.Client, ds []events.Delivery) error {
