@@ -187,6 +187,18 @@ func (c *counters) settled(outcomes []outcome) {
 	}
 }
 
+// done counts events that were delivered without a dispatcher: those that a reader
+// acknowledged, and dead letters that were sent again.
+func (c *counters) done(n int64, now time.Time) {
+	if n == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now.delivered += n
+	c.last.success = now
+}
+
 // interaction gives the tally of an interaction, nil: none is kept.
 func (c *counters) interaction(who interaction, now time.Time) *interactionTally {
 	if who.source == "" || who.target == "" {

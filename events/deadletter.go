@@ -144,7 +144,7 @@ func (c *call) redrive(ctx context.Context, s *found, ids []string, condition st
 	if err := insertAll(ctx, m.st, collRedrives, []bson.Raw{marshal(job)}); err != nil {
 		return fmt.Errorf("record the redrive: %w", err)
 	}
-	r := &redriver{m: m, spec: s.Spec, job: job[0].Value.(string), ids: ids}
+	r := &redriver{m: m, spec: s.Spec, total: &s.sub.count, job: job[0].Value.(string), ids: ids}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	spawn(m, r, r.run)
@@ -158,6 +158,7 @@ type redriver struct {
 	job  string
 	ids  []string
 
+	total   *counters  // of the subscription
 	project Projection // nil: the subscription transforms nothing
 }
 
@@ -230,6 +231,7 @@ func (r *redriver) one(ctx context.Context, sink Sink, id string) error {
 	if err := r.m.setDead(ctx, []string{id}, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriven"}, {Key: "last_attempt_at", Value: now}}}}); err != nil {
 		return err
 	}
+	r.total.done(1, now)
 	return r.count(ctx, "done")
 }
 

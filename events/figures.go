@@ -27,7 +27,7 @@ type census struct {
 	ended  map[string]totals // after it
 }
 
-// backlog is what the totals say is not settled. It is off by what was skipped or
+// backlog is what the totals say is not settled. It is off by what was skipped, redriven or
 // rewound, and by what a crash did not save.
 func (t totals) backlog() int64 { return t.Total - t.Delivered - t.Failed }
 

@@ -233,6 +233,9 @@ func metricsPast() past {
 		return bson.D{{Key: "$cond", Value: bson.A{bson.D{{Key: "$gt", Value: bson.A{b, 0}}}, bson.D{{Key: "$divide", Value: bson.A{a, b}}}, nil}}}
 	}
 	ms := func(field string) bson.D { return bson.D{{Key: "$divide", Value: bson.A{"$" + field, 1000.0}}} }
+	// what was rewound, or came in the hour before, is delivered more often than it came
+	delivered := bson.D{{Key: "$min", Value: bson.A{"$delivered", "$received"}}}
+	rate := over(bson.D{{Key: "$multiply", Value: bson.A{delivered, 100.0}}}, "$received")
 	project := bson.D{
 		{Key: "_id", Value: 0}, {Key: "bucket", Value: 1}, {Key: "subscription_id", Value: 1}, {Key: "service_name", Value: 1},
 		{Key: "total_events_received", Value: long("received")}, {Key: "events_processed", Value: long("delivered")},
@@ -243,7 +246,7 @@ func metricsPast() past {
 		{Key: "user_events", Value: long("colls.users")}, {Key: "profile_events", Value: long("colls.user_profiles")}, {Key: "preference_events", Value: long("colls.user_preferences")},
 		{Key: "hour_bucket", Value: bson.D{{Key: "$dateToString", Value: bson.D{{Key: "date", Value: "$bucket"}, {Key: "format", Value: "%Y-%m-%d %H:00:00"}}}}},
 		{Key: "hourly_event_count", Value: long("received")},
-		{Key: "success_rate_percent", Value: bson.D{{Key: "$round", Value: bson.A{over(bson.D{{Key: "$multiply", Value: bson.A{"$delivered", 100.0}}}, "$received"), 2}}}},
+		{Key: "success_rate_percent", Value: bson.D{{Key: "$round", Value: bson.A{rate, 2}}}},
 	}
 	return past{coll: collHours, window: Day, open: time.Hour + 3*time.Minute, stages: []bson.D{{{Key: "$project", Value: project}}}}
 }

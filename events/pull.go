@@ -19,22 +19,22 @@ import (
 // acknowledged, so that who reads what is queued need not walk what is not any more.
 
 // acknowledge is ACKNOWLEDGE EVENT_SUBSCRIPTION name UP TO position.
-func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error {
-	s, err := c.use(n.Name)
+func (c *call) acknowledge(ctx context.Context, stmt *ast.AcknowledgeEvents) error {
+	s, err := c.use(stmt.Name)
 	if err != nil {
 		return err
 	}
 	if s.Spec.Target.Kind != TargetPull {
-		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" is not read by PULL", s.Spec.Name).At(n.Name.Pos()).
+		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" is not read by PULL", s.Spec.Name).At(stmt.Name.Pos()).
 			WithHint("Only PULL subscriptions are acknowledged; others are by their receivers.")
 	}
-	v, err := c.m.lang.Constant(ctx, n.UpTo)
+	v, err := c.m.lang.Constant(ctx, stmt.UpTo)
 	if err != nil {
 		return err
 	}
 	position := strings.ToLower(text(v))
 	if _, _, ok := ParsePosition(position); !ok {
-		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid position").At(n.UpTo.Pos()).WithHint("Use a position of CHANGE_STREAM_EVENTS(): 24 hexadecimal digits.")
+		return sqlerr.New(sqlerr.InvalidParameterValue, "invalid position").At(stmt.UpTo.Pos()).WithHint("Use a position of CHANGE_STREAM_EVENTS(): 24 hexadecimal digits.")
 	}
 	// What is asked here is asked before the rows are changed, in this order: a REWIND
 	// that begins meanwhile makes another epoch, one that is under way shows.
@@ -48,8 +48,9 @@ func (c *call) acknowledge(ctx context.Context, n *ast.AcknowledgeEvents) error 
 	}
 	now := c.m.clock()
 	filter := append(pendingOf(s.ID), bson.E{Key: "position", Value: bson.D{{Key: "$gt", Value: lowest(cursors)}, {Key: "$lte", Value: position}}})
-	if _, err = c.m.updateRows(ctx, collLog, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
-		{Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: c.m.gateway}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}}}); err != nil {
+	n, err := c.m.updateRows(ctx, collLog, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
+		{Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: c.m.gateway}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}}})
+	if s.sub.count.done(n, now); err != nil {
 		return fmt.Errorf("acknowledge events of %s: %w", s.ID, err)
 	}
 	return c.m.moveCursors(ctx, s, cursors, min(position, whole))
