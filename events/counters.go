@@ -128,12 +128,8 @@ func (c *counters) add(t tally) {
 func (c *counters) received(rows []bson.Raw, lean, delivered bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, serverMS := int64(len(rows)), now.UnixMilli()
-	c.now.total += n
-	if delivered {
-		c.now.delivered += n
-		c.last.success = now
-	}
+	serverMS := now.UnixMilli()
+	c.now.total += int64(len(rows))
 	for i, r := range rows {
 		c.now.bytes += int64(len(r))
 		if lean {
@@ -144,11 +140,17 @@ func (c *counters) received(rows []bson.Raw, lean, delivered bool, now time.Time
 		if t := c.interaction(f.who, now); t != nil {
 			t.n++
 			t.lastMS = max(t.lastMS, f.eventMS)
-			if delivered {
+			if delivered && !f.failed {
 				t.timed++
 			}
 		}
-		if delivered {
+		switch {
+		case f.failed:
+			c.now.failed++
+			c.last.err = strings.Clone(f.err)
+		case delivered:
+			c.now.delivered++
+			c.last.success = now
 			c.now.took(0)
 			c.now.lag.add(1000 * (serverMS - f.eventMS))
 		}
@@ -239,6 +241,8 @@ type facts struct {
 	who      interaction
 	eventMS  int64
 	position string
+	failed   bool // without a send
+	err      string
 }
 
 // readFacts reads a row as far as they stand, in the order in which it is written.
@@ -253,6 +257,10 @@ func readFacts(row bson.Raw) (f facts) {
 			f.kind.coll = it.Value().Str()
 		case "event_timestamp":
 			f.eventMS = it.Value().AsDate()
+		case "processing_status":
+			f.failed = it.Value().Str() == StatusFailed
+		case "last_error":
+			f.err = it.Value().Str()
 		case "source_service":
 			f.who.source = it.Value().Str()
 		case "target_service":

@@ -84,6 +84,11 @@ func TestReaderMakesDeadLetters(t *testing.T) {
 		}, patience, 5*time.Millisecond, reason)
 	}
 	require.Eventually(t, func() bool { return len(r.all()) == 1 && r.all()[0].key == "2" }, patience, 5*time.Millisecond)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION logged ON docs WHERE 10 / (full_document->>'n')::int > 1`)
+	exec(t, conn, `INSERT INTO docs (_id, n) VALUES (4, 0), (5, 5)`)
+	const counted = `SELECT string_agg(subscription_name || ' ' || pending || ' ' || events_total || ' ' || delivered_total || ' ' || failed_total || coalesce(' ' || last_error, ''), ', ' ORDER BY subscription_name) FROM EVENT_SUBSCRIPTIONS()`
+	const want = `hooks 0 4 2 2 division by zero, images 0 1 0 1 the event has no image that the subscription requires, logged 0 2 1 1 division by zero`
+	require.Eventually(t, func() bool { return scalar[string](t, conn, counted) == want }, patience, 10*time.Millisecond, "failed without a send is failed")
 	exec(t, conn, `COMMENT ON EVENT_SUBSCRIPTION hooks IS 'small ones'`)
 	require.Equal(t, "small ones", scalar[string](t, conn, `SELECT description FROM EVENT_SUBSCRIPTIONS() WHERE subscription_id = 'hooks'`))
 }

@@ -49,13 +49,14 @@ func (r *route) bury(row bson.Raw, s stillborn, now time.Time) (failed, dead bso
 	var b value.Builder
 	for it := value.Walk(row); it.Next(); {
 		switch it.Key() {
-		case "processing_status", "expire_at":
+		case "processing_status": // in its place: readFacts comes no further than the images
+			b.Add("processing_status", value.String(StatusFailed))
+			b.Add("last_error", value.String(s.err.Error()))
+		case "expire_at":
 		default:
 			b.AddElement(it.Element())
 		}
 	}
-	b.Add("processing_status", value.String(StatusFailed))
-	b.Add("last_error", value.String(s.err.Error()))
 	b.Add("dead_lettered", value.Bool(r.spec.DeadLetters))
 	b.Add("expire_at", value.Date(now.Add(r.spec.Retention).UnixMilli()))
 	failed = b.Doc()
