@@ -132,8 +132,8 @@ func (c *call) redrive(ctx context.Context, s *found, ids []string, condition st
 	if len(ids) == 0 {
 		return nil
 	}
-	if s.Spec.PreserveOrder != "false" {
-		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "redriven events are older than events of their keys that were delivered already")
+	if s.Spec.PreserveOrder != "false" && s.Spec.OnDeadLetter != "block_key" { // there the later ones of the key wait
+		c.notice("NOTICE", sqlerr.SuccessfulCompletion, "redriven events may be older than events of their keys that were delivered already")
 	}
 	m := c.m
 	if err := m.setDead(ctx, ids, bson.D{{Key: "$set", Value: bson.D{{Key: "status", Value: "redriving"}, {Key: "redriven_by", Value: m.gateway}}}, {Key: "$inc", Value: bson.D{{Key: "redrive_count", Value: int32(1)}}}}); err != nil {
