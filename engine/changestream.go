@@ -37,6 +37,9 @@ type changeStream struct {
 	hasStages bool
 	splits    bool // the pipeline splits large events
 	seen      int  // parts of the first event that are not given
+	lead      streamLead
+	absent    bool  // the event to resume at is none of the stream's
+	failure   error // what comes behind the events in queue
 }
 
 // Token implements agg.Fragments.
@@ -80,6 +83,9 @@ func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []
 	if err != nil {
 		return opened{}, err
 	}
+	if s.lead, err = e.leadOf(pipeline[1:], env.Collation, env.Let); err != nil {
+		return opened{}, err
+	}
 	cur, err := p.Run(ctx, nil)
 	if err != nil {
 		return opened{}, err
@@ -90,7 +96,11 @@ func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []
 // Next implements store.Cursor below the pipeline.
 func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 	if len(s.queue) == 0 {
+		if s.failure != nil {
+			return nil, s.failure
+		}
 		if s.ended {
+			s.returns = s.scanned
 			return nil, errEnd
 		}
 		s.queue = s.slots[:0]
@@ -98,7 +108,9 @@ func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 			s.arena = nil
 		}
 		if err := s.readOn(); err != nil {
-			return nil, err
+			if s.failure = err; len(s.queue) == 0 {
+				return nil, err
+			}
 		}
 		s.slots = s.queue
 		if len(s.queue) == 0 {
@@ -108,6 +120,9 @@ func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 	}
 	ev := s.queue[0]
 	s.queue = s.queue[1:]
+	if err := s.passed(ev); err != nil {
+		return nil, err
+	}
 	s.lastID = value.Lookup(ev, "_id").Doc()
 	return ev, nil
 }
@@ -142,7 +157,9 @@ func (s *changeStream) readOn() error {
 		whole = !s.ended && len(s.queue) < streamReadEvents && len(s.arena) < streamReadBytes
 		return whole, nil
 	})
-	if s.next != from {
+	if s.ended {
+		s.scanned = token(resumePoint{pos: last, kind: tokenInvalidate})
+	} else if s.next != from {
 		s.scanned = token(resumePoint{pos: last, kind: tokenAfter})
 	}
 	if err != nil {

@@ -92,7 +92,7 @@ func (a *aggregateArgs) set(r *request) func(string, value.Value) (bool, error) 
 			a.opts.let, err = r.document(key, v)
 		case "hint":
 			a.opts.hint, err = r.hintOf(v)
-		case "bypassDocumentValidation", "fromMongos", "needsMerge", "exchange", "isMapReduceCommand", "collectionUUID", "bypassEmptyTsReplacement":
+		case "bypassDocumentValidation", "fromMongos", "needsMerge", "exchange", "isMapReduceCommand", "collectionUUID", "bypassEmptyTsReplacement", "$_generateV2ResumeTokens":
 		default:
 			return false, nil
 		}

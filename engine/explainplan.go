@@ -34,7 +34,7 @@ func (r *request) explain(ctx context.Context, dst []byte, x explanation) ([]byt
 	}
 	for x.verbosity != "queryPlanner" {
 		doc, err := op.cur.Next(ctx)
-		if isEOF(err) {
+		if isEOF(err) || isIdle(err) {
 			break
 		} else if err != nil {
 			_ = op.cur.Close()

@@ -38,10 +38,7 @@ func operationOf(e *oplog.Entry) bson.Raw {
 		b.Add("o2", value.Document(e.Key))
 	case oplog.Update:
 		op("u", e.DB+"."+e.Coll)
-		var o value.Builder
-		o.Add("$v", value.Int32(2))
-		o.Add("diff", value.Document(deltaOf(e.Doc)))
-		b.Add("o", value.Document(o.Doc()))
+		b.Add("o", value.Document(rawUpdate(e.Doc)))
 		b.Add("o2", value.Document(e.Key))
 	default:
 		op("c", e.DB+".$cmd")
@@ -51,6 +48,14 @@ func operationOf(e *oplog.Entry) bson.Raw {
 		}
 	}
 	return b.Doc()
+}
+
+// rawUpdate is the description of an update in the oplog's form.
+func rawUpdate(desc bson.Raw) bson.Raw {
+	var o value.Builder
+	o.Add("$v", value.Int32(2))
+	o.Add("diff", value.Document(deltaOf(desc)))
+	return o.Doc()
 }
 
 // commandOf is a change of the catalog as the command that makes it.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -19,17 +20,49 @@ func (s *changeStream) event(pos storage.OplogPos, e *oplog.Entry) error {
 	if !s.inScope(e) {
 		return nil
 	}
-	start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
-	d, err := s.appendBody(d, pos, e)
-	if err != nil {
+	if err := s.show(pos, e); err != nil {
 		return err
 	}
-	s.put(start, d)
 	if s.invalidates(e) {
 		s.put(s.head(resumePoint{pos: pos, kind: tokenInvalidate}, "invalidate", e))
 		s.ended = true
 	}
 	return nil
+}
+
+// show queues the event of an entry. One whose images are missing is left out
+// where the stages behind refuse it anyway.
+func (s *changeStream) show(pos storage.OplogPos, e *oplog.Entry) error {
+	start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
+	d, err := s.appendBody(d, pos, e)
+	if err == nil {
+		s.put(start, d)
+		return nil
+	}
+	if mongoerr.CodeOf(err) != mongoerr.NoMatchingDocument {
+		return err
+	}
+	bare, berr := s.bare(pos, e)
+	if berr != nil {
+		return berr
+	}
+	if refused, rerr := s.refused(bare); refused || rerr != nil {
+		return rerr
+	}
+	return err
+}
+
+// bare is the event of an entry without its images.
+func (s *changeStream) bare(pos storage.OplogPos, e *oplog.Entry) (ev bson.Raw, err error) {
+	err = s.withoutImages(func() error {
+		start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
+		d, err := s.appendBody(d, pos, e)
+		if err == nil {
+			ev = value.EndDocument(d, start)[start:]
+		}
+		return err
+	})
+	return ev, err
 }
 
 // put ends an event of the arena and queues it.
@@ -57,16 +90,14 @@ func (s *changeStream) inScope(e *oplog.Entry) bool {
 	case oplog.DropDatabase:
 		return s.scope.DB == "" || s.scope.Coll == "" && s.scope.DB == e.DB
 	}
-	if e.Kind == oplog.Rename && s.scope.DB != "" && s.renamedInto(e) {
+	if e.Kind == oplog.Rename && s.renamedInto(e) {
 		return true
 	}
 	switch {
-	case s.scope.DB == "":
-		return true
-	case s.scope.DB != e.DB:
+	case s.scope.DB != "" && s.scope.DB != e.DB:
 		return false
 	case s.scope.Coll == "":
-		return true
+		return s.shows(e.Coll)
 	}
 	return s.scope.Coll == e.Coll && e.UUID != [16]byte{} // views have no streams
 }
@@ -90,7 +121,16 @@ func isServersOwn(db string) bool { return db == "admin" || db == "config" || db
 
 func (s *changeStream) renamedInto(e *oplog.Entry) bool {
 	to := value.Lookup(e.Doc, "to").Doc()
-	return value.Lookup(to, "db").Str() == s.scope.DB && (s.scope.Coll == "" || value.Lookup(to, "coll").Str() == s.scope.Coll)
+	if s.scope.DB != "" && value.Lookup(to, "db").Str() != s.scope.DB {
+		return false
+	}
+	coll := value.Lookup(to, "coll").Str()
+	return coll == s.scope.Coll || s.scope.Coll == "" && s.shows(coll)
+}
+
+// shows tells whether a stream over several collections includes one.
+func (s *changeStream) shows(coll string) bool {
+	return s.spec.system || !strings.HasPrefix(coll, "system.")
 }
 
 // invalidates tells whether the stream ends with an entry.
@@ -163,6 +203,9 @@ func (s *changeStream) appendDescription(d []byte, e *oplog.Entry) []byte {
 }
 
 func (s *changeStream) appendUpdate(d []byte, e *oplog.Entry) []byte {
+	if s.spec.raw {
+		return value.AppendElement(d, "rawUpdateDescription", value.Document(rawUpdate(e.Doc)))
+	}
 	paths := value.Lookup(e.Doc, update.DisambiguatedPaths)
 	if !s.spec.expanded && paths.IsMissing() {
 		return value.AppendElement(d, "updateDescription", value.Document(e.Doc))
@@ -230,7 +273,7 @@ func (s *changeStream) appendBefore(d []byte, pos storage.OplogPos, e *oplog.Ent
 }
 
 func noImage(kind, option string) error {
-	return mongoerr.New(47, "Change stream was configured to require a %s for all update, delete and replace events, but the %s was not found for event (option %s)", kind, kind, option).
+	return mongoerr.New(mongoerr.NoMatchingDocument, "Change stream was configured to require a %s for all update, delete and replace events, but the %s was not found for event (option %s)", kind, kind, option).
 		WithLabels("NonResumableChangeStreamError")
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"weir/engine/oplog"
 	"weir/engine/storage"
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -24,6 +25,10 @@ type streamSpec struct {
 	before       store.ImageMode
 	expanded     bool
 	cluster      bool
+	raw          bool // updates as the oplog describes them
+	system       bool // system collections too
+	onConfig     bool // may be opened on the database config
+	onSystem     bool // may be opened on a system collection
 }
 
 // tokenKind orders what stands at one position: before its event, the event,
@@ -116,6 +121,9 @@ func (s *changeStream) start(ns store.Namespace, spec bson.Raw) error {
 	for it := value.Walk(spec); it.Next(); {
 		v := it.Value()
 		key := it.Key()
+		if knownSpec(key) && (v.Kind() == bson.TypeNull || v.Kind() == bson.TypeUndefined) {
+			continue // as if it were not there
+		}
 		switch key {
 		case "resumeAfter", "startAfter":
 			p, err := parseToken(v)
@@ -149,9 +157,9 @@ func (s *changeStream) start(ns store.Namespace, spec bson.Raw) error {
 			return mongoerr.New(mongoerr.InvalidOptions, "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database, and with no collection name; found %s", ns)
 		}
 		s.scope = store.Namespace{}
-	} else if s.e.isInternal(ns.DB) {
+	} else if s.e.isInternal(ns.DB) && !(ns.DB == "config" && s.spec.onConfig) {
 		return mongoerr.New(mongoerr.InvalidNamespace, "$changeStream may not be opened on the internal %s database", ns.DB)
-	} else if strings.HasPrefix(ns.Coll, "system.") {
+	} else if strings.HasPrefix(ns.Coll, "system.") && !s.spec.onSystem {
 		return mongoerr.New(mongoerr.InvalidNamespace, "$changeStream may not be opened on the internal %s collection", ns)
 	}
 	return s.position(at)
@@ -172,9 +180,6 @@ func (s *changeStream) option(key string, v value.Value) error {
 		modes := postModes
 		if key != "fullDocument" {
 			modes = preModes
-		}
-		if v.Kind() == bson.TypeNull {
-			return nil
 		}
 		if !v.IsString() {
 			return streamType(key, v, "string")
@@ -198,14 +203,39 @@ func (s *changeStream) option(key string, v value.Value) error {
 		if v.Kind() != bson.TypeBoolean {
 			return streamType(key, v, "bool")
 		}
-		switch key {
-		case "showExpandedEvents":
-			s.spec.expanded = v.AsBool()
-		case "allChangesForCluster":
-			s.spec.cluster = v.AsBool()
+		if to := s.spec.flag(key); to != nil {
+			*to = v.AsBool()
 		}
 	default:
 		return mongoerr.New(40415, "BSON field '$changeStream.%s' is an unknown field.", key)
+	}
+	return nil
+}
+
+func knownSpec(key string) bool {
+	switch key {
+	case "resumeAfter", "startAfter", "startAtOperationTime", "fullDocument", "fullDocumentBeforeChange", "showMigrationEvents":
+		return true
+	}
+	return new(streamSpec).flag(key) != nil
+}
+
+// flag is where a yes or no of the specification is kept; nil for what makes no
+// difference without shards.
+func (o *streamSpec) flag(key string) *bool {
+	switch key {
+	case "showExpandedEvents":
+		return &o.expanded
+	case "allChangesForCluster":
+		return &o.cluster
+	case "showRawUpdateDescription":
+		return &o.raw
+	case "showSystemEvents":
+		return &o.system
+	case "allowToRunOnConfigDB":
+		return &o.onConfig
+	case "allowToRunOnSystemNS":
+		return &o.onSystem
 	}
 	return nil
 }
@@ -251,8 +281,36 @@ func (s *changeStream) checkResume(at *resumePoint) error {
 		s.ended = true
 	}
 	if err == nil && !ok && (at.kind != tokenAfter || at.pos.TS > s.e.log.Last()) {
-		err = mongoerr.New(mongoerr.ChangeStreamFatalError, "cannot resume stream; the resume token was not found. %s", value.Document(token(*at))).
-			WithLabels("NonResumableChangeStreamError")
+		err = notFound(value.Document(token(*at)))
+	}
+	if err == nil && ok && s.scope.Coll != "" && at.kind != tokenAfter && e.UUID == [16]byte{} {
+		err = mongoerr.New(mongoerr.InvalidResumeToken, "Attempted to resume a single-collection stream, but the resume token does not include a UUID")
+	}
+	if err == nil && ok && at.kind == tokenEvent && !s.ended {
+		s.absent, err = s.foreign(at.pos, &e)
 	}
 	return err
+}
+
+// foreign tells whether an entry is none of the stream's events, so that the
+// stream cannot be resumed there. Events of showExpandedEvents are places to
+// resume at for all.
+func (s *changeStream) foreign(pos storage.OplogPos, e *oplog.Entry) (bool, error) {
+	expanded := s.spec.expanded
+	s.spec.expanded = true
+	in := s.inScope(e)
+	s.spec.expanded = expanded
+	if !in || len(s.lead.all) == 0 {
+		return !in, nil
+	}
+	start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
+	d, err := s.appendBody(d, pos, e)
+	if err != nil {
+		if mongoerr.CodeOf(err) == mongoerr.NoMatchingDocument {
+			err = nil // it is the stream's, as far as can be told
+		}
+		return false, err
+	}
+	ok, err := pass(s.lead.all, value.EndDocument(d, start)[start:])
+	return !ok, err
 }

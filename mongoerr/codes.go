@@ -31,6 +31,7 @@ const (
 	CannotBackfillArray               int32 = 34
 	ConflictingUpdateOperators        int32 = 40
 	CursorNotFound                    int32 = 43
+	NoMatchingDocument                int32 = 47
 	NamespaceExists                   int32 = 48
 	MaxTimeMSExpired                  int32 = 50
 	DollarPrefixedFieldName           int32 = 52

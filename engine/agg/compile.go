@@ -182,6 +182,8 @@ func stageNamed(name string) stageCompiler {
 		return compileGraphLookup
 	case "$group":
 		return compileGroup
+	case "$_internalInhibitOptimization":
+		return compileInhibitOptimization
 	case "$limit":
 		return compileLimit
 	case "$lookup":

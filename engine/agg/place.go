@@ -64,7 +64,7 @@ func updateStage(name string) bool {
 
 func allowedInChangeStream(name string) bool {
 	switch name {
-	case "$changeStream", "$match", "$redact", "$changeStreamSplitLargeEvent":
+	case "$changeStream", "$match", "$redact", "$changeStreamSplitLargeEvent", "$_internalInhibitOptimization":
 		return true
 	}
 	return updateStage(name)

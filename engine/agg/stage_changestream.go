@@ -34,6 +34,24 @@ func (s *changeStreamStage) open(ctx context.Context, r *run, in store.Cursor) (
 	return r.env.ChangeStream(ctx, s.spec)
 }
 
+// inhibitStage is {$_internalInhibitOptimization: {}}: no stage is moved over it.
+type inhibitStage struct{}
+
+func compileInhibitOptimization(_ *compiler, spec bson.RawValue) ([]stage, error) {
+	v := value.FromRaw(spec)
+	if !v.IsDocument() {
+		return nil, mongoerr.New(mongoerr.TypeMismatch, "$_internalInhibitOptimization must take a nested object but found: %s", v)
+	}
+	if value.Len(v.Doc()) > 0 {
+		return nil, mongoerr.New(mongoerr.FailedToParse, "$_internalInhibitOptimization must take an empty object but found: %s", v)
+	}
+	return []stage{inhibitStage{}}, nil
+}
+
+func (inhibitStage) open(_ context.Context, _ *run, in store.Cursor) (store.Cursor, error) {
+	return in, nil
+}
+
 // maxEvent is the size above which $changeStreamSplitLargeEvent splits.
 const maxEvent = 16 << 20
 
