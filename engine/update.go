@@ -78,9 +78,6 @@ func (w *writer) updateMatches(ctx context.Context, t *target, op updateOp, stmt
 			return nil
 		}
 		changed = true
-		if op.update.IsPipeline() && logSize(r.Description) > len(r.Doc) {
-			r.Description = nil // the server logs what is shorter
-		}
 		if after, err = u.replace(w, t.c, rec, doc, r.Doc, r.Description); err != nil {
 			return err
 		}
@@ -95,21 +92,6 @@ func (w *writer) updateMatches(ctx context.Context, t *target, op updateOp, stmt
 		}
 		res.after = after
 	})
-}
-
-// logSize is about how long the server's log entry of a description is.
-func logSize(d *update.Description) int {
-	if d == nil {
-		return 0
-	}
-	n := len(d.UpdatedFields)
-	for _, f := range d.RemovedFields {
-		n += len(f) + 3
-	}
-	for _, t := range d.TruncatedArrays {
-		n += len(t.Field) + 25
-	}
-	return n
 }
 
 func (w *writer) updateOutcome(o writeOutcome, before, after bson.Raw) writeOutcome {

@@ -201,9 +201,6 @@ func (u *unit) updateByID(w *writer, c *collection, m *groupMemory, base, i int,
 		return err
 	}
 	done.Modified++
-	if op.update.IsPipeline() && logSize(r.Description) > len(r.Doc) {
-		r.Description = nil
-	}
 	_, err = u.replace(w, c, rec, doc, r.Doc, r.Description)
 	return err
 }

@@ -2,6 +2,8 @@ package update
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -10,17 +12,29 @@ import (
 
 // Diff describes how to make new of old, as MongoDB's own comparison does for
 // pipeline updates: fields compared in order, nested documents and arrays
-// descended into where that is shorter than the whole new value.
+// descended into where that is shorter than the whole new value. It is nil when
+// the whole new document is the shorter description.
 func Diff(old, new bson.Raw) *Description {
 	n := diffDocuments(old, new)
+	if n.size+deltaSize >= len(new) {
+		return nil
+	}
 	d := &Description{}
 	var b value.Builder
-	if n != nil {
-		n.collect(d, &b, "", nil)
-	}
+	n.collect(d, &b, "", nil)
 	d.UpdatedFields = b.Doc()
 	return d
 }
+
+// How the server measures a description, which decides what it descends into.
+const (
+	deltaSize = 15 // what is around the description in the log
+	docSize   = 5  // of {}
+	arraySize = 9  // of {a: true}
+	partSize  = 8  // of {u: {}} in a document, of d and of i likewise
+	nameSize  = 2  // beside the letters of a name
+	shortSize = 7  // of the new length of an array
+)
 
 // diffNode is the difference of two containers.
 type diffNode struct {
@@ -30,7 +44,7 @@ type diffNode struct {
 	subs    []diffSub
 	array   bool
 	newSize int // of an array that became shorter; -1: it did not
-	size    int // about how many bytes the description takes
+	size    int // about how many bytes the description takes, as the server counts
 	ordered []diffItem
 }
 
@@ -56,36 +70,46 @@ func sameBytes(a, b value.Value) bool {
 }
 
 func diffDocuments(old, new bson.Raw) *diffNode {
-	n := &diffNode{newSize: -1}
+	n := &diffNode{newSize: -1, size: docSize}
 	pre, post := value.Walk(old), value.Walk(new)
 	postOK := post.Next()
-	deleted := map[string]bool{}
+	passed := map[string]bool{} // fields that are gone, or come later
 	for pre.Next() {
-		if !postOK || pre.Key() != post.Key() {
-			n.removed = append(n.removed, pre.Key())
-			deleted[pre.Key()] = true
-			continue
+		switch {
+		case !postOK:
+			n.remove(pre.Key())
+		case pre.Key() != post.Key():
+			passed[pre.Key()] = true
+		default:
+			n.field(pre.Key(), pre.Value(), post.Value())
+			postOK = post.Next()
 		}
-		n.field(pre.Key(), pre.Value(), post.Value())
-		postOK = post.Next()
 	}
 	for ; postOK; postOK = post.Next() {
 		// A field that only moved is written again at its new place.
-		if deleted[post.Key()] {
-			deleted[post.Key()] = false
-		}
+		delete(passed, post.Key())
+		n.grow(len(n.inserts), post.Key(), payload(post.Value()))
 		n.inserts = append(n.inserts, diffEntry{post.Key(), post.Value()})
-		n.size += len(post.Element())
 	}
-	kept := n.removed[:0]
-	for _, k := range n.removed {
-		if deleted[k] {
-			kept = append(kept, k)
-			n.size += len(k) + 3
-		}
+	for _, k := range slices.Sorted(maps.Keys(passed)) {
+		n.remove(k)
 	}
-	n.removed = kept
 	return n
+}
+
+func payload(v value.Value) int { return len(v.AppendPayload(nil)) }
+
+// grow counts an entry of a part of a document's description that has some.
+func (n *diffNode) grow(some int, key string, payload int) {
+	if some == 0 {
+		n.size += partSize
+	}
+	n.size += len(key) + nameSize + payload
+}
+
+func (n *diffNode) remove(key string) {
+	n.grow(len(n.removed), key, 1)
+	n.removed = append(n.removed, key)
 }
 
 func (n *diffNode) field(key string, old, new value.Value) {
@@ -94,11 +118,11 @@ func (n *diffNode) field(key string, old, new value.Value) {
 	}
 	if sub := diffValues(old, new); sub != nil {
 		n.subs = append(n.subs, diffSub{key, sub})
-		n.size += sub.size + len(key) + 8
+		n.size += 1 + len(key) + nameSize + sub.size
 		return
 	}
+	n.grow(len(n.updates), key, payload(new))
 	n.updates = append(n.updates, diffEntry{key, new})
-	n.size += len(new.AppendPayload(nil)) + len(key) + 2
 }
 
 // diffValues descends into two containers of a kind; nil when the whole new
@@ -113,14 +137,14 @@ func diffValues(old, new value.Value) *diffNode {
 	default:
 		return nil
 	}
-	if n.size+12 >= len(new.Doc()) {
+	if n.size >= len(new.Doc()) {
 		return nil
 	}
 	return n
 }
 
 func diffArrays(old, new bson.Raw) *diffNode {
-	n := &diffNode{array: true, newSize: -1}
+	n := &diffNode{array: true, newSize: -1, size: arraySize}
 	a, b := value.Items(nil, old), value.Items(nil, new)
 	for i, v := range b {
 		key := itoa(i)
@@ -130,16 +154,16 @@ func diffArrays(old, new bson.Raw) *diffNode {
 			}
 			if sub := diffValues(a[i], v); sub != nil {
 				n.ordered = append(n.ordered, diffItem{key: key, n: sub})
-				n.size += sub.size + len(key) + 9
+				n.size += 1 + len(key) + nameSize + sub.size
 				continue
 			}
 		}
 		n.ordered = append(n.ordered, diffItem{key: key, v: v})
-		n.size += len(v.AppendPayload(nil)) + len(key) + 3
+		n.size += 1 + len(key) + nameSize + payload(v)
 	}
 	if len(b) < len(a) {
 		n.newSize = len(b)
-		n.size += 7
+		n.size += shortSize
 	}
 	return n
 }

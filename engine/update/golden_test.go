@@ -31,7 +31,11 @@ func TestGolden(t *testing.T) {
 			case "upsert":
 				return goldenUpsert(in)
 			case "diff":
-				return plain(update.Diff(in[0].Doc(), in[1].Doc()).Document())
+				d := update.Diff(in[0].Doc(), in[1].Doc())
+				if d == nil {
+					return "the new document\n"
+				}
+				return plain(d.Document())
 			}
 			d.Fatalf(t, "unknown command %s", d.Cmd)
 			return ""

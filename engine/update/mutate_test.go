@@ -89,7 +89,9 @@ func applyMutated(t *testing.T, r *rand.Rand, mutation *valuetest.Mutation, doc 
 		return false
 	}
 	require.NoError(t, value.Validate(res.Doc))
-	require.NoError(t, value.Validate(update.Diff(old, res.Doc).Document()))
+	if d := update.Diff(old, res.Doc); d != nil {
+		require.NoError(t, value.Validate(d.Document()))
+	}
 	if res.Description != nil {
 		require.NoError(t, value.Validate(res.Description.Document()))
 	}

@@ -42,7 +42,8 @@ type Result struct {
 	Doc     bson.Raw
 	Changed bool
 	// Description is what a change stream shows as updateDescription; nil for
-	// replacements and when nothing changed.
+	// replacements, for pipelines whose result is shorter than what changed, and
+	// when nothing changed.
 	Description *Description
 }
 
@@ -75,9 +76,6 @@ func (u *Update) IsReplacement() bool { return u.replace != nil }
 // IsPlain tells whether the update sets fields of the document itself to values
 // without parts: then Apply needs neither context nor filter.
 func (u *Update) IsPlain() bool { return len(u.plain.fields) > 0 }
-
-// IsPipeline tells whether the update is a pipeline.
-func (u *Update) IsPipeline() bool { return u.pipe != nil }
 
 // Apply updates a document. m is the filter that found it, for the positional
 // operator; it may be nil.
