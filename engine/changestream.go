@@ -37,7 +37,7 @@ type changeStream struct {
 	hasStages bool
 	splits    bool // the pipeline splits large events
 	seen      int  // parts of the first event that are not given
-	lead      streamLead
+	lead      []filterSpec
 	absent    bool  // the event to resume at is none of the stream's
 	failure   error // what comes behind the events in queue
 }
@@ -120,8 +120,8 @@ func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 	}
 	ev := s.queue[0]
 	s.queue = s.queue[1:]
-	if err := s.passed(ev); err != nil {
-		return nil, err
+	if s.absent {
+		return nil, notFound(value.Lookup(ev, "_id"))
 	}
 	s.lastID = value.Lookup(ev, "_id").Doc()
 	return ev, nil

@@ -11,31 +11,24 @@ import (
 	"weir/store"
 )
 
-// streamLead is what the $match stages directly behind $changeStream ask for.
-// The server moves them in front of what a change stream does with its events:
-// an event that they refuse needs no image and is no place to resume at.
-type streamLead struct {
-	all []filterSpec
-	// early are those that read nothing of an event's images.
-	early []filterSpec
-}
-
-// leadOf compiles the $match stages at the begin of what follows $changeStream.
-func (e *Engine) leadOf(stages []bson.Raw, collation *value.Collation, let bson.Raw) (streamLead, error) {
-	var lead streamLead
+// leadOf compiles those conditions of the $match stages directly behind
+// $changeStream that read nothing of an event's images. The server asks for
+// them before it looks up images: an event that they refuse needs none.
+func (e *Engine) leadOf(stages []bson.Raw, collation *value.Collation, let bson.Raw) ([]filterSpec, error) {
+	var lead []filterSpec
 	for _, stage := range stages {
 		if firstKey(stage) != "$match" {
 			break
 		}
 		for _, c := range conjuncts(nil, value.Lookup(stage, "$match").Doc()) {
+			if readsImages(c) {
+				continue
+			}
 			f, err := e.compileFilter(c, collation, let)
 			if err != nil {
-				return lead, err
+				return nil, err
 			}
-			lead.all = append(lead.all, f)
-			if !readsImages(c) {
-				lead.early = append(lead.early, f)
-			}
+			lead = append(lead, f)
 		}
 	}
 	return lead, nil
@@ -60,36 +53,15 @@ func readsImages(filter bson.Raw) bool {
 	return fields == nil || slices.Contains(fields, "fullDocument") || slices.Contains(fields, "fullDocumentBeforeChange")
 }
 
-func pass(filters []filterSpec, event bson.Raw) (bool, error) {
-	for i := range filters {
-		if ok, err := filters[i].matches(event); !ok || err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // refused tells whether the stages behind the stream refuse an event whatever
 // its images are.
 func (s *changeStream) refused(event bson.Raw) (bool, error) {
-	if len(s.lead.early) == 0 {
-		return false, nil
+	for i := range s.lead {
+		if ok, err := s.lead[i].matches(event); !ok || err != nil {
+			return err == nil, err
+		}
 	}
-	ok, err := pass(s.lead.early, event)
-	return !ok, err
-}
-
-// passed tells whether the stream has come behind its place to resume at,
-// which it has not seen.
-func (s *changeStream) passed(event bson.Raw) error {
-	if !s.absent {
-		return nil
-	}
-	ok, err := pass(s.lead.all, event)
-	if !ok || err != nil {
-		return err
-	}
-	return notFound(value.Lookup(event, "_id"))
+	return false, nil
 }
 
 func notFound(token value.Value) error {

@@ -277,8 +277,9 @@ func (s *changeStream) checkResume(at *resumePoint) error {
 	}
 	e, ok, err := s.e.log.At(at.pos)
 	if ok && at.kind == tokenEvent && s.inScope(&e) && s.invalidates(&e) {
-		s.put(s.head(resumePoint{pos: at.pos, kind: tokenInvalidate}, "invalidate", &e))
-		s.ended = true
+		last := resumePoint{pos: at.pos, kind: tokenInvalidate}
+		s.put(s.head(last, "invalidate", &e))
+		s.ended, s.scanned = true, token(last)
 	}
 	if err == nil && !ok && (at.kind != tokenAfter || at.pos.TS > s.e.log.Last()) {
 		err = notFound(value.Document(token(*at)))
@@ -287,7 +288,7 @@ func (s *changeStream) checkResume(at *resumePoint) error {
 		err = mongoerr.New(mongoerr.InvalidResumeToken, "Attempted to resume a single-collection stream, but the resume token does not include a UUID")
 	}
 	if err == nil && ok && at.kind == tokenEvent && !s.ended {
-		s.absent, err = s.foreign(at.pos, &e)
+		s.absent = s.foreign(&e)
 	}
 	return err
 }
@@ -295,22 +296,9 @@ func (s *changeStream) checkResume(at *resumePoint) error {
 // foreign tells whether an entry is none of the stream's events, so that the
 // stream cannot be resumed there. Events of showExpandedEvents are places to
 // resume at for all.
-func (s *changeStream) foreign(pos storage.OplogPos, e *oplog.Entry) (bool, error) {
+func (s *changeStream) foreign(e *oplog.Entry) bool {
 	expanded := s.spec.expanded
+	defer func() { s.spec.expanded = expanded }()
 	s.spec.expanded = true
-	in := s.inScope(e)
-	s.spec.expanded = expanded
-	if !in || len(s.lead.all) == 0 {
-		return !in, nil
-	}
-	start, d := s.head(resumePoint{pos: pos, kind: tokenEvent}, string(e.Kind), e)
-	d, err := s.appendBody(d, pos, e)
-	if err != nil {
-		if mongoerr.CodeOf(err) == mongoerr.NoMatchingDocument {
-			err = nil // it is the stream's, as far as can be told
-		}
-		return false, err
-	}
-	ok, err := pass(s.lead.all, value.EndDocument(d, start)[start:])
-	return !ok, err
+	return !s.inScope(e)
 }
