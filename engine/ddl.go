@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/hex"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -322,7 +323,16 @@ func (u *unit) move(c *collection, from, to store.Namespace, gone *collection) e
 	u.e.catalog.remove(from)
 	c.meta.Store(m)
 	u.e.catalog.put(c)
-	return u.record(m, &entry, nil, nil)
+	if from.DB == to.DB {
+		return u.record(m, &entry, nil, nil)
+	}
+	// The server makes a copy in the other database, gives it its name and then
+	// drops the collection: that is what the two databases show.
+	entry.DB, entry.Coll = to.DB, "tmp"+hex.EncodeToString(c.uuid[:])[:5]+".renameCollection"
+	if err := u.record(m, &entry, nil, nil); err != nil {
+		return err
+	}
+	return u.record(m, &oplog.Entry{Kind: oplog.Drop, DB: from.DB, Coll: from.Coll, UUID: c.uuid}, nil, nil)
 }
 
 // setOptions replaces a collection's options and records what changed.

@@ -152,3 +152,27 @@ func TestSplitEventTokens(t *testing.T) {
 		require.Equal(t, c.code, mongoerr.CodeOf(err), "%v", err)
 	}
 }
+
+// A collection that moves to another database comes there under its new name,
+// from a name that it had for a moment, and is dropped where it was.
+func TestRenameToAnotherDatabase(t *testing.T) {
+	e := openEngine(t, "", engine.Options{})
+	run(t, e, `{"create": "c"}`)
+	one, all := watch(t, e, `"c"`, `{}`, ""), watch(t, e, "1", `{}`, "")
+	cluster := runIn(t, e, "admin", `{"aggregate": 1, "pipeline": [{"$changeStream": {"allChangesForCluster": true}}], "cursor": {}}`)
+	there := runIn(t, e, "other", `{"aggregate": "x", "pipeline": [{"$changeStream": {"showExpandedEvents": true}}], "cursor": {}}`)
+	runIn(t, e, "admin", `{"renameCollection": "d.c", "to": "other.x"}`)
+	require.Equal(t, []string{"drop", "invalidate"}, kindsOf(one.next(t, 2)))
+	require.Equal(t, []string{"drop"}, kindsOf(all.next(t, 1)))
+	more := func(opened bson.Raw, db, coll string) []bson.Raw {
+		r, err := e.Command(context.Background(), db, raw(t, bson.D{{Key: "getMore", Value: opened.Lookup("cursor", "id").AsInt64()}, {Key: "collection", Value: coll}}))
+		require.NoError(t, err)
+		return documents(t, r.Lookup("cursor", "nextBatch"))
+	}
+	require.Equal(t, []string{"rename", "drop"}, kindsOf(more(cluster, "admin", "$cmd.aggregate")))
+	events := more(there, "other", "x")
+	require.Equal(t, []string{"rename", "invalidate"}, kindsOf(events))
+	require.Equal(t, "other", events[0].Lookup("ns", "db").StringValue())
+	require.Regexp(t, `^tmp[a-zA-Z0-9]{5}\.renameCollection$`, events[0].Lookup("ns", "coll").StringValue())
+	require.Equal(t, `{"to": {"db": "other","coll": "x"}}`, text(events[0].Lookup("operationDescription")))
+}

@@ -133,3 +133,11 @@ func TestStreamOptions(t *testing.T) {
 	r := run(t, e, `{"explain": {"aggregate": "c", "pipeline": [{"$changeStream": {}}], "cursor": {}}, "verbosity": "executionStats"}`)
 	require.NotEmpty(t, documents(t, r.Lookup("stages")))
 }
+
+// runIn runs a command on a database.
+func runIn(t *testing.T, e *engine.Engine, db, cmd string) bson.Raw {
+	t.Helper()
+	r, err := e.Command(context.Background(), db, js(t, cmd))
+	require.NoError(t, err, cmd)
+	return r
+}
