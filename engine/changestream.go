@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -60,10 +61,7 @@ func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []
 	if o.tx != nil {
 		return opened{}, mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Operation not permitted in transaction :: caused by :: Aggregation stage $changeStream cannot run within a multi-document transaction")
 	}
-	s := &changeStream{e: e, hasStages: len(pipeline) > 1}
-	for _, stage := range pipeline {
-		s.splits = s.splits || firstKey(stage) == "$changeStreamSplitLargeEvent"
-	}
+	s := &changeStream{e: e, hasStages: len(pipeline) > 1, splits: hasStage(pipeline, "$changeStreamSplitLargeEvent")}
 	env := e.pipelineEnv(ns, o)
 	env.Writer, env.Fragments = nil, s
 	env.ChangeStream = func(_ context.Context, spec bson.Raw) (store.Cursor, error) {
@@ -83,6 +81,9 @@ func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []
 	if err != nil {
 		return opened{}, err
 	}
+	if s.splits && hasStage(pipeline, "$_internalInhibitOptimization") {
+		return opened{}, mongoerr.New(7182803, "$changeStreamSplitLargeEvent cannot be moved to its place over $_internalInhibitOptimization")
+	}
 	if s.lead, err = e.leadOf(pipeline[1:], env.Collation, env.Let); err != nil {
 		return opened{}, err
 	}
@@ -91,6 +92,10 @@ func (e *Engine) openStream(ctx context.Context, ns store.Namespace, pipeline []
 		return opened{}, err
 	}
 	return opened{cur: cur, stream: s, ns: ns}, nil
+}
+
+func hasStage(pipeline []bson.Raw, name string) bool {
+	return slices.ContainsFunc(pipeline, func(stage bson.Raw) bool { return firstKey(stage) == name })
 }
 
 // Next implements store.Cursor below the pipeline.
@@ -114,7 +119,7 @@ func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 		}
 		s.slots = s.queue
 		if len(s.queue) == 0 {
-			s.returns = s.scanned
+			s.rest()
 			return nil, errIdle
 		}
 	}
@@ -125,6 +130,16 @@ func (s *changeStream) Next(context.Context) (bson.Raw, error) {
 	}
 	s.lastID = value.Lookup(ev, "_id").Doc()
 	return ev, nil
+}
+
+// rest makes the token of what was read the stream's, unless the event that it
+// gave last is the last that was read: then that one's stays.
+func (s *changeStream) rest() {
+	given, gerr := parseToken(value.Document(s.returns))
+	read, rerr := parseToken(value.Document(s.scanned))
+	if gerr != nil || rerr != nil || given.kind != tokenEvent || given.pos != read.pos {
+		s.returns = s.scanned
+	}
 }
 
 func isIdle(err error) bool { return errors.Is(err, errIdle) }
@@ -210,6 +225,10 @@ func (c *streamCursor) Next(ctx context.Context) (bson.Raw, error) {
 	doc, err := c.in.Next(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if len(doc) > agg.MaxEvent {
+		return nil, mongoerr.New(mongoerr.BSONObjectTooLarge, "BSONObj size: %d (0x%X) is invalid. Size must be between 0 and %d(16MB)", len(doc), len(doc), agg.MaxEvent).
+			WithLabels("NonResumableChangeStreamError")
 	}
 	return doc, c.stream.checkToken(doc)
 }

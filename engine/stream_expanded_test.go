@@ -124,6 +124,7 @@ func TestSplitEventTokens(t *testing.T) {
 	}
 	put(bson.D{{Key: "_id", Value: 1}, {Key: "s", Value: large}}, "insert", "documents")
 	options := `"fullDocument": "required", "fullDocumentBeforeChange": "required"`
+	start := text(run(t, e, `{"aggregate": "c", "pipeline": [{"$changeStream": {}}], "cursor": {}}`).Lookup("cursor", "postBatchResumeToken"))
 	w := watch(t, e, `"c"`, `{`+options+`}`, `, {"$changeStreamSplitLargeEvent": {}}`)
 	put(bson.D{{Key: "q", Value: bson.D{}}, {Key: "u", Value: bson.D{{Key: "$set", Value: bson.D{{Key: "s", Value: large + "y"}}}}}}, "update", "updates")
 	var parts []bson.Raw
@@ -146,6 +147,8 @@ func TestSplitEventTokens(t *testing.T) {
 		pipeline string
 	}{
 		{mongoerr.ChangeStreamFatalError, `[{"$changeStream": {"resumeAfter": ` + second + `}}]`},
+		{mongoerr.BSONObjectTooLarge, `[{"$changeStream": {"startAfter": ` + start + `, ` + options + `}}]`},
+		{7182803, `[{"$changeStream": {}}, {"$_internalInhibitOptimization": {}}, {"$changeStreamSplitLargeEvent": {}}]`},
 		{7182802, `[{"$changeStream": {}}, {"$changeStreamSplitLargeEvent": {}}, {"$project": {"fullDocument": 0}}]`},
 	} {
 		_, err := e.Command(context.Background(), "d", js(t, `{"aggregate": "c", "cursor": {}, "pipeline": `+c.pipeline+`}`))

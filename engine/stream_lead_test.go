@@ -134,6 +134,29 @@ func TestStreamOptions(t *testing.T) {
 	require.NotEmpty(t, documents(t, r.Lookup("stages")))
 }
 
+// A batch that ends with the last change of the log stands at its event; what
+// others change moves it on.
+func TestTokenBehindTheLastEvent(t *testing.T) {
+	e := openEngine(t, "", engine.Options{})
+	run(t, e, `{"create": "c"}`)
+	w := watch(t, e, `"c"`, `{}`, "")
+	more := func() (events []bson.Raw, token string) {
+		r, err := e.Command(context.Background(), "d", raw(t, bson.D{{Key: "getMore", Value: w.id}, {Key: "collection", Value: "c"}, {Key: "maxTimeMS", Value: 1}}))
+		require.NoError(t, err)
+		return documents(t, r.Lookup("cursor", "nextBatch")), text(r.Lookup("cursor", "postBatchResumeToken"))
+	}
+	run(t, e, `{"insert": "c", "documents": [{"_id": 1}]}`)
+	events, at := more()
+	require.Equal(t, text(events[0].Lookup("_id")), at)
+	events, again := more()
+	require.Empty(t, events)
+	require.Equal(t, at, again)
+	run(t, e, `{"insert": "other", "documents": [{"_id": 1}]}`)
+	events, behind := more()
+	require.Empty(t, events)
+	require.Greater(t, behind, at)
+}
+
 // runIn runs a command on a database.
 func runIn(t *testing.T, e *engine.Engine, db, cmd string) bson.Raw {
 	t.Helper()

@@ -52,8 +52,9 @@ func (inhibitStage) open(_ context.Context, _ *run, in store.Cursor) (store.Curs
 	return in, nil
 }
 
-// maxEvent is the size above which $changeStreamSplitLargeEvent splits.
-const maxEvent = 16 << 20
+// MaxEvent is the size above which an event is split or refused: the limit of a
+// document, with room for what the server adds.
+const MaxEvent = 16<<20 + 16<<10
 
 // splitStage is {$changeStreamSplitLargeEvent: {}}.
 type splitStage struct{}
@@ -97,11 +98,11 @@ type splitCursor struct {
 func (c *splitCursor) Next(ctx context.Context) (bson.Raw, error) {
 	for len(c.parts) == 0 {
 		doc, err := c.in.Next(ctx)
-		if err != nil || len(doc) <= maxEvent && c.skip == 0 {
+		if err != nil || len(doc) <= MaxEvent && c.skip == 0 {
 			return doc, err
 		}
-		if len(doc) > maxEvent {
-			if c.parts, err = c.splitEvent(doc, maxEvent); err != nil {
+		if len(doc) > MaxEvent {
+			if c.parts, err = c.splitEvent(doc, MaxEvent); err != nil {
 				return nil, err
 			}
 		}
