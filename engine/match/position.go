@@ -91,10 +91,19 @@ func positionAt(c *expr.Context, v value.Value, parts []string, n Node) int {
 			return i
 		}
 		if i == index && anyAtPosition(c, it.Value(), parts[1:], n) {
-			return i
+			return positionBehind(c, it.Value(), parts[1:], n)
 		}
 	}
 	return -1
+}
+
+// positionBehind goes on behind an item that the path names by its number: that
+// gives no position itself, only an array further on does.
+func positionBehind(c *expr.Context, v value.Value, rest []string, n Node) int {
+	if len(rest) == 0 {
+		return -1
+	}
+	return positionAt(c, v, rest, n)
 }
 
 // positionAmong finds the item of an array at the end of the path.
