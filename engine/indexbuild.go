@@ -194,7 +194,10 @@ func (b *indexBuild) keysOf(gen *index.Generator, doc bson.Raw) ([]buildKeys, er
 			continue
 		}
 		k := &all[i]
-		var err error
+		err := ix.CheckAmbiguous(doc)
+		if err != nil {
+			return nil, err
+		}
 		if k.keys, k.kinds, k.multikey, err = documentKeys(gen, ix, doc); err != nil {
 			return nil, err
 		}

@@ -17,6 +17,9 @@ import (
 // record ids). kinds go into the value of the entry; only a document without
 // arrays has some.
 func (u *unit) keysOf(ix *indexState, doc bson.Raw) (keys [][]byte, kinds []byte, multikey bool, err error) {
+	if err := ix.CheckAmbiguous(doc); err != nil {
+		return nil, nil, false, err
+	}
 	return documentKeys(&u.e.gen, ix, doc)
 }
 
@@ -90,6 +93,9 @@ func (u *unit) planIndex(c *collection, m *meta, ix *indexState, i int, rec stor
 		}
 	}
 	if after != nil {
+		if err := ix.CheckAmbiguous(after); err != nil {
+			return kc, err
+		}
 		if kc.add, kc.kinds, kc.multikey, err = k.of(&u.e.gen, ix, i, k.after, after); err != nil {
 			return kc, err
 		}
