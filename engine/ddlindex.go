@@ -166,6 +166,9 @@ func (u *unit) build(ctx context.Context, c *collection, m *meta, ix *indexState
 }
 
 func (u *unit) buildOne(keys *storage.Batch, m *meta, ix *indexState, rec storage.RecordID, doc bson.Raw) error {
+	if err := ix.CheckAmbiguous(doc); err != nil {
+		return err
+	}
 	list, kinds, multikey, err := u.keysOf(ix, doc)
 	if err != nil {
 		return err

@@ -17,9 +17,6 @@ import (
 // record ids). kinds go into the value of the entry; only a document without
 // arrays has some.
 func (u *unit) keysOf(ix *indexState, doc bson.Raw) (keys [][]byte, kinds []byte, multikey bool, err error) {
-	if err := ix.CheckAmbiguous(doc); err != nil {
-		return nil, nil, false, err
-	}
 	return documentKeys(&u.e.gen, ix, doc)
 }
 

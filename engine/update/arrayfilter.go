@@ -6,6 +6,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/expr"
+	"weir/engine/index"
 	"weir/engine/match"
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -111,10 +112,10 @@ func (u *Update) useFilter(name string, path []string) error {
 	return nil
 }
 
-func (u *Update) checkFiltersUsed() error {
+func (u *Update) checkFiltersUsed(update bson.Raw) error {
 	for id, f := range u.filters {
 		if !f.used {
-			return mongoerr.New(mongoerr.FailedToParse, "The array filter for identifier '%s' was not used in the update", id)
+			return mongoerr.New(mongoerr.FailedToParse, "The array filter for identifier '%s' was not used in the update %s", id, index.Text(value.Document(update)))
 		}
 	}
 	return nil

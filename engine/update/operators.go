@@ -83,7 +83,7 @@ func (u *Update) compileOperators(doc bson.Raw) error {
 			}
 		}
 	}
-	return u.finishOperators()
+	return u.finishOperators(doc)
 }
 
 func (u *Update) compileOne(compile compileModifier, name, path string, v value.Value) error {
@@ -115,7 +115,7 @@ func (u *Update) addOp(op pathOp) error {
 	return nil
 }
 
-func (u *Update) finishOperators() error {
+func (u *Update) finishOperators(doc bson.Raw) error {
 	for i := range u.ops {
 		for j := range i {
 			if conflict(u.ops[j].path, u.ops[i].path) {
@@ -127,7 +127,7 @@ func (u *Update) finishOperators() error {
 		}
 	}
 	slices.SortStableFunc(u.ops, func(a, b pathOp) int { return comparePaths(a.path, b.path) })
-	return u.checkFiltersUsed()
+	return u.checkFiltersUsed(doc)
 }
 
 // application is one run of the operators over a document.
@@ -152,6 +152,9 @@ func (u *Update) applyOperators(c *expr.Context, doc bson.Raw, m *match.Matcher,
 		return nil, nil, err
 	}
 	for _, st := range steps {
+		if err := a.checkDollar(st); err != nil {
+			return nil, nil, err
+		}
 		if err := a.one(st.mod, st.path); err != nil {
 			return nil, nil, err
 		}
@@ -164,6 +167,16 @@ func (u *Update) applyOperators(c *expr.Context, doc bson.Raw, m *match.Matcher,
 		return nil, nil, err
 	}
 	return out, a.log.description(), nil
+}
+
+// checkDollar refuses to give the document itself a field with a name that begins
+// with a dollar; an inserted document may have it, and so may its parts.
+func (a *application) checkDollar(st step) error {
+	name := st.path[0]
+	if _, gone := st.mod.(unsetMod); a.insert || gone || !strings.HasPrefix(name, "$") || dbRefField(name) {
+		return nil
+	}
+	return dollarRefused(name)
 }
 
 // step is one modifier at a plain path.

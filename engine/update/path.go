@@ -29,8 +29,6 @@ func splitPath(path string) ([]string, error) {
 			if i == 0 {
 				return nil, mongoerr.New(mongoerr.BadValue, "Cannot have array filter identifier (i.e. '$[<id>]') element in the first position in path '%s'", path)
 			}
-		case p[0] == '$' && !dbRefField(p):
-			return nil, mongoerr.New(mongoerr.DollarPrefixedFieldName, "The dollar ($) prefixed field '%s' in '%s' is not allowed in the context of an update.", p, path)
 		}
 	}
 	return parts, nil

@@ -15,15 +15,16 @@ import (
 func (u *Update) compileReplacement(doc bson.Raw) error {
 	for it := value.Walk(doc); it.Next(); {
 		if strings.HasPrefix(it.Key(), "$") && !dbRefField(it.Key()) {
-			return mongoerr.New(mongoerr.DollarPrefixedFieldName,
-				"The dollar ($) prefixed field '%s' in '%s' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.", it.Key(), it.Key())
+			return dollarRefused(it.Key())
 		}
-	}
-	if len(u.opts.ArrayFilters) > 0 {
-		return mongoerr.New(mongoerr.FailedToParse, "arrayFilters may not be specified for replacement updates")
 	}
 	u.replace = doc
 	return nil
+}
+
+func dollarRefused(name string) error {
+	return mongoerr.New(mongoerr.DollarPrefixedFieldName,
+		"The dollar ($) prefixed field '%s' in '%s' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.", name, name)
 }
 
 func dbRefField(name string) bool { return name == "$id" || name == "$ref" || name == "$db" }

@@ -46,12 +46,18 @@ func (u *Update) seed(filter *match.Matcher) (bson.Raw, error) {
 		if u.replace != nil && eqs[i].path[0] != "_id" {
 			continue
 		}
+		if u.replace != nil && len(eqs[i].path) > 1 {
+			return nil, mongoerr.New(codeNotExactValueField, "field at '_id' must be exactly specified, field at sub-path '%s'found", dotted(eqs[i].path))
+		}
 		if err := plant(root, eqs[:i], eqs[i]); err != nil {
 			return nil, err
 		}
 	}
 	return root.appendContainer(nil), nil
 }
+
+// codeNotExactValueField is NotExactValueField.
+const codeNotExactValueField = 111
 
 type equality struct {
 	path []string
