@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	codeAPIVersion = 322
-	codeAPIStrict  = 323
+	codeAPIVersion  = 322
+	codeAPIStrict   = 323
+	codeAPIMismatch = 347
 )
 
 // stableAPI are the commands of API version 1.
@@ -65,6 +66,17 @@ func checkAPI(cmd bson.Raw, name string) error {
 		return nil
 	}
 	return checkStrict(cmd, name)
+}
+
+// apiParameters are the fields of a command that declare its API version.
+func apiParameters(cmd bson.Raw) bson.Raw {
+	start, d := value.BeginDocument(nil)
+	for _, name := range [...]string{"apiVersion", "apiStrict", "apiDeprecationErrors"} {
+		if v := value.Lookup(cmd, name); !v.IsMissing() {
+			d = value.AppendElement(d, name, v)
+		}
+	}
+	return value.EndDocument(d, start)
 }
 
 func checkStrict(cmd bson.Raw, name string) error {

@@ -24,7 +24,7 @@ type catalog struct {
 	dbs    map[string]map[string]*collection
 	nextID uint32 // of collections and indexes
 
-	version atomic.Uint64 // moves with each change
+	version atomic.Uint64 // moves with each change, before the writer lock is let go of and after
 }
 
 // openCatalog reads the catalog; it touches no documents.
@@ -116,6 +116,7 @@ func (c *catalog) put(coll *collection) {
 		c.dbs[ns.DB] = map[string]*collection{}
 	}
 	c.dbs[ns.DB][ns.Coll] = coll
+	c.version.Add(1)
 }
 
 func (c *catalog) remove(ns store.Namespace) {
@@ -125,6 +126,7 @@ func (c *catalog) remove(ns store.Namespace) {
 	if len(c.dbs[ns.DB]) == 0 {
 		delete(c.dbs, ns.DB)
 	}
+	c.version.Add(1)
 }
 
 // get finds a collection or view; nil when there is none.

@@ -165,7 +165,7 @@ func (c *collection) saveStats(w storage.Writer, count, size int64) error {
 	return w.Set(storage.StatsKey(c.id), binary.AppendVarint(v, size))
 }
 
-func (c *collection) loadStats(db *storage.DB) error {
+func (c *collection) loadStats(db storage.Reader) error {
 	v, ok, err := db.Get(storage.StatsKey(c.id), nil)
 	if err != nil || !ok {
 		return err

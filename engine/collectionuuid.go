@@ -40,6 +40,28 @@ func (r *request) checkUUID() error {
 	return nil
 }
 
+// namedByUUID are the commands that take a collection's UUID for its name.
+func namedByUUID(command string) bool {
+	switch command {
+	case "find", "count", "distinct", "listIndexes":
+		return true
+	}
+	return false
+}
+
+func (r *request) resolveUUID() (ns store.Namespace, err error) {
+	sub, id := r.arg.AsBinary()
+	if sub != 4 || len(id) != 16 {
+		return ns, mongoerr.New(mongoerr.InvalidNamespace, "Collection name must be a string or a UUID")
+	}
+	for _, c := range append(r.e.catalog.list(r.db), viewsCollection(r.db)) {
+		if m := c.load(); m.view == nil && string(c.uuid[:]) == string(id) {
+			return m.ns, r.checkReadable(m.ns.Coll)
+		}
+	}
+	return ns, mongoerr.New(mongoerr.NamespaceNotFound, "Unable to resolve %x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
+
 func (r *request) mismatch(key string, v value.Value, ns store.Namespace) error {
 	if v.Kind() != bson.TypeBinary {
 		return r.wrongType(key, v, "binData")

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -34,6 +35,9 @@ func cmdFindAndModify(ctx context.Context, r *request, dst []byte) ([]byte, erro
 	}
 	if err := a.check(); err != nil {
 		return dst, err
+	}
+	if r.tx != nil && strings.HasPrefix(ns.Coll, "system.") {
+		return dst, mongoerr.New(50781, "Cannot write to system collection %s within a transaction.", ns)
 	}
 	w := r.writer()
 	w.bypass = a.bypass

@@ -230,8 +230,14 @@ func (r *request) mayUse(c *serverCursor, coll string) error {
 	switch {
 	case c.ns.DB != r.db || c.ns.Coll != coll:
 		return mongoerr.New(mongoerr.Unauthorized, "Requested getMore on namespace '%s.%s', but cursor belongs to a different namespace %s", r.db, coll, c.ns)
-	case c.session != string(r.lsid) && c.session != "":
-		return mongoerr.New(50738, "Cannot run getMore on cursor %d, which was created in session %x, in a different session", c.id, c.session)
+	case c.session != "" && len(r.lsid) == 0:
+		return mongoerr.New(50737, "Cannot run getMore on cursor %d, which was created in session %x, without an lsid", c.id, c.session)
+	case c.session == "" && len(r.lsid) > 0:
+		return mongoerr.New(50736, "Cannot run getMore on cursor %d, which was not created in a session, in session %x", c.id, r.lsid)
+	case c.session != string(r.lsid):
+		return mongoerr.New(50738, "Cannot run getMore on cursor %d, which was created in session %x, in session %x", c.id, c.session, r.lsid)
+	case c.tx == nil && r.tx != nil:
+		return mongoerr.New(50739, "Cannot run getMore on cursor %d, which was not created in a transaction, in transaction %d", c.id, r.txnNumber)
 	case c.tx != r.tx:
 		return mongoerr.New(50740, "Cannot run getMore on cursor %d outside of the transaction in which it was created", c.id)
 	}

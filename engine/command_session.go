@@ -99,7 +99,7 @@ func cmdCommitTransaction(_ context.Context, r *request, dst []byte) ([]byte, er
 	if r.session.committed(r.txnNumber) {
 		return dst, r.e.sync()
 	}
-	t, err := r.session.transaction(r.txnNumber)
+	t, err := r.openTransaction()
 	if err != nil {
 		return dst, err
 	}
@@ -116,7 +116,7 @@ func cmdAbortTransaction(_ context.Context, r *request, dst []byte) ([]byte, err
 	if err := r.endingTransaction(); err != nil {
 		return dst, err
 	}
-	t, err := r.session.transaction(r.txnNumber)
+	t, err := r.openTransaction()
 	if err != nil {
 		return dst, err
 	}

@@ -100,9 +100,6 @@ func (e *Engine) createCollection(ctx context.Context, ns store.Namespace, optio
 		if e.catalog.get(ns) != nil {
 			return mongoerr.New(mongoerr.NamespaceExists, "Collection %s already exists.", ns)
 		}
-		if err := u.claimName(ns); err != nil {
-			return err
-		}
 		c, err = u.create(m)
 		return err
 	})
@@ -278,9 +275,6 @@ func (e *Engine) rename(ctx context.Context, from, to store.Namespace, dropTarge
 			return mongoerr.New(mongoerr.CommandNotSupportedOnView, "cannot rename view: %s", from)
 		}
 		if err := u.waitForTransactions(c); err != nil {
-			return err
-		}
-		if err := u.claimName(to); err != nil {
 			return err
 		}
 		var gone *collection

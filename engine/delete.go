@@ -64,7 +64,7 @@ func (u *unit) remove(c *collection, m *meta, rec storage.RecordID, doc bson.Raw
 // erase deletes one document with its index entries, without an oplog entry.
 func (u *unit) erase(c *collection, m *meta, rec storage.RecordID, doc bson.Raw) error {
 	if c.dropped.Load() {
-		return droppedMeanwhile(m)
+		return u.droppedMeanwhile(m)
 	}
 	var buf [13]byte
 	key := storage.AppendDocumentKey(buf[:0], c.id, rec)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+
 	"weir/engine/value"
 	"weir/mongoerr"
 )
@@ -16,9 +18,22 @@ func (r *request) checkTransactionLevel() error {
 	return mongoerr.New(mongoerr.InvalidOptions, "Command %s does not support this transaction's { readConcern: { level: \"%s\", provenance: \"clientSupplied\" } } :: caused by :: read concern not supported", r.name, r.tx.level)
 }
 
-func (r *request) enterTransaction(c command) error {
-	if r.name == "commitTransaction" || r.name == "abortTransaction" {
-		return nil
+// checkInTransaction refuses what no transaction may do; nothing happens to the
+// transaction then.
+func (r *request) checkInTransaction(c command) error {
+	if !c.inTxn {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run '%s' in a multi-document transaction.", r.name)
+	}
+	if r.db == "local" {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run command against the 'local' database in a transaction.")
+	}
+	if r.db == "config" {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run command against the config database in a transaction.")
+	}
+	if r.arg.IsString() {
+		if err := r.checkReadable(r.arg.Str()); err != nil {
+			return err
+		}
 	}
 	if r.start && r.name == "killCursors" {
 		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run killCursors as the first operation in a multi-document transaction.")
@@ -32,11 +47,36 @@ func (r *request) enterTransaction(c command) error {
 	if value.Lookup(r.cmd, "writeConcern").IsDocument() {
 		return mongoerr.New(mongoerr.InvalidOptions, "writeConcern is not allowed within a multi-statement transaction")
 	}
-	if !c.inTxn {
-		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run '%s' in a multi-document transaction.", r.name)
+	return nil
+}
+
+// checkReadable refuses the collections that a transaction cannot even read.
+func (r *request) checkReadable(coll string) error {
+	if r.autocommit && (coll == "system.profile" || coll == "system.views") {
+		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run command against the '%s.%s' collection in a transaction.", r.db, coll)
 	}
-	if isServersOwn(r.db) {
-		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot run command against the '%s' database in a transaction.", r.db)
+	return nil
+}
+
+// openTransaction is the transaction that the command goes on with or ends; it
+// must declare the API version like the first.
+func (r *request) openTransaction() (*transaction, error) {
+	t, err := r.session.transaction(r.txnNumber)
+	if err != nil {
+		return nil, err
+	}
+	if now := apiParameters(r.cmd); !bytes.Equal(now, t.api) {
+		return nil, mongoerr.New(codeAPIMismatch, "API parameter mismatch: the command has %s, the transaction's first command had %s", now, t.api)
+	}
+	return t, nil
+}
+
+func (r *request) enterTransaction(c command) error {
+	if r.name == "commitTransaction" || r.name == "abortTransaction" {
+		return r.checkEnding()
+	}
+	if err := r.checkInTransaction(c); err != nil {
+		return err
 	}
 	var err error
 	if r.start {
@@ -53,10 +93,22 @@ func (r *request) enterTransaction(c command) error {
 			return r.e.begin(lsid, r.txnNumber, snap, ts), nil
 		})
 		if err == nil {
-			r.tx.level = r.level
+			r.tx.level, r.tx.api = r.level, bytes.Clone(apiParameters(r.cmd))
 		}
 		return err
 	}
-	r.tx, err = r.session.transaction(r.txnNumber)
+	r.tx, err = r.openTransaction()
 	return err
+}
+
+// checkEnding refuses a transaction that begins with its end.
+func (r *request) checkEnding() error {
+	if !r.start {
+		return nil
+	}
+	what := "a commit"
+	if r.name == "abortTransaction" {
+		what = "an abort"
+	}
+	return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Cannot start a transaction with %s", what)
 }

@@ -116,7 +116,7 @@ func isFatal(err error) bool {
 func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Raw, error) {
 	m := c.load()
 	if c.dropped.Load() {
-		return nil, droppedMeanwhile(m)
+		return nil, u.droppedMeanwhile(m)
 	}
 	doc, err := u.e.prepareInsert(doc)
 	if err != nil {
@@ -154,6 +154,13 @@ func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Ra
 		return nil, err
 	}
 	return doc, u.trimCapped(c, m)
+}
+
+func (u *unit) droppedMeanwhile(m *meta) error {
+	if u.tx != nil {
+		return writeConflict()
+	}
+	return droppedMeanwhile(m)
 }
 
 func droppedMeanwhile(m *meta) error {

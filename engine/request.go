@@ -14,6 +14,9 @@ import (
 // namespace is the collection that the first field names.
 func (r *request) namespace() (store.Namespace, error) {
 	ns := store.Namespace{DB: r.db}
+	if r.arg.Kind() == bson.TypeBinary && namedByUUID(r.name) {
+		return r.resolveUUID()
+	}
 	if !r.arg.IsString() {
 		code := mongoerr.BadValue
 		switch r.name {

@@ -40,6 +40,11 @@ type transaction struct {
 	bounds  map[uint32][]byte // the highest keys of settled indexes, by their ids
 	cursors []int64
 	made    map[store.Namespace]*collection // by the transaction's own statements
+	api     bson.Raw                        // API parameters of the first statement
+
+	catalog uint64 // the catalog's version at the snapshot; 0: of the past
+	goneMu  sync.Mutex
+	gone    map[store.Namespace]*collection // of the snapshot that are no longer in the catalog
 }
 
 // txChange is an oplog entry that waits for the commit.
@@ -54,14 +59,14 @@ type txChange struct {
 func (e *Engine) begin(lsid bson.Raw, number int64, past *storage.Snapshot, pastTime uint64) *transaction {
 	e.write.Lock()
 	defer e.write.Unlock()
-	snap, asOf := past, pastTime
+	snap, asOf, version := past, pastTime, uint64(0)
 	if snap == nil {
-		snap, asOf = e.db.Snapshot(), e.applied.Load()
+		snap, asOf, version = e.db.Snapshot(), e.applied.Load(), e.catalog.version.Load()
 	}
 	now := e.opts.Now()
 	return &transaction{
 		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: asOf,
-		opened: now, expires: now.Add(e.opts.TransactionLifetime),
+		catalog: version, opened: now, expires: now.Add(e.opts.TransactionLifetime),
 		done: make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{}, bounds: map[uint32][]byte{},
 	}
 }

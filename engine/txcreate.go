@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/storage"
+	"weir/engine/value"
 	"weir/mongoerr"
 	"weir/store"
 )
@@ -21,12 +23,50 @@ func (e *Engine) collection(tx *transaction, ns store.Namespace) *collection {
 		if c := tx.made[ns]; c != nil {
 			return c
 		}
+		return tx.catalogued(ns)
 	}
 	return e.catalog.get(ns)
 }
 
-// createIn makes a collection in a transaction. Its name is claimed like a
-// document's key: whoever wants it too waits, or has a write conflict.
+// catalogued finds a collection as the catalog was at the transaction's
+// beginning: one that others have dropped since is still there to read, one that
+// they have created is not.
+func (t *transaction) catalogued(ns store.Namespace) *collection {
+	now := t.e.catalog.get(ns)
+	if t.catalog == t.e.catalog.version.Load() {
+		return now
+	}
+	raw, ok, err := t.snap.Get(storage.CatalogKey(ns.DB, ns.Coll), nil)
+	if err != nil {
+		return now // and reading it fails
+	}
+	if !ok {
+		return nil
+	}
+	id := uint32(value.Lookup(raw, "id").AsInt64())
+	if now != nil && now.id == id {
+		return now
+	}
+	t.goneMu.Lock()
+	defer t.goneMu.Unlock()
+	if c := t.gone[ns]; c != nil {
+		return c
+	}
+	c, err := t.e.decodeCollection(slices.Clone(raw))
+	if err != nil || c.loadStats(t.snap) != nil {
+		return now
+	}
+	c.findNext.Do(func() {})
+	c.dropped.Store(true)
+	if t.gone == nil {
+		t.gone = map[store.Namespace]*collection{}
+	}
+	t.gone[ns] = c
+	return c
+}
+
+// createIn makes a collection in a transaction. Its name is not taken before the
+// commit, which has a write conflict when others have used it meanwhile.
 func (e *Engine) createIn(ctx context.Context, tx *transaction, ns store.Namespace, options bson.Raw) (*collection, error) {
 	if err := checkCreatable(ns); err != nil {
 		return nil, err
@@ -47,18 +87,10 @@ func (e *Engine) createIn(ctx context.Context, tx *transaction, ns store.Namespa
 		if e.collection(tx, ns) != nil {
 			return mongoerr.New(mongoerr.NamespaceExists, "Collection %s already exists.", ns)
 		}
-		if err := u.claimName(ns); err != nil {
-			return err
-		}
 		c, err = u.create(m)
 		return err
 	})
 	return c, err
-}
-
-// claimName makes sure that no open transaction of others creates the collection.
-func (u *unit) claimName(ns store.Namespace) error {
-	return u.claim(storage.CatalogKey(ns.DB, ns.Coll))
 }
 
 // createIndexesIn adds indexes to a collection that the transaction has made
@@ -93,7 +125,10 @@ func (e *Engine) createIndexesIn(ctx context.Context, tx *transaction, c *collec
 // publish writes what a committing transaction has made into the batch, and
 // shows it once that is applied.
 func (t *transaction) publish(u *unit) error {
-	for _, c := range t.made {
+	for ns, c := range t.made {
+		if t.e.catalog.get(ns) != nil {
+			return writeConflict()
+		}
 		if err := c.saveCatalog(u.b, c.load()); err != nil {
 			return err
 		}
@@ -114,6 +149,8 @@ func (t *transaction) writable(ns store.Namespace, c *collection) error {
 	switch {
 	case strings.HasPrefix(ns.Coll, "system."):
 		return mongoerr.New(50791, "Cannot write to system collection %s within a transaction.", ns)
+	case c != nil && c.dropped.Load():
+		return writeConflict()
 	case c != nil && c.load().capped.bytes > 0:
 		return mongoerr.New(mongoerr.OperationNotSupportedInTxn, "Collection '%s' is a capped collection. Writes in transactions are not allowed on capped collections.", ns)
 	}

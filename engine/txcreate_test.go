@@ -102,17 +102,16 @@ func TestCreateConflicts(t *testing.T) {
 		_, err := inTxn(t, e, db, s, n, start, cmd)
 		require.Equal(t, want, mongoerr.CodeOf(err), "%s: %v", cmd, err)
 	}
+	// Nobody waits for a name that a transaction uses: the first to commit has it.
 	code(0, "d", 1, 1, true, `{"insert": "c", "documents": [{"_id": 1}]}`)
-	code(mongoerr.WriteConflict, "d", 2, 1, true, `{"create": "c"}`)
-	// A write outside of transactions waits for the end of the one that creates.
-	done := make(chan error, 1)
-	go func() {
-		_, err := e.Command(context.Background(), "d", js(t, `{"insert": "c", "documents": [{"_id": 2}]}`))
-		done <- err
-	}()
-	code(0, "admin", 1, 1, false, `{"commitTransaction": 1}`)
-	require.NoError(t, <-done)
-	require.EqualValues(t, 2, run(t, e, `{"count": "c"}`).Lookup("n").AsInt64())
+	code(0, "d", 2, 1, true, `{"create": "c"}`)
+	code(0, "admin", 2, 1, false, `{"commitTransaction": 1}`)
+	code(mongoerr.WriteConflict, "admin", 1, 1, false, `{"commitTransaction": 1}`)
+	code(mongoerr.NoSuchTransaction, "admin", 1, 1, false, `{"commitTransaction": 1}`)
+	code(0, "d", 1, 2, true, `{"createIndexes": "x", "indexes": [{"key": {"a": 1}, "name": "a_1"}]}`)
+	run(t, e, `{"insert": "x", "documents": [{"_id": 2}]}`)
+	code(mongoerr.WriteConflict, "admin", 1, 2, false, `{"commitTransaction": 1}`)
+	run(t, e, `{"drop": "x"}`)
 
 	run(t, e, `{"create": "capped", "capped": true, "size": 4096}`)
 	for i, c := range []struct {
@@ -133,4 +132,91 @@ func TestCreateConflicts(t *testing.T) {
 	code(0, "d", 4, 1, true, `{"insert": "fresh", "documents": [{"_id": 1}]}`)
 	code(263, "d", 4, 1, false, `{"createIndexes": "fresh", "indexes": [{"key": {"a": 1}, "name": "a_1"}]}`)
 	require.Equal(t, fmt.Sprint([]string{"c", "capped"}), fmt.Sprint(names(t, e)))
+}
+
+// A transaction has the catalog of its beginning, as it has the documents.
+func TestCatalogOfTransaction(t *testing.T) {
+	e := openEngine(t, "", engine.Options{})
+	run(t, e, `{"insert": "a", "documents": [{"_id": 1}]}`)
+	run(t, e, `{"insert": "gone", "documents": [{"_id": 1}, {"_id": 2}]}`)
+	run(t, e, `{"createIndexes": "gone", "indexes": [{"key": {"x": 1}, "name": "x_1"}]}`)
+	run(t, e, `{"insert": "moved", "documents": [{"_id": 3}]}`)
+	run(t, e, `{"insert": "again", "documents": [{"_id": 4}]}`)
+	begin := func(s byte) {
+		_, err := inTxn(t, e, "d", s, 1, true, `{"find": "a"}`)
+		require.NoError(t, err)
+	}
+	for s := range byte(7) {
+		begin(s)
+	}
+	run(t, e, `{"drop": "gone"}`)
+	run(t, e, `{"drop": "again"}`)
+	run(t, e, `{"insert": "again", "documents": [{"_id": 5}]}`)
+	run(t, e, `{"create": "later"}`)
+	_, err := e.Command(context.Background(), "admin", js(t, `{"renameCollection": "d.moved", "to": "d.moved2"}`))
+	require.NoError(t, err)
+
+	ids := func(s byte, coll string) string {
+		r, err := inTxn(t, e, "d", s, 1, false, `{"distinct": "`+coll+`", "key": "_id"}`)
+		require.NoError(t, err)
+		var got struct{ Values []int }
+		require.NoError(t, bson.Unmarshal(r, &got))
+		return fmt.Sprint(got.Values)
+	}
+	require.Equal(t, "[1 2]", ids(0, "gone"))
+	require.Equal(t, "[3]", ids(0, "moved"))
+	require.Equal(t, "[]", ids(0, "moved2"))
+	require.Equal(t, "[4]", ids(0, "again"))
+	require.Equal(t, "[]", ids(0, "later"))
+	r, err := inTxn(t, e, "d", 0, 1, false, `{"aggregate": "gone", "pipeline": [{"$count": "n"}], "cursor": {}}`)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, r.Lookup("cursor", "firstBatch", "0", "n").AsInt64())
+
+	for i, cmd := range []string{
+		`{"findAndModify": "gone", "query": {"_id": 9}, "update": {"$set": {"a": 1}}, "upsert": true}`,
+		`{"insert": "moved", "documents": [{"_id": 9}]}`,
+		`{"delete": "again", "deletes": [{"q": {}, "limit": 0}]}`,
+		`{"update": "gone", "updates": [{"q": {"_id": 1}, "u": {"$set": {"a": 1}}}]}`,
+	} {
+		_, err := inTxn(t, e, "d", byte(i+1), 1, false, cmd)
+		require.Equal(t, mongoerr.WriteConflict, mongoerr.CodeOf(err), "%s: %v", cmd, err)
+	}
+	_, err = inTxn(t, e, "d", 5, 1, false, `{"insert": "later", "documents": [{"_id": 1}]}`)
+	require.NoError(t, err, "the transaction makes a collection of that name")
+	_, err = inTxn(t, e, "admin", 5, 1, false, `{"commitTransaction": 1}`)
+	require.Equal(t, mongoerr.WriteConflict, mongoerr.CodeOf(err), "%v", err)
+}
+
+// What no transaction may do leaves it as it is.
+func TestRefusedInTransaction(t *testing.T) {
+	e := openEngine(t, "", engine.Options{})
+	run(t, e, `{"create": "c"}`)
+	code := func(want int32, db string, n int64, start bool, cmd string) {
+		t.Helper()
+		_, err := inTxn(t, e, db, 1, n, start, cmd)
+		require.Equal(t, want, mongoerr.CodeOf(err), "%s: %v", cmd, err)
+	}
+	code(0, "d", 1, true, `{"find": "c", "apiVersion": "1"}`)
+	for _, c := range []struct {
+		code    int32
+		db, cmd string
+	}{
+		{263, "d", `{"drop": "c", "writeConcern": {"w": "majority"}}`},
+		{263, "local", `{"find": "c"}`},
+		{263, "config", `{"find": "c"}`},
+		{263, "d", `{"find": "system.views"}`},
+		{263, "d", `{"aggregate": "system.profile", "pipeline": [], "cursor": {}}`},
+		{347, "d", `{"find": "c"}`},
+		{347, "d", `{"find": "c", "apiVersion": "1", "apiStrict": false}`},
+		{347, "admin", `{"commitTransaction": 1}`},
+	} {
+		code(c.code, c.db, 1, false, c.cmd)
+	}
+	code(0, "d", 1, false, `{"find": "c", "apiVersion": "1"}`)
+	code(0, "admin", 1, false, `{"commitTransaction": 1, "apiVersion": "1"}`)
+	code(263, "admin", 2, true, `{"commitTransaction": 1}`)
+	code(263, "admin", 2, true, `{"abortTransaction": 1}`)
+	code(0, "admin", 3, true, `{"find": "c"}`)
+	code(50781, "d", 3, false, `{"findAndModify": "system.js", "remove": true}`)
+	code(mongoerr.NoSuchTransaction, "admin", 3, false, `{"abortTransaction": 1}`)
 }

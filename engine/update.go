@@ -105,7 +105,7 @@ func (w *writer) updateOutcome(o writeOutcome, before, after bson.Raw) writeOutc
 func (u *unit) replace(w *writer, c *collection, rec storage.RecordID, before, after bson.Raw, desc *update.Description) (bson.Raw, error) {
 	m := c.load()
 	if c.dropped.Load() {
-		return nil, droppedMeanwhile(m)
+		return nil, u.droppedMeanwhile(m)
 	}
 	if desc == nil || !desc.Flat() {
 		if err := checkUpdated(before, after); err != nil {

@@ -154,7 +154,7 @@ var codeNames = map[int32]string{
 	278: "UnsatisfiableCommitQuorum", 279: "ClientDisconnect", 280: "ChangeStreamFatalError",
 	285: "IndexBuildAlreadyInProgress", 286: "ChangeStreamHistoryLost", 288: "ChecksumMismatch",
 	290: "TransactionExceededLifetimeLimitSeconds", 291: "NoQueryExecutionPlans",
-	292: "QueryExceededMemoryLimitNoDiskUseAllowed", 314: "ObjectIsBusy", 322: "APIVersionError", 323: "APIStrictError",
+	292: "QueryExceededMemoryLimitNoDiskUseAllowed", 314: "ObjectIsBusy", 322: "APIVersionError", 323: "APIStrictError", 347: "APIMismatchError",
 	324: "APIDeprecationError", 334: "MechanismUnavailable", 337: "AuthenticationAbandoned", 352: "UnsupportedOpQueryCommand", 359: "CannotConvertIndexToUnique",
 	361: "CollectionUUIDMismatch", 365: "TemporarilyUnavailable", 391: "ReauthenticationRequired", 9001: "SocketException",
 	10003: "CannotGrowDocumentInCappedNamespace", 10107: "NotWritablePrimary", 10334: "BSONObjectTooLarge",
