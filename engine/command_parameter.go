@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -28,7 +29,7 @@ func (e *Engine) parameters() []struct {
 		{"logComponentVerbosity", value.Document(stageDoc("verbosity", value.Int32(e.logLevel.Load())))},
 		{"logLevel", value.Int32(e.logLevel.Load())},
 		{"requireApiVersion", value.Bool(false)},
-		{"transactionLifetimeLimitSeconds", value.Int32(int32(e.opts.TransactionLifetime.Seconds()))},
+		{"transactionLifetimeLimitSeconds", value.Int32(int32(time.Duration(e.txnLifetime.Load()).Seconds()))},
 		{"ttlMonitorEnabled", value.Bool(e.opts.TTLInterval > 0)},
 		{"ttlMonitorSleepSecs", value.Int32(int32(e.opts.TTLInterval.Seconds()))},
 	}
@@ -51,8 +52,8 @@ func cmdGetParameter(_ context.Context, r *request, dst []byte) ([]byte, error) 
 	return dst, nil
 }
 
-// cmdSetParameter: {setParameter: 1, name: value}. Only the log level can be
-// set, and means nothing here but to the tools that set it.
+// cmdSetParameter: {setParameter: 1, name: value}, for the lifetime of
+// transactions and the log level; that means nothing here but to the tools that set it.
 func cmdSetParameter(_ context.Context, r *request, dst []byte) ([]byte, error) {
 	found := false
 	err := r.fields(func(key string, v value.Value) (bool, error) {
@@ -62,6 +63,15 @@ func cmdSetParameter(_ context.Context, r *request, dst []byte) ([]byte, error) 
 			if n := value.Lookup(v.Doc(), "verbosity"); n.IsNumber() && n.AsInt64() >= 0 && n.AsInt64() <= 5 {
 				r.e.logLevel.Store(int32(n.AsInt64()))
 			}
+			return true, nil
+		}
+		if key == "transactionLifetimeLimitSeconds" {
+			n, ok := v.Integral()
+			if !ok || n < 1 || n > 1<<31-1 {
+				return true, mongoerr.New(mongoerr.BadValue, "Invalid value for parameter %s: %s is not greater than or equal to 1", key, v)
+			}
+			was := r.e.txnLifetime.Swap(int64(time.Duration(n) * time.Second))
+			dst = value.AppendElement(dst, "was", value.Int32(int32(time.Duration(was).Seconds())))
 			return true, nil
 		}
 		if key != "logLevel" {

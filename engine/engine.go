@@ -37,12 +37,13 @@ type Engine struct {
 	applied atomic.Uint64           // cluster time of the last applied change
 	broken  atomic.Pointer[mongoerr.Error]
 
-	cursors    cursorTable
-	operations operationTable
-	sessions   sessionTable
-	fail       failPoints
-	counters   counters
-	commands   map[string]command
+	cursors     cursorTable
+	operations  operationTable
+	sessions    sessionTable
+	fail        failPoints
+	counters    counters
+	txnLifetime atomic.Int64 // how long a transaction may run
+	commands    map[string]command
 	// usersVersion changes with every change of users, so that logins read their roles anew.
 	usersVersion atomic.Int64
 	logLevel     atomic.Int32 // as setParameter set it
@@ -59,6 +60,7 @@ type Engine struct {
 type counters struct {
 	insert, query, update, delete, getmore, command atomic.Int64
 	connections, connectionsTotal                   atomic.Int64
+	expiries                                        atomic.Int64 // looks for transactions over time
 }
 
 // Open opens the database in dir, creating it if there is none; "" is memory.
@@ -71,6 +73,7 @@ func Open(dir string, opts Options) (*Engine, error) {
 	e := &Engine{opts: opts, db: db, pending: map[string]*transaction{}, lazySync: make(chan struct{}, 1), started: opts.Now(), commands: newCommandTable(), processID: bson.NewObjectID()}
 	e.cursors.open = map[int64]*serverCursor{}
 	e.sessions.byID = map[string]*logicalSession{}
+	e.txnLifetime.Store(int64(opts.TransactionLifetime))
 	if e.log, err = oplog.Open(db, opts.Now); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -129,6 +132,7 @@ func (e *Engine) sweep(context.Context) {
 	now := e.opts.Now()
 	e.cursors.expire(now.Add(-e.opts.CursorTimeout))
 	e.sessions.expire(e, now)
+	e.counters.expiries.Add(1)
 	e.past.expire(now)
 	if err := e.log.Trim(uint64(e.opts.OplogSize)); err != nil {
 		e.opts.Logger.Error("trim the oplog", "error", err)

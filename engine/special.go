@@ -22,15 +22,35 @@ func (e *Engine) specialStages(ns store.Namespace) map[string]specialStage {
 		"$currentOp": func(_ context.Context, spec bson.RawValue) (store.Cursor, error) {
 			return e.currentOpStage(ns, spec)
 		},
-		"$listSessions": func(context.Context, bson.RawValue) (store.Cursor, error) {
+		"$listSessions": func(_ context.Context, spec bson.RawValue) (store.Cursor, error) {
 			if !systemSessions(ns) {
 				return nil, mongoerr.New(mongoerr.InvalidNamespace, "$listSessions may only be run against config.system.sessions")
 			}
-			return e.sessions.list(), nil
+			return e.sessions.list(), checkListSessions("$listSessions", spec)
 		},
-		"$planCacheStats":    func(context.Context, bson.RawValue) (store.Cursor, error) { return emptyCursor{}, nil },
-		"$listLocalSessions": func(context.Context, bson.RawValue) (store.Cursor, error) { return e.sessions.list(), nil },
+		"$planCacheStats": func(context.Context, bson.RawValue) (store.Cursor, error) { return emptyCursor{}, nil },
+		"$listLocalSessions": func(_ context.Context, spec bson.RawValue) (store.Cursor, error) {
+			return e.sessions.list(), checkListSessions("$listLocalSessions", spec)
+		},
 	}
+}
+
+// checkListSessions checks {allUsers: true} or {users: [{user, db}, …]}.
+func checkListSessions(stage string, spec bson.RawValue) error {
+	doc, ok := spec.DocumentOK()
+	if !ok {
+		return mongoerr.New(mongoerr.TypeMismatch, "%s options must be specified in an object, but found: %s", stage, value.TypeName(spec.Type))
+	}
+	for it := value.Walk(doc); it.Next(); {
+		if k := it.Key(); k != "allUsers" && k != "users" && k != "$_internalPredicate" {
+			return mongoerr.New(40415, "BSON field '%s.%s' is an unknown field.", stage, k)
+		}
+	}
+	users := value.Lookup(doc, "users")
+	if value.Lookup(doc, "allUsers").Truthy() && users.IsArray() && value.Len(users.Doc()) > 0 {
+		return mongoerr.New(mongoerr.UnsupportedFormat, "%s may not specify {allUsers:true} and {users:[...]} at the same time", stage)
+	}
+	return nil
 }
 
 func (e *Engine) indexStats(ns store.Namespace) store.Cursor {

@@ -66,7 +66,7 @@ func (e *Engine) begin(lsid bson.Raw, number int64, past *storage.Snapshot, past
 	now := e.opts.Now()
 	return &transaction{
 		e: e, lsid: lsid, number: number, snap: snap, ws: storage.NewWriteSet(snap), asOf: asOf,
-		catalog: version, opened: now, expires: now.Add(e.opts.TransactionLifetime),
+		catalog: version, opened: now, expires: now.Add(time.Duration(e.txnLifetime.Load())),
 		done: make(chan struct{}), stats: map[*collection]*delta{}, made: map[store.Namespace]*collection{}, bounds: map[uint32][]byte{},
 	}
 }
