@@ -44,6 +44,9 @@ func cmdFindAndModify(ctx context.Context, r *request, dst []byte) ([]byte, erro
 	if o, done, err := w.retry.done(r.e, 0); err != nil {
 		return dst, err
 	} else if done {
+		if err := a.checkRetry(o.reply); err != nil {
+			return dst, err
+		}
 		return append(dst, o.reply[4:len(o.reply)-1]...), nil
 	}
 	reply, err := r.findAndModify(ctx, w, ns, &a)
@@ -112,6 +115,25 @@ func (a *famArgs) check() error {
 	return nil
 }
 
+// checkRetry refuses to answer with what another kind of findAndModify did.
+func (a *famArgs) checkRetry(reply bson.Raw) error {
+	last := value.Lookup(reply, "lastErrorObject").Doc()
+	refused := func(code int32, did string) error {
+		return mongoerr.New(code, "findAndModify retry request is not compatible with previous write in the transaction of type: %s", did)
+	}
+	switch {
+	case value.Lookup(last, "updatedExisting").IsMissing():
+		if !a.remove {
+			return refused(40606, "d")
+		}
+	case !value.Lookup(last, "upserted").IsMissing():
+		if !a.op.Upsert {
+			return refused(40608, "i")
+		}
+	}
+	return nil
+}
+
 func (r *request) findAndModify(ctx context.Context, w *writer, ns store.Namespace, a *famArgs) (bson.Raw, error) {
 	coll, err := collationOf(a.op.Collation, r.e.collection(r.tx, ns))
 	if err != nil {
@@ -170,6 +192,9 @@ func (r *request) famProjection(ns store.Namespace, a *famArgs, f filterSpec) (f
 	p, err := agg.CompileFindProjection(a.fields, f.matcher, env)
 	if err != nil {
 		return nil, err
+	}
+	if a.fresh && p.Positional() {
+		return nil, mongoerr.New(mongoerr.BadValue, "cannot use a positional projection and return the new document")
 	}
 	return func(d bson.Raw) (bson.Raw, error) { return p.Apply(f.context, d) }, nil
 }

@@ -86,30 +86,7 @@ type writeArgs struct {
 	ordered bool
 	bypass  bool
 	let     bson.Raw
-	// constants are the variables of single pipeline updates, or nil.
-	constants []bson.Raw
-}
-
-// variables are the variables of one statement: the command's and its own.
-func (a *writeArgs) variables(i int) bson.Raw {
-	if i >= len(a.constants) || a.constants[i] == nil {
-		return a.let
-	}
-	if a.let == nil {
-		return a.constants[i]
-	}
-	start, d := value.BeginDocument(nil)
-	d = append(d, a.let[4:len(a.let)-1]...)
-	d = append(d, a.constants[i][4:len(a.constants[i])-1]...)
-	return value.EndDocument(d, start)
-}
-
-// checkConstants refuses variables of an update that is no pipeline.
-func (a *writeArgs) checkConstants(i int, op *store.WriteOp) error {
-	if i < len(a.constants) && a.constants[i] != nil && op.Update.Type != bson.TypeArray {
-		return mongoerr.New(51198, "Constant values may only be specified for pipeline updates")
-	}
-	return nil
+	extras  []updateExtra // of the statements of an update
 }
 
 func (r *request) writeArgs(list string) (writeArgs, error) {
@@ -145,6 +122,14 @@ func (r *request) writeArgs(list string) (writeArgs, error) {
 	}
 	if len(a.docs) == 0 || len(a.docs) > maxWriteBatch {
 		return a, mongoerr.New(mongoerr.InvalidLength, "Write batch sizes must be between 1 and %d. Got %d operations.", maxWriteBatch, len(a.docs))
+	}
+	if r.stmtIDs != nil {
+		if !value.Lookup(r.cmd, "stmtId").IsMissing() {
+			return a, mongoerr.New(mongoerr.InvalidOptions, "May not specify both stmtId and stmtIds in write command")
+		}
+		if len(r.stmtIDs) != len(a.docs) {
+			return a, mongoerr.New(mongoerr.InvalidOptions, "Number of statement ids must match the number of batch entries. Got %d statement ids but %d operations", len(r.stmtIDs), len(a.docs))
+		}
 	}
 	if a.let != nil {
 		a.let, err = r.e.evalLet(a.let)
@@ -238,13 +223,13 @@ func cmdUpdate(ctx context.Context, r *request, dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	ops := make([]store.WriteOp, len(a.docs))
-	a.constants = make([]bson.Raw, len(a.docs))
+	a.extras = make([]updateExtra, len(a.docs))
 	for i, d := range a.docs {
 		if ops[i], err = r.parseUpdate(d); err != nil {
 			return dst, err
 		}
-		if c := value.Lookup(d, "c"); c.IsDocument() {
-			a.constants[i] = c.Doc()
+		if a.extras[i], err = r.parseUpdateExtra(d, &ops[i]); err != nil {
+			return dst, err
 		}
 	}
 	return r.runWrites(ctx, dst, ns, ops, a, true)
@@ -291,9 +276,7 @@ func (w *writer) runOps(ctx context.Context, ns store.Namespace, ops []store.Wri
 			reply.retried = append(reply.retried, w.retry.statement(i))
 			o.upserted = o.upserted.Clone()
 		} else {
-			if err = a.checkConstants(i, &ops[i]); err == nil {
-				o, err = w.runOp(ctx, ns, &ops[i], a.variables(i), i)
-			}
+			o, err = w.runOp(ctx, ns, &ops[i], &a, i)
 		}
 		if err != nil { // what a failed statement did before is not counted
 			o = writeOutcome{}
@@ -315,7 +298,11 @@ func (w *writer) runOps(ctx context.Context, ns store.Namespace, ops []store.Wri
 }
 
 // runOp runs one update or delete statement.
-func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteOp, let bson.Raw, stmt int) (writeOutcome, error) {
+func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteOp, a *writeArgs, stmt int) (writeOutcome, error) {
+	extra := a.extra(stmt)
+	if err := extra.check(op); err != nil {
+		return writeOutcome{}, err
+	}
 	if op.Multi && w.retry != nil {
 		if op.Kind == store.Delete {
 			return writeOutcome{}, mongoerr.New(mongoerr.InvalidOptions, "Cannot use (or request) retryable writes with limit=0")
@@ -326,7 +313,7 @@ func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteO
 	if err != nil {
 		return writeOutcome{}, err
 	}
-	f, err := w.e.compileFilter(op.Filter, coll, let)
+	f, err := w.e.compileFilter(op.Filter, coll, a.variables(stmt))
 	if err != nil {
 		return writeOutcome{}, err
 	}
@@ -337,6 +324,9 @@ func (w *writer) runOp(ctx context.Context, ns store.Namespace, op *store.WriteO
 	}
 	u, err := w.compileUpdate(ns, op, f, nil)
 	if err != nil {
+		return writeOutcome{}, err
+	}
+	if err := extra.apply(&u); err != nil {
 		return writeOutcome{}, err
 	}
 	w.e.counters.update.Add(1)
@@ -354,7 +344,11 @@ func (w *writer) compileUpdate(ns store.Namespace, op *store.WriteOp, f filterSp
 		o.Env = w.e.pipelineEnv(ns, pipelineOptions{tx: w.tx})
 		o.Env.Collation, o.Env.Let = f.collation, f.let
 	}
-	u, err := update.Compile(op.Update, o)
+	how := op.Update
+	if how.Type == bson.TypeEmbeddedDocument {
+		how.Value = w.e.stampedReplacement(how.Value)
+	}
+	u, err := update.Compile(how, o)
 	if err != nil {
 		return updateOp{}, err
 	}

@@ -45,9 +45,10 @@ type request struct {
 	lsid       []byte
 	hasTxn     bool
 	txnNumber  int64
-	autocommit bool // the field is there, so it is false
-	start      bool // startTransaction
-	stmtIDs    []int32
+	autocommit bool    // the field is there, so it is false
+	start      bool    // startTransaction
+	stmtID     int32   // of the first statement
+	stmtIDs    []int32 // of all of them
 	maxTime    time.Duration
 	comment    value.Value
 	lazy       bool // writeConcern w: 0 or j: false
@@ -253,7 +254,7 @@ func (r *request) parseGeneric() error {
 		case "readConcern":
 			err = r.parseReadConcern(v)
 		case "stmtId":
-			r.stmtIDs = []int32{int32(v.AsInt64())}
+			r.stmtID = int32(v.AsInt64())
 		case "stmtIds":
 			r.stmtIDs = nil
 			if !v.IsArray() {
@@ -273,6 +274,13 @@ func (r *request) parseGeneric() error {
 func (r *request) parseSession(v value.Value) error {
 	if !v.IsDocument() {
 		return r.wrongType("lsid", v, "object")
+	}
+	for it := value.Walk(v.Doc()); it.Next(); {
+		switch it.Key() {
+		case "id", "uid", "txnNumber", "txnUUID":
+		default:
+			return mongoerr.New(40415, "BSON field 'OperationSessionInfo.lsid.%s' is an unknown field.", it.Key())
+		}
 	}
 	uuid := value.Lookup(v.Doc(), "id")
 	if uuid.Kind() != bson.TypeBinary {

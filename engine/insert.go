@@ -118,7 +118,7 @@ func (u *unit) insert(w *writer, c *collection, doc bson.Raw, stmt int) (bson.Ra
 	if c.dropped.Load() {
 		return nil, u.droppedMeanwhile(m)
 	}
-	doc, err := u.e.prepareInsert(doc)
+	doc, err := u.e.prepareInsert(doc, !w.asIs)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,8 @@ func droppedMeanwhile(m *meta) error {
 }
 
 // prepareInsert checks a document and puts _id in front, making one if needed.
-func (e *Engine) prepareInsert(doc bson.Raw) (bson.Raw, error) {
+// stamp gives timestamps of zero the time of now.
+func (e *Engine) prepareInsert(doc bson.Raw, stamp bool) (bson.Raw, error) {
 	if len(doc) > maxDocument {
 		return nil, mongoerr.New(mongoerr.BadValue, "object to insert too large. size in bytes: %d, max size: %d", len(doc), maxDocument)
 	}
@@ -194,10 +195,8 @@ func (e *Engine) prepareInsert(doc bson.Raw) (bson.Raw, error) {
 			}
 			stamps = true // to be moved
 		}
-		if v.Kind() == bson.TypeTimestamp {
-			if t, i := v.AsTimestamp(); t == 0 && i == 0 {
-				stamps = true
-			}
+		if stamp && isZeroStamp(v) {
+			stamps = true
 		}
 	}
 	if hasID && !stamps {
@@ -206,24 +205,54 @@ func (e *Engine) prepareInsert(doc bson.Raw) (bson.Raw, error) {
 	if !hasID {
 		id = value.ObjectID(bson.NewObjectID())
 	}
-	return e.rebuildInsert(doc, id), nil
+	return e.rebuildInsert(doc, id, stamp), nil
 }
 
-func (e *Engine) rebuildInsert(doc bson.Raw, id value.Value) bson.Raw {
+func isZeroStamp(v value.Value) bool {
+	if v.Kind() != bson.TypeTimestamp {
+		return false
+	}
+	t, i := v.AsTimestamp()
+	return t == 0 && i == 0
+}
+
+func (e *Engine) rebuildInsert(doc bson.Raw, id value.Value, stamp bool) bson.Raw {
 	start, dst := value.BeginDocument(make([]byte, 0, len(doc)+24))
 	dst = value.AppendElement(dst, "_id", id)
 	for it := value.Walk(doc); it.Next(); {
-		if it.Key() == "_id" {
-			continue
+		if it.Key() != "_id" {
+			dst = e.appendStamped(dst, &it, stamp)
 		}
-		if v := it.Value(); v.Kind() == bson.TypeTimestamp {
-			if t, i := v.AsTimestamp(); t == 0 && i == 0 {
-				now := e.log.Last() + 1
-				dst = value.AppendElement(dst, it.Key(), value.Timestamp(uint32(now>>32), uint32(now)))
-				continue
-			}
+	}
+	return value.EndDocument(dst, start)
+}
+
+func (e *Engine) appendStamped(dst []byte, it *value.Iter, stamp bool) []byte {
+	if stamp && isZeroStamp(it.Value()) {
+		now := e.log.Last() + 1
+		return value.AppendElement(dst, it.Key(), value.Timestamp(uint32(now>>32), uint32(now)))
+	}
+	return append(dst, it.Element()...)
+}
+
+// stampedReplacement is the argument of an update, stamped if it is a replacement.
+func (e *Engine) stampedReplacement(doc bson.Raw) bson.Raw {
+	for it := value.Walk(doc); it.Next(); {
+		if strings.HasPrefix(it.Key(), "$") {
+			return doc
 		}
-		dst = append(dst, it.Element()...)
+		if isZeroStamp(it.Value()) {
+			return e.stamped(doc)
+		}
+	}
+	return doc
+}
+
+// stamped is a replacement document with the time of now for timestamps of zero.
+func (e *Engine) stamped(doc bson.Raw) bson.Raw {
+	start, dst := value.BeginDocument(make([]byte, 0, len(doc)))
+	for it := value.Walk(doc); it.Next(); {
+		dst = e.appendStamped(dst, &it, it.Key() != "_id")
 	}
 	return value.EndDocument(dst, start)
 }

@@ -165,7 +165,7 @@ func (r *request) enterRetry(ctx context.Context) (err error) {
 	}
 	r.retry, err = r.session.newRetry(r.e, r.txnNumber)
 	if r.retry != nil {
-		r.retry.stmts = r.stmtIDs
+		r.retry.base, r.retry.stmts = r.stmtID, r.stmtIDs
 	}
 	return err
 }

@@ -194,7 +194,7 @@ func (w *writer) runInserts(ctx context.Context, ns store.Namespace, ops []store
 }
 
 func (w *writer) runOther(ctx context.Context, ns store.Namespace, op *store.WriteOp, let bson.Raw, i int, res *store.WriteResult, reply *writeReply, ordered bool) error {
-	o, err := w.runOp(ctx, ns, op, let, i)
+	o, err := w.runOp(ctx, ns, op, &writeArgs{let: let}, i)
 	if err != nil { // what a failed operation did before is not counted
 		o = writeOutcome{}
 	}

@@ -45,8 +45,8 @@ func sortKeys(sort bson.Raw) ([]agg.SortKey, error) {
 	}
 	for it := value.Walk(sort); it.Next(); {
 		v := it.Value()
-		if !v.IsNumber() || v.Sign() == 0 {
-			return nil, mongoerr.New(15975, "$sort key ordering must be specified using a number or {$meta: 'textScore'}")
+		if n, ok := v.Integral(); !ok || n != 1 && n != -1 {
+			return nil, mongoerr.New(15975, "$sort key ordering must be 1 (for ascending) or -1 (for descending)")
 		}
 		keys = append(keys, agg.SortKey{Path: it.Key(), Desc: v.Sign() < 0})
 	}

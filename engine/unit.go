@@ -49,6 +49,7 @@ type writer struct {
 	tx       *transaction
 	retry    *retryWrite   // nil: not retryable
 	bypass   bool          // bypassDocumentValidation
+	asIs     bool          // an inserted document keeps its timestamps of zero
 	lazy     bool          // w: 0 or j: false: do not wait for the disk
 	ahead    bool          // a later write waits for the disk
 	within   time.Duration // so long it may wait for others to ask for the disk

@@ -21,6 +21,8 @@ type updateOp struct {
 	upsert bool
 	sort   bson.Raw // findAndModify
 	hint   bson.RawValue
+	// supplied makes the document of an upsert in place of update; nil: update does.
+	supplied *update.Update
 }
 
 // updateResult is what an update statement did.
@@ -164,7 +166,11 @@ func (w *writer) upsert(ctx context.Context, t *target, op updateOp, stmt int, r
 			again = found
 			return err
 		}
-		doc, err := op.update.Upsert(op.filter.context, op.filter.matcher)
+		how := op.update
+		if op.supplied != nil {
+			how = op.supplied
+		}
+		doc, err := how.Upsert(op.filter.context, op.filter.matcher)
 		if err != nil {
 			return err
 		}
@@ -173,8 +179,9 @@ func (w *writer) upsert(ctx context.Context, t *target, op updateOp, stmt int, r
 		}
 		save := w.retry
 		w.retry = nil // the insert's outcome is not the statement's
+		w.asIs = true
 		doc, err = u.insert(w, t.c, doc, stmt)
-		w.retry = save
+		w.retry, w.asIs = save, false
 		if err != nil {
 			return err
 		}

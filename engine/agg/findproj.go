@@ -71,6 +71,9 @@ func inclusionFields(p *projection, deps *expr.Deps) []string {
 // Fields are the top-level fields that the projection reads; nil: all.
 func (f *FindProjection) Fields() []string { return f.fields }
 
+// Positional tells whether the projection has the positional operator.
+func (f *FindProjection) Positional() bool { return f.extras.positional != nil }
+
 // Apply projects a document. The result is valid until the next call.
 func (f *FindProjection) Apply(x *expr.Context, doc bson.Raw) (bson.Raw, error) {
 	x.Root = doc
