@@ -384,7 +384,9 @@ func (r *request) parseReadConcern(v value.Value) error {
 			}
 			if key == "atClusterTime" {
 				r.atTime = f
-			} else if t, i := f.AsTimestamp(); uint64(t)<<32|uint64(i) > r.e.log.Last() {
+			} else if t, i := f.AsTimestamp(); t == 0 && i == 0 {
+				return mongoerr.New(mongoerr.InvalidOptions, "afterClusterTime cannot be a null timestamp")
+			} else if uint64(t)<<32|uint64(i) > r.e.log.Last() {
 				return mongoerr.New(mongoerr.InvalidOptions, "readConcern afterClusterTime value must not be greater than the current clusterTime. Requested clusterTime: %s", f)
 			}
 		case "provenance", "afterOpTime", "allowTransactionTableSnapshot", "waitLastStableRecoveryTimestamp":

@@ -331,6 +331,9 @@ func (u *unit) move(c *collection, from, to store.Namespace, gone *collection) e
 
 // setOptions replaces a collection's options and records what changed.
 func (u *unit) setOptions(c *collection, options, description, before bson.Raw) error {
+	if err := u.waitForTransactions(c); err != nil {
+		return err
+	}
 	old := c.load()
 	m, err := u.e.newMeta(old.ns, options)
 	if err != nil {

@@ -220,3 +220,24 @@ func TestRefusedInTransaction(t *testing.T) {
 	code(50781, "d", 3, false, `{"findAndModify": "system.js", "remove": true}`)
 	code(mongoerr.NoSuchTransaction, "admin", 3, false, `{"abortTransaction": 1}`)
 }
+
+// A change of a collection's options waits for the transactions that have written to it.
+func TestOptionsWaitForTransactions(t *testing.T) {
+	e := openEngine(t, "", engine.Options{})
+	run(t, e, `{"create": "c"}`)
+	_, err := inTxn(t, e, "d", 1, 1, true, `{"insert": "c", "documents": [{"_id": 1}]}`)
+	require.NoError(t, err)
+	const cmd = `{"collMod": "c", "validator": {"a": 1}}`
+	hasty, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = e.Command(hasty, "d", js(t, cmd))
+	require.Equal(t, mongoerr.Interrupted, mongoerr.CodeOf(err), "it would wait: %v", err)
+	_, err = inTxn(t, e, "d", 1, 1, false, `{"insert": "c", "documents": [{"_id": 2}]}`)
+	require.NoError(t, err, "the validator does not hold yet")
+	_, err = inTxn(t, e, "admin", 1, 1, false, `{"commitTransaction": 1}`)
+	require.NoError(t, err)
+	_, err = e.Command(hasty, "d", js(t, cmd))
+	require.NoError(t, err, "there is nothing to wait for")
+	r := run(t, e, `{"insert": "c", "documents": [{"_id": 3}]}`)
+	require.EqualValues(t, 121, r.Lookup("writeErrors", "0", "code").AsInt64(), r)
+}
