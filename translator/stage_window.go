@@ -116,7 +116,12 @@ func withField(doc bson.Raw, drop, name string, v value.Value) bson.Raw {
 	return value.EndDocument(value.AppendElement(out, name, v), start)
 }
 
+// maxWindow bounds the rows that a window function holds; rowSize is about what one
+// takes beside its document.
+const maxWindow, rowSize = 1 << 30, 256
+
 func (c *windowCursor) read(ctx context.Context) error {
+	size := 0
 	for {
 		doc, err := c.in.Next(ctx)
 		if err == io.EOF {
@@ -124,6 +129,10 @@ func (c *windowCursor) read(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
+		}
+		if size += len(doc) + rowSize; size > maxWindow {
+			return sqlerr.New(sqlerr.OutOfMemory, "a window function has more than %d MB of rows", maxWindow>>20).
+				WithHint("Filter or aggregate the rows before, or select fewer columns.")
 		}
 		c.rows = append(c.rows, c.w.row(append(bson.Raw(nil), doc...)))
 	}
@@ -324,15 +333,17 @@ func (p *partition) add(acc expr.Accumulator, i int) error {
 
 // framed evaluates a function over the frame of row i.
 func (p *partition) framed(i int) (value.Value, error) {
-	frame, err := p.frame(i)
+	f, err := p.frame(i)
 	if err != nil {
 		return value.Value{}, err
 	}
 	if p.w.aggregate {
 		acc := p.w.lib.Accumulators[p.w.impl]()
-		for _, j := range frame {
-			if err := p.add(acc, j); err != nil {
-				return value.Value{}, err
+		for _, part := range f.parts {
+			for j := part[0]; j < part[1]; j++ {
+				if err := p.add(acc, j); err != nil {
+					return value.Value{}, err
+				}
 			}
 		}
 		return acc.Result()
@@ -340,7 +351,7 @@ func (p *partition) framed(i int) (value.Value, error) {
 	n := 1
 	switch p.w.impl {
 	case "last_value":
-		n = len(frame)
+		n = f.len()
 	case "nth_value":
 		if p.rows[i].args[1].IsNullish() {
 			return value.Null(), nil
@@ -352,41 +363,63 @@ func (p *partition) framed(i int) (value.Value, error) {
 	default:
 		return value.Value{}, sqlerr.New(sqlerr.FeatureNotSupported, "window function %s is not supported", p.w.impl)
 	}
-	if n == 0 || n > len(frame) {
+	if n == 0 || n > f.len() {
 		return value.Null(), nil
 	}
-	return p.rows[frame[n-1]].args[0], nil
+	return p.rows[f.nth(n)].args[0], nil
 }
 
-// frame lists the rows of row i's frame.
-func (p *partition) frame(i int) ([]int, error) {
+// frame is the rows of a frame, [from, to) in up to three parts around what is
+// excluded.
+type frame struct{ parts [3][2]int }
+
+func (f *frame) len() (n int) {
+	for _, p := range f.parts {
+		n += p[1] - p[0]
+	}
+	return n
+}
+
+// nth is the nth row of a frame that has as many, from 1.
+func (f *frame) nth(n int) int {
+	for _, p := range f.parts {
+		if size := p[1] - p[0]; n > size {
+			n -= size
+		} else {
+			return p[0] + n - 1
+		}
+	}
+	panic("the frame has fewer rows")
+}
+
+// frame gives row i's frame.
+func (p *partition) frame(i int) (frame, error) {
+	var f frame
 	from, err := p.edge(i, p.w.start, "so", "lo", true)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	to, err := p.edge(i, p.w.end, "eo", "hi", false)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	var out []int
-	for j := max(from, 0); j <= min(to, len(p.rows)-1); j++ {
-		if !p.excluded(i, j) {
-			out = append(out, j)
-		}
-	}
-	return out, nil
-}
-
-func (p *partition) excluded(i, j int) bool {
+	from, to = max(from, 0), min(to+1, len(p.rows))
+	first, behind := p.first[p.groups[i]], p.last(p.groups[i])+1
+	cut := [][2]int{}
 	switch p.w.exclude {
 	case ast.ExcludeCurrentRow:
-		return i == j
+		cut = [][2]int{{i, i + 1}}
 	case ast.ExcludeGroup:
-		return p.groups[i] == p.groups[j]
+		cut = [][2]int{{first, behind}}
 	case ast.ExcludeTies:
-		return i != j && p.groups[i] == p.groups[j]
+		cut = [][2]int{{first, i}, {i + 1, behind}}
 	}
-	return false
+	for k, c := range cut {
+		f.parts[k] = [2]int{from, max(from, min(c[0], to))}
+		from = max(from, c[1])
+	}
+	f.parts[len(cut)] = [2]int{from, max(from, to)}
+	return f, nil
 }
 
 // edge is the first or last row of a frame, by its bound.
