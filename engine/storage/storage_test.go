@@ -47,7 +47,7 @@ func TestWriteSetAgainstModel(t *testing.T) {
 	snap := db.Snapshot()
 	defer snap.Close()
 	ws := storage.NewWriteSet(snap)
-	for step := range 500 {
+	for step := range 1500 {
 		i := rnd.IntN(100)
 		if rnd.IntN(3) == 0 {
 			require.NoError(t, ws.Delete(key(i)))
@@ -56,6 +56,9 @@ func TestWriteSetAgainstModel(t *testing.T) {
 			v := fmt.Sprint(step)
 			require.NoError(t, ws.Set(key(i), []byte(v)))
 			model[string(key(i)[5:])] = v
+		}
+		if rnd.IntN(3) == 0 { // then more comes at a time
+			continue
 		}
 		lo, hi := rnd.IntN(100), rnd.IntN(101)
 		var want []string
@@ -73,6 +76,30 @@ func TestWriteSetAgainstModel(t *testing.T) {
 		want1, has := model[string(key(i)[5:])]
 		require.Equal(t, has, ok)
 		require.Equal(t, want1, string(v))
+	}
+}
+
+// What a transaction has written already costs little where it reads and writes in turns.
+func BenchmarkWriteSetTurns(b *testing.B) {
+	for _, size := range []int{1_000, 32_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			db, err := storage.Open("", storage.Options{})
+			require.NoError(b, err)
+			defer db.Close()
+			ws := storage.NewWriteSet(db)
+			key := func(i int) []byte { return fmt.Appendf(storage.AppendIndexPrefix(nil, 7), "%09d", i) }
+			for i := range size {
+				require.NoError(b, ws.Set(key(i), nil))
+			}
+			for i := range b.N {
+				k := key(i * 7919 % (2 * size))
+				it, err := ws.Iter(k, append(k, 0), false)
+				require.NoError(b, err)
+				it.Next()
+				require.NoError(b, it.Close())
+				require.NoError(b, ws.Set(k, nil))
+			}
+		})
 	}
 }
 

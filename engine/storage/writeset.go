@@ -16,11 +16,12 @@ type WriteSet struct {
 }
 
 // space holds the changes of one collection or index: all in latest, and in
-// order in sorted, but for those of tail that came after the last Iter.
+// order in sorted and, above it, recent, but for those of tail that came after the
+// last Iter. Recent is short, so that to write and to read in turns costs little.
 type space struct {
-	latest map[string][]byte // nil value: deleted
-	sorted []change
-	tail   []string
+	latest         map[string][]byte // nil value: deleted
+	sorted, recent []change
+	tail           []string
 }
 
 type change struct {
@@ -120,27 +121,55 @@ func (w *WriteSet) Each(f func(key string, value []byte) error) error {
 	return nil
 }
 
-// order returns the changes in key order. The slice is never changed again, so
-// an iterator that holds it sees the state of its making.
-func (s *space) order() []change {
+// between returns the changes of keys in [lower, upper) in key order. The slice is
+// never changed again, so an iterator that holds it sees the state of its making.
+func (s *space) between(lower, upper string) []change {
+	s.settle()
+	return merged(cut(s.sorted, lower, upper), cut(s.recent, lower, upper))
+}
+
+// settle puts the tail in its place. Both parts are made anew for that: recent each
+// time, sorted when recent has more than the root of its changes.
+func (s *space) settle() {
 	if len(s.tail) == 0 {
-		return s.sorted
+		return
 	}
 	slices.Sort(s.tail)
-	tail := slices.Compact(s.tail)
-	merged := make([]change, 0, len(s.latest))
-	old := s.sorted
-	for _, k := range tail {
-		for len(old) > 0 && old[0].key < k {
-			merged, old = append(merged, old[0]), old[1:]
-		}
-		if len(old) > 0 && old[0].key == k {
-			old = old[1:]
-		}
-		merged = append(merged, change{k, s.latest[k]})
+	fresh := make([]change, 0, len(s.tail))
+	for _, k := range slices.Compact(s.tail) {
+		fresh = append(fresh, change{k, s.latest[k]})
 	}
-	s.sorted, s.tail = append(merged, old...), nil
-	return s.sorted
+	s.tail = nil
+	s.recent = merged(s.recent, fresh)
+	if len(s.recent)*len(s.recent) > len(s.sorted) {
+		s.sorted, s.recent = merged(s.sorted, s.recent), nil
+	}
+}
+
+func cut(all []change, lower, upper string) []change {
+	from, _ := slices.BinarySearchFunc(all, lower, compareChange)
+	to, _ := slices.BinarySearchFunc(all, upper, compareChange)
+	return all[from:max(from, to)]
+}
+
+// merged is the changes of both in order; of a key that both have, the new one.
+func merged(old, new []change) []change {
+	if len(old) == 0 {
+		return new
+	}
+	if len(new) == 0 {
+		return old
+	}
+	out := make([]change, 0, len(old)+len(new))
+	for _, c := range new {
+		n, found := slices.BinarySearchFunc(old, c.key, compareChange)
+		out = append(append(out, old[:n]...), c)
+		if found {
+			n++
+		}
+		old = old[n:]
+	}
+	return append(out, old...)
 }
 
 // Iter implements Reader. Both bounds lie in one collection or index.
@@ -153,10 +182,7 @@ func (w *WriteSet) Iter(lower, upper []byte, reverse bool) (Iterator, error) {
 	if s == nil {
 		return base, nil
 	}
-	all := s.order()
-	from, _ := slices.BinarySearchFunc(all, string(lower), compareChange)
-	to, _ := slices.BinarySearchFunc(all, string(upper), compareChange)
-	own := all[from:max(from, to)]
+	own := s.between(string(lower), string(upper))
 	if reverse {
 		own = slices.Clone(own)
 		slices.Reverse(own)
