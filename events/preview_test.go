@@ -64,6 +64,8 @@ func TestTestShowsWhatEachTargetGets(t *testing.T) {
 		{"made", url, "payload_format = 'change_event', transform = 'document_key->>''_id'' AS id, (full_document->>''n'')::int + 1 AS n'", "would be sent", "delivered", `{"id":"7","n":43}`},
 		{"nulls", url, "payload_format = 'change_event', transform = 'removed_fields, full_document->''none'' AS missing, jsonb ''null'' AS json, NULL AS sql, ''null'' AS word, jsonb_build_object(''a'', NULL) AS inner'", "would be sent", "delivered",
 			`{"removed_fields":null,"missing":null,"json":null,"sql":null,"word":"null","inner":{"a":null}}`},
+		{"times", url, "payload_format = 'change_event', transform = 'interval ''1 day 2 h'' AS i, time ''10:20:30.5'' AS t, date ''2024-02-29'' - date ''2024-01-01'' AS days'", "would be sent", "delivered",
+			`{"i":"1 day 02:00:00","t":"10:20:30.5","days":59}`},
 		{"broken", url, "transform = '1 / ((full_document->>''n'')::int - 42) AS n'", "transform_error: division by zero", "transform_error: division by zero", ""},
 		{"refused", "'" + hook.URL + "/no'", "payload_format = 'change_event'", "would be sent", "HTTP 418", change},
 		{"told", "NOTIFY news", "", "would be sent", "delivered", `{"id":"told:POS","ns":"DB.docs","op":"insert","key":{"_id":7}}`},
@@ -117,7 +119,7 @@ func TestTestShowsWhatEachTargetGets(t *testing.T) {
 		}()
 	}
 	exec(t, conn, `INSERT INTO docs (_id, n) VALUES (7, 42)`)
-	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`) == 18 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS()`) == 19 }, patience, 10*time.Millisecond)
 }
 
 // TestRedriveTransforms has a dead letter sent in the form that its subscription gives it.

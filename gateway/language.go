@@ -284,16 +284,23 @@ func (p *rowProgram) Apply(row bson.Raw) (bson.Raw, error) {
 	}
 	var b value.Builder
 	for _, c := range p.columns {
-		b.Add(c.Name, field(value.GetPath(doc, c.Path)))
+		b.Add(c.Name, field(c.Type.OID, value.GetPath(doc, c.Path)))
 	}
 	return b.Doc(), nil
 }
 
 // field is a column's value in a document for others: a null is there whether it
-// is SQL's or JSON's, which only columns of jsonb keep apart.
-func field(v value.Value) value.Value {
+// is SQL's or JSON's, which only columns of jsonb keep apart, and a time of day or an
+// interval is its text.
+func field(t sqltype.OID, v value.Value) value.Value {
 	if v.IsMissing() || v.Kind() == bson.TypeSymbol && v.Str() == sqltype.JSONNull().Str() {
 		return value.Null()
+	}
+	switch t {
+	case sqltype.Interval, sqltype.Time, sqltype.Timetz:
+		if text, err := sqltype.AppendText(nil, v, sqltype.Type{OID: t, Mod: -1}, &sqltype.Env{}); err == nil {
+			return value.String(string(text))
+		}
 	}
 	return v
 }

@@ -85,7 +85,7 @@ func (k *Kafka) Verify(ctx context.Context) *events.Problem {
 	if err == nil {
 		return nil
 	}
-	return &events.Problem{Text: "Kafka cannot be reached: " + err.Error(), Hint: "Events wait until it can."}
+	return &events.Problem{Text: "Kafka cannot be reached: " + err.Error(), Hint: waits}
 }
 
 // Deliver produces events in order and waits until all of them are stored, and no

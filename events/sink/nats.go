@@ -111,6 +111,9 @@ func (n *NATS) Close() error {
 	return nil
 }
 
+// waits is the hint where a broker is not there.
+const waits = "Its events are tried again, max_retry_attempts times; more of them wait while the breaker is open."
+
 // Verify implements events.Verifier: a stream takes the subject, and drops what comes
 // again for as long as dedupe_window says. The window is the stream's own; others may
 // rely on it, so it is not changed from here.
@@ -120,14 +123,14 @@ func (n *NATS) Verify(ctx context.Context) *events.Problem {
 		if err := n.conn.LastError(); err != nil {
 			text += ": " + err.Error()
 		}
-		return &events.Problem{Text: text, Hint: "Events wait until it can."}
+		return &events.Problem{Text: text, Hint: waits}
 	}
 	name, err := n.js.StreamNameBySubject(ctx, n.subject)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return &events.Problem{Text: fmt.Sprintf("no JetStream stream takes the subject %s yet", n.subject), Hint: "Events wait until there is one: nats stream add --subjects " + n.subject}
 	case err != nil:
-		return &events.Problem{Text: "NATS cannot be asked for the stream of " + n.subject + ": " + err.Error(), Hint: "Events wait until it can be reached."}
+		return &events.Problem{Text: "NATS cannot be asked for the stream of " + n.subject + ": " + err.Error(), Hint: waits}
 	}
 	stream, err := n.js.Stream(ctx, name)
 	if err != nil {

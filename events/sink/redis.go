@@ -142,7 +142,7 @@ func (r *Redis) Verify(ctx context.Context) *events.Problem {
 	case err != nil && refused(err):
 		return &events.Problem{Text: "Redis does not take the credentials: " + err.Error(), Hint: "An event that comes suspends the subscription; ALTER CONNECTION sets others."}
 	case err != nil:
-		return &events.Problem{Text: "Redis cannot be reached: " + err.Error(), Hint: "Events wait until it can."}
+		return &events.Problem{Text: "Redis cannot be reached: " + err.Error(), Hint: waits}
 	case !r.channel && kind != "none" && kind != "stream":
 		return &events.Problem{Text: fmt.Sprintf("the key %s of Redis is a %s, no stream", r.key, kind), Hint: "Its events become dead letters; name another key, or delete that one."}
 	}
