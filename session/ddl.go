@@ -72,6 +72,7 @@ func (s *Session) define(ctx context.Context, stmt ast.Statement, c *call) (stri
 	if err != nil {
 		return "", err
 	}
+	s.tx.defined = s.tx.store != nil
 	s.touchTemporary()
 	if change.Undo != nil {
 		s.noteEnd(stmt)

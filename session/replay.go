@@ -7,6 +7,7 @@ import (
 
 	"weir/catalog"
 	"weir/executor"
+	"weir/sqlerr"
 	"weir/store"
 )
 
@@ -128,4 +129,36 @@ func (l *writeLog) replay(ctx context.Context, tx store.Tx, n int, other func(co
 		}
 	}
 	return true, nil
+}
+
+// renew begins the store's transaction anew when the block has changed the catalog
+// since: a transaction of MongoDB has the catalog of its beginning, and cannot write
+// to a collection that was made later. What cannot be done again stays where it is.
+func (s *Session) renew(ctx context.Context) error {
+	t := &s.tx
+	if !t.defined || t.store == nil || t.broken {
+		return nil
+	}
+	t.defined = false
+	n := len(t.log.writes)
+	if !t.log.repeatable(n) {
+		return nil
+	}
+	if err := t.log.guard(ctx, s.access.Store); err != nil {
+		return err
+	}
+	s.abortStore(ctx)
+	t.deferred.known = nil
+	tx, err := s.access.Store.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	same, err := t.log.replay(ctx, tx, n, s.repeats(tx, true))
+	if err != nil || !same {
+		_ = tx.Abort(context.WithoutCancel(ctx))
+		return sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
+			WithDetail("Rows that the transaction had changed or read were changed by others while it changed the catalog.").Because(err)
+	}
+	t.store, t.broken = &loggingTx{tx, &t.log}, false
+	return nil
 }

@@ -20,6 +20,7 @@ type transaction struct {
 	statement  time.Time // when the current one began
 	store      store.Tx
 	broken     bool // an operation inside failed: the store has ended it
+	defined    bool // a statement changed the catalog since the store's transaction began
 	writes     int  // statements that wrote
 	readOnly   bool
 	isolation  string
@@ -65,6 +66,9 @@ func (s *Session) queryerFor(ctx context.Context, write, locks, last bool) (stor
 	if write {
 		t.writes++
 	}
+	if err := s.renew(ctx); err != nil {
+		return nil, err
+	}
 	switch {
 	case t.store != nil:
 		return t.store, nil
@@ -80,7 +84,7 @@ func (s *Session) queryerFor(ctx context.Context, write, locks, last bool) (stor
 	if err != nil {
 		return nil, err
 	}
-	t.store, t.broken = &loggingTx{tx, &t.log}, false
+	t.store, t.broken, t.defined = &loggingTx{tx, &t.log}, false, false
 	return t.store, nil
 }
 
