@@ -11,6 +11,7 @@ import (
 	"weir/engine/expr"
 	"weir/engine/match"
 	"weir/engine/value"
+	"weir/parser"
 	"weir/store"
 )
 
@@ -30,7 +31,8 @@ type route struct {
 	where    Condition
 	ctx      expr.Context
 	term     path   // an event that lacks this value is not wanted; no names: there is none
-	termKey  string // the value's sort key
+	termKey  string // the value's sort key, or its text
+	termText bool
 
 	correlation, causation, process labelSource
 	source, target, interaction     labelPath
@@ -72,8 +74,20 @@ func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 	}
 	if s.Where != "" {
 		r.where, err = lang.ConditionText(ctx, s.Where)
+		r.hashWhere(s.Where)
 	}
 	return r, err
+}
+
+// hashWhere finds a term of the condition to hash, where the filter has none.
+func (r *route) hashWhere(where string) {
+	e, err := parser.ParseExpr(where)
+	if err != nil || r.term.names != nil {
+		return
+	}
+	if names, text, ok := textTerm(e); ok {
+		r.term, r.termKey, r.termText = path{names: names}, text, true
+	}
 }
 
 // compileFilter compiles the filter and finds a term of it to hash.

@@ -2,11 +2,13 @@ package events
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"weir/engine/value"
+	"weir/parser/ast"
 	"weir/store"
 )
 
@@ -32,7 +34,8 @@ type candidates struct {
 // hashed are the routes whose filters ask for one value at a path.
 type hashed struct {
 	path path
-	by   map[string][]*route // by the value's sort key
+	text bool                // the value's text is asked for
+	by   map[string][]*route // by the value's sort key, or its text
 	all  []*route
 }
 
@@ -65,10 +68,10 @@ func (r *router) candidates(op, coll string) *candidates {
 			c.rest = append(c.rest, rt)
 			continue
 		}
-		i := slices.IndexFunc(c.terms, func(h hashed) bool { return slices.Equal(h.path.names, rt.term.names) })
+		i := slices.IndexFunc(c.terms, func(h hashed) bool { return h.text == rt.termText && slices.Equal(h.path.names, rt.term.names) })
 		if i < 0 {
 			i = len(c.terms)
-			c.terms = append(c.terms, hashed{path: path{names: rt.term.names}, by: map[string][]*route{}})
+			c.terms = append(c.terms, hashed{path: path{names: rt.term.names}, text: rt.termText, by: map[string][]*route{}})
 		}
 		h := &c.terms[i]
 		h.by[rt.termKey] = append(h.by[rt.termKey], rt)
@@ -95,10 +98,90 @@ func (r *router) find(e *Event) []*route {
 		if v.IsMissing() {
 			continue
 		}
-		r.key = value.AppendSortKey(r.key[:0], v, false)
+		if r.key, plain = h.appendKey(r.key[:0], v); !plain {
+			r.found = append(r.found, h.all...)
+			continue
+		}
 		r.found = append(r.found, h.by[string(r.key)]...)
 	}
 	return r.found
+}
+
+// appendKey appends what a value is found by; false: it has a text that only the
+// language knows.
+func (h *hashed) appendKey(dst []byte, v value.Value) ([]byte, bool) {
+	if !h.text {
+		return value.AppendSortKey(dst, v, false), true
+	}
+	switch v.Kind() {
+	case bson.TypeString:
+		return append(dst, v.Str()...), true
+	case bson.TypeInt32, bson.TypeInt64:
+		return strconv.AppendInt(dst, v.AsInt64(), 10), true
+	}
+	return dst, false
+}
+
+// textTerm finds a term of a condition that asks for one text at a path of the
+// document or its key, such as full_document->'a'->>'b' = 'text': the event cannot
+// match without it.
+func textTerm(e ast.Expr) (names []string, text string, ok bool) {
+	switch e := e.(type) {
+	case *ast.AndExpr:
+		for _, o := range e.Operands {
+			if names, text, ok = textTerm(o); ok {
+				return names, text, true
+			}
+		}
+	case *ast.BinaryExpr:
+		if !isOperator(e, "=") {
+			return nil, "", false
+		}
+		at, lit := e.Left, e.Right
+		if _, first := at.(*ast.StringLiteral); first {
+			at, lit = lit, at
+		}
+		k, isText := lit.(*ast.StringLiteral)
+		b, isPath := at.(*ast.BinaryExpr)
+		if isText && isPath && isOperator(b, "->>") {
+			names = pathNames(b)
+			return names, k.Value, names != nil
+		}
+	}
+	return nil, "", false
+}
+
+func isOperator(e *ast.BinaryExpr, symbol string) bool {
+	return e.Op != nil && len(e.Op.Schema) == 0 && e.Op.Symbol == symbol
+}
+
+// pathNames are the fields that a chain of -> and ->> goes through; nil: it does
+// not begin at a column that is a part of the change, or takes items of arrays.
+func pathNames(e *ast.BinaryExpr) []string {
+	name, ok := e.Right.(*ast.StringLiteral)
+	if !ok {
+		return nil
+	}
+	switch in := e.Left.(type) {
+	case *ast.BinaryExpr:
+		if !isOperator(in, "->") {
+			return nil
+		}
+		if names := pathNames(in); names != nil {
+			return append(names, name.Value)
+		}
+	case *ast.ColumnRef:
+		if len(in.Parts) != 1 {
+			return nil
+		}
+		switch in.Parts[0].Name {
+		case "full_document":
+			return []string{"fullDocument", name.Value}
+		case "document_key":
+			return []string{"documentKey", name.Value}
+		}
+	}
+	return nil
 }
 
 // plain finds the path's value through documents only. An array on the way, or
