@@ -57,7 +57,9 @@ func TestWhereFindsWhatTheLogHolds(t *testing.T) {
 		require.NoError(t, err)
 		n += 3
 	}
-	require.Eventually(t, func() bool { return scalar[int](t, conn, `SELECT count(*)::int FROM CHANGE_STREAM_EVENTS('everything')`) == n }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return scalar[int](t, conn, `SELECT count(*)::int FROM CHANGE_STREAM_EVENTS('everything')`) == n
+	}, patience, 10*time.Millisecond)
 	found := 0
 	for i, w := range wheres {
 		want := scalar[int](t, conn, fmt.Sprintf(`SELECT count(*)::int FROM CHANGE_STREAM_EVENTS('everything') WHERE %s`, w))
