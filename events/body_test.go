@@ -72,7 +72,7 @@ func TestImagesOfSharedEventsAreStoredOnce(t *testing.T) {
 
 	exec(t, conn, `RESUME EVENT_SUBSCRIPTION hooks`)
 	exec(t, conn, `RESUME EVENT_SUBSCRIPTION copied`)
-	require.Eventually(t, func() bool { return len(r.all()) == 3 && scalar[int64](t, conn, `SELECT count(*) FROM copies`) == 3 }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(r.all()) == 3 && copied(t, conn, "copies") == 3 }, patience, 10*time.Millisecond)
 	require.Equal(t, int64(2), scalar[int64](t, conn, fmt.Sprintf(`SELECT count(*) FROM copies c WHERE to_jsonb(c) #>> '{data,fullDocument,note}' = '%s'`, note)))
 	exec(t, conn, `REWIND EVENT_SUBSCRIPTION hooks TO BEGINNING`)
 	require.Eventually(t, func() bool { return len(r.all()) == 6 }, patience, 10*time.Millisecond)

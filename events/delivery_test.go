@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -81,6 +83,17 @@ func scalar[T any](t testing.TB, conn *pgx.Conn, sql string) (v T) {
 	t.Helper()
 	require.NoError(t, conn.QueryRow(context.Background(), sql).Scan(&v), sql)
 	return v
+}
+
+// copied counts the rows of a sink's collection: none before its first event makes it.
+func copied(t testing.TB, conn *pgx.Conn, table string) (n int64) {
+	t.Helper()
+	err := conn.QueryRow(context.Background(), `SELECT count(*) FROM `+table).Scan(&n)
+	if missing := (*pgconn.PgError)(nil); errors.As(err, &missing) && missing.Code == "42P01" {
+		return 0
+	}
+	require.NoError(t, err)
+	return n
 }
 
 func connect(t testing.TB, g *gateway.Gateway, database string) *pgx.Conn {

@@ -73,7 +73,8 @@ func TestCollectionExactlyOnce(t *testing.T) {
 				t.Cleanup(func() { b.stop(); <-b.ended })
 				cb := connect(t, b.Gateway, "once")
 				require.Eventually(t, func() bool {
-					return scalar[bool](t, cb, `SELECT (SELECT count(*) FROM copies) = (SELECT count(*) FROM docs) AND (SELECT count(*) FROM "copies_inbox") = (SELECT count(*) FROM docs)`)
+					all := copied(t, cb, "docs")
+					return copied(t, cb, "copies") == all && copied(t, cb, "copies_inbox") == all
 				}, patience, 10*time.Millisecond)
 				settled := func() {
 					t.Helper()
