@@ -345,8 +345,7 @@ func (b *backfiller) wants(e *Event, doc bson.Raw, r *reader, position string, n
 		}
 	}
 	if b.rt.filter != nil {
-		b.rt.ctx.Root = e.Raw
-		if ok, err := b.rt.filter.Match(&b.rt.ctx, e.Raw); err != nil {
+		if ok, err := b.rt.fulfils(b.rt.filter, e); err != nil {
 			return &stillborn{reasonFilter, err}, true
 		} else if !ok {
 			return nil, false

@@ -51,6 +51,22 @@ func BenchmarkManySubscriptions(b *testing.B) {
 	benchmarkEvents(b, `CREATE EVENT_SUBSCRIPTION logged ON docs`, more)
 }
 
+// BenchmarkWhere measures 1,000 subscriptions of one collection of which none but the
+// first wants the events: by conditions that are hashed, and that are tried one by one.
+func BenchmarkWhere(b *testing.B) {
+	for name, where := range map[string]string{
+		"text": `full_document->>'status' = 'none %d'`, "number": `(full_document->>'customer_id')::int = 100000%d`, "range": `(full_document->>'customer_id')::int > 100000%d`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			var more []string
+			for i := range 999 {
+				more = append(more, fmt.Sprintf(`CREATE EVENT_SUBSCRIPTION other_%d ON docs WHERE `+where, i, i))
+			}
+			benchmarkEvents(b, `CREATE EVENT_SUBSCRIPTION logged ON docs`, more)
+		})
+	}
+}
+
 // BenchmarkDashboard measures one look at a dashboard over 100,000 logged events.
 func BenchmarkDashboard(b *testing.B) {
 	g, conn := fill(b, 100_000)

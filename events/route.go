@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -30,9 +31,9 @@ type route struct {
 	filter   *match.Matcher
 	where    Condition
 	ctx      expr.Context
-	term     path   // an event that lacks this value is not wanted; no names: there is none
-	termKey  string // the value's sort key, or its text
-	termText bool
+	term     path // an event that lacks this value is not wanted; no names: there is none
+	termKey  string
+	termBy   keying
 
 	correlation, causation, process labelSource
 	source, target, interaction     labelPath
@@ -85,8 +86,8 @@ func (r *route) hashWhere(where string) {
 	if err != nil || r.term.names != nil {
 		return
 	}
-	if names, text, ok := textTerm(e); ok {
-		r.term, r.termKey, r.termText = path{names: names}, text, true
+	if names, key, by := whereTerm(e); names != nil {
+		r.term, r.termKey, r.termBy = path{names: names}, key, by
 	}
 }
 
@@ -158,8 +159,16 @@ func (r *route) wants(e *Event) (bool, error) {
 	if r.filter == nil {
 		return true, nil
 	}
-	r.ctx.Root = e.Raw
-	return r.filter.Match(&r.ctx, e.Raw)
+	return r.fulfils(r.filter, e)
+}
+
+// fulfils asks a filter about an event. Its $$NOW is the present, its $$CLUSTER_TIME
+// that of the event.
+func (r *route) fulfils(f *match.Matcher, e *Event) (bool, error) {
+	r.ctx.Root, r.ctx.Now, r.ctx.ClusterTime = e.Raw, time.Now().UnixMilli(), value.Timestamp(e.Time.T, e.Time.I)
+	ok, err := f.Match(&r.ctx, e.Raw)
+	r.ctx.Root = nil // else each route holds on to an event
+	return ok, err
 }
 
 // touches tells whether an update set, removed or truncated one of update_fields, or a

@@ -34,10 +34,19 @@ type candidates struct {
 // hashed are the routes whose filters ask for one value at a path.
 type hashed struct {
 	path path
-	text bool                // the value's text is asked for
-	by   map[string][]*route // by the value's sort key, or its text
+	keys keying
+	by   map[string][]*route
 	all  []*route
 }
+
+// keying is what hashed values are found by.
+type keying int
+
+const (
+	bySortKey keying = iota
+	byText           // as ->> gives it
+	byNumber         // of ->>, cast to a number: the digits of an integer
+)
 
 func newRouter(routes []*route) *router {
 	return &router{routes: routes, kinds: map[kind]*candidates{}}
@@ -68,10 +77,10 @@ func (r *router) candidates(op, coll string) *candidates {
 			c.rest = append(c.rest, rt)
 			continue
 		}
-		i := slices.IndexFunc(c.terms, func(h hashed) bool { return h.text == rt.termText && slices.Equal(h.path.names, rt.term.names) })
+		i := slices.IndexFunc(c.terms, func(h hashed) bool { return h.keys == rt.termBy && slices.Equal(h.path.names, rt.term.names) })
 		if i < 0 {
 			i = len(c.terms)
-			c.terms = append(c.terms, hashed{path: path{names: rt.term.names}, text: rt.termText, by: map[string][]*route{}})
+			c.terms = append(c.terms, hashed{path: path{names: rt.term.names}, keys: rt.termBy, by: map[string][]*route{}})
 		}
 		h := &c.terms[i]
 		h.by[rt.termKey] = append(h.by[rt.termKey], rt)
@@ -107,48 +116,73 @@ func (r *router) find(e *Event) []*route {
 	return r.found
 }
 
-// appendKey appends what a value is found by; false: it has a text that only the
-// language knows.
+// appendKey appends what a value is found by; false: the language has to be asked
+// what it is as text or number, or that it is none.
 func (h *hashed) appendKey(dst []byte, v value.Value) ([]byte, bool) {
-	if !h.text {
+	switch kind := v.Kind(); {
+	case h.keys == bySortKey:
 		return value.AppendSortKey(dst, v, false), true
-	}
-	switch v.Kind() {
-	case bson.TypeString:
+	case kind == bson.TypeString && h.keys == byText:
 		return append(dst, v.Str()...), true
-	case bson.TypeInt32, bson.TypeInt64:
+	case kind == bson.TypeInt32, kind == bson.TypeInt64 && (h.keys == byText || v.AsInt64() == int64(int32(v.AsInt64()))):
 		return strconv.AppendInt(dst, v.AsInt64(), 10), true
 	}
 	return dst, false
 }
 
-// textTerm finds a term of a condition that asks for one text at a path of the
-// document or its key, such as full_document->'a'->>'b' = 'text': the event cannot
-// match without it.
-func textTerm(e ast.Expr) (names []string, text string, ok bool) {
+// whereTerm finds a term of a condition that asks for one text or number at a path of
+// the document or its key, such as full_document->'a'->>'b' = 'text' or
+// (full_document->>'n')::int = 5: the event cannot match without it. names is nil when
+// there is none.
+func whereTerm(e ast.Expr) (names []string, key string, by keying) {
 	switch e := e.(type) {
 	case *ast.AndExpr:
 		for _, o := range e.Operands {
-			if names, text, ok = textTerm(o); ok {
-				return names, text, true
+			if names, key, by = whereTerm(o); names != nil {
+				return names, key, by
 			}
 		}
 	case *ast.BinaryExpr:
 		if !isOperator(e, "=") {
-			return nil, "", false
+			return nil, "", 0
 		}
-		at, lit := e.Left, e.Right
-		if _, first := at.(*ast.StringLiteral); first {
-			at, lit = lit, at
-		}
-		k, isText := lit.(*ast.StringLiteral)
-		b, isPath := at.(*ast.BinaryExpr)
-		if isText && isPath && isOperator(b, "->>") {
-			names = pathNames(b)
-			return names, k.Value, names != nil
+		if names, key, by = termOf(e.Left, e.Right); names == nil {
+			names, key, by = termOf(e.Right, e.Left)
 		}
 	}
-	return nil, "", false
+	return names, key, by
+}
+
+func termOf(at, constant ast.Expr) (names []string, key string, by keying) {
+	switch k := constant.(type) {
+	case *ast.StringLiteral:
+		key, by = k.Value, byText
+	case *ast.NumberLiteral:
+		n, err := strconv.ParseInt(k.Text, 10, 64)
+		c, ok := at.(*ast.CastExpr)
+		if err != nil || !ok || !isNumber(c.Type) {
+			return nil, "", 0
+		}
+		key, by, at = strconv.FormatInt(n, 10), byNumber, c.Operand
+	default:
+		return nil, "", 0
+	}
+	if b, ok := at.(*ast.BinaryExpr); ok && isOperator(b, "->>") {
+		names = pathNames(b)
+	}
+	return names, key, by
+}
+
+// isNumber tells whether a type holds all integers of 32 bits.
+func isNumber(t *ast.TypeName) bool {
+	if t.Schema.Name != "" || t.SetOf || len(t.Mods) > 0 || len(t.Dims) > 0 || t.Like != nil {
+		return false
+	}
+	switch t.Name.Name {
+	case "int", "integer", "int4", "int8", "bigint", "numeric", "decimal":
+		return true
+	}
+	return false
 }
 
 func isOperator(e *ast.BinaryExpr, symbol string) bool {

@@ -106,6 +106,9 @@ func (r *reader) routeOne(out *routed, rt *route, e *Event, position string, now
 	row := r.row(rt, e, position, nowMS)
 	if err == nil && rt.where != nil && !lacking {
 		if wanted, err = rt.where.Match(row); err == nil && !wanted {
+			if r.apart == nil {
+				r.rows = r.rows[:len(r.rows)-len(row)] // where the next one goes
+			}
 			return
 		}
 	}

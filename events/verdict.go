@@ -72,8 +72,7 @@ func (c *call) verdict(ctx context.Context, rt *route, e *Event) string {
 	case e.Op == "update" && len(rt.fields) > 0 && !rt.touches(e):
 		return "not wanted: it changes none of " + strings.Join(rt.fields, ", ")
 	case rt.filter != nil:
-		rt.ctx.Root = e.Raw
-		if ok, err := rt.filter.Match(&rt.ctx, e.Raw); err != nil {
+		if ok, err := rt.fulfils(rt.filter, e); err != nil {
 			return "dead letter: event_filter fails: " + err.Error()
 		} else if !ok {
 			return "not wanted: event_filter is not fulfilled" + failingTerm(rt, e)
@@ -102,8 +101,7 @@ func failingTerm(rt *route, e *Event) string {
 		if err != nil {
 			continue
 		}
-		rt.ctx.Root = e.Raw
-		if ok, err := f.Match(&rt.ctx, e.Raw); err == nil && !ok {
+		if ok, err := rt.fulfils(f, e); err == nil && !ok {
 			return " at " + relaxed(one.Doc())
 		}
 	}

@@ -28,6 +28,18 @@ func TestWhereFindsWhatTheLogHolds(t *testing.T) {
 		wheres = append(wheres, fmt.Sprintf(`'5' = %s AND event_type <> 'delete'`, p), fmt.Sprintf(`event_type = 'update' AND %s = '5'`, p),
 			fmt.Sprintf(`%s = '5' OR %s = 'x'`, p, p), fmt.Sprintf(`NOT (%s = '5')`, p), fmt.Sprintf(`%s = NULL`, p))
 	}
+	// Only numbers may be cast: the first term keeps the others away.
+	for _, p := range []string{`full_document->>'k'`, `full_document->'o'->>'k'`} {
+		for _, as := range []string{"int", "bigint", "numeric", "int8", "float8", "smallint"} {
+			for _, n := range []string{"5", "05", "5.0", "0", "-5", "5000000000"} {
+				digits := "[0-9]"
+				if as == "numeric" || as == "float8" {
+					digits = "[0-9.]"
+				}
+				wheres = append(wheres, fmt.Sprintf(`%s ~ '^%s{1,3}$' AND (%s)::%s = %s`, p, digits, p, as, n))
+			}
+		}
+	}
 	for i, w := range wheres {
 		exec(t, conn, `CREATE EVENT_SUBSCRIPTION s%d ON docs WHERE %s`, i, w)
 	}
@@ -68,4 +80,29 @@ func TestWhereFindsWhatTheLogHolds(t *testing.T) {
 		found += got
 	}
 	require.Greater(t, found, 100)
+}
+
+// The clock of a condition and of a transform is that of the event, not the one of
+// the time when they were compiled.
+func TestConditionsReadTheClock(t *testing.T) {
+	t.Parallel()
+	g := testkit.Start(t, testkit.Embedded, nil)
+	r := newReceiver(t, 0)
+	conn := g.Connect(t)
+	exec(t, conn, `CREATE TABLE docs (_id int PRIMARY KEY, at text)`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION past ON docs WHERE (full_document->>'at')::timestamptz <= now()`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION day ON docs WHERE (full_document->>'at')::timestamptz BETWEEN current_timestamp - interval '1 day' AND localtimestamp`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION later ON docs WHERE (full_document->>'at')::timestamptz > now()`)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION told ON docs DELIVER TO '%s' WITH (payload_format = 'change_event', transform = '(now() >= (full_document->>''at'')::timestamptz)::text AS type')`, r.URL)
+	for name, term := range map[string]string{"filtered": `{"$lte": [{"$toDate": "$fullDocument.at"}, "$$NOW"]}`, "early": `{"$gt": [{"$toDate": "$fullDocument.at"}, "$$NOW"]}`, "timed": `{"$eq": ["$clusterTime", "$$CLUSTER_TIME"]}`} {
+		exec(t, conn, `CREATE EVENT_SUBSCRIPTION %s ON docs WITH (event_filter = '{"$expr": %s}')`, name, term)
+	}
+	for i := range 3 {
+		exec(t, conn, `INSERT INTO docs (_id, at) VALUES (%d, to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))`, i)
+		require.Eventually(t, func() bool { return len(r.all()) == i+1 }, patience, time.Millisecond)
+	}
+	require.Equal(t, "day 3,filtered 3,past 3,timed 3,told 3", scalar[string](t, conn, `SELECT string_agg(s, ',' ORDER BY s) FROM (SELECT subscription_id || ' ' || count(*) FROM CHANGE_STREAM_EVENTS() GROUP BY subscription_id) AS c(s)`))
+	for _, d := range r.all() {
+		require.Equal(t, "true", d.op)
+	}
 }

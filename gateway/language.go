@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -84,7 +85,7 @@ func (noRelations) Refresh(_ context.Context, t *catalog.Table) (*catalog.Table,
 }
 
 func (l *language) translate(p *planner.Plan) (*translator.Bound, error) {
-	prog, err := translator.Translate(p, translator.Options{Capabilities: l.caps, Funcs: l.funcs, Library: l.library, Strict: true})
+	prog, err := translator.Translate(p, translator.Options{Capabilities: l.caps, Funcs: l.funcs, Library: l.library, Strict: true, Standing: true})
 	if err != nil {
 		return nil, err
 	}
@@ -152,10 +153,7 @@ func (l *language) DocumentCondition(ctx context.Context, e ast.Expr, over *cata
 type documentProgram struct{ *rowProgram }
 
 // Match implements events.Condition.
-func (p documentProgram) Match(doc bson.Raw) (bool, error) {
-	doc, err := p.run(doc)
-	return doc != nil, err
-}
+func (p documentProgram) Match(doc bson.Raw) (bool, error) { return p.matches(doc) }
 
 // ConditionText implements events.Language.
 func (l *language) ConditionText(ctx context.Context, sql string) (events.Condition, error) {
@@ -236,23 +234,33 @@ func (l *language) compile(p *planner.Plan) (*rowProgram, error) {
 	if err != nil {
 		return nil, err
 	}
-	pipe, err := agg.Compile(stages, &agg.Env{Library: b.Program.Library(), Stages: translator.Stages(), Session: l.session(), Now: l.now().UnixMilli()})
+	s := l.session()
+	pipe, err := agg.Compile(stages, &agg.Env{Library: b.Program.Library(), Stages: translator.Stages(), Session: s, Now: s.now.UnixMilli()})
 	if err != nil {
 		return nil, err
 	}
-	return &rowProgram{pipe: pipe, columns: b.Program.Columns}, nil
+	computed := slices.ContainsFunc(stages, func(s bson.Raw) bool { return bytes.Contains(s, []byte("event_data")) })
+	return &rowProgram{pipe: pipe, each: pipe.MapsEach(), computed: computed, columns: b.Program.Columns, session: s, now: l.now}, nil
 }
 
 // rowProgram runs a pipeline over one row at a time.
 type rowProgram struct {
-	mu      sync.Mutex
-	pipe    *agg.Pipeline
-	columns []translator.Column
+	mu       sync.Mutex
+	pipe     *agg.Pipeline
+	each     bool // the pipeline needs no cursor
+	computed bool // it reads columns that are computed
+	columns  []translator.Column
+	session  *quiet
+	now      func() time.Time
 }
 
+// run gives the document that the pipeline makes of a row, nil: none, while p.mu is held.
 func (p *rowProgram) run(row bson.Raw) (bson.Raw, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.session.now = p.now() // each row is a statement
+	if p.each {
+		doc, err := p.pipe.RunOne(nil, row)
+		return doc, translator.MapError(err)
+	}
 	ctx := context.Background()
 	cur, err := p.pipe.Run(ctx, rowSource{row})
 	if err != nil {
@@ -260,28 +268,40 @@ func (p *rowProgram) run(row bson.Raw) (bson.Raw, error) {
 	}
 	defer func() { _ = cur.Close() }()
 	doc, err := cur.Next(ctx)
-	switch {
-	case errors.Is(err, io.EOF):
+	if errors.Is(err, io.EOF) {
 		return nil, nil
-	case err != nil:
-		return nil, translator.MapError(err)
 	}
-	// what subscribers get has milliseconds and 34 digits, as all events have
-	return sqltype.Nearest(value.Document(slices.Clone(doc))).Doc(), nil
+	return slices.Clone(doc), translator.MapError(err)
+}
+
+func (p *rowProgram) matches(row bson.Raw) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	doc, err := p.run(row)
+	return doc != nil && err == nil, err
+}
+
+// seen is a row of the log with the columns that the program reads.
+func (p *rowProgram) seen(row bson.Raw) bson.Raw {
+	if p.computed {
+		return events.Computed(row)
+	}
+	return row
 }
 
 // Match implements events.Condition.
-func (p *rowProgram) Match(row bson.Raw) (bool, error) {
-	doc, err := p.run(events.Computed(row))
-	return doc != nil, err
-}
+func (p *rowProgram) Match(row bson.Raw) (bool, error) { return p.matches(p.seen(row)) }
 
 // Apply implements events.Projection: a document of the columns by their names.
 func (p *rowProgram) Apply(row bson.Raw) (bson.Raw, error) {
-	doc, err := p.run(events.Computed(row))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	doc, err := p.run(p.seen(row))
 	if err != nil {
 		return nil, err
 	}
+	// what subscribers get has milliseconds and 34 digits, as all events have
+	doc = sqltype.Nearest(value.Document(slices.Clone(doc))).Doc()
 	var b value.Builder
 	for _, c := range p.columns {
 		b.Add(c.Name, field(c.Type.OID, value.GetPath(doc, c.Path)))

@@ -30,7 +30,8 @@ func (c *compiler) constant(e planner.Expr) bool {
 		case *planner.ColRef:
 			ok = ok && bound[x.ID]
 		case *planner.Call:
-			ok = ok && !isVolatile(x.Func)
+			f := x.Func
+			ok = ok && !isVolatile(f) && !(c.opts.Standing && f != nil && f.Volatility == sqlfunc.Stable)
 		case *planner.Subquery:
 			ok = ok && c.independent(x.Plan)
 		}

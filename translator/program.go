@@ -130,6 +130,9 @@ type Options struct {
 	Library      *expr.Library // sqlfunc's; the translator adds its own operators
 	// Strict makes division by zero an error; otherwise it gives NULL.
 	Strict bool
+	// Standing tells that the program outlives the statement: what depends on the
+	// time of its execution is evaluated with each document, not by Bind.
+	Standing bool
 	// fine tells that parameters may be fine wherever their types can.
 	fine bool
 	// exact tells that some result has more digits than decimal128 has.
