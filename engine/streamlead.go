@@ -20,7 +20,7 @@ func (e *Engine) leadOf(stages []bson.Raw, collation *value.Collation, let bson.
 		if firstKey(stage) != "$match" {
 			break
 		}
-		for _, c := range conjuncts(nil, value.Lookup(stage, "$match").Doc()) {
+		for _, c := range agg.Conjuncts(nil, value.Lookup(stage, "$match").Doc()) {
 			if readsImages(c) {
 				continue
 			}
@@ -32,20 +32,6 @@ func (e *Engine) leadOf(stages []bson.Raw, collation *value.Collation, let bson.
 		}
 	}
 	return lead, nil
-}
-
-// conjuncts appends the conditions of a filter that all have to hold.
-func conjuncts(dst []bson.Raw, filter bson.Raw) []bson.Raw {
-	for it := value.Walk(filter); it.Next(); {
-		if it.Key() == "$and" && it.Value().IsArray() {
-			for sub := value.Walk(it.Value().Doc()); sub.Next(); {
-				dst = conjuncts(dst, sub.Value().Doc())
-			}
-			continue
-		}
-		dst = append(dst, stageDoc(it.Key(), it.Value()))
-	}
-	return dst
 }
 
 func readsImages(filter bson.Raw) bool {

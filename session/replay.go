@@ -149,16 +149,22 @@ func (s *Session) renew(ctx context.Context) error {
 	}
 	s.abortStore(ctx)
 	t.deferred.known = nil
+	return s.again(ctx, n, true, "Rows that the transaction had changed or read were changed by others while it changed the catalog.")
+}
+
+// again begins a transaction of the store that does the first n writes of the block
+// again, and its reads if asked to. Where that cannot come out as before, the client
+// is told why: detail.
+func (s *Session) again(ctx context.Context, n int, reads bool, detail string) error {
 	tx, err := s.access.Store.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	same, err := t.log.replay(ctx, tx, n, s.repeats(tx, true))
+	same, err := s.tx.log.replay(ctx, tx, n, s.repeats(tx, reads))
 	if err != nil || !same {
 		_ = tx.Abort(context.WithoutCancel(ctx))
-		return sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
-			WithDetail("Rows that the transaction had changed or read were changed by others while it changed the catalog.").Because(err)
+		return sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").WithDetail("%s", detail).Because(err)
 	}
-	t.store, t.broken = &loggingTx{tx, &t.log}, false
+	s.tx.store, s.tx.broken = &loggingTx{tx, &s.tx.log}, false
 	return nil
 }

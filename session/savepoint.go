@@ -105,16 +105,5 @@ func (s *Session) replay(ctx context.Context, sp savepoint) error {
 		return sqlerr.Unsupported(0, "ROLLBACK the whole transaction and run it again without the statements after the savepoint.",
 			"cannot roll back to savepoint \"%s\": MongoDB transactions have no savepoints, and too much was written before it to write it again", sp.name)
 	}
-	tx, err := s.access.Store.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	same, err := s.tx.log.replay(ctx, tx, sp.logged, s.repeats(tx, false))
-	if err != nil || !same {
-		_ = tx.Abort(context.WithoutCancel(ctx))
-		return sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
-			WithDetail("Documents that the transaction had written before the savepoint were changed by others.").Because(err)
-	}
-	s.tx.store = &loggingTx{tx, &s.tx.log}
-	return nil
+	return s.again(ctx, sp.logged, false, "Documents that the transaction had written before the savepoint were changed by others.")
 }

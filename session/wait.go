@@ -92,19 +92,12 @@ func (s *Session) resume(ctx context.Context, a *attempts, cause error) (store.Q
 		if err := s.wait(ctx, a, cause); err != nil {
 			return nil, err
 		}
-		tx, err := s.access.Store.Begin(ctx)
-		if err != nil {
-			return nil, err
-		}
-		same, err := t.log.replay(ctx, tx, a.logged, s.repeats(tx, true))
-		if err == nil && same {
-			t.store, t.broken = &loggingTx{tx, &t.log}, false
+		err := s.again(ctx, a.logged, true, "Rows that the transaction had changed or read were changed by others while it waited.")
+		switch {
+		case err == nil:
 			return t.store, nil
-		}
-		_ = tx.Abort(context.WithoutCancel(ctx))
-		if !isConflict(err) {
-			return nil, sqlerr.New(sqlerr.SerializationFailure, "could not serialize access due to concurrent update").
-				WithDetail("Rows that the transaction had changed or read were changed by others while it waited.").Because(err)
+		case !isConflict(err):
+			return nil, err
 		}
 		cause = err
 	}

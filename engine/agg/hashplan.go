@@ -55,7 +55,7 @@ func splitPipeline(c *compiler, l *lookupStage) hashPlan {
 	opts.Vars = append(append([]string(nil), opts.Vars...), l.lets.names...)
 	sub.opts = &opts
 	var own, rest []bson.Raw
-	for _, part := range conjuncts(nil, m.filter) {
+	for _, part := range Conjuncts(nil, m.filter) {
 		for _, p := range exprConjuncts(part) {
 			if mentionsIn(value.Document(p), opts.Vars) {
 				rest = append(rest, p)

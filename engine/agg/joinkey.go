@@ -130,7 +130,7 @@ func findExprJoins(c *compiler, p *Pipeline, specs []bson.Raw) []*exprJoin {
 		return nil
 	}
 	var found []*exprJoin
-	for _, part := range conjuncts(nil, p.scan.match.filter) {
+	for _, part := range Conjuncts(nil, p.scan.match.filter) {
 		e := value.Lookup(part, "$expr")
 		for _, eq := range andParts(nil, e) {
 			if j := c.exprJoin(eq); j != nil {

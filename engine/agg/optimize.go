@@ -89,7 +89,7 @@ func splitFilter(filter bson.Raw, prev stage) (before, after []bson.Raw) {
 	if passes == nil {
 		return nil, []bson.Raw{filter}
 	}
-	for _, part := range conjuncts(nil, filter) {
+	for _, part := range Conjuncts(nil, filter) {
 		f := fieldSet{}
 		movableFields(part, &f)
 		if !f.whole && passes(f.names) {
@@ -101,11 +101,12 @@ func splitFilter(filter bson.Raw, prev stage) (before, after []bson.Raw) {
 	return before, after
 }
 
-func conjuncts(dst []bson.Raw, filter bson.Raw) []bson.Raw {
+// Conjuncts appends the conditions of a filter that all have to hold.
+func Conjuncts(dst []bson.Raw, filter bson.Raw) []bson.Raw {
 	for it := value.Walk(filter); it.Next(); {
 		if it.Key() == "$and" && it.Value().IsArray() {
 			for sub := value.Walk(it.Value().Doc()); sub.Next(); {
-				dst = conjuncts(dst, sub.Value().Doc())
+				dst = Conjuncts(dst, sub.Value().Doc())
 			}
 			continue
 		}

@@ -26,7 +26,7 @@ type compiler struct {
 }
 
 func newCompiler(opts *CompileOptions) *compiler {
-	p := &compiler{table: operators, current: -1}
+	p := &compiler{table: operators, current: -1, folding: newFolding()}
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -152,16 +152,12 @@ func (p *compiler) fold(e Expr, pure bool, parts ...Expr) (Expr, error) {
 			return e, nil
 		}
 	}
-	c := Folding(make([]value.Value, len(p.scope)))
-	if p.folding == nil {
-		p.folding = c.Watch
-	}
-	c.Watch = p.folding
+	c := &Context{Vars: make([]value.Value, len(p.scope)), Watch: p.folding}
 	v, err := e.Eval(c)
 	if errors.Is(err, errFold) || v.Size() > maxFolded {
 		return e, nil
 	}
-	c.Watch.steps += v.Size() / 16
+	c.Watch.steps += v.Size() / stepKept
 	return constant{v}, err
 }
 

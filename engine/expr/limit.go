@@ -19,6 +19,9 @@ const (
 	// compiling, and maxFolded how many bytes they may then have; what takes more
 	// is left to be evaluated, where it can be cancelled.
 	maxFold, maxFolded = 100_000, 1 << 20
+	// stepKept is how many bytes of a calculated constant count as a step: all those
+	// that are kept of one compilation are bounded by it.
+	stepKept = 16
 
 	checkEvery = 256
 	// stepBytes is how many bytes are moved in about the time of a step.
@@ -46,8 +49,10 @@ func (c *Context) Attend(ctx context.Context) {
 // Folding is a context for what is calculated before it is known who waits for
 // it: evaluations that take long fail.
 func Folding(vars []value.Value) *Context {
-	return &Context{Vars: vars, Watch: &Watch{most: maxFold}}
+	return &Context{Vars: vars, Watch: newFolding()}
 }
+
+func newFolding() *Watch { return &Watch{most: maxFold} }
 
 // Step counts a step of a long evaluation and tells when that must end.
 func (c *Context) Step() error {
