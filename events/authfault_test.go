@@ -1,13 +1,11 @@
 package events_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -36,11 +34,7 @@ func requireRefused(t *testing.T, g *testkit.Gateway, conn *pgx.Conn, repair str
 func TestRefusedCredentials(t *testing.T) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
-		port := testkit.FreePort(t)
-		server(t, "redis-server", "--port", port, "--requirepass", "right", "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
-		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "right"})
-		defer func() { _ = client.Close() }()
-		require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, patience, 5*time.Millisecond)
+		port, _ := redisServer(t, "right")
 		g, conn := brokered(t)
 		exec(t, conn, `CREATE CONNECTION c TO REDIS (url = 'redis://127.0.0.1:%s', password = 'wrong')`, port)
 		exec(t, conn, `CREATE EVENT_SUBSCRIPTION sent ON docs DELIVER TO REDIS 'x' USING c WITH (max_retry_attempts = 1)`)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -41,11 +40,7 @@ func keyOf(t *testing.T, body string) string {
 }
 
 func redisBroker(t *testing.T) *broker {
-	port := testkit.FreePort(t)
-	server(t, "redis-server", "--port", port, "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
-	t.Cleanup(func() { _ = client.Close() })
-	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, patience, 5*time.Millisecond)
+	port, client := redisServer(t, "")
 	p := testkit.StartProxy(t, "127.0.0.1:"+port)
 	return &broker{p, fmt.Sprintf(`REDIS (url = 'redis://%s')`, p.Addr()), `REDIS 'events' USING bus`, func() (out []taken) {
 		for _, e := range client.XRange(context.Background(), "events", "-", "+").Val() {

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -17,13 +16,10 @@ import (
 func TestFormsOfBrokers(t *testing.T) {
 	t.Parallel()
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	redisPort, natsPort := testkit.FreePort(t), testkit.FreePort(t)
-	server(t, "redis-server", "--port", redisPort, "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
+	natsPort := testkit.FreePort(t)
+	redisPort, client := redisServer(t, "")
 	server(t, "nats-server", "-a", "127.0.0.1", "-p", natsPort, "-js", "-sd", t.TempDir())
 	stream := makeStream(t, natsPort, "")
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + redisPort})
-	defer func() { _ = client.Close() }()
-	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, patience, 5*time.Millisecond)
 	g, conn := brokered(t)
 	exec(t, conn, `CREATE CONNECTION cache TO REDIS (url = 'redis://127.0.0.1:%s')`, redisPort)
 	exec(t, conn, `CREATE CONNECTION bus TO NATS (url = 'nats://127.0.0.1:%s')`, natsPort)

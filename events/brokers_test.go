@@ -42,6 +42,17 @@ func server(t *testing.T, program string, args ...string) (stop func()) {
 	return stop
 }
 
+// redisServer starts a Redis of its own, with a password or none, and gives its port and a client.
+func redisServer(t *testing.T, password string) (port string, client *redis.Client) {
+	t.Helper()
+	port = testkit.FreePort(t)
+	server(t, "redis-server", "--port", port, "--requirepass", password, "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
+	client = redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: password})
+	t.Cleanup(func() { _ = client.Close() })
+	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, patience, 5*time.Millisecond)
+	return port, client
+}
+
 // brokered starts a gateway with a key for credentials.
 func brokered(t *testing.T) (*testkit.Gateway, *pgx.Conn) {
 	g := testkit.Start(t, testkit.Embedded, &gateway.Options{SecretKey: []byte("a key for tests"), EventProbe: soon})

@@ -7,10 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
-
-	"weir/internal/testkit"
 )
 
 // TestRedisKeyOfAnotherType has a subscription deliver to a key that is no stream:
@@ -18,12 +15,9 @@ import (
 // when the key is free arrives.
 func TestRedisKeyOfAnotherType(t *testing.T) {
 	t.Parallel()
-	port := testkit.FreePort(t)
-	server(t, "redis-server", "--port", port, "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
 	ctx := context.Background()
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
-	defer func() { _ = client.Close() }()
-	require.Eventually(t, func() bool { return client.Set(ctx, "taken", "a text", 0).Err() == nil }, patience, 5*time.Millisecond)
+	port, client := redisServer(t, "")
+	require.NoError(t, client.Set(ctx, "taken", "a text", 0).Err())
 	g, conn := brokered(t)
 	told, notices := noticed(t, conn)
 	exec(t, told, `CREATE CONNECTION cache TO REDIS (url = 'redis://127.0.0.1:%s')`, port)
@@ -43,12 +37,8 @@ func TestRedisKeyOfAnotherType(t *testing.T) {
 // the server says to a long command before it has them.
 func TestRedisWantsCredentials(t *testing.T) {
 	t.Parallel()
-	port := testkit.FreePort(t)
-	server(t, "redis-server", "--port", port, "--requirepass", "secret", "--save", "", "--bind", "127.0.0.1", "--dir", t.TempDir())
+	port, _ := redisServer(t, "secret")
 	g, conn := brokered(t)
-	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: "secret"})
-	defer func() { _ = client.Close() }()
-	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, patience, 5*time.Millisecond)
 	told, notices := noticed(t, conn)
 	exec(t, told, `CREATE CONNECTION cache TO REDIS (url = 'redis://127.0.0.1:%s')`, port)
 	exec(t, told, `CREATE EVENT_SUBSCRIPTION streamed ON docs DELIVER TO REDIS 'events' USING cache WITH (%s)`, fast)
