@@ -67,6 +67,25 @@ func TestAdhoc(t *testing.T) {
 	}
 }
 
+// TestSourceThatIsNotThere is told, whatever it may be: it has no events.
+func TestSourceThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	g := testkit.Start(t, testkit.Embedded, nil)
+	told, notices := noticed(t, g.Connect(t))
+	exec(t, told, `CREATE TABLE docs (_id int PRIMARY KEY)`)
+	exec(t, told, `CREATE EVENT_SUBSCRIPTION logged ON docs`)
+	exec(t, told, `CREATE EVENT_SUBSCRIPTION every ON DATABASE`)
+	exec(t, told, `CREATE EVENT_SUBSCRIPTION early ON later`)
+	for source, want := range map[string]string{
+		"doc": `NOTICE no event subscription, collection or database is named "doc"`, "public.lgged": `NOTICE no event subscription, collection or database is named "lgged"`,
+		"docs": "", "public.docs": "", "logged": "", "early": "", "later": "", g.Database: "",
+	} {
+		*notices = nil
+		require.Zero(t, scalar[int64](t, told, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('`+source+`') WHERE event_type = 'insert'`))
+		require.Equal(t, want, strings.Join(*notices, ","), source)
+	}
+}
+
 // TestReaderMakesDeadLetters has a filter fail on an event, and an image missing.
 func TestReaderMakesDeadLetters(t *testing.T) {
 	t.Parallel()

@@ -95,6 +95,7 @@ func (m *Manager) sourceName(ctx context.Context, env catalog.Session, name stri
 	}
 	schema, coll, qualified := strings.Cut(name, ".")
 	if qualified && (schema == publicSchema || schema == db) {
+		m.unknown(ctx, env, coll)
 		return coll, nil
 	}
 	others, err := m.data.Databases(ctx)
@@ -107,7 +108,33 @@ func (m *Manager) sourceName(ctx context.Context, env catalog.Session, name stri
 				WithHint("Connect to database %s and read them there.", other)
 		}
 	}
+	m.unknown(ctx, env, name)
 	return name, nil
+}
+
+// unknown tells who asks for the events of a name that nothing has. There may still be
+// some: of a collection that was dropped.
+func (m *Manager) unknown(ctx context.Context, env catalog.Session, name string) {
+	to, ok := env.(interface{ Notice(*sqlerr.Error) })
+	if !ok {
+		return
+	}
+	n := sqlerr.Notice("NOTICE", sqlerr.UndefinedObject, "no event subscription, collection or database is named \"%s\"", name)
+	var near []string
+	for _, s := range m.found(env.Database()) {
+		if slices.Contains(s.Spec.Collections, name) {
+			return
+		}
+		near = append(near, s.Spec.Name)
+	}
+	near = nearest(name, near)
+	if m.resolve != nil {
+		near = append(near, m.resolve(env).Near(ctx, name)...)
+	}
+	if len(near) > 0 {
+		n = n.WithHint("Perhaps you meant %s.", strings.Join(near, ", "))
+	}
+	to.Notice(n)
 }
 
 func collectionName(t *catalog.Table, name string) string {

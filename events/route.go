@@ -31,9 +31,7 @@ type route struct {
 	filter   *match.Matcher
 	where    Condition
 	ctx      expr.Context
-	term     path // an event that lacks this value is not wanted; no names: there is none
-	termKey  string
-	termBy   keying
+	term     *term // an event that does not fulfil it is not wanted; nil: there is none
 
 	correlation, causation, process labelSource
 	source, target, interaction     labelPath
@@ -83,11 +81,8 @@ func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 // hashWhere finds a term of the condition to hash, where the filter has none.
 func (r *route) hashWhere(where string) {
 	e, err := parser.ParseExpr(where)
-	if err != nil || r.term.names != nil {
-		return
-	}
-	if names, key, by := whereTerm(e); names != nil {
-		r.term, r.termKey, r.termBy = path{names: names}, key, by
+	if err == nil && r.term == nil {
+		r.term = whereTerm(e)
 	}
 }
 
@@ -97,9 +92,7 @@ func (r *route) compileFilter(filter bson.Raw) (*match.Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p, v, ok := equalityTerm(doc); ok {
-		r.term, r.termKey = p, string(value.AppendSortKey(nil, v, false))
-	}
+	r.term = filterTerm(doc)
 	return match.Compile(doc, nil)
 }
 

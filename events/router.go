@@ -31,12 +31,19 @@ type candidates struct {
 	lookup bool // one of them wants documents to be looked up
 }
 
-// hashed are the routes whose filters ask for one value at a path.
+// hashed are the routes whose terms are of one path.
 type hashed struct {
 	path path
 	keys keying
 	by   map[string][]*route
 	all  []*route
+}
+
+// term is what an event has to have to be wanted: one of some values at a path.
+type term struct {
+	names []string // of the path
+	by    keying
+	keys  []string // of the values, each once
 }
 
 // keying is what hashed values are found by.
@@ -73,17 +80,20 @@ func (r *router) candidates(op, coll string) *candidates {
 		}
 		c.all = append(c.all, rt)
 		c.lookup = c.lookup || rt.spec.FullDocument == string(store.ImageUpdateLookup)
-		if rt.term.names == nil {
+		t := rt.term
+		if t == nil {
 			c.rest = append(c.rest, rt)
 			continue
 		}
-		i := slices.IndexFunc(c.terms, func(h hashed) bool { return h.keys == rt.termBy && slices.Equal(h.path.names, rt.term.names) })
+		i := slices.IndexFunc(c.terms, func(h hashed) bool { return h.keys == t.by && slices.Equal(h.path.names, t.names) })
 		if i < 0 {
 			i = len(c.terms)
-			c.terms = append(c.terms, hashed{path: path{names: rt.term.names}, keys: rt.termBy, by: map[string][]*route{}})
+			c.terms = append(c.terms, hashed{path: path{names: t.names}, keys: t.by, by: map[string][]*route{}})
 		}
 		h := &c.terms[i]
-		h.by[rt.termKey] = append(h.by[rt.termKey], rt)
+		for _, k := range t.keys {
+			h.by[k] = append(h.by[k], rt)
+		}
 		h.all = append(h.all, rt)
 	}
 	return c
@@ -130,47 +140,79 @@ func (h *hashed) appendKey(dst []byte, v value.Value) ([]byte, bool) {
 	return dst, false
 }
 
-// whereTerm finds a term of a condition that asks for one text or number at a path of
-// the document or its key, such as full_document->'a'->>'b' = 'text' or
-// (full_document->>'n')::int = 5: the event cannot match without it. names is nil when
-// there is none.
-func whereTerm(e ast.Expr) (names []string, key string, by keying) {
+// whereTerm finds a term of a condition that asks for texts or numbers at a path of the
+// document or its key, such as full_document->'a'->>'b' = 'text' or
+// (full_document->>'n')::int IN (5, 6): the condition cannot be true without it.
+func whereTerm(e ast.Expr) *term {
 	switch e := e.(type) {
 	case *ast.AndExpr:
 		for _, o := range e.Operands {
-			if names, key, by = whereTerm(o); names != nil {
-				return names, key, by
+			if t := whereTerm(o); t != nil {
+				return t
 			}
+		}
+	case *ast.OrExpr:
+		return anyTerm(e.Operands, whereTerm)
+	case *ast.InExpr:
+		if !e.Not && e.Query == nil {
+			return anyTerm(e.List, func(x ast.Expr) *term { return termOf(e.Operand, x) })
 		}
 	case *ast.BinaryExpr:
 		if !isOperator(e, "=") {
-			return nil, "", 0
+			return nil
 		}
-		if names, key, by = termOf(e.Left, e.Right); names == nil {
-			names, key, by = termOf(e.Right, e.Left)
+		if t := termOf(e.Left, e.Right); t != nil {
+			return t
 		}
+		return termOf(e.Right, e.Left)
 	}
-	return names, key, by
+	return nil
 }
 
-func termOf(at, constant ast.Expr) (names []string, key string, by keying) {
+// anyTerm is the term of which one of several has to hold, where all are of one path.
+func anyTerm(of []ast.Expr, termOf func(ast.Expr) *term) (all *term) {
+	for _, e := range of {
+		t := termOf(e)
+		switch {
+		case t == nil:
+			return nil
+		case all == nil:
+			all = t
+		case t.by != all.by || !slices.Equal(t.names, all.names):
+			return nil
+		default:
+			all.keys = append(all.keys, t.keys...)
+		}
+	}
+	if all != nil {
+		slices.Sort(all.keys)
+		all.keys = slices.Compact(all.keys)
+	}
+	return all
+}
+
+func termOf(at, constant ast.Expr) *term {
+	t := &term{}
 	switch k := constant.(type) {
 	case *ast.StringLiteral:
-		key, by = k.Value, byText
+		t.keys, t.by = []string{k.Value}, byText
 	case *ast.NumberLiteral:
 		n, err := strconv.ParseInt(k.Text, 10, 64)
 		c, ok := at.(*ast.CastExpr)
 		if err != nil || !ok || !isNumber(c.Type) {
-			return nil, "", 0
+			return nil
 		}
-		key, by, at = strconv.FormatInt(n, 10), byNumber, c.Operand
+		t.keys, t.by, at = []string{strconv.FormatInt(n, 10)}, byNumber, c.Operand
 	default:
-		return nil, "", 0
+		return nil
 	}
 	if b, ok := at.(*ast.BinaryExpr); ok && isOperator(b, "->>") {
-		names = pathNames(b)
+		t.names = pathNames(b)
 	}
-	return names, key, by
+	if t.names == nil {
+		return nil
+	}
+	return t
 }
 
 // isNumber tells whether a type holds all integers of 32 bits.
@@ -249,38 +291,48 @@ func (p path) root(e *Event) value.Value {
 	return value.Lookup(e.Raw, p.names[0])
 }
 
-// equalityTerm finds a term of a filter that asks for one value at a path: the
-// event cannot match without it. ok is false when there is none.
-func equalityTerm(filter bson.Raw) (p path, v value.Value, ok bool) {
+// filterTerm finds a term of a filter that asks for values at a path: the event cannot
+// match without it.
+func filterTerm(filter bson.Raw) *term {
 	for it := value.Walk(filter); it.Next(); {
 		if it.Key() == "$and" && it.Value().IsArray() {
 			for _, arm := range value.Items(nil, it.Value().Doc()) {
 				if arm.IsDocument() {
-					if p, v, ok = equalityTerm(arm.Doc()); ok {
-						return p, v, true
+					if t := filterTerm(arm.Doc()); t != nil {
+						return t
 					}
 				}
 			}
 			continue
 		}
-		if v, ok = equalTo(it.Value()); ok && !strings.HasPrefix(it.Key(), "$") {
-			return makePaths([]string{strings.Clone(it.Key())})[0], v, true
+		if strings.HasPrefix(it.Key(), "$") {
+			continue
+		}
+		if keys := askedFor(it.Value()); keys != nil {
+			return &term{names: makePaths([]string{strings.Clone(it.Key())})[0].names, keys: keys}
 		}
 	}
-	return path{}, value.Value{}, false
+	return nil
 }
 
-// equalTo gives the value that a condition asks for, when it is one that is
-// compared as it is.
-func equalTo(v value.Value) (value.Value, bool) {
+// askedFor gives the keys of the values that a condition asks for, when all are
+// compared as they are.
+func askedFor(v value.Value) (keys []string) {
+	asked := []value.Value{v}
 	if v.IsDocument() {
-		if v = value.Lookup(v.Doc(), "$eq"); v.IsMissing() {
-			return v, false
+		asked = []value.Value{value.Lookup(v.Doc(), "$eq")}
+		if in := value.Lookup(v.Doc(), "$in"); in.IsArray() {
+			asked = value.Items(nil, in.Doc())
 		}
 	}
-	switch v.Kind() {
-	case bson.TypeString, bson.TypeObjectID, bson.TypeInt32, bson.TypeInt64, bson.TypeBoolean, bson.TypeDateTime:
-		return v, true
+	for _, v := range asked {
+		switch v.Kind() {
+		case bson.TypeString, bson.TypeObjectID, bson.TypeInt32, bson.TypeInt64, bson.TypeBoolean, bson.TypeDateTime:
+			keys = append(keys, string(value.AppendSortKey(nil, v, false)))
+		default:
+			return nil
+		}
 	}
-	return v, false
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }

@@ -26,7 +26,9 @@ func TestWhereFindsWhatTheLogHolds(t *testing.T) {
 			wheres = append(wheres, fmt.Sprintf(`%s = '%s'`, p, text))
 		}
 		wheres = append(wheres, fmt.Sprintf(`'5' = %s AND event_type <> 'delete'`, p), fmt.Sprintf(`event_type = 'update' AND %s = '5'`, p),
-			fmt.Sprintf(`%s = '5' OR %s = 'x'`, p, p), fmt.Sprintf(`NOT (%s = '5')`, p), fmt.Sprintf(`%s = NULL`, p))
+			fmt.Sprintf(`%s = '5' OR %s = 'x'`, p, p), fmt.Sprintf(`NOT (%s = '5')`, p), fmt.Sprintf(`%s = NULL`, p),
+			fmt.Sprintf(`%s IN ('5', 'x', '5')`, p), fmt.Sprintf(`%s IN ('5', NULL)`, p), fmt.Sprintf(`%s NOT IN ('5', 'x')`, p), fmt.Sprintf(`(%s = '5' AND event_type = 'insert') OR '05' = %s`, p, p),
+			fmt.Sprintf(`%s IN ('5', event_type, collection_name)`, p), fmt.Sprintf(`%s = '5' OR document_key->>'_id' = 'x' OR full_document->>'k' = 'true'`, p))
 	}
 	// Only numbers may be cast: the first term keeps the others away.
 	for _, p := range []string{`full_document->>'k'`, `full_document->'o'->>'k'`} {
@@ -36,12 +38,24 @@ func TestWhereFindsWhatTheLogHolds(t *testing.T) {
 				if as == "numeric" || as == "float8" {
 					digits = "[0-9.]"
 				}
-				wheres = append(wheres, fmt.Sprintf(`%s ~ '^%s{1,3}$' AND (%s)::%s = %s`, p, digits, p, as, n))
+				wheres = append(wheres, fmt.Sprintf(`%s ~ '^%s{1,3}$' AND (%s)::%s = %s`, p, digits, p, as, n), fmt.Sprintf(`%s ~ '^%s{1,3}$' AND (%s)::%s IN (7, %s)`, p, digits, p, as, n))
 			}
 		}
 	}
 	for i, w := range wheres {
 		exec(t, conn, `CREATE EVENT_SUBSCRIPTION s%d ON docs WHERE %s`, i, w)
+	}
+	// A filter finds what it finds inside an $or, which is never hashed.
+	var filters []string
+	for _, p := range []string{"fullDocument.k", "fullDocument.o.k", "fullDocument.a.k", "fullDocument.a.0.k", "documentKey._id"} {
+		for _, c := range []string{`5`, `"5"`, `{"$eq": true}`, `{"$in": [5, "x", 5]}`, `{"$in": ["5", null]}`, `{"$in": []}`, `{"$in": ["5", {"k": 5}]}`, `{"$in": [5, "5"], "$ne": "5"}`} {
+			filters = append(filters, fmt.Sprintf(`{"%s": %s}`, p, c))
+		}
+		filters = append(filters, fmt.Sprintf(`{"$and": [{"operationType": "insert"}, {"%s": {"$in": [5, true]}}]}`, p))
+	}
+	for i, f := range filters {
+		exec(t, conn, `CREATE EVENT_SUBSCRIPTION f%d ON docs WITH (event_filter = '%s')`, i, f)
+		exec(t, conn, `CREATE EVENT_SUBSCRIPTION g%d ON docs WITH (event_filter = '{"$or": [%s]}')`, i, f)
 	}
 	decimal, err := bson.ParseDecimal128("5.0")
 	require.NoError(t, err)
@@ -78,6 +92,10 @@ func TestWhereFindsWhatTheLogHolds(t *testing.T) {
 		got := scalar[int](t, conn, fmt.Sprintf(`SELECT count(*)::int FROM CHANGE_STREAM_EVENTS('s%d')`, i))
 		require.Equal(t, want, got, w)
 		found += got
+	}
+	for i, f := range filters {
+		const ids = `SELECT string_agg(substring(event_id FROM ':.*'), ',' ORDER BY position) FROM CHANGE_STREAM_EVENTS('%s%d')`
+		require.Equal(t, scalar[*string](t, conn, fmt.Sprintf(ids, "g", i)), scalar[*string](t, conn, fmt.Sprintf(ids, "f", i)), f)
 	}
 	require.Greater(t, found, 100)
 }
