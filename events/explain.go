@@ -20,6 +20,10 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 		return err
 	}
 	spec := s.Spec
+	rt, err := compileRoute(ctx, c.m.lang, spec)
+	if err != nil {
+		return err
+	}
 	c.line("Event subscription %s (%s)", spec.ID, s.status())
 	var told plan
 	if err := c.m.explainReader(ctx, &told, spec.Database); err != nil {
@@ -28,6 +32,11 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 	told.match(spec)
 	for _, line := range told {
 		c.line("%s", line)
+	}
+	if rt.term != nil {
+		c.line("  Hash: %s, %d of its values", strings.Join(rt.term.names, "."), len(rt.term.keys))
+	} else if rt.filter != nil || rt.where != nil {
+		c.line("  Hash: none, each matching event is tried")
 	}
 	c.line("  Target: %s, order %s", orNone(spec.Target.Shown()), spec.PreserveOrder)
 	counted, err := c.m.counted(ctx, spec.Database)
@@ -40,7 +49,7 @@ func (c *call) explain(ctx context.Context, stmt *ast.ExplainEventSubscription) 
 	}
 	f := figures[spec.ID]
 	c.line("  Position: %s, pending %d, retrying %d, dead letters open %d", orNone(counted[spec.ID].Position), f.pending, f.retrying, f.dead)
-	return c.explainEvents(ctx, s)
+	return c.explainEvents(ctx, s, rt)
 }
 
 func (c *call) line(format string, args ...any) {
@@ -92,11 +101,7 @@ const (
 )
 
 // explainEvents shows the last events of the database and what becomes of each.
-func (c *call) explainEvents(ctx context.Context, s *found) error {
-	rt, err := compileRoute(ctx, c.m.lang, s.Spec)
-	if err != nil {
-		return err
-	}
+func (c *call) explainEvents(ctx context.Context, s *found, rt *route) error {
 	last, err := c.m.lastEvents(ctx, rt)
 	if err != nil || len(last) == 0 {
 		return err

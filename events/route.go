@@ -81,8 +81,11 @@ func compileRoute(ctx context.Context, lang Language, s *Spec) (*route, error) {
 // hashWhere finds a term of the condition to hash, where the filter has none.
 func (r *route) hashWhere(where string) {
 	e, err := parser.ParseExpr(where)
-	if err == nil && r.term == nil {
-		r.term = whereTerm(e)
+	if err != nil || r.term != nil {
+		return
+	}
+	if r.term = whereTerm(e); r.term != nil && r.term.names[0] == eventData && r.spec.FullDocument == string(store.ImageOff) {
+		r.term = nil // its event_data of an update is another one than that of others
 	}
 }
 

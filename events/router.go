@@ -255,15 +255,22 @@ func pathNames(e *ast.BinaryExpr) []string {
 			return []string{"fullDocument", name.Value}
 		case "document_key":
 			return []string{"documentKey", name.Value}
+		case "event_data":
+			return []string{eventData, name.Value}
 		}
 	}
 	return nil
 }
 
+// eventData begins the paths of the column event_data.
+const eventData = "event_data"
+
 // plain finds the path's value through documents only. An array on the way, or
 // as the value, has several values: those of its items and itself.
 func (p path) plain(e *Event) (v value.Value, plain bool) {
-	v = p.root(e)
+	if v = p.root(e); v.IsMissing() && p.names[0] == eventData {
+		return v, false
+	}
 	for _, name := range p.names[1:] {
 		switch {
 		case v.IsArray():
@@ -287,8 +294,23 @@ func (p path) root(e *Event) value.Value {
 		return e.Update
 	case "documentKey":
 		return e.Key
+	case eventData:
+		return e.data()
 	}
 	return value.Lookup(e.Raw, p.names[0])
+}
+
+// data is the event_data of all subscriptions that want the images of updates; missing
+// where they differ in it.
+func (e *Event) data() value.Value {
+	switch {
+	case e.bare != nil: // not all of them look the document up
+	case !e.Full.IsNullish():
+		return e.Full
+	case !e.Updated.IsNullish():
+		return e.Updated
+	}
+	return noValue
 }
 
 // filterTerm finds a term of a filter that asks for values at a path: the event cannot
