@@ -15,7 +15,7 @@ import (
 
 // create is CREATE EVENT_SUBSCRIPTION.
 func (c *call) create(ctx context.Context, n *ast.CreateEventSubscription) error {
-	d, err := define(ctx, c.m.lang, &spelling{m: c.m, ctx: ctx, db: c.env.Database()}, c.env.User(), n)
+	d, err := define(ctx, c.lang, &spelling{m: c.m, ctx: ctx, db: c.env.Database()}, c.env.User(), n)
 	if err != nil {
 		return err
 	}
@@ -189,6 +189,9 @@ func (c *call) forget(ctx context.Context, def *stored) {
 		c.m.log.Error("a failed CREATE could not be taken back", "subscription", def.ID, "error", err)
 		return
 	}
+	if err := c.m.reload(ctx, def.Spec.Database); err != nil { // what is asked next here sees it go
+		c.m.log.Warn("definitions were not read again", "database", def.Spec.Database, "error", err)
+	}
 	def.Status = StateDraining
 	c.m.beside(func(ctx context.Context) { c.m.finishDrop(ctx, &found{stored: *def}) })
 }
@@ -267,7 +270,7 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	if err := spec.opened(); err != nil {
 		return err
 	}
-	given, err := applyOptions(ctx, c.m.lang, &spec, n.Set, func(o *option) bool { return o.fixed })
+	given, err := applyOptions(ctx, c.lang, &spec, n.Set, func(o *option) bool { return o.fixed })
 	if err != nil {
 		return err
 	}
@@ -295,7 +298,7 @@ func (c *call) alter(ctx context.Context, n *ast.AlterEventSubscription) error {
 	if err := unmask(&spec, s.Spec, given); err != nil {
 		return err
 	}
-	if err := check(ctx, c.m.lang, &spec, given, n.Pos()); err != nil {
+	if err := check(ctx, c.lang, &spec, given, n.Pos()); err != nil {
 		return err
 	}
 	if err := c.fits(ctx, &spec, given, n.Pos()); err != nil {
