@@ -99,7 +99,7 @@ func (c *call) backfillWhere(ctx context.Context, e ast.Expr, colls []string) (s
 		if err != nil {
 			return "", err
 		}
-		if _, err := c.m.lang.DocumentCondition(ctx, e, t); err != nil {
+		if _, err := c.lang.DocumentCondition(ctx, e, t); err != nil {
 			return "", err
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"weir/engine/value"
 	"weir/parser/ast"
 	"weir/sqlerr"
-	"weir/sqltype"
 	"weir/store"
 )
 
@@ -31,13 +30,13 @@ func (c *call) pastPosition(ctx context.Context, at *ast.StreamPosition) (string
 		return before(string(appendPosition(nil, t, 0))), err
 	}
 	if at.Kind == ast.PositionToken {
-		v, err := c.m.lang.Constant(ctx, at.Value)
+		v, err := c.lang.Constant(ctx, at.Value)
 		if err != nil {
 			return "", err
 		}
 		return c.tokenPosition(ctx, text(v), at)
 	}
-	ms, err := c.m.moment(ctx, at.Value)
+	ms, err := moment(ctx, c.lang, at.Value)
 	if err != nil {
 		return "", err
 	}
@@ -54,18 +53,14 @@ func (c *call) pastPosition(ctx context.Context, at *ast.StreamPosition) (string
 // futureAllowed is how many seconds a client's clock may be ahead of the server's.
 const futureAllowed = 60
 
-// moment evaluates a timestamp, in milliseconds.
-func (m *Manager) moment(ctx context.Context, e ast.Expr) (int64, error) {
-	v, err := m.lang.Constant(ctx, e)
-	if err != nil {
+// moment evaluates a timestamp, in milliseconds. Where no zone is given it is in that
+// of the session.
+func moment(ctx context.Context, lang Language, e ast.Expr) (int64, error) {
+	v, err := lang.Constant(ctx, &ast.CastExpr{Span: ast.Span{Start: e.Pos(), Stop: e.End()}, Operand: e, Type: &ast.TypeName{Name: ast.MakeIdent("timestamptz")}})
+	if s := sqlerr.As(err); err != nil && s.Code != sqlerr.CannotCoerce {
 		return 0, err
 	}
-	if v.IsString() {
-		if v, err = sqltype.ParseText(v.Str(), sqltype.Of(sqltype.Timestamptz), nil); err != nil {
-			return 0, sqlerr.As(err).At(e.Pos())
-		}
-	}
-	if v.Kind() != bson.TypeDateTime {
+	if err != nil || v.Kind() != bson.TypeDateTime {
 		return 0, sqlerr.New(sqlerr.DatatypeMismatch, "a timestamp is needed").At(e.Pos()).
 			WithHint("Write '2026-01-31 12:00Z', or an expression like now() - interval '5 minutes'.")
 	}

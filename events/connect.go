@@ -77,7 +77,7 @@ func (c *call) saveConnection(ctx context.Context, conn *Connection, options []*
 		}
 		o.ValuePos = n.Value.Pos()
 		var err error
-		if o.Value, err = optionConstant(ctx, c.m.lang, n.Value); err != nil {
+		if o.Value, err = optionConstant(ctx, c.lang, n.Value); err != nil {
 			return err
 		}
 		if err := conn.setOption(o); err != nil {

@@ -26,11 +26,11 @@ func (c *call) deadLetters(ctx context.Context, n *ast.DeadLetters) (string, err
 	}
 	var where Condition
 	if n.Where != nil {
-		if where, err = c.m.lang.DeadLetterCondition(ctx, n.Where); err != nil {
+		if where, err = c.lang.DeadLetterCondition(ctx, n.Where); err != nil {
 			return "", err
 		}
 	}
-	limit, err := c.m.count(ctx, n.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", everything)
+	limit, err := countOf(ctx, c.lang, n.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", everything)
 	if err != nil {
 		return "", err
 	}

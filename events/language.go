@@ -8,10 +8,15 @@ import (
 	"weir/catalog"
 	"weir/engine/value"
 	"weir/parser/ast"
+	"weir/sqlfunc"
 )
 
 // Language is what the runtime needs of the SQL half.
 type Language interface {
+	// For is the language of a client's statement: what is evaluated at once has the
+	// client's session, with its time zone and user. What a subscription keeps has
+	// none: it is in UTC, and refused where a literal is another one in the session.
+	For(sqlfunc.Session) Language
 	// Constant evaluates an expression that reads no columns; the value is in
 	// the BSON form of its type. Its errors are *sqlerr.Error with positions.
 	Constant(ctx context.Context, e ast.Expr) (value.Value, error)
@@ -34,6 +39,14 @@ type Language interface {
 	Projection(ctx context.Context, list string) (Projection, error)
 	// Print gives an expression as SQL text.
 	Print(e ast.Expr) string
+}
+
+// languageOf is the language of the statements of a session.
+func (m *Manager) languageOf(env catalog.Session) Language {
+	if s, ok := env.(interface{ Functions() sqlfunc.Session }); ok {
+		return m.lang.For(s.Functions())
+	}
+	return m.lang
 }
 
 // Condition tells whether a row of the event log fulfils a WHERE.

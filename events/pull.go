@@ -28,7 +28,7 @@ func (c *call) acknowledge(ctx context.Context, stmt *ast.AcknowledgeEvents) err
 		return sqlerr.New(sqlerr.ObjectNotInPrerequisiteState, "event subscription \"%s\" is not read by PULL", s.Spec.Name).At(stmt.Name.Pos()).
 			WithHint("Only PULL subscriptions are acknowledged; others are by their receivers.")
 	}
-	v, err := c.m.lang.Constant(ctx, stmt.UpTo)
+	v, err := c.lang.Constant(ctx, stmt.UpTo)
 	if err != nil {
 		return err
 	}

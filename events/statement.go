@@ -21,6 +21,7 @@ import (
 type call struct {
 	m       *Manager
 	env     catalog.Session
+	lang    Language // of the statement
 	notices []*sqlerr.Error
 	rows    []bson.Raw
 	drains  bool // it met a subscription that is being dropped
@@ -78,7 +79,7 @@ func (m *Manager) Exec(ctx context.Context, stmt ast.Statement, env catalog.Sess
 	}
 	began := time.Now()
 	for try := 1; ; try++ {
-		c := &call{m: m, env: env}
+		c := &call{m: m, env: env, lang: m.languageOf(env)}
 		tag, err := c.exec(ctx, stmt)
 		if err != nil && c.drains && time.Since(began) < drainWait { // mostly it is gone at once
 			try = 0

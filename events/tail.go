@@ -31,7 +31,7 @@ func tailColumns(rest []catalog.Column) []catalog.Column {
 // CHANGE_STREAM_EVENTS()) or a collection (event_type, document_key and its own).
 func (m *Manager) describeSubscribe(ctx context.Context, n *ast.Subscribe, env catalog.Session) ([]catalog.Column, error) {
 	if n.Query != nil {
-		q, err := m.lang.TailQuery(ctx, n.Query)
+		q, err := m.languageOf(env).TailQuery(ctx, n.Query)
 		if err != nil {
 			return nil, err
 		}
@@ -105,12 +105,12 @@ type span struct{ since, until int64 }
 func (s span) holds(ms int64) bool { return ms >= s.since && (s.until == 0 || ms <= s.until) }
 
 // bound takes AS OF or UP TO, or an argument that says the same.
-func (m *Manager) bound(ctx context.Context, o *tailOptions, since, until ast.Expr) error {
+func (o *tailOptions) bound(ctx context.Context, lang Language, since, until ast.Expr) error {
 	for _, e := range []ast.Expr{since, until} {
 		if e == nil {
 			continue
 		}
-		ms, err := m.moment(ctx, e)
+		ms, err := moment(ctx, lang, e)
 		switch {
 		case err != nil:
 			return err
@@ -128,8 +128,8 @@ func secondOf(ms int64) string {
 	return string(appendPosition(nil, bson.Timestamp{T: uint32(max(1, ms/1000))}, 0))
 }
 
-// tailOptions reads WITH (SNAPSHOT, PROGRESS); each may have a boolean behind it.
-func (m *Manager) tailOptions(ctx context.Context, n *ast.Subscribe) (o tailOptions, err error) {
+// readTailOptions reads WITH (SNAPSHOT, PROGRESS); each may have a boolean behind it.
+func readTailOptions(ctx context.Context, lang Language, n *ast.Subscribe) (o tailOptions, err error) {
 	seen := map[string]bool{}
 	for _, opt := range n.Options {
 		name := strings.ToLower(opt.Name.Name)
@@ -144,7 +144,7 @@ func (m *Manager) tailOptions(ctx context.Context, n *ast.Subscribe) (o tailOpti
 		if opt.Value == nil {
 			continue
 		}
-		v, err := optionConstant(ctx, m.lang, opt.Value)
+		v, err := optionConstant(ctx, lang, opt.Value)
 		if err != nil {
 			return o, err
 		}
@@ -184,11 +184,12 @@ type tailPlan struct {
 
 // planTail refuses what cannot be followed. It opens nothing.
 func (m *Manager) planTail(ctx context.Context, n *ast.Subscribe, env catalog.Session) (*tailPlan, error) {
-	o, err := m.tailOptions(ctx, n)
+	lang := m.languageOf(env)
+	o, err := readTailOptions(ctx, lang, n)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.bound(ctx, &o, n.AsOf, n.UpTo); err != nil {
+	if err := o.bound(ctx, lang, n.AsOf, n.UpTo); err != nil {
 		return nil, err
 	}
 	p := &tailPlan{tailOptions: o}

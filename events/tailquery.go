@@ -25,14 +25,15 @@ type queryPlan struct {
 
 // planQuery plans a query. Its arguments since and until say the same as AS OF and UP TO.
 func (m *Manager) planQuery(ctx context.Context, n *ast.Subscribe, env catalog.Session, o *tailOptions) (*queryPlan, error) {
-	q, err := m.lang.TailQuery(ctx, n.Query)
+	lang := m.languageOf(env)
+	q, err := lang.TailQuery(ctx, n.Query)
 	if err != nil {
 		return nil, err
 	}
 	if err := onceGiven(n, q); err != nil {
 		return nil, err
 	}
-	if err := m.bound(ctx, o, q.Since, q.Until); err != nil {
+	if err := o.bound(ctx, lang, q.Since, q.Until); err != nil {
 		return nil, err
 	}
 	p := &queryPlan{TailQuery: q}
@@ -43,7 +44,7 @@ func (m *Manager) planQuery(ctx context.Context, n *ast.Subscribe, env catalog.S
 	if slices.Contains(p.hidden, any(p.of.id)) {
 		return nil, usable(m.named(p.of.database, p.of.id), env, n.Query.Pos())
 	}
-	p.skip, p.most, err = m.tailBounds(ctx, q)
+	p.skip, p.most, err = tailBounds(ctx, lang, q)
 	return p, err
 }
 
@@ -70,20 +71,20 @@ func (m *Manager) tailQuery(ctx context.Context, q *queryPlan, o tailOptions) (f
 }
 
 // tailBounds evaluates OFFSET and LIMIT; most is -1 without a limit.
-func (m *Manager) tailBounds(ctx context.Context, q *TailQuery) (skip, most int64, err error) {
-	if skip, err = m.count(ctx, q.Offset, sqlerr.InvalidRowCountInOffset, "OFFSET", 0); err != nil {
+func tailBounds(ctx context.Context, lang Language, q *TailQuery) (skip, most int64, err error) {
+	if skip, err = countOf(ctx, lang, q.Offset, sqlerr.InvalidRowCountInOffset, "OFFSET", 0); err != nil {
 		return 0, 0, err
 	}
-	most, err = m.count(ctx, q.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", -1)
+	most, err = countOf(ctx, lang, q.Limit, sqlerr.InvalidRowCountInLimit, "LIMIT", -1)
 	return skip, most, err
 }
 
-// count evaluates a number of rows; none is that of a clause that is not given or NULL.
-func (m *Manager) count(ctx context.Context, e ast.Expr, negative, clause string, none int64) (int64, error) {
+// countOf evaluates a number of rows; none is that of a clause that is not given or NULL.
+func countOf(ctx context.Context, lang Language, e ast.Expr, negative, clause string, none int64) (int64, error) {
 	if e == nil {
 		return none, nil
 	}
-	v, err := m.lang.Constant(ctx, e)
+	v, err := lang.Constant(ctx, e)
 	if err != nil || v.IsNullish() {
 		return none, err
 	}
@@ -149,7 +150,7 @@ func (m *Manager) tailSource(ctx context.Context, e ast.Expr, env catalog.Sessio
 	if e == nil {
 		return of, nil
 	}
-	v, err := m.lang.Constant(ctx, e)
+	v, err := m.languageOf(env).Constant(ctx, e)
 	if err != nil || v.IsNullish() {
 		return of, err
 	}

@@ -22,7 +22,7 @@ func (c *call) test(ctx context.Context, n *ast.TestEventSubscription) error {
 	}
 	limit := int64(defaultTestEvents)
 	if n.Last != nil {
-		if limit, err = c.m.count(ctx, n.Last, sqlerr.InvalidParameterValue, "ON LAST", limit); err != nil || limit == 0 {
+		if limit, err = countOf(ctx, c.lang, n.Last, sqlerr.InvalidParameterValue, "ON LAST", limit); err != nil || limit == 0 {
 			return err
 		}
 	}

@@ -35,9 +35,20 @@ type language struct {
 	library *expr.Library
 	caps    store.Capabilities
 	now     func() time.Time
-	events  *catalog.Table // the columns of CHANGE_STREAM_EVENTS(), as rows of the log
-	dead    *catalog.Table // those of DEAD_LETTER_EVENTS()
+	events  *catalog.Table  // the columns of CHANGE_STREAM_EVENTS(), as rows of the log
+	dead    *catalog.Table  // those of DEAD_LETTER_EVENTS()
+	client  sqlfunc.Session // of the statement; nil: none
 }
+
+// For implements events.Language.
+func (l *language) For(client sqlfunc.Session) events.Language {
+	own := *l
+	own.client = client
+	return &own
+}
+
+// standing is the language of what outlives its statement.
+func (l *language) standing() *language { return l.For(nil).(*language) }
 
 var _ events.Language = (*language)(nil)
 
@@ -61,7 +72,15 @@ func asRows(of *catalog.Table) *catalog.Table {
 }
 
 func (l *language) env() *planner.Env {
-	return &planner.Env{Resolver: noRelations{}, Funcs: l.funcs, Strict: true, Types: &sqltype.Env{Now: l.now()}, Library: l.library}
+	return &planner.Env{Resolver: noRelations{}, Funcs: l.funcs, Strict: true, Types: l.session().Types(), Library: l.library}
+}
+
+// session is what expressions are evaluated in.
+func (l *language) session() sqlfunc.Session {
+	if l.client != nil {
+		return l.client
+	}
+	return &quiet{now: l.now()}
 }
 
 // noRelations is a Resolver without any.
@@ -95,6 +114,9 @@ func (l *language) translate(p *planner.Plan) (*translator.Bound, error) {
 // Constant implements events.Language.
 func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error) {
 	x, _, err := planner.BuildExpr(ctx, l.env(), e, nil, sqltype.Type{})
+	if err == nil {
+		err = l.allowed(x)
+	}
 	if err != nil {
 		return value.Value{}, err
 	}
@@ -124,7 +146,7 @@ func (l *language) Constant(ctx context.Context, e ast.Expr) (value.Value, error
 
 // Condition implements events.Language.
 func (l *language) Condition(ctx context.Context, e ast.Expr) (events.Condition, error) {
-	return asCondition(l.condition(ctx, e, l.events))
+	return asCondition(l.kept(ctx, e, l.events))
 }
 
 // DeadLetterCondition implements events.Language.
@@ -132,8 +154,53 @@ func (l *language) DeadLetterCondition(ctx context.Context, e ast.Expr) (events.
 	return asCondition(l.condition(ctx, e, l.dead))
 }
 
+// kept compiles a condition that outlives its statement.
+func (l *language) kept(ctx context.Context, e ast.Expr, over *catalog.Table) (*rowProgram, error) {
+	p, err := l.standing().condition(ctx, e, over)
+	if err != nil {
+		return nil, err
+	}
+	return p, l.settled(func(env *planner.Env) ([]planner.Expr, error) {
+		x, _, err := planner.BuildExpr(ctx, env, e, over, sqltype.Of(sqltype.Bool))
+		return []planner.Expr{x}, err
+	})
+}
+
+// settled refuses literals that are other values for the client, or later: '12:00' of
+// another time zone, 'tomorrow'. What is kept is read again at each start, in UTC.
+func (l *language) settled(build func(*planner.Env) ([]planner.Expr, error)) error {
+	if l.client == nil {
+		return nil
+	}
+	kept, client := l.standing().env(), l.env()
+	types := *client.Types
+	types.Now = kept.Types.Now.AddDate(40, 1, 1)
+	client.Types = &types
+	here, err := build(kept)
+	if err != nil {
+		return err
+	}
+	there, err := build(client)
+	if err != nil {
+		return err
+	}
+	for i := range here {
+		a, b := planner.Constants(here[i]), planner.Constants(there[i])
+		for k := range min(len(a), len(b)) {
+			if !value.Identical(a[k].Value, b[k].Value) {
+				return sqlerr.Unsupported(a[k].P, "Write dates as '2026-01-31' and times with their zone, as '2026-01-31 12:00+01'; now() and current_date are the present.",
+					"what this literal means depends on the session or on the time")
+			}
+		}
+	}
+	return nil
+}
+
 func (l *language) condition(ctx context.Context, e ast.Expr, over *catalog.Table) (*rowProgram, error) {
 	x, scan, err := planner.BuildExpr(ctx, l.env(), e, over, sqltype.Of(sqltype.Bool))
+	if err == nil {
+		err = l.allowed(x)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +209,7 @@ func (l *language) condition(ctx context.Context, e ast.Expr, over *catalog.Tabl
 
 // DocumentCondition implements events.Language.
 func (l *language) DocumentCondition(ctx context.Context, e ast.Expr, over *catalog.Table) (events.Condition, error) {
-	p, err := l.condition(ctx, e, asRows(over))
+	p, err := l.kept(ctx, e, asRows(over))
 	if err != nil {
 		return nil, err
 	}
@@ -176,14 +243,33 @@ func (l *language) Projection(ctx context.Context, list string) (events.Projecti
 	if len(stmts) != 1 {
 		return nil, sqlerr.New(sqlerr.SyntaxError, "a single SELECT list is needed")
 	}
-	env := l.env()
-	env.Resolver = oneRelation{table: l.events}
-	plan, err := planner.Build(ctx, env, stmts[0], nil)
+	build := func(env *planner.Env) (*planner.Plan, []planner.Expr, error) {
+		env.Resolver = oneRelation{table: l.events}
+		plan, err := planner.Build(ctx, env, stmts[0], nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !oneByOne(plan.Root) {
+			return nil, nil, sqlerr.Unsupported(0, "Use columns of the event, constants and functions, each row by itself.", "aggregates, DISTINCT, subqueries and functions that return sets are not supported here")
+		}
+		var list []planner.Expr
+		for _, e := range plan.Root.(*planner.Project).Exprs {
+			list = append(list, e.Expr)
+		}
+		return plan, list, nil
+	}
+	kept := l.standing()
+	plan, exprs, err := build(kept.env())
 	if err != nil {
 		return nil, err
 	}
-	if !oneByOne(plan.Root) {
-		return nil, sqlerr.Unsupported(0, "Use columns of the event, constants and functions, each row by itself.", "aggregates, DISTINCT, subqueries and functions that return sets are not supported here")
+	for _, e := range exprs {
+		if err := kept.allowed(e); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.settled(func(env *planner.Env) ([]planner.Expr, error) { _, list, err := build(env); return list, err }); err != nil {
+		return nil, err
 	}
 	seen := map[string]bool{}
 	for _, c := range plan.Cols {
@@ -192,7 +278,20 @@ func (l *language) Projection(ctx context.Context, list string) (events.Projecti
 		}
 		seen[c.Name] = true
 	}
-	return l.compile(plan)
+	return kept.compile(plan)
+}
+
+// allowed refuses what asks for the session of a client where there is none.
+func (l *language) allowed(x planner.Expr) error {
+	if l.client != nil {
+		return nil
+	}
+	c := planner.SessionCall(x)
+	if c == nil {
+		return nil
+	}
+	return sqlerr.Unsupported(c.P, "Event subscriptions have no session of their own: use columns of the event, constants and functions of them; now() is the time at which it is asked.",
+		"function %s() cannot be used in an event subscription", c.Func.Name)
 }
 
 // oneByOne tells whether a plan makes one row of each row that it scans.
@@ -234,13 +333,14 @@ func (l *language) compile(p *planner.Plan) (*rowProgram, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := l.session()
-	pipe, err := agg.Compile(stages, &agg.Env{Library: b.Program.Library(), Stages: translator.Stages(), Session: s, Now: s.now.UnixMilli()})
+	own := l.session()
+	pipe, err := agg.Compile(stages, &agg.Env{Library: b.Program.Library(), Stages: translator.Stages(), Session: own, Now: own.StatementTime().UnixMilli()})
 	if err != nil {
 		return nil, err
 	}
 	computed := slices.ContainsFunc(stages, func(s bson.Raw) bool { return bytes.Contains(s, []byte("event_data")) })
-	return &rowProgram{pipe: pipe, each: pipe.MapsEach(), computed: computed, columns: b.Program.Columns, session: s, now: l.now}, nil
+	standing, _ := own.(*quiet)
+	return &rowProgram{pipe: pipe, each: pipe.MapsEach(), computed: computed, columns: b.Program.Columns, standing: standing, now: l.now}, nil
 }
 
 // rowProgram runs a pipeline over one row at a time.
@@ -250,13 +350,15 @@ type rowProgram struct {
 	each     bool // the pipeline needs no cursor
 	computed bool // it reads columns that are computed
 	columns  []translator.Column
-	session  *quiet
+	standing *quiet // nil: it has a client's session
 	now      func() time.Time
 }
 
 // run gives the document that the pipeline makes of a row, nil: none, while p.mu is held.
 func (p *rowProgram) run(row bson.Raw) (bson.Raw, error) {
-	p.session.now = p.now() // each row is a statement
+	if p.standing != nil {
+		p.standing.now = p.now() // each row is a statement
+	}
 	if p.each {
 		doc, err := p.pipe.RunOne(nil, row)
 		return doc, translator.MapError(err)

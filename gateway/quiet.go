@@ -12,8 +12,6 @@ import (
 // subscriptions. Times are in UTC.
 type quiet struct{ now time.Time }
 
-func (l *language) session() *quiet { return &quiet{now: l.now()} }
-
 func (*quiet) User() string                  { return "weir" }
 func (*quiet) SessionUser() string           { return "weir" }
 func (*quiet) Database() string              { return "" }

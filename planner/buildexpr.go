@@ -56,6 +56,29 @@ func BuildExpr(ctx context.Context, env *Env, e ast.Expr, t *catalog.Table, want
 	return x, s, nil
 }
 
+// SessionCall finds a call in an expression that only a client's session can answer,
+// nil: there is none.
+func SessionCall(x Expr) (found *Call) {
+	walkExpr(x, func(e Expr) bool {
+		if c, ok := e.(*Call); ok && c.Func.OfSession() {
+			found = c
+		}
+		return found == nil
+	})
+	return found
+}
+
+// Constants are those of an expression, in the order in which it has them.
+func Constants(x Expr) (all []*Const) {
+	walkExpr(x, func(e Expr) bool {
+		if c, ok := e.(*Const); ok {
+			all = append(all, c)
+		}
+		return true
+	})
+	return all
+}
+
 // ForDDL is the planner as the catalog's DDL uses it.
 type ForDDL struct {
 	Env *Env

@@ -108,7 +108,7 @@ func (e *env) StatementTime() time.Time {
 
 // relationEnv is the session as virtual relations and event statements see it.
 // Those that need more than catalog.Session ask for it by an interface of their
-// own with StatementText, PlanEnv or Types.
+// own with StatementText, PlanEnv, Types or Functions.
 type relationEnv struct{ *env }
 
 var _ catalog.Session = relationEnv{}
@@ -135,6 +135,9 @@ func (e relationEnv) HasRole(ctx context.Context, name string) (bool, error) {
 	}
 	return has(ctx, name, e.s.start.Database)
 }
+
+// Functions is the session as functions see it.
+func (e relationEnv) Functions() sqlfunc.Session { return e.env }
 
 // StatementText is the text that runs.
 func (e relationEnv) StatementText() string { return e.s.running }

@@ -1,6 +1,7 @@
 package sqlfunc
 
 import (
+	"cmp"
 	"fmt"
 	"sort"
 	"strings"
@@ -84,6 +85,25 @@ var scalarTables = [][]functionRow{
 	functionsMath, functionsText, functionsDatetime, functionsJson, functionsArray, functionsUuid, functionsTransition,
 	functionsConditional, functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsExtra, functionsMonitor, functionsInet, functionsBit, functionsEnum,
 }
+
+// ofSessions are the meanings that only a client's session has, or a database's catalog.
+var ofSessions = func() map[string]bool {
+	m := map[string]bool{"pg_sleep": true, "pg_sleep_for": true, "pg_sleep_until": true}
+	for _, rows := range [][]functionRow{functionsSession, functionsSequence, functionsCatalog, functionsPrivilege, functionsMonitor} {
+		for _, r := range rows {
+			name, _, _ := strings.Cut(r.sig, "(")
+			m[cmp.Or(r.impl, name)] = true
+		}
+	}
+	for _, name := range []string{"pg_typeof", "pg_column_size", "pg_size_pretty", "pg_size_bytes", "getdatabaseencoding", "pg_client_encoding", "format_type"} {
+		delete(m, name)
+	}
+	return m
+}()
+
+// OfSession tells that a function's answer depends on who asks, or that it acts on the
+// session: conditions that no client runs cannot call it.
+func (f *Func) OfSession() bool { return ofSessions[f.Impl] }
 
 var operatorTables = [][]operatorRow{
 	operatorsCompare, operatorsCompareOther, operatorsNumber, operatorsText, operatorsDatetime, operatorsJson, operatorsArray, operatorsBit, operatorsEnum,
