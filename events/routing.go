@@ -42,9 +42,13 @@ func (r *reader) route() routed {
 		if r.apart = nil; len(e.Raw) > bodyLarge && !r.whole {
 			r.apart = &sharing{position: string(position), db: r.db, at: now, made: map[string]bool{}}
 		}
+		at := "" // made once of all who want the event
 		for _, rt := range r.candidates(e) {
 			if rt.after < string(position) && (rt.until == "" || string(position) <= rt.until) {
-				r.routeOne(&out, rt, e, string(position), nowMS)
+				if at == "" {
+					at = string(position)
+				}
+				r.routeOne(&out, rt, e, at, nowMS)
 			}
 		}
 		e.labels = nil
