@@ -114,13 +114,13 @@ func TestShards(t *testing.T) {
 	mortal := &mortal{Store: e}
 	a, b := startNode(t, e, steady), startNode(t, mortal, steady)
 	conn := connect(t, a.Gateway, "shards")
-	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (ordering_key = 'fullDocument.k', delivery_shards = 8, %s)`, r.URL, fast)
+	exec(t, conn, `CREATE EVENT_SUBSCRIPTION hooks ON docs DELIVER TO '%s' WITH (ordering_key = 'fullDocument.k', delivery_shards = 16, %s)`, r.URL, fast)
 	require.Eventually(t, func() bool {
 		owners, held := shardOwners(t, e), 0
 		for _, n := range owners {
 			held += n
 		}
-		return held == 8 && len(owners) == 2
+		return held == 16 && len(owners) == 2 // that one has all of so many is one chance in 32768
 	}, patience, 5*time.Millisecond)
 
 	written := 0
