@@ -14,8 +14,14 @@ import (
 // itself: the figures become those of the rows, and follow what happens.
 func TestBacklogIsCounted(t *testing.T) {
 	t.Parallel()
+	for _, mode := range testkit.Modes() {
+		t.Run(string(mode), func(t *testing.T) { t.Parallel(); backlogIsCounted(t, mode) })
+	}
+}
+
+func backlogIsCounted(t *testing.T, mode testkit.Mode) {
 	const n = 700
-	g := testkit.Start(t, testkit.Embedded, nil)
+	g := testkit.Start(t, mode, nil)
 	conn := g.Connect(t)
 	r := newReceiver(t, 1)
 	r.status = http.StatusNotFound

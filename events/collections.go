@@ -80,6 +80,7 @@ var indexes = []index{
 	{coll: collDead, name: "created", keys: asc("created_at")},
 	{coll: collDead, name: "time", keys: asc("event_timestamp")},
 	{coll: collDead, name: "counts", keys: asc("subscription_id", "status", "reason"), counted: true},
+	{coll: collDead, name: "kinds", keys: asc("subscription_id", "status", "reason", "last_status", "created_at", "last_attempt_at")},
 	{coll: collDead, name: "expiry", keys: asc("expire_at"), ttl: true},
 	{coll: collDead, name: "bodies", keys: asc(fieldBodies), partial: having(fieldBodies)},
 	{coll: collBodies, name: "written", keys: asc("written_at", "_id")},

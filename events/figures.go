@@ -51,7 +51,7 @@ func (m *Manager) figures(ctx context.Context, counted map[string]totals) (map[s
 		return nil, err
 	}
 	if !waiting || !dead {
-		last, _ = m.census.get(m, m.takeCensus)
+		last, _ = m.census.get(ctx, m, m.takeCensus)
 	}
 	out := map[string]figure{}
 	for id, now := range counted {
@@ -67,14 +67,18 @@ func (m *Manager) figures(ctx context.Context, counted map[string]totals) (map[s
 	return out, m.addBlocked(ctx, out)
 }
 
-// countFew counts what waits and what is dead, unless that is known to be much;
-// waiting and dead tell that the counts are whole.
+// countFew counts what waits and what is dead, unless that is known to be much where
+// no index says how many there are; waiting and dead tell that the counts are whole.
 func (m *Manager) countFew(ctx context.Context, out map[string]figure, much bool) (waiting, dead bool, err error) {
-	if much {
+	most := int64(countedAtOnce)
+	switch {
+	case m.st.Capabilities().Embedded: // it has counted indexes
+		most = 0
+	case much:
 		return false, false, nil
 	}
-	if waiting, err = m.countWaiting(ctx, out, countedAtOnce); err == nil {
-		dead, err = m.countDead(ctx, out, countedAtOnce)
+	if waiting, err = m.countWaiting(ctx, out, most); err == nil {
+		dead, err = m.countDead(ctx, out, most)
 	}
 	return waiting, dead, err
 }

@@ -7,37 +7,68 @@ import (
 )
 
 // recount is a result that takes long to find: it is found beside those who ask,
-// who get the last one, and rests for twenty times as long as finding it took.
+// who get the last one, and rests for twenty times as long as finding it took. Who asks
+// when nobody has for a while, or when there is none, waits a little for a new one.
 type recount[T any] struct {
 	mu    sync.Mutex
 	value T
 	known bool
-	busy  bool
+	found chan struct{} // closed when the one that is looked for is there; nil: none is
 	due   time.Time
+	asked time.Time
+	epoch int // how often the last one was forgotten
 }
 
-// The pace of a recount.
 const (
+	// The pace of a recount.
 	recountRest  = 20
 	recountEvery = time.Second
+	// recountIdle is after what time without questions the last result is told to nobody
+	// who can have a new one within recountPatience.
+	recountIdle     = 5 * time.Second
+	recountPatience = 500 * time.Millisecond
 )
 
 // get gives the last result; false: there is none yet. Where it is old, another is
 // looked for.
-func (r *recount[T]) get(m *Manager, find func(context.Context) (T, error)) (T, bool) {
+func (r *recount[T]) get(ctx context.Context, m *Manager, find func(context.Context) (T, error)) (T, bool) {
+	if found := r.look(m, find); found != nil {
+		patience := time.NewTimer(recountPatience)
+		defer patience.Stop()
+		select {
+		case <-found:
+		case <-patience.C:
+		case <-ctx.Done():
+		}
+	}
+	return r.last()
+}
+
+// look looks for another result where the last one is old; found is to be waited for.
+func (r *recount[T]) look(m *Manager, find func(context.Context) (T, error)) (found <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.busy && !time.Now().Before(r.due) {
-		r.busy = m.beside(func(ctx context.Context) {
+	now := time.Now()
+	idle := now.Sub(r.asked) > recountIdle
+	r.asked = now
+	if r.found == nil && !now.Before(r.due) {
+		epoch := r.epoch
+		r.found = make(chan struct{})
+		if !m.beside(func(ctx context.Context) {
 			from := time.Now()
 			v, err := find(ctx)
 			if err != nil && ctx.Err() == nil {
 				m.log.Warn("a count for the monitoring failed; it is tried again", "error", err)
 			}
-			r.put(v, err, from)
-		})
+			r.put(v, err, from, epoch)
+		}) {
+			r.found = nil
+		}
 	}
-	return r.value, r.known
+	if idle || !r.known {
+		return r.found
+	}
+	return nil
 }
 
 // last gives the last result, false: there is none.
@@ -53,26 +84,38 @@ func (r *recount[T]) forget() {
 	defer r.mu.Unlock()
 	var none T
 	r.value, r.known, r.due = none, false, time.Time{}
+	r.epoch++
 }
 
-func (r *recount[T]) put(v T, err error, from time.Time) {
+// put keeps a result, unless it was begun before the one of its time was forgotten.
+func (r *recount[T]) put(v T, err error, from time.Time, epoch int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.busy, r.due = false, time.Now().Add(max(recountEvery, recountRest*time.Since(from)))
-	if err == nil {
-		r.value, r.known = v, true
+	if epoch == r.epoch {
+		r.due = time.Now().Add(max(recountEvery, recountRest*time.Since(from)))
+		if err == nil {
+			r.value, r.known = v, true
+		}
+	}
+	if r.found != nil {
+		close(r.found)
+		r.found = nil
 	}
 }
 
 // wait gives the last result, or finds the first.
 func (r *recount[T]) wait(ctx context.Context, m *Manager, find func(context.Context) (T, error)) (T, error) {
-	if _, known := r.last(); known {
-		v, _ := r.get(m, find)
-		return v, nil
+	r.mu.Lock()
+	known, epoch := r.known, r.epoch
+	r.mu.Unlock()
+	if known {
+		if v, known := r.get(ctx, m, find); known {
+			return v, nil
+		}
 	}
 	from := time.Now()
 	v, err := find(ctx)
-	r.put(v, err, from)
+	r.put(v, err, from, epoch)
 	return v, err
 }
 

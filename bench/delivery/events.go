@@ -63,7 +63,7 @@ var measures = []measure{
 	{"notify1000", "the same at 10,000 a second with 1,000 subscriptions", measureNotifyMany},
 	{"catchup", "reading a subscription's log from its beginning, against a sequential read of the same bytes", measureCatchup},
 	{"create", "CREATE of 1,000 subscriptions, the time of the first and of the last", measureCreate},
-	{"monitor", "the monitoring functions and views over a log of ten times --events rows", measureMonitor},
+	{"monitor", "the monitoring functions and views over a log of ten times --events rows and the counters of a day", measureMonitor},
 	{"memory", "heap with 100 subscriptions at full rate whose receiver stalls", measureMemory},
 	{"takeover", "kill -9 and SIGTERM of the gateway that delivers, until another one does (two processes of weir serve)", measureTakeover},
 }
