@@ -17,7 +17,9 @@ import (
 // read and its rows are made. What few events there are it writes to the log itself,
 // where they wait for the save that lets them be seen and makes them durable; one
 // save is for all that came together meanwhile. The rows of many events are written
-// beside it, too, one batch at a time. Either way batches are saved in order.
+// beside it, too: on one journal one batch at a time, elsewhere the rows of the next while
+// what comes before is saved, as each of these waits for a majority of the servers. Either
+// way batches are saved in order.
 
 const (
 	// A batch of so many events, or bytes of them, is not written by the reader.
@@ -30,10 +32,11 @@ const (
 // staged is a batch whose rows are made.
 type staged struct {
 	out     routed
-	written bool   // its rows are in the log
-	begun   bool   // its save has begun, which durable waits for, and it was handed over
-	last    string // position of its last event
-	passed  string // up to which the stream was read
+	written bool       // its rows are in the log
+	logging chan error // its rows are being written beside; nil: they are not
+	begun   bool       // its save has begun, which durable waits for, and it was handed over
+	last    string     // position of its last event
+	passed  string     // up to which the stream was read
 	token   bson.Raw
 	time    bson.Timestamp
 	waiting int64         // its share of the writer's room
@@ -134,6 +137,10 @@ func (r *reader) hand(ctx context.Context, s *staged) error {
 	if r.writer.busy = s.done == nil; r.writer.busy && !s.begun {
 		r.writer.later.Add(1)
 	}
+	if s.done == nil && !s.written && !r.st.Capabilities().OrderedJournal {
+		s.logging = make(chan error, 1)
+		go func() { s.logging <- r.writeRows(ctx, s.out) }() // ends with drop
+	}
 	r.writer.work <- s
 	return nil
 }
@@ -143,10 +150,21 @@ func (r *reader) drop(s *staged) (err error) {
 	if s.durable != nil {
 		err, s.durable = s.durable(), nil
 	}
+	err = errors.Join(err, r.logged(s))
 	if s.done == nil {
 		s.free()
 		r.writer.under.Done()
 	}
+	return err
+}
+
+// logged waits until rows are in the log that are written beside.
+func (r *reader) logged(s *staged) error {
+	if s.logging == nil {
+		return nil
+	}
+	err := <-s.logging
+	s.logging, s.written = nil, err == nil
 	return err
 }
 
@@ -272,10 +290,13 @@ func (r *reader) write(ctx context.Context, some []*staged) error {
 		if s.done != nil {
 			continue
 		}
-		if last = s; !s.written {
+		if last = s; s.logging == nil && !s.written {
 			if err := r.writeRows(ctx, s.out); err != nil {
 				return err
 			}
+		}
+		if err := r.logged(s); err != nil {
+			return err
 		}
 	}
 	if last == nil {

@@ -47,7 +47,7 @@ var monitorQueries = []struct{ name, sql string }{
 	{"active_streams", `SELECT * FROM weir.active_streams`},
 	{"gateway_status", `SELECT * FROM weir.gateway_status`},
 	{"the last events", `SELECT * FROM CHANGE_STREAM_EVENTS() ORDER BY event_timestamp DESC LIMIT 100`},
-	{"the last of a subscription", `SELECT * FROM CHANGE_STREAM_EVENTS('watched_7') ORDER BY event_timestamp DESC LIMIT 100`},
+	{"the last of a subscription", `SELECT * FROM CHANGE_STREAM_EVENTS('bench_watched_7') ORDER BY event_timestamp DESC LIMIT 100`},
 	{"the last failed", `SELECT * FROM CHANGE_STREAM_EVENTS() WHERE processing_status = 'failed' ORDER BY event_timestamp DESC LIMIT 100`},
 	{"events of a second", `SELECT count(*) FROM CHANGE_STREAM_EVENTS() WHERE event_timestamp BETWEEN $1 AND $1::timestamptz + interval '1 second'`},
 	{"failed of a minute", `SELECT count(*) FROM CHANGE_STREAM_EVENTS() WHERE processing_status = 'failed' AND event_timestamp BETWEEN $1 AND $1::timestamptz + interval '1 minute'`},
@@ -70,7 +70,7 @@ func measureMonitor(ctx context.Context, o Options) (_ []line, err error) {
 		}
 		return nil
 	}
-	if err := watched(`CREATE EVENT_SUBSCRIPTION watched_%d ON docs DELIVER TO NOTIFY watched WITH (source_service = 'shop', target_service = 'mail', interaction_type = 'event')`); err != nil {
+	if err := watched(`CREATE EVENT_SUBSCRIPTION bench_watched_%d ON docs DELIVER TO NOTIFY watched WITH (source_service = 'shop', target_service = 'mail', interaction_type = 'event')`); err != nil {
 		return nil, err
 	}
 	const first = 100
@@ -83,14 +83,11 @@ func measureMonitor(ctx context.Context, o Options) (_ []line, err error) {
 	if err := r.untilSettled(ctx); err != nil {
 		return nil, err
 	}
-	if err := watched(`PAUSE EVENT_SUBSCRIPTION watched_%d`); err != nil {
+	if err := watched(`PAUSE EVENT_SUBSCRIPTION bench_watched_%d`); err != nil {
 		return nil, err
 	}
 	now, rows := time.Now(), monitorRows*o.Events
 	if err := errors.Join(r.fillCounters(ctx, now), r.fillLog(ctx, now, rows)); err != nil {
-		return nil, err
-	}
-	if err := r.untilSummedUp(ctx, now); err != nil {
 		return nil, err
 	}
 	var lines []line
@@ -149,7 +146,7 @@ func setField(doc *bson.D, key string, v any) {
 }
 
 // fillCounters counts for each minute and hour of the last day what was counted of the
-// first events, and has the sums made anew.
+// first events, and waits until that is summed up.
 func (r *rig) fillCounters(ctx context.Context, now time.Time) error {
 	for _, c := range []struct {
 		coll  string
@@ -168,7 +165,7 @@ func (r *rig) fillCounters(ctx context.Context, now time.Time) error {
 			ops := make([]store.WriteOp, len(docs))
 			for i, doc := range docs {
 				doc = slices.Clone(doc)
-				setField(&doc, "_id", fmt.Sprintf("%d:%d", i, at.Unix()))
+				setField(&doc, "_id", fmt.Sprintf("%s:%d:%d", r.db, i, at.Unix()))
 				setField(&doc, "bucket", at)
 				setField(&doc, "expire_at", at.Add(48*time.Hour))
 				raw, err := bson.Marshal(doc)
@@ -182,15 +179,31 @@ func (r *rig) fillCounters(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	return r.command(ctx, events.Database, bson.D{{Key: "delete", Value: sumsColl}, {Key: "deletes", Value: bson.A{bson.D{{Key: "q", Value: bson.D{}}, {Key: "limit", Value: 0}}}}})
+	return r.sumUpAgain(ctx, now)
 }
 
-// untilSummedUp waits until the counters of the day before a time are.
-func (r *rig) untilSummedUp(ctx context.Context, now time.Time) error {
-	return until(ctx, func() (bool, error) {
-		done, err := r.someOf(ctx, sumsColl, bson.D{{Key: "summed_to", Value: bson.D{{Key: "$gt", Value: now.Add(-10 * time.Minute)}}}}, 1)
-		return len(done) > 0, err
-	})
+// sumUpAgain has the counters of the day before a time summed up, those that were there
+// before and those that were filled in, and waits until they are.
+func (r *rig) sumUpAgain(ctx context.Context, now time.Time) error {
+	state := func(match bson.D) error {
+		return until(ctx, func() (bool, error) {
+			found, err := r.someOf(ctx, sumsColl, append(match, bson.E{Key: "_id", Value: "state"}), 1)
+			return len(found) > 0, err
+		})
+	}
+	if err := state(bson.D{}); err != nil { // somebody sums up
+		return err
+	}
+	var again bson.A
+	for at := now.Truncate(time.Hour).Add(-24 * time.Hour); at.Before(now); at = at.Add(time.Hour) {
+		again = append(again, at)
+	}
+	update := bson.D{{Key: "$addToSet", Value: bson.D{{Key: "again", Value: bson.D{{Key: "$each", Value: again}}}}}}
+	if err := r.command(ctx, events.Database, bson.D{{Key: "update", Value: sumsColl}, {Key: "updates", Value: bson.A{
+		bson.D{{Key: "q", Value: bson.D{{Key: "_id", Value: "state"}}}, {Key: "u", Value: update}}}}}); err != nil {
+		return err
+	}
+	return state(bson.D{{Key: "again.0", Value: bson.D{{Key: "$exists", Value: false}}}, {Key: "summed_to", Value: bson.D{{Key: "$gt", Value: now.Add(-10 * time.Minute)}}}})
 }
 
 // fillLog writes rows of the last day, in the shape of those that are there: most are
@@ -208,7 +221,7 @@ func (r *rig) fillLog(ctx context.Context, now time.Time, n int) error {
 		for i := range ops {
 			k := at + i
 			row, when := slices.Clone(shapes[(k+k/100)%len(shapes)]), now.Add(-time.Duration(n-k)*step)
-			setField(&row, "_id", fmt.Sprintf("watched:%d", k))
+			setField(&row, "_id", fmt.Sprintf("bench_watched:%d", k))
 			setField(&row, "position", fmt.Sprintf("%08x%08x%08x", when.Unix(), 1, k))
 			setField(&row, "event_timestamp", when)
 			setField(&row, "correlation_id", fmt.Sprintf("c-%d", k/10))
