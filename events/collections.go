@@ -3,10 +3,8 @@ package events
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"golang.org/x/sync/errgroup"
 
 	"weir/mongoerr"
 	"weir/store"
@@ -196,29 +194,11 @@ func insertAll(ctx context.Context, q store.Queryer, coll string, docs []bson.Ra
 }
 
 // insertAhead is insertAll of documents that a durable write follows which must
-// not be there without them. A server inserts documents of a command one after the
-// other, into each index in turn: of many it is given some commands at once.
+// not be there without them.
 func insertAhead(ctx context.Context, st store.Store, coll string, docs []bson.Raw) error {
-	if st.Capabilities().OrderedJournal {
-		return insertAs(ctx, st, coll, docs, store.WriteOptions{Ahead: true, Unordered: true})
-	}
-	share := max(insertShare, (len(docs)+insertsAtOnce-1)/insertsAtOnce)
-	if len(docs) <= share {
-		return insertAll(ctx, st, coll, docs)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	for some := range slices.Chunk(docs, share) {
-		g.Go(func() error { return insertAll(ctx, st, coll, some) })
-	}
-	return g.Wait()
+	ordered := st.Capabilities().OrderedJournal
+	return insertAs(ctx, st, coll, docs, store.WriteOptions{Durable: !ordered, Ahead: ordered, Unordered: true})
 }
-
-const (
-	// insertsAtOnce is how many commands insert the rows of a batch.
-	insertsAtOnce = 4
-	// insertShare are the rows below which another command is not worth its way.
-	insertShare = 100
-)
 
 func insertAs(ctx context.Context, q store.Queryer, coll string, docs []bson.Raw, o store.WriteOptions) error {
 	if len(docs) == 0 {

@@ -17,9 +17,10 @@ import (
 // read and its rows are made. What few events there are it writes to the log itself,
 // where they wait for the save that lets them be seen and makes them durable; one
 // save is for all that came together meanwhile. The rows of many events are written
-// beside it, too: on one journal one batch at a time, elsewhere the rows of the next while
-// what comes before is saved, as each of these waits for a majority of the servers. Either
-// way batches are saved in order.
+// beside it, too: on one journal one batch at a time, elsewhere those of the next while what
+// comes before is saved, as each of these waits for a majority of the servers. Either way
+// batches are saved in order, and so are their rows written: who acknowledges up to a
+// position has seen all rows before it.
 
 const (
 	// A batch of so many events, or bytes of them, is not written by the reader.
@@ -32,11 +33,13 @@ const (
 // staged is a batch whose rows are made.
 type staged struct {
 	out     routed
-	written bool       // its rows are in the log
-	logging chan error // its rows are being written beside; nil: they are not
-	begun   bool       // its save has begun, which durable waits for, and it was handed over
-	last    string     // position of its last event
-	passed  string     // up to which the stream was read
+	written bool          // its rows are in the log
+	logging chan error    // its rows are being written beside; nil: they are not
+	before  chan struct{} // closed when those of the batch before are in the log; nil: they are
+	logged  chan struct{} // the same of its own
+	begun   bool          // its save has begun, which durable waits for, and it was handed over
+	last    string        // position of its last event
+	passed  string        // up to which the stream was read
 	token   bson.Raw
 	time    bson.Timestamp
 	waiting int64         // its share of the writer's room
@@ -52,6 +55,7 @@ type writer struct {
 	under sync.WaitGroup      // batches that are routed and not on the disk
 	busy  bool                // something was given to it that may not be on the disk; of who gives
 	later atomic.Int32        // batches that were given to it and whose save had not begun
+	rows  chan struct{}       // closed when all rows that were given to it are in the log; nil: they are; of who gives
 	some  []*staged           // memory of writeStaged
 }
 
@@ -60,6 +64,7 @@ type writer struct {
 func (r *reader) runBatches(ctx context.Context, worked func()) error {
 	g, gctx := errgroup.WithContext(ctx)
 	r.writer.work, r.writer.room, r.writer.busy = make(chan *staged, ahead+1), semaphore.NewWeighted(ahead), false
+	r.writer.rows = nil
 	r.writer.later.Store(0)
 	g.Go(func() error { return r.writeStaged(gctx, worked) })
 	g.Go(func() error { return r.awaitWider(gctx) })
@@ -137,9 +142,13 @@ func (r *reader) hand(ctx context.Context, s *staged) error {
 	if r.writer.busy = s.done == nil; r.writer.busy && !s.begun {
 		r.writer.later.Add(1)
 	}
-	if s.done == nil && !s.written && !r.st.Capabilities().OrderedJournal {
-		s.logging = make(chan error, 1)
-		go func() { s.logging <- r.writeRows(ctx, s.out) }() // ends with drop
+	if s.done == nil && !s.written {
+		s.before, s.logged = r.writer.rows, make(chan struct{})
+		r.writer.rows = s.logged
+		if !r.st.Capabilities().OrderedJournal {
+			s.logging = make(chan error, 1)
+			go func() { s.logging <- r.logRows(ctx, s) }() // ends with drop
+		}
 	}
 	r.writer.work <- s
 	return nil
@@ -150,7 +159,10 @@ func (r *reader) drop(s *staged) (err error) {
 	if s.durable != nil {
 		err, s.durable = s.durable(), nil
 	}
-	err = errors.Join(err, r.logged(s))
+	if s.logging != nil {
+		err = errors.Join(err, <-s.logging)
+		s.logging = nil
+	}
 	if s.done == nil {
 		s.free()
 		r.writer.under.Done()
@@ -158,14 +170,34 @@ func (r *reader) drop(s *staged) (err error) {
 	return err
 }
 
-// logged waits until rows are in the log that are written beside.
-func (r *reader) logged(s *staged) error {
-	if s.logging == nil {
-		return nil
+// logRows writes the rows of a batch behind those of the batch before.
+func (r *reader) logRows(ctx context.Context, s *staged) error {
+	if s.before != nil {
+		select {
+		case <-s.before:
+		case <-ctx.Done(): // they may never be
+			return ctx.Err()
+		}
 	}
-	err := <-s.logging
-	s.logging, s.written = nil, err == nil
+	err := r.writeRows(ctx, s.out)
+	if err == nil && s.logged != nil {
+		close(s.logged)
+	}
 	return err
+}
+
+// rowsLogged tells that all rows that were given to the writer are in the log.
+func (r *reader) rowsLogged() bool {
+	if r.writer.rows == nil {
+		return true
+	}
+	select {
+	case <-r.writer.rows:
+		r.writer.rows = nil
+		return true
+	default:
+		return false
+	}
 }
 
 // settle waits until all that was handed over is published.
@@ -201,7 +233,7 @@ func (r *reader) writeBatch(ctx context.Context, worked func()) error {
 	if err != nil {
 		return err
 	}
-	if len(r.events) < pipelined && len(r.arena) < pipelinedBytes {
+	if len(r.events) < pipelined && len(r.arena) < pipelinedBytes && r.rowsLogged() {
 		if err := r.writeAhead(ctx, s); err != nil {
 			return errors.Join(err, r.drop(s))
 		}
@@ -290,13 +322,18 @@ func (r *reader) write(ctx context.Context, some []*staged) error {
 		if s.done != nil {
 			continue
 		}
-		if last = s; s.logging == nil && !s.written {
-			if err := r.writeRows(ctx, s.out); err != nil {
+		last = s
+		switch {
+		case s.written:
+		case s.logging != nil:
+			err := <-s.logging
+			if s.logging = nil; err != nil {
 				return err
 			}
-		}
-		if err := r.logged(s); err != nil {
-			return err
+		default:
+			if err := r.logRows(ctx, s); err != nil {
+				return err
+			}
 		}
 	}
 	if last == nil {

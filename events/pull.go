@@ -16,7 +16,9 @@ import (
 )
 
 // A subscription that is pulled has no dispatcher: its cursors are moved by what is
-// acknowledged, so that who reads what is queued need not walk what is not any more.
+// acknowledged, so that who reads what is queued need not walk what is not any more. What
+// is queued is shown, and acknowledged, as far as it is whole: else a row could come into
+// the log between the two that nobody has seen.
 
 // acknowledge is ACKNOWLEDGE EVENT_SUBSCRIPTION name UP TO position.
 func (c *call) acknowledge(ctx context.Context, stmt *ast.AcknowledgeEvents) error {
@@ -46,14 +48,14 @@ func (c *call) acknowledge(ctx context.Context, stmt *ast.AcknowledgeEvents) err
 	if err != nil {
 		return err
 	}
-	now := c.m.clock()
+	now, position := c.m.clock(), min(position, whole)
 	filter := append(pendingOf(s.ID), bson.E{Key: "position", Value: bson.D{{Key: "$gt", Value: lowest(cursors)}, {Key: "$lte", Value: position}}})
 	n, err := c.m.updateRows(ctx, collLog, filter, bson.D{{Key: "$set", Value: bson.D{{Key: "processing_status", Value: StatusCompleted},
 		{Key: "processing_completed_at", Value: now}, {Key: "processed_by", Value: c.m.gateway}, {Key: "expire_at", Value: now.Add(s.Spec.Retention)}}}})
 	if s.sub.count.done(n, now); err != nil {
 		return fmt.Errorf("acknowledge events of %s: %w", s.ID, err)
 	}
-	return c.m.moveCursors(ctx, s, cursors, min(position, whole))
+	return c.m.moveCursors(ctx, s, cursors, position)
 }
 
 // pullCursor is a cursor as it was read.
@@ -100,7 +102,7 @@ func (m *Manager) loggedUpTo(ctx context.Context, s *found) (up string, err erro
 		return "", nil
 	}
 	docs, err := m.readerDocs(ctx)
-	return docs[s.Spec.Database].Published, err
+	return max(docs[s.Spec.Database].Published, defs[0].CaughtUp), err
 }
 
 // moveCursors moves cursors on that nobody has set since they were read.
@@ -135,15 +137,19 @@ func unsettledOnly(statuses []string) bool {
 }
 
 // byCursor narrows a filter on what is queued of a subscription that is pulled down to
-// what was not acknowledged.
+// what was not acknowledged and is whole.
 func (m *Manager) byCursor(ctx context.Context, s *found) (bson.D, error) {
 	statuses, ok := catalog.Wanted(ctx, "processing_status")
 	if !ok || !unsettledOnly(statuses) || s.Spec.Target.Kind != TargetPull {
 		return nil, nil
 	}
 	cursors, err := m.pullCursors(ctx, s)
-	if err != nil || lowest(cursors) == "" {
+	if err != nil {
 		return nil, err
 	}
-	return bson.D{{Key: "position", Value: bson.D{{Key: "$gt", Value: lowest(cursors)}}}}, nil
+	whole, err := m.loggedUpTo(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return bson.D{{Key: "position", Value: bson.D{{Key: "$gt", Value: lowest(cursors)}, {Key: "$lte", Value: whole}}}}, nil
 }
