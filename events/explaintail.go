@@ -136,7 +136,7 @@ func (m *Manager) explainCollection(ctx context.Context, p *plan, n *ast.Subscri
 		return err
 	}
 	p.checked(t, []string{"collection " + coll, "operations insert, update, replace, delete; drop and rename end it"})
-	p.line("  Memory: rows of up to %s wait for it; a stream of its own is read %d events or %s at a time", mebibytes(tailBytes), batchEvents, mebibytes(batchBytes))
+	p.line("  Memory: rows of up to %s wait for it; a stream of its own is read %d events or %s at a time", mebibytes(tailBytes), m.batchEvents(), mebibytes(batchBytes))
 	p.shared(m.budget.limit)
 	p.line("  If it is slow: it reads on by a stream of its own, as far as the oplog reaches back; then it ends with an error")
 	return nil

@@ -22,9 +22,13 @@ import (
 // Bounds of one batch of the reader.
 const (
 	batchEvents = 1000
-	batchBytes  = 16 << 20
-	keptArena   = 1 << 20 // memory that a reader keeps which is up with its stream
-	idleWait    = time.Second
+	// serverBatchEvents is batchEvents of a log on a server: each batch waits for its way
+	// there, and for the disks of a majority.
+	serverBatchEvents = 3000
+
+	batchBytes = 16 << 20
+	keptArena  = 1 << 20 // memory that a reader keeps which is up with its stream
+	idleWait   = time.Second
 	// idleSave is how often the token of an idle stream is saved.
 	idleSave = 2 * time.Second
 )
@@ -67,6 +71,7 @@ type reader struct {
 	numbered string          // position of the last event that was numbered
 	at       *bson.Timestamp // where to begin without a token, nil: now
 	stream   store.ChangeStream
+	most     int // events of a batch
 	events   []Event
 	arena    []byte
 	rows     []byte
@@ -113,12 +118,21 @@ type readerState struct {
 	Cluster   string   `bson:"cluster_id"`   // likewise, "": not known
 }
 
+// batchEvents is how many events go into a batch.
+func (m *Manager) batchEvents() int {
+	if m.st.Capabilities().OrderedJournal {
+		return batchEvents
+	}
+	return serverBatchEvents
+}
+
 func newReader(m *Manager, db string) *reader {
 	return &reader{
 		db: db, st: m.st, data: m.data, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget, fenced: func() {},
 		widen:    make(chan struct{}, 1),
+		most:     m.batchEvents(),
 		shape:    streamShape(db, m.data.Capabilities()),
 		recovery: recovery{patience: stallAfter, silence: stallAfter},
 		lease:    lease{st: m.st, coll: collReaders, id: db, owner: m.gateway, ttl: m.lease},

@@ -126,7 +126,7 @@ func (r *reader) lookCloser() bool {
 	v := &r.recovery
 	switch {
 	case v.singly == 0:
-		v.singly = batchEvents
+		v.singly = r.most
 	case v.bare < 2:
 		v.bare++
 	default:
@@ -155,7 +155,7 @@ func (r *reader) batchLimit() int {
 	if r.recovery.singly > 0 {
 		return 1
 	}
-	return batchEvents
+	return r.most
 }
 
 // streamOptions are the options and the stages that the stream is opened with, but
