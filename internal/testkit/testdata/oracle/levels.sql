@@ -78,4 +78,5 @@ create table tn (d timestamp(3));
 insert into tn values ('now');
 select pg_sleep(0.02);
 insert into tn values ('now');
+select pg_sleep(0.02);
 select count(distinct d), count(*) filter (where d = timestamp 'now') from tn;
