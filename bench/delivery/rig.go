@@ -255,30 +255,36 @@ func (r *rig) untilLogged(ctx context.Context, base, n int64) error {
 	})
 }
 
-// unsettled tells whether a row waits for its delivery.
-func (r *rig) unsettled(ctx context.Context) (bool, error) {
-	match, err := bson.Marshal(bson.D{{Key: "$match", Value: bson.D{{Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{"queued", "processing", "retrying"}}}}}}})
-	if err != nil {
-		return false, err
+// unsettled tells of a row that waits for its delivery when its event was, nil: there is
+// none. since leaves out those before a time, nil: none.
+func (r *rig) unsettled(ctx context.Context, since any) (any, error) {
+	match := bson.D{{Key: "processing_status", Value: bson.D{{Key: "$in", Value: bson.A{"queued", "processing", "retrying"}}}}}
+	if since != nil {
+		match = append(match, bson.E{Key: "event_timestamp", Value: bson.D{{Key: "$gte", Value: since}}})
 	}
-	limit, err := bson.Marshal(bson.D{{Key: "$limit", Value: int64(1)}})
-	if err != nil {
-		return false, err
+	found, err := r.someOf(ctx, "event_log", match, 1)
+	for _, row := range found {
+		for _, e := range row {
+			if e.Key == "event_timestamp" {
+				return e.Value, err
+			}
+		}
 	}
-	cur, err := r.st.Aggregate(ctx, store.Namespace{DB: "weir", Coll: "event_log"}, []bson.Raw{match, limit}, store.AggregateOptions{})
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = cur.Close() }()
-	doc, err := cur.Next(ctx)
-	return doc != nil && err == nil, nil
+	return nil, err
 }
 
-// untilSettled waits until nothing waits for its delivery.
+// untilSettled waits until nothing waits for its delivery. It goes on where it was: what
+// is delivered has left keys in the index that who begins in front walks each time, and
+// who measures is not to take what is measured.
 func (r *rig) untilSettled(ctx context.Context) error {
+	var at any
 	return until(ctx, func() (bool, error) {
-		waits, err := r.unsettled(ctx)
-		return !waits, err
+		next, err := r.unsettled(ctx, at)
+		if err == nil && next == nil && at != nil {
+			next, err = r.unsettled(ctx, nil)
+		}
+		at = next
+		return next == nil, err
 	})
 }
 
