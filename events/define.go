@@ -38,7 +38,8 @@ func define(ctx context.Context, lang Language, names *spelling, user string, n 
 		return nil, err
 	}
 	if d := n.Deliver; d != nil && d.Kind == ast.SinkWebhook {
-		if err := checkURL(d.Target, s.Connection != "", &OptionValue{Name: "target", ValuePos: d.Pos()}); err != nil {
+		// A text says what it says as an option.
+		if err := setTarget(s, &OptionValue{Name: "target", ValuePos: d.Pos(), Value: value.String(d.Target)}); err != nil {
 			return nil, err
 		}
 	}
