@@ -15,7 +15,8 @@ func (m *Manager) Views() []*catalog.Table {
 var views = []struct{ name, sql string }{
 	{"event_stream_metrics", `SELECT * FROM EVENT_STREAM_METRICS()`},
 	{"subscription_health", `SELECT subscription_id, subscription_name, service_name, status, pending, retrying, dead_open, events_total, delivered_total, failed_total,
- CASE WHEN status NOT IN ('active', 'degraded') THEN 'stopped' WHEN status = 'degraded' OR dead_open > 0 OR retrying > 0 THEN 'degraded' ELSE 'healthy' END AS health, last_error, last_success_at
+ CASE WHEN status IN ('paused', 'suspended', 'draining') THEN 'stopped' WHEN status = 'degraded' OR dead_open > 0 OR retrying > 0 THEN 'degraded'
+ WHEN status = 'creating' THEN 'catching_up' ELSE 'healthy' END AS health, last_error, last_success_at
  FROM EVENT_SUBSCRIPTIONS()`},
 	{"processing_lag", `SELECT subscription_id, subscription_name, pending, retrying, resume_token_lag_seconds, last_event_at, last_success_at FROM EVENT_SUBSCRIPTIONS()`},
 	{"event_throughput", `SELECT bucket, subscription_id, received, delivered, failed, retried, bytes FROM EVENT_THROUGHPUT()`},
