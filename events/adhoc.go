@@ -73,7 +73,9 @@ func (m *Manager) adhocRows(ctx context.Context, database, coll string, since, u
 	if until.Kind() == bson.TypeDateTime {
 		a.until = until.AsDate()
 	}
-	a.r.setRoutes([]*route{rt})
+	if err := a.r.setRoutes(ctx, []*route{rt}); err != nil {
+		return catalog.FunctionRows{}, err
+	}
 	a.r.at = &bson.Timestamp{T: uint32(max(1, a.since/1000)), I: 1}
 	if err := a.r.watch(ctx); err != nil {
 		if isHistoryLost(err) {

@@ -214,7 +214,9 @@ func (m *Manager) catchUp(ctx context.Context, s *subscription, def stored) erro
 		return m.suspend(ctx, s, reasonFilter, err.Error())
 	}
 	rt.after, rt.until = def.Catchup.After, def.Catchup.Until
-	r.setRoutes([]*route{rt})
+	if err := r.setRoutes(ctx, []*route{rt}); err != nil {
+		return err
+	}
 	r.at = startOf(def.Catchup.After)
 	defer r.close()
 	if err := r.watch(ctx); err != nil {

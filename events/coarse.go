@@ -51,8 +51,8 @@ var errWiden = errors.New("a collection is wanted that the change stream leaves 
 
 // only gives the collections that a stream is to be opened for; nil: all.
 func (r *reader) only() []string {
-	r.batch.Lock()
-	defer r.batch.Unlock()
+	_ = r.batch.Acquire(context.Background(), 1)
+	defer r.batch.Release(1)
 	if r.widened || r.data.Capabilities().Embedded { // where nothing is sent
 		return nil
 	}
@@ -61,8 +61,8 @@ func (r *reader) only() []string {
 
 // opens notes what the stream is open for.
 func (r *reader) opens(names []string) {
-	r.batch.Lock()
-	defer r.batch.Unlock()
+	_ = r.batch.Acquire(context.Background(), 1)
+	defer r.batch.Release(1)
 	if r.matching = names; names != nil {
 		return
 	}
@@ -74,9 +74,11 @@ func (r *reader) opens(names []string) {
 
 // covers tells whether the open stream gives all that the routes want; else it will
 // soon be one that does.
-func (r *reader) covers() bool {
-	r.batch.Lock()
-	defer r.batch.Unlock()
+func (r *reader) covers(ctx context.Context) bool {
+	if err := r.batch.Acquire(ctx, 1); err != nil {
+		return false
+	}
+	defer r.batch.Release(1)
 	if r.matching == nil {
 		return true
 	}

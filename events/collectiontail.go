@@ -94,7 +94,9 @@ func (c *collectionTail) open(ctx context.Context, at *bson.Timestamp) error {
 	if err != nil {
 		return err
 	}
-	r.setRoutes([]*route{rt})
+	if err := r.setRoutes(ctx, []*route{rt}); err != nil {
+		return err
+	}
 	r.at = at
 	if err := r.watch(ctx); err != nil {
 		return err

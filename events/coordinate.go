@@ -70,16 +70,13 @@ func (m *Manager) readerDocs(ctx context.Context) (map[string]readerDoc, error) 
 
 // look compares what is with what should be, and acts.
 func (m *Manager) look(ctx context.Context) error {
-	m.looking.Lock()
-	defer m.looking.Unlock()
-	docs, err := m.readerDocs(ctx)
-	if err != nil {
+	if err := m.looking.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	for db, d := range docs {
-		if err := m.followVersion(ctx, db, d.Wanted); err != nil {
-			return err
-		}
+	defer m.looking.Release(1)
+	docs, err := m.refresh(ctx)
+	if err != nil {
+		return err
 	}
 	var errs []error
 	for _, db := range m.databases(docs) {
@@ -87,6 +84,25 @@ func (m *Manager) look(ctx context.Context) error {
 	}
 	errs = append(errs, m.lookAtShards(ctx))
 	return errors.Join(errs...)
+}
+
+// refresh reads the definitions that changed, and gives what the readers have stored.
+// It does not wait for what look does.
+func (m *Manager) refresh(ctx context.Context) (map[string]readerDoc, error) {
+	if err := m.following.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer m.following.Release(1)
+	docs, err := m.readerDocs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for db, d := range docs {
+		if err := m.followVersion(ctx, db, d.Wanted); err != nil {
+			return nil, err
+		}
+	}
+	return docs, nil
 }
 
 // ownChange is a version of a database's definitions that a statement here made,
@@ -196,7 +212,10 @@ func (m *Manager) startReader(ctx context.Context, db string) error {
 		rd.lease.release(ctx)
 		return err
 	}
-	rd.setRoutes(m.routes(ctx, db))
+	if err := rd.setRoutes(ctx, m.routes(ctx, db)); err != nil {
+		rd.lease.release(ctx)
+		return err
+	}
 	m.offerRemote(db, rd.state.Published)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -216,8 +235,9 @@ func (m *Manager) runReader(ctx context.Context, r *reader) error {
 		m.log.Error("the history of a change stream is lost", "database", r.db, "error", err)
 		goOn, gapErr := m.historyLost(ctx, r, err)
 		if err = gapErr; err == nil && goOn {
-			r.setRoutes(m.routes(ctx, r.db))
-			err = r.Run(ctx)
+			if err = r.setRoutes(ctx, m.routes(ctx, r.db)); err == nil {
+				err = r.Run(ctx)
+			}
 		}
 	}
 	if err != nil && ctx.Err() == nil {
@@ -259,8 +279,10 @@ func (m *Manager) reconcile(ctx context.Context, r *reader, version int64) error
 		return nil
 	}
 	if r.adopted != version || !r.adoptedOnce {
-		r.setRoutes(m.routes(ctx, r.db))
-		if !r.covers() {
+		if err := r.setRoutes(ctx, m.routes(ctx, r.db)); err != nil {
+			return err
+		}
+		if !r.covers(ctx) {
 			return nil // it is looked at again when the stream is another one
 		}
 	}

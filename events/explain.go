@@ -157,7 +157,9 @@ func (m *Manager) lastEvents(ctx context.Context, rt *route) (out []Event, err e
 	if len(out) == 0 {
 		return nil, nil
 	}
-	r.setRoutes([]*route{rt})
+	if err := r.setRoutes(ctx, []*route{rt}); err != nil {
+		return nil, err
+	}
 	r.events = out
 	return out, r.lookUp(ctx)
 }

@@ -151,7 +151,9 @@ func (m *Manager) explainStream(ctx context.Context, p *plan, db string, colls [
 		return err
 	}
 	r := newReader(m, db)
-	r.setRoutes([]*route{rt})
+	if err := r.setRoutes(ctx, []*route{rt}); err != nil {
+		return err
+	}
 	only := r.only()
 	if only == nil {
 		p.line("  Pushed into the stream: nothing, it is of all of the database")

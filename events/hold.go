@@ -29,7 +29,7 @@ func (c *call) held(ctx context.Context, s *found, f func(context.Context) error
 		return err
 	}
 	err := h.during(ctx, f)
-	if endErr := h.release(context.WithoutCancel(ctx)); err == nil {
+	if endErr := h.release(ctx); err == nil {
 		err = endErr
 	}
 	return err
@@ -173,8 +173,16 @@ func (h *hold) keep(ctx context.Context, worked <-chan struct{}) error {
 	}
 }
 
+// release ends the hold, also for who has given up: that one does not wait for delivery
+// to begin again.
 func (h *hold) release(ctx context.Context) error {
-	if _, err := h.set(ctx, h.mine(), time.Time{}); err != nil {
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.ttl) // then it has ended by itself
+	defer cancel()
+	if _, err := h.set(whole, h.mine(), time.Time{}); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		_, err := h.m.bump(whole, h.s.Spec.Database)
 		return err
 	}
 	return h.m.adopt(ctx, h.s.Spec.Database, h.s.ID)

@@ -17,12 +17,15 @@ import (
 	"weir/store"
 )
 
-// setStatus changes the state of a subscription in the store; the gateways follow
-// when the definitions' version changes.
-func (m *Manager) setStatus(ctx context.Context, id, status, desired, reason string) error {
+// setStatus changes the state of a subscription in the store, errStale: there is none
+// that only finds; the gateways follow when the definitions' version changes.
+func (m *Manager) setStatus(ctx context.Context, id, status, desired, reason string, only ...bson.E) error {
 	set := bson.D{{Key: "status", Value: status}, {Key: "desired_status", Value: desired}, {Key: "status_reason", Value: reason},
 		{Key: "status_since", Value: m.clock()}, {Key: "updated_at", Value: m.clock()}}
-	ok, err := changeDefinition(ctx, m.st, bson.D{{Key: "_id", Value: id}, notDraining}, bson.E{Key: "$set", Value: set})
+	if len(only) == 0 {
+		only = bson.D{notDraining}
+	}
+	ok, err := changeDefinition(ctx, m.st, append(bson.D{{Key: "_id", Value: id}}, only...), bson.E{Key: "$set", Value: set})
 	switch {
 	case err != nil:
 		return fmt.Errorf("save subscription %s: %w", id, err)

@@ -13,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"weir/catalog"
 	"weir/engine/value"
@@ -139,10 +140,11 @@ type Manager struct {
 	sweep     bodySweep  // used by housekeeping only
 	pairs     pairsOf    // likewise
 	rollups   rollups
-	turn      string     // the subscription whose counters are to be saved next; used by housekeeping only
-	changes   sync.Mutex // serialises the statements that change subscriptions
-	looking   sync.Mutex // serialises coordination
-	claims    claims     // guarded by looking
+	turn      string              // the subscription whose counters are to be saved next; used by housekeeping only
+	changes   *semaphore.Weighted // of one: statements that change subscriptions
+	looking   *semaphore.Weighted // of one: coordination
+	following *semaphore.Weighted // of one: who reads definitions that changed
+	claims    claims              // guarded by looking
 
 	notices notices
 	notify  func(database, channel, payload string)
@@ -191,6 +193,7 @@ func New(d Deps, o Options) *Manager {
 		ready: make(chan struct{}), poked: make(chan struct{}, 1), subs: map[string]*subscription{}, scope: map[string]*running[*reader]{},
 		seen: map[string]int64{}, own: map[string]ownChange{}, upTo: map[string]string{}, feeds: map[string]map[string][]*feed{}, brk: map[string]*breaker{}, claims: newClaims(), budget: budget{limit: budgetLimit}, streams: map[*openStream]struct{}{},
 		minutes: throughputPast(), hours: metricsPast(),
+		changes: semaphore.NewWeighted(1), looking: semaphore.NewWeighted(1), following: semaphore.NewWeighted(1),
 	}
 	m.started, m.server.local = o.Now(), o.Now
 	m.clock = m.server.now

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -28,6 +27,8 @@ const (
 	pipelinedBytes = 1 << 20
 	// ahead is how many smaller batches may wait to be saved.
 	ahead = 4
+	// allUnder is more than there are ever batches under way.
+	allUnder = 1 << 30
 )
 
 // staged is a batch whose rows are made.
@@ -52,7 +53,7 @@ type staged struct {
 type writer struct {
 	work  chan *staged
 	room  *semaphore.Weighted // of batches that wait; one of many events takes all of it
-	under sync.WaitGroup      // batches that are routed and not on the disk
+	under *semaphore.Weighted // batches that are routed and not on the disk; setRoutes takes all of it
 	busy  bool                // something was given to it that may not be on the disk; of who gives
 	later atomic.Int32        // batches that were given to it and whose save had not begun
 	rows  chan struct{}       // closed when all rows that were given to it are in the log; nil: they are; of who gives
@@ -165,7 +166,7 @@ func (r *reader) drop(s *staged) (err error) {
 	}
 	if s.done == nil {
 		s.free()
-		r.writer.under.Done()
+		r.writer.under.Release(1)
 	}
 	return err
 }
@@ -301,14 +302,19 @@ func (r *reader) stage(ctx context.Context) (*staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.batch.Lock()
-	defer r.batch.Unlock()
+	if err := r.batch.Acquire(ctx, 1); err != nil {
+		free()
+		return nil, err
+	}
+	defer r.batch.Release(1)
 	out, last, err := r.routeBatch(ctx, r.numbered)
+	if err == nil {
+		err = r.writer.under.Acquire(ctx, 1)
+	}
 	if err != nil {
 		free()
 		return nil, err
 	}
-	r.writer.under.Add(1)
 	r.numbered = last
 	r.stats.batch(r.events, r.clock())
 	last = max(last, r.recovery.skip)
@@ -354,6 +360,7 @@ func (r *reader) write(ctx context.Context, some []*staged) error {
 		}
 	}
 	r.passed.Store(last.passed)
+	r.hasRoom(ctx)
 	return nil
 }
 

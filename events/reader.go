@@ -13,6 +13,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"weir/engine/value"
 	"weir/mongoerr"
@@ -59,11 +60,14 @@ type reader struct {
 	clock   func() time.Time
 	publish func(published)
 	suspend func(ctx context.Context, id, reason, detail string) error
+	resume  func(ctx context.Context, db string) error // what was suspended for want of room
+	full    atomic.Bool                                // there may be such
 	step    func(Step)
 	lease   lease
 
-	batch  sync.Mutex // held while a batch is written
-	router *router    // guarded by batch; replaced as a whole
+	batch  *semaphore.Weighted      // of one: who routes
+	router *router                  // guarded by batch; replaced as a whole
+	routes atomic.Pointer[[]*route] // those of router, for who must not wait for a batch
 
 	writer writer
 
@@ -128,10 +132,12 @@ func (m *Manager) batchEvents() int {
 
 func newReader(m *Manager, db string) *reader {
 	return &reader{
-		db: db, st: m.st, data: m.data, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, step: m.step,
+		db: db, st: m.st, data: m.data, gateway: m.gateway, log: m.log.With("database", db), clock: m.clock, publish: m.publish, suspend: m.suspendID, resume: m.resumeFull, step: m.step,
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget, fenced: func() {},
 		widen:    make(chan struct{}, 1),
+		batch:    semaphore.NewWeighted(1),
+		writer:   writer{under: semaphore.NewWeighted(allUnder)},
 		most:     m.batchEvents(),
 		shape:    streamShape(db, m.data.Capabilities()),
 		recovery: recovery{patience: stallAfter, silence: stallAfter},
@@ -139,19 +145,27 @@ func newReader(m *Manager, db string) *reader {
 	}
 }
 
-// setRoutes replaces the routes between two batches. Events that were read
-// before were written before it was called.
-func (r *reader) setRoutes(routes []*route) {
-	r.batch.Lock()
-	defer r.batch.Unlock()
-	r.writer.under.Wait()
+// setRoutes replaces the routes between two batches: what was routed before is written.
+func (r *reader) setRoutes(ctx context.Context, routes []*route) error {
+	if err := r.batch.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer r.batch.Release(1)
+	if err := r.writer.under.Acquire(ctx, allUnder); err != nil {
+		return err
+	}
+	defer r.writer.under.Release(allUnder)
 	r.router = newRouter(routes)
+	r.routes.Store(&routes)
+	return nil
 }
 
+// currentRoutes are the routes in force. Who asks may look while the store stands still.
 func (r *reader) currentRoutes() []*route {
-	r.batch.Lock()
-	defer r.batch.Unlock()
-	return r.router.routes
+	if routes := r.routes.Load(); routes != nil {
+		return *routes
+	}
+	return nil
 }
 
 // acquire takes the lease and reads the stored state; false: another gateway
@@ -174,6 +188,7 @@ func (r *reader) acquire(ctx context.Context) (bool, error) {
 // Run follows the stream, under the lease that acquire took, until ctx ends, the
 // lease is lost, or the history is.
 func (r *reader) Run(ctx context.Context) error {
+	r.full.Store(true) // as far as the reader before it left behind
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		err := r.lease.keep(gctx)
@@ -500,5 +515,9 @@ func (r *reader) saveIdle(ctx context.Context) error {
 	if r.clock().Sub(r.saved) < idleSave {
 		return nil
 	}
-	return r.save(ctx, r.state.LastPos)
+	if err := r.save(ctx, r.state.LastPos); err != nil {
+		return err
+	}
+	r.hasRoom(ctx)
+	return nil
 }

@@ -61,17 +61,57 @@ func (r *reader) heard() {
 	}
 }
 
+const reasonFull = "store_full"
+
 // suspendFull suspends the subscriptions whose rows the store has no room for. The
-// reader goes on trying: what it could not log is logged when there is room.
+// reader goes on trying: when there is room it logs what it could not, and they go on.
 func (r *reader) suspendFull(ctx context.Context, cause error) {
 	if mongoerr.CodeOf(cause) != mongoerr.OutOfDiskSpace {
 		return
 	}
+	r.full.Store(true)
 	for _, rt := range r.currentRoutes() {
-		if err := r.suspend(ctx, rt.spec.ID, "store_full", cause.Error()); err != nil && !errors.Is(err, errSuspended) {
+		if err := r.suspend(ctx, rt.spec.ID, reasonFull, cause.Error()); err != nil && !errors.Is(err, errSuspended) {
 			r.log.Warn("a subscription could not be suspended", "subscription", rt.spec.ID, "error", err)
 		}
 	}
+}
+
+// hasRoom tells that the store took something, after which those go on that were
+// suspended as it did not.
+func (r *reader) hasRoom(ctx context.Context) {
+	if !r.full.Swap(false) {
+		return
+	}
+	if err := r.resume(ctx, r.db); err != nil && ctx.Err() == nil {
+		r.full.Store(true)
+		r.log.Warn("what was suspended without room could not be resumed", "error", err)
+	}
+}
+
+// resumeFull resumes what the reader of a database, here or on a gateway that is gone,
+// has suspended for want of room.
+func (m *Manager) resumeFull(ctx context.Context, db string) error {
+	full := bson.D{{Key: "status", Value: StateSuspended}, {Key: "status_reason", Value: reasonFull}}
+	var ids []string
+	err := query(ctx, m.st, collSubscriptions, []bson.D{{{Key: "$match", Value: append(bson.D{{Key: "spec.database_name", Value: db}}, full...)}}, {{Key: "$project", Value: bson.D{{Key: "_id", Value: 1}}}}}, func(doc bson.Raw) error {
+		ids = append(ids, text(value.Lookup(doc, "_id")))
+		return nil
+	})
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	for _, id := range ids {
+		switch err := m.setStatus(ctx, id, StateActive, StateActive, "", full...); {
+		case errors.Is(err, errStale): // somebody paused, resumed or dropped it
+		case err != nil:
+			return err
+		default:
+			m.log.Info("subscription goes on: the store has room again", "subscription", id)
+		}
+	}
+	_, err = m.bump(ctx, db)
+	return err
 }
 
 // learn has the next run be another one where a failure asks for it.

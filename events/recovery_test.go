@@ -216,24 +216,32 @@ func (s *spoiled) Write(ctx context.Context, at store.Namespace, ops []store.Wri
 	return s.Store.Write(ctx, at, ops, o)
 }
 
-// TestStoreWithoutRoom has the log take no rows for a while: the subscription says so,
-// and gets what it missed when there is room again and it is resumed.
+// TestStoreWithoutRoom has the log take no rows for a while: the subscriptions say so,
+// and get what they missed when there is room again, but for one that was paused.
 func TestStoreWithoutRoom(t *testing.T) {
 	t.Parallel()
 	s := &spoiled{}
 	g := testkit.StartBehind(t, func(st store.Store) store.Store { s.Store = st; return s })
 	conn := g.Connect(t)
-	exec(t, conn, `CREATE EVENT_SUBSCRIPTION copied ON docs DELIVER TO COLLECTION copies`)
+	become := func(what string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			return scalar[string](t, conn, `SELECT string_agg(concat_ws(' ', subscription_id, status, status_reason, pending), ', ' ORDER BY subscription_id) FROM EVENT_SUBSCRIPTIONS()`) == what
+		}, patience, 10*time.Millisecond, what)
+	}
+	for _, name := range []string{"copied", "kept", "paused"} {
+		exec(t, conn, `CREATE EVENT_SUBSCRIPTION %s ON docs DELIVER TO COLLECTION %[1]s_docs`, name)
+	}
+	exec(t, conn, `PAUSE EVENT_SUBSCRIPTION paused`)
 	s.set(func() { s.full = true })
 	insertDocs(t, g.Store(), g.Database, 0, 3)
-	require.Eventually(t, func() bool {
-		return scalar[string](t, conn, `SELECT status || ' ' || coalesce(status_reason, '') FROM EVENT_SUBSCRIPTIONS()`) == "suspended store_full"
-	}, patience, 10*time.Millisecond)
-	s.set(func() { s.full = false })
+	become("copied suspended store_full 0, kept suspended store_full 0, paused paused 0")
+	exec(t, conn, `PAUSE EVENT_SUBSCRIPTION kept`)
 	exec(t, conn, `RESUME EVENT_SUBSCRIPTION copied`)
-	require.Eventually(t, func() bool {
-		return scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS() WHERE processing_status = 'completed'`) == 3
-	}, patience, 10*time.Millisecond)
+	become("copied suspended store_full 0, kept paused 0, paused paused 0")
+	s.set(func() { s.full = false })
+	become("copied active 0, kept paused 3, paused paused 3")
+	require.EqualValues(t, 3, scalar[int64](t, conn, `SELECT count(*) FROM CHANGE_STREAM_EVENTS('copied') WHERE processing_status = 'completed'`))
 }
 
 // TestDroppedDatabaseGoesOn drops the database and writes to it again: each drop comes

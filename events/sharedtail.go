@@ -316,8 +316,10 @@ func (h *sharedTail) widen(ctx context.Context, cut context.CancelFunc) error {
 		if err != nil {
 			return err
 		}
-		h.r.setRoutes([]*route{rt})
-		if !h.r.covers() {
+		if err := h.r.setRoutes(ctx, []*route{rt}); err != nil {
+			return err
+		}
+		if !h.r.covers(ctx) {
 			h.r.close()
 		}
 	}

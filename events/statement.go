@@ -74,7 +74,7 @@ func (m *Manager) Exec(ctx context.Context, stmt ast.Statement, env catalog.Sess
 	if err := m.wait(ctx); err != nil {
 		return nil, "", nil, err
 	}
-	if err := m.look(ctx); err != nil {
+	if _, err := m.refresh(ctx); err != nil {
 		return nil, "", nil, err
 	}
 	began := time.Now()
@@ -127,8 +127,10 @@ func (c *call) exec(ctx context.Context, stmt ast.Statement) (string, error) {
 	case *ast.AcknowledgeEvents:
 		return "ACKNOWLEDGE EVENT_SUBSCRIPTION", c.acknowledge(ctx, stmt)
 	}
-	c.m.changes.Lock()
-	defer c.m.changes.Unlock()
+	if err := c.m.changes.Acquire(ctx, 1); err != nil {
+		return "", err
+	}
+	defer c.m.changes.Release(1)
 	defer c.recount(stmt)
 	switch stmt := stmt.(type) {
 	case *ast.CreateEventSubscription:
