@@ -36,6 +36,7 @@ type recovery struct {
 	patience time.Duration // until it is opened anew because of that
 	silence  time.Duration // likewise, where it does not answer
 	resumed  int64         // so often did the driver open this stream anew
+	refused  time.Time     // when the store had no room for what was read
 }
 
 // stallAfter is how long a stream may be silent, or its token stand still while the
@@ -61,7 +62,12 @@ func (r *reader) heard() {
 	}
 }
 
-const reasonFull = "store_full"
+const (
+	reasonFull = "store_full"
+	// fullRest is how long the store must have taken everything until it has room: at
+	// the brink it takes one write and not the next.
+	fullRest = time.Second
+)
 
 // suspendFull suspends the subscriptions whose rows the store has no room for. The
 // reader goes on trying: when there is room it logs what it could not, and they go on.
@@ -69,6 +75,7 @@ func (r *reader) suspendFull(ctx context.Context, cause error) {
 	if mongoerr.CodeOf(cause) != mongoerr.OutOfDiskSpace {
 		return
 	}
+	r.recovery.refused = time.Now()
 	r.full.Store(true)
 	for _, rt := range r.currentRoutes() {
 		if err := r.suspend(ctx, rt.spec.ID, reasonFull, cause.Error()); err != nil && !errors.Is(err, errSuspended) {
@@ -80,9 +87,10 @@ func (r *reader) suspendFull(ctx context.Context, cause error) {
 // hasRoom tells that the store took something, after which those go on that were
 // suspended as it did not.
 func (r *reader) hasRoom(ctx context.Context) {
-	if !r.full.Swap(false) {
+	if !r.full.Load() || time.Since(r.recovery.refused) < fullRest {
 		return
 	}
+	r.full.Store(false)
 	if err := r.resume(ctx, r.db); err != nil && ctx.Err() == nil {
 		r.full.Store(true)
 		r.log.Warn("what was suspended without room could not be resumed", "error", err)
