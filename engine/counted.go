@@ -400,8 +400,26 @@ func (c *cells) sorted() []countedCell {
 	return all
 }
 
-// present gives the entries as they are now: in memory, or as a reader sees them.
-func (ix *indexState) present(r storage.Reader) ([]countedCell, error) {
+// sum gives one entry for all documents, which has none of their values.
+func (c *cells) sum() []countedCell {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	all := countedCell{&cell{doc: emptyDoc}, 0}
+	for _, of := range c.counts {
+		if of.n < 0 {
+			return []countedCell{{of, of.n}}
+		}
+		all.n += of.n
+	}
+	if all.n == 0 {
+		return nil
+	}
+	return []countedCell{all}
+}
+
+// present gives the entries as they are now, in memory, or as a reader sees them; or one for
+// all documents.
+func (ix *indexState) present(r storage.Reader, summed bool) ([]countedCell, error) {
 	c := &ix.cells
 	c.mu.RLock()
 	known := c.counts != nil
@@ -411,6 +429,9 @@ func (ix *indexState) present(r storage.Reader) ([]countedCell, error) {
 		if c, err = ix.storedCells(r); err != nil {
 			return nil, err
 		}
+	}
+	if summed {
+		return c.sum(), nil
 	}
 	return c.sorted(), nil
 }

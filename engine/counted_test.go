@@ -34,6 +34,8 @@ var countedQuestions = []string{
 	`[{"$match": {"a": "x", "_id": {"$gt": 20}}}, {"$count": "n"}]`,
 	`[{"$project": {"_id": 0, "k": "$b"}}, {"$group": {"_id": "$k", "n": {"$sum": 1}}}]`,
 	`[{"$group": {"_id": "$a", "n": {"$sum": 1}, "all": {"$max": "$$ROOT.other"}}}]`,
+	`[{"$count": "n"}]`,
+	`[{"$count": "n"}, {"$match": {"n": {"$gt": 5}}}]`,
 }
 
 // answers gives what a pipeline says, by group, with or without indexes.

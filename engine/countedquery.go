@@ -36,7 +36,7 @@ func (e *Engine) overCells(ns store.Namespace, pipeline []bson.Raw, o pipelineOp
 		if over, ok = (&cellPlan{fields: ix.fieldNames()}).pipeline(pipeline); !ok {
 			continue
 		}
-		all, err := ix.present(e.db)
+		all, err := ix.present(e.db, pipeline[0].Index(0).Key() == "$count")
 		if err != nil {
 			return nil, nil, false, err
 		}
