@@ -51,18 +51,18 @@ var errWiden = errors.New("a collection is wanted that the change stream leaves 
 
 // only gives the collections that a stream is to be opened for; nil: all.
 func (r *reader) only() []string {
-	_ = r.batch.Acquire(context.Background(), 1)
-	defer r.batch.Release(1)
+	r.width.Lock()
+	defer r.width.Unlock()
 	if r.widened || r.data.Capabilities().Embedded { // where nothing is sent
 		return nil
 	}
-	return coarse(r.router.routes)
+	return coarse(r.currentRoutes())
 }
 
 // opens notes what the stream is open for.
 func (r *reader) opens(names []string) {
-	_ = r.batch.Acquire(context.Background(), 1)
-	defer r.batch.Release(1)
+	r.width.Lock()
+	defer r.width.Unlock()
 	if r.matching = names; names != nil {
 		return
 	}
@@ -74,16 +74,15 @@ func (r *reader) opens(names []string) {
 
 // covers tells whether the open stream gives all that the routes want; else it will
 // soon be one that does.
-func (r *reader) covers(ctx context.Context) bool {
-	if err := r.batch.Acquire(ctx, 1); err != nil {
-		return false
-	}
-	defer r.batch.Release(1)
+func (r *reader) covers() bool {
+	r.width.Lock()
+	defer r.width.Unlock()
 	if r.matching == nil {
 		return true
 	}
-	want := coarse(r.router.routes)
-	if len(r.router.routes) == 0 || want != nil && !slices.ContainsFunc(want, func(name string) bool { return !slices.Contains(r.matching, name) }) {
+	routes := r.currentRoutes()
+	want := coarse(routes)
+	if len(routes) == 0 || want != nil && !slices.ContainsFunc(want, func(name string) bool { return !slices.Contains(r.matching, name) }) {
 		return true
 	}
 	if !r.widened {

@@ -282,7 +282,7 @@ func (m *Manager) reconcile(ctx context.Context, r *reader, version int64) error
 		if err := r.setRoutes(ctx, m.routes(ctx, r.db)); err != nil {
 			return err
 		}
-		if !r.covers(ctx) {
+		if !r.covers() {
 			return nil // it is looked at again when the stream is another one
 		}
 	}

@@ -83,11 +83,11 @@ func (r *reader) place(after bson.Timestamp) (at bson.Timestamp, ordinal uint32,
 
 // injectRows gives back only what ends the reader; the injection learns all.
 func (r *reader) injectRows(ctx context.Context, in *injection, at bson.Timestamp, ordinal uint32) error {
-	if err := r.batch.Acquire(ctx, 1); err != nil {
+	if err := r.writer.under.Acquire(ctx, 1); err != nil {
 		in.done <- err
 		return err
 	}
-	defer r.batch.Release(1)
+	defer r.writer.under.Release(1)
 	r.rows = nil
 	out, next, err := in.rows(ctx, at, ordinal)
 	if err != nil || len(out.docs) == 0 {

@@ -53,7 +53,7 @@ type staged struct {
 type writer struct {
 	work  chan *staged
 	room  *semaphore.Weighted // of batches that wait; one of many events takes all of it
-	under *semaphore.Weighted // batches that are routed and not on the disk; setRoutes takes all of it
+	under *semaphore.Weighted // what is routed and not on the disk goes by the routes; setRoutes takes all of it
 	busy  bool                // something was given to it that may not be on the disk; of who gives
 	later atomic.Int32        // batches that were given to it and whose save had not begun
 	rows  chan struct{}       // closed when all rows that were given to it are in the log; nil: they are; of who gives
@@ -302,16 +302,13 @@ func (r *reader) stage(ctx context.Context) (*staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.batch.Acquire(ctx, 1); err != nil {
+	if err := r.writer.under.Acquire(ctx, 1); err != nil {
 		free()
 		return nil, err
 	}
-	defer r.batch.Release(1)
 	out, last, err := r.routeBatch(ctx, r.numbered)
-	if err == nil {
-		err = r.writer.under.Acquire(ctx, 1)
-	}
 	if err != nil {
+		r.writer.under.Release(1)
 		free()
 		return nil, err
 	}

@@ -65,8 +65,7 @@ type reader struct {
 	step    func(Step)
 	lease   lease
 
-	batch  *semaphore.Weighted      // of one: who routes
-	router *router                  // guarded by batch; replaced as a whole
+	router *router                  // guarded by writer.under; replaced as a whole
 	routes atomic.Pointer[[]*route] // those of router, for who must not wait for a batch
 
 	writer writer
@@ -90,8 +89,9 @@ type reader struct {
 	recovery recovery
 	shape    string        // of its streams
 	cluster  string        // that it reads
-	matching []string      // collections that the stream is open for, nil: all; guarded by batch
-	widened  bool          // it is to be for all; likewise
+	width    sync.Mutex    // guards the next two
+	matching []string      // collections that the stream is open for, nil: all
+	widened  bool          // it is to be for all
 	widen    chan struct{} // it is to be opened anew for all
 	asked    atomic.Int64  // since when the stream is waited for, in nanoseconds; 0: it is not
 	rest     []Event       // of a batch, whose rows would have been too many at once
@@ -136,7 +136,6 @@ func newReader(m *Manager, db string) *reader {
 		opened: make(chan struct{}), wait: idleWait, router: newRouter(nil),
 		injections: make(chan *injection), ended: make(chan struct{}), budget: &m.budget, fenced: func() {},
 		widen:    make(chan struct{}, 1),
-		batch:    semaphore.NewWeighted(1),
 		writer:   writer{under: semaphore.NewWeighted(allUnder)},
 		most:     m.batchEvents(),
 		shape:    streamShape(db, m.data.Capabilities()),
@@ -147,10 +146,6 @@ func newReader(m *Manager, db string) *reader {
 
 // setRoutes replaces the routes between two batches: what was routed before is written.
 func (r *reader) setRoutes(ctx context.Context, routes []*route) error {
-	if err := r.batch.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	defer r.batch.Release(1)
 	if err := r.writer.under.Acquire(ctx, allUnder); err != nil {
 		return err
 	}

@@ -319,7 +319,7 @@ func (h *sharedTail) widen(ctx context.Context, cut context.CancelFunc) error {
 		if err := h.r.setRoutes(ctx, []*route{rt}); err != nil {
 			return err
 		}
-		if !h.r.covers(ctx) {
+		if !h.r.covers() {
 			h.r.close()
 		}
 	}
